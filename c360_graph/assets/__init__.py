@@ -1,0 +1,1 @@
+"""Factories that build Dagster assets from the mapping."""

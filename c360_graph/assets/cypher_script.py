@@ -1,0 +1,65 @@
+"""The asset `cypher_script`: one runnable script from the extracts of all mapped tables."""
+
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from c360_graph.assets.facts import script_facts
+from c360_graph.assets.failures import failing_clearly
+from c360_graph.extracts import ExtractStore
+from c360_graph.mapping.control_rows import ControlRows
+from c360_graph.mapping.model import GraphMapping
+from c360_graph.phases.scripting import prune_scripts, write_graph_script
+from c360_graph.resources import PostgresResource
+from c360_graph.run_log import RunLog
+from c360_graph.settings import load_settings
+
+KEY = "cypher_script"
+GROUP = "graph"
+
+
+class CypherScriptConfig(dg.Config):
+    """Config of `cypher_script`."""
+
+    output_folder: str | None = Field(
+        default=None, description="Folder of the script; unset means C360_DATA_DIR/scripts."
+    )
+
+
+def cypher_script_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetsDefinition:
+    """The asset that depends on every mapped table."""
+
+    @dg.asset(
+        key=KEY,
+        deps=[list(table.asset_key) for table in mapping.tables],
+        group_name=GROUP,
+        kinds={"cypher"},
+        description=(
+            "One Cypher script that builds the whole graph in an empty database: constraints, nodes"
+            " of every source, then relationships. cypher-shell runs it as it is."
+        ),
+    )
+    def cypher_script(
+        context: dg.AssetExecutionContext,
+        config: CypherScriptConfig,
+        postgres: PostgresResource,
+    ) -> dg.MaterializeResult[None]:
+        with failing_clearly():
+            settings = load_settings()
+            run_log = RunLog(postgres.control_database())
+            log_id = run_log.open_run(context.run_id)
+            written = write_graph_script(
+                mapping=mapping,
+                rows=rows,
+                store=ExtractStore(settings.c360_data_dir),
+                folder=Path(config.output_folder or settings.c360_data_dir / "scripts"),
+                log_id=log_id,
+                run_log=run_log,
+            )
+            for refusal in written.refusals:
+                context.log.error(f"Left out of the script: {refusal}")
+            prune_scripts(run_log, keep=settings.c360_keep_scripts)
+        return dg.MaterializeResult(metadata=script_facts(written, log_id=log_id))
+
+    return cypher_script

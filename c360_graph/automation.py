@@ -1,0 +1,103 @@
+"""The job of the whole graph, its nightly schedule, and sensors."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster_graphql import DagsterGraphQLClient, ReloadRepositoryLocationStatus
+
+from c360_graph.executor import close_abandoned_runs
+from c360_graph.mapping_state import rows_fingerprint
+from c360_graph.resources import PostgresResource
+from c360_graph.run_log import RunLog
+from c360_graph.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import (
+        UnresolvedAssetJobDefinition,
+    )
+
+JOB_NAME = "build_graph"
+
+
+def graph_job() -> "UnresolvedAssetJobDefinition":
+    """Every table, the script and the graph, in one run."""
+    return dg.define_asset_job(
+        JOB_NAME,
+        selection=dg.AssetSelection.all(),
+        description="Reads every mapped table, writes the script and loads the graph.",
+    )
+
+
+def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """The job once a night; off until it is switched on."""
+    return dg.ScheduleDefinition(
+        name="nightly",
+        job_name=JOB_NAME,
+        cron_schedule=settings.c360_nightly_cron,
+        execution_timezone=settings.c360_time_zone,
+        description="Builds the graph once a night. Off by default: switch it on in the UI.",
+    )
+
+
+def control_rows_sensor(*, fingerprint: str, settings: Settings) -> dg.SensorDefinition:
+    """Requests a run when the control rows change.
+
+    `fingerprint` is that of the rows these definitions were built from. When the rows differ from
+    it, the code location is asked to reload, so that the run sees the new assets.
+    """
+
+    @dg.sensor(
+        name="control_rows",
+        job_name=JOB_NAME,
+        minimum_interval_seconds=30,
+        description="Builds the graph when a control row was added, changed or removed.",
+    )
+    def control_rows(
+        context: dg.SensorEvaluationContext, postgres: PostgresResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        now = rows_fingerprint(postgres.control_database().read_rows())
+        if context.cursor is None:
+            return dg.SensorResult(
+                cursor=now, skip_reason="The control rows are watched from this moment on."
+            )
+        if now == context.cursor:
+            return dg.SkipReason("The control rows have not changed.")
+        if now != fingerprint and settings.c360_webserver_url:
+            return dg.SkipReason(_reload(context, settings.c360_webserver_url))
+        return dg.SensorResult(
+            cursor=now,
+            run_requests=[dg.RunRequest(run_key=f"control_rows_{now}", tags={"control_rows": now})],
+        )
+
+    return control_rows
+
+
+def audit_sensor() -> dg.SensorDefinition:
+    """Closes audit rows of runs whose process died without a word: the backstop of the executor."""
+
+    @dg.sensor(
+        name="close_abandoned_runs",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Closes rows of etl_run_logs whose run ended without closing them.",
+    )
+    def close_abandoned(
+        context: dg.SensorEvaluationContext, postgres: PostgresResource
+    ) -> dg.SkipReason:
+        count = close_abandoned_runs(RunLog(postgres.control_database()), context.instance)
+        return dg.SkipReason(f"{count} abandoned runs were looked at.")
+
+    return close_abandoned
+
+
+def _reload(context: dg.SensorEvaluationContext, url: str) -> str:
+    location = context.code_location_origin
+    name = location.location_name if location else "c360_graph"
+    host, _, port = url.removeprefix("http://").removeprefix("https://").rstrip("/").partition(":")
+    client = DagsterGraphQLClient(
+        host, port_number=int(port) if port else None, use_https=url.startswith("https://")
+    )
+    answer = client.reload_repository_location(name)
+    if answer.status == ReloadRepositoryLocationStatus.SUCCESS:
+        return "The control rows changed; the definitions are reloading, and the run follows."
+    return f"The control rows changed, but {name} could not be reloaded: {answer.message}"

@@ -1,0 +1,196 @@
+"""Reads the control tables of `etl_control_db`."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, NullPool, RowMapping, create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from c360_graph.errors import ControlDatabaseError
+from c360_graph.mapping.control_rows import (
+    ControlRows,
+    ExclusionRow,
+    NodeLabelRow,
+    RelationshipRow,
+    SourceRow,
+)
+from c360_graph.settings import resolve_secret
+
+CONNECT_TIMEOUT_SECONDS = 10
+
+_Row = TypeVar("_Row", NodeLabelRow, RelationshipRow)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """How to reach a database; shown without its password."""
+
+    host: str | None
+    port: int | None
+    database: str
+    user: str | None
+    password: str | None
+    sslmode: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.place})"
+
+    @property
+    def place(self) -> str:
+        """`user@host:port/database`, for messages."""
+        return f"{self.user or ''}@{self.host or ''}:{self.port or ''}/{self.database}"
+
+
+class ControlDatabase:
+    """The control database: a thin reader. Each use has a connection of its own (safe across forks)."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.credentials = credentials
+        self._engine = _engine(credentials)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction; commits at the end of the block.
+
+        Raises:
+            ControlDatabaseError: the database cannot be reached, or refused a statement.
+        """
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise ControlDatabaseError(
+                f"The control database {self.credentials.place} failed: {first_line(error.orig)}."
+                " Check ETL_DB_*, and run sql/etl_control_db_schema.sql on it (safe to repeat)."
+            ) from None
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A connection in autocommit mode, for session locks that outlive statements."""
+        try:
+            with self._engine.connect().execution_options(
+                isolation_level="AUTOCOMMIT"
+            ) as connection:
+                yield connection
+        except DBAPIError as error:
+            raise ControlDatabaseError(
+                f"The control database {self.credentials.place} failed: {first_line(error.orig)}."
+            ) from None
+
+    def read_rows(self) -> ControlRows:
+        """All active rows, without passwords.
+
+        Raises:
+            ControlDatabaseError: the database cannot be reached or lacks its tables.
+        """
+        with self.transaction() as connection:
+            sources = _rows(connection, "source_databases", "source_id")
+            exclusions = _rows(connection, "field_exclusion_rules", "rule_id")
+            labels = _rows(connection, "node_label_mappings", "mapping_id")
+            relationships = _rows(connection, "relationship_mappings", "relationship_id")
+        resting_sources = {row["source_id"] for row in sources if not row["is_active"]}
+        active = [
+            row
+            for row in labels
+            if row["is_active"] and row.get("source_id") not in resting_sources
+        ]
+        kept = {row["node_label"] for row in active}
+        return ControlRows(
+            sources=tuple(_source(row) for row in sources if row["is_active"]),
+            exclusions=tuple(_exclusion(row) for row in exclusions if row["is_excluded"]),
+            labels=tuple(_values(NodeLabelRow, row) for row in active),
+            relationships=tuple(
+                _values(RelationshipRow, row) for row in relationships if row["is_active"]
+            ),
+            inactive_labels=tuple(sorted({row["node_label"] for row in labels} - kept)),
+        )
+
+    def source_credentials(self, source: SourceRow) -> Credentials:
+        """Where a source lies and how to log in, its password read at this moment.
+
+        A source without db_host lies on the control database's own server, and what else it does not
+        name is the control database's too. A source with one takes libpq's own ways for the rest.
+
+        Raises:
+            ControlDatabaseError: the source's row is gone.
+            SettingsError: its password is `env:NAME` and NAME is not set.
+        """
+        with self.transaction() as connection:
+            found = connection.execute(
+                text("SELECT db_password FROM source_databases WHERE source_id = :id"),
+                {"id": source.source_id},
+            ).one_or_none()
+        where = f"source_databases row {source.source_id} ({source.source_name})"
+        if found is None:
+            raise ControlDatabaseError(f"{where} is gone; reload the definitions.")
+        own = self.credentials if not source.db_host else None
+        password = resolve_secret(found.db_password, where=where)
+        return Credentials(
+            host=source.db_host or (own.host if own else None),
+            port=source.db_port or (own.port if own else None),
+            database=source.db_name,
+            user=source.db_user or (own.user if own else None),
+            password=password if password is not None else (own.password if own else None),
+            sslmode=source.db_sslmode,
+        )
+
+    def touch_source(self, source_id: int) -> None:
+        """Set last_accessed: extraction has connected."""
+        with self.transaction() as connection:
+            connection.execute(
+                text("UPDATE source_databases SET last_accessed = now() WHERE source_id = :id"),
+                {"id": source_id},
+            )
+
+
+def lock_number(name: str) -> int:
+    """A stable signed 32-bit number for an advisory lock."""
+    return zlib.crc32(name.encode()) - 2**31
+
+
+def first_line(error: object) -> str:
+    """A server's message without the detail that may repeat values."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(". ")
+
+
+def _engine(credentials: Credentials) -> Engine:
+    options: dict[str, Any] = {
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "application_name": "c360_graph",
+    }
+    if credentials.sslmode:
+        options["sslmode"] = credentials.sslmode
+    url = URL.create(
+        "postgresql+psycopg",
+        username=credentials.user,
+        password=credentials.password,
+        host=credentials.host,
+        port=credentials.port,
+        database=credentials.database,
+    )
+    return create_engine(url, poolclass=NullPool, connect_args=options, hide_parameters=True)
+
+
+def _rows(connection: Connection, table: str, key: str) -> Sequence[RowMapping]:
+    # All columns, whichever there are: an older control database lacks the newer ones.
+    return connection.execute(text(f"SELECT * FROM {table} ORDER BY {key}")).mappings().all()
+
+
+def _values(kind: type[_Row], row: RowMapping) -> _Row:
+    return kind.model_validate({"source_id": None, **row})
+
+
+def _source(row: RowMapping) -> SourceRow:
+    values = {name: value for name, value in row.items() if name != "db_password"}
+    return SourceRow.model_validate(values | {"db_schema": row.get("db_schema") or "public"})
+
+
+def _exclusion(row: RowMapping) -> ExclusionRow:
+    return ExclusionRow.model_validate(
+        {**row, "treatment": (row.get("treatment") or "exclude").strip().lower()}
+    )

@@ -1,0 +1,1 @@
+"""Text of Cypher. Pure: nothing here runs a statement."""

@@ -1,0 +1,62 @@
+"""Statements that remove things in bounded batches, and those that count what is there."""
+
+from __future__ import annotations
+
+from c360_graph.cypher.nodes import PIN
+from c360_graph.cypher.quoting import identifier
+
+ROWS_IN_TRANSACTION = 20_000
+
+BATCH_MARK = "_C360Batch"
+"""Label of the mark that a batch without key leaves in its own transaction, until the load ends."""
+
+
+def delete_all_relationships() -> bytes:
+    """First, so that no node's removal drags an unbounded number of relationships along."""
+    return PIN + _deleting("MATCH ()-[x]->()")
+
+
+def delete_all_nodes() -> bytes:
+    """After the relationships; DETACH for what another client added meanwhile."""
+    return PIN + _deleting("MATCH (x)", "DETACH DELETE")
+
+
+def delete_relationships(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
+    """All relationships of one type between two labels."""
+    return PIN + _deleting(
+        f"MATCH (:{identifier(from_label)})-[x:{identifier(relationship_type)}]->(:{identifier(to_label)})"
+    )
+
+
+def count_relationships_between(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
+    """How many relationships of one type join two labels, as `count`."""
+    return (
+        PIN
+        + (
+            f"MATCH (:{identifier(from_label)})-[x:{identifier(relationship_type)}]->(:{identifier(to_label)})"
+            " RETURN count(x) AS count"
+        ).encode()
+    )
+
+
+def delete_batch_marks() -> bytes:
+    """The marks of this load and of any that broke off."""
+    return PIN + _deleting(f"MATCH (x:{identifier(BATCH_MARK)})")
+
+
+def count_nodes(label: str) -> bytes:
+    """Nodes of a label, from the count store, as `count`."""
+    return PIN + f"MATCH (n:{identifier(label)}) RETURN count(n) AS count".encode()
+
+
+def count_relationships(relationship_type: str) -> bytes:
+    """Relationships of a type, from the count store, as `count`."""
+    return (
+        PIN + f"MATCH ()-[r:{identifier(relationship_type)}]->() RETURN count(r) AS count".encode()
+    )
+
+
+def _deleting(match: str, delete: str = "DELETE") -> bytes:
+    return (
+        f"{match} CALL (x) {{ {delete} x }} IN TRANSACTIONS OF {ROWS_IN_TRANSACTION} ROWS"
+    ).encode()

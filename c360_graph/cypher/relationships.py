@@ -1,0 +1,108 @@
+"""Statements that create relationships: one for each mapping, run by the server over what it holds."""
+
+from __future__ import annotations
+
+from c360_graph.cypher.nodes import PIN
+from c360_graph.cypher.quoting import identifier
+from c360_graph.cypher.rows import property_map, row_literal, values
+from c360_graph.mapping.model import Junction, RelationshipMapping, TableMapping
+
+ROWS_IN_TRANSACTION = 10_000
+"""Rows of the driving side in one transaction (measured: larger gains nothing, costs memory)."""
+
+
+def driving_label(mapping: RelationshipMapping) -> str | None:
+    """The label whose nodes drive the statement; None where a junction's rows are no nodes."""
+    if mapping.junction is not None:
+        return mapping.junction.node_label
+    return mapping.to_label if mapping.seek == "from" else mapping.from_label
+
+
+def create_relationships(mapping: RelationshipMapping) -> bytes:
+    """All relationships of a mapping whose rows are nodes. Must run outside of a transaction."""
+    junction = mapping.junction
+    if junction is not None:
+        body = _both_ends(mapping, junction) + _create(mapping, _copied_properties(junction))
+    elif mapping.seek == "from":
+        body = (
+            f"MATCH {_seek('a', mapping.from_label, mapping.pairs)} "
+            f"{_create(mapping, '', ends=('a', 'row'))}"
+        )
+    else:
+        pairs = tuple((right, left) for left, right in mapping.pairs)
+        body = (
+            f"MATCH {_seek('b', mapping.to_label, pairs)} {_create(mapping, '', ends=('row', 'b'))}"
+        )
+    return (
+        PIN
+        + (
+            f"MATCH (row:{identifier(driving_label(mapping) or '')})\nCALL (row) {{ {body} }}"
+            f" IN TRANSACTIONS OF {ROWS_IN_TRANSACTION} ROWS"
+        ).encode()
+    )
+
+
+def link_rows(mapping: RelationshipMapping, table: TableMapping, block: bytes) -> bytes:
+    """One batch of a junction table that is no label: find both ends of each row and join them."""
+    junction = mapping.junction
+    assert junction is not None
+    rows = row_literal(block)
+    by_column = {
+        prop.column: value
+        for prop, value in zip(
+            table.properties,
+            values(table.properties, table=table, null_mark=rows.null_mark),
+            strict=True,
+        )
+    }
+    chosen = tuple(prop for prop in table.properties if prop.column in junction.properties)
+    properties = property_map(chosen, table=table, null_mark=rows.null_mark)
+    text = (
+        f"\nMATCH {_pattern('a', mapping.from_label, junction.from_pairs, by_column)}"
+        f"\nMATCH {_pattern('b', mapping.to_label, junction.to_pairs, by_column)}"
+        f"\n{_create(mapping, f' {{{properties}}}' if properties else '')}"
+    )
+    return PIN + rows.unwound + text.encode()
+
+
+def _both_ends(mapping: RelationshipMapping, junction: Junction) -> str:
+    return (
+        f"MATCH {_seek('a', mapping.from_label, junction.from_pairs)} "
+        f"MATCH {_seek('b', mapping.to_label, junction.to_pairs)} "
+    )
+
+
+def _copied_properties(junction: Junction) -> str:
+    if not junction.properties:
+        return ""
+    copied = ", ".join(f"{identifier(c)}: row.{identifier(c)}" for c in junction.properties)
+    return f" {{{copied}}}"
+
+
+def _seek(variable: str, label: str, pairs: tuple[tuple[str, str], ...]) -> str:
+    by_column = {column: f"row.{identifier(column)}" for _, column in pairs}
+    return _pattern(variable, label, pairs, by_column)
+
+
+def _pattern(
+    variable: str, label: str, pairs: tuple[tuple[str, str], ...], by_column: dict[str, str]
+) -> str:
+    """A node pattern of (property, column it equals); a property named twice is checked by WHERE."""
+    first = dict(reversed(pairs))
+    inside = ", ".join(f"{identifier(p)}: {by_column[c]}" for p, c in _in_order(pairs, first))
+    again = " AND ".join(
+        f"{variable}.{identifier(p)} = {by_column[c]}" for p, c in pairs if first[p] != c
+    )
+    where = f" WHERE {again}" if again else ""
+    return f"({variable}:{identifier(label)} {{{inside}}}){where}"
+
+
+def _in_order(pairs: tuple[tuple[str, str], ...], chosen: dict[str, str]) -> list[tuple[str, str]]:
+    """The chosen pairs in the order in which `pairs` names them."""
+    return [(name, column) for name, column in pairs if chosen[name] == column]
+
+
+def _create(
+    mapping: RelationshipMapping, properties: str, *, ends: tuple[str, str] = ("a", "b")
+) -> str:
+    return f"CREATE ({ends[0]})-[:{identifier(mapping.relationship_type)}{properties}]->({ends[1]})"

@@ -1,0 +1,104 @@
+"""Constraints and indexes: which ones the mapping needs, and the statements that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+
+from c360_graph.cypher.nodes import PIN
+from c360_graph.cypher.quoting import identifier
+from c360_graph.mapping.control_rows import Frozen
+from c360_graph.mapping.model import TABLE_PROPERTY, RelationshipMapping, TableMapping
+
+NAME_PREFIX = "c360_"
+"""Names of ours begin so; the rest is a hash, so that an outdated one is never mistaken for it."""
+
+
+class LabelProperties(Frozen):
+    """A label and some of its properties, in order."""
+
+    label: str
+    properties: tuple[str, ...]
+
+
+def keys(tables: Iterable[TableMapping]) -> tuple[LabelProperties, ...]:
+    """The uniqueness constraints: one for each distinct key of a label, none for a table without."""
+    found: dict[LabelProperties, None] = {}
+    for table in tables:
+        if table.node_label is not None and table.key:
+            shared = (TABLE_PROPERTY,) if table.label_is_shared else ()
+            found[LabelProperties(label=table.node_label, properties=shared + table.key)] = None
+    return tuple(found)
+
+
+def indexes(
+    tables: Iterable[TableMapping], relationships: Iterable[RelationshipMapping]
+) -> tuple[LabelProperties, ...]:
+    """The indexes that relationships seek by and that no constraint gives already."""
+    constrained = {(key.label, frozenset(key.properties)) for key in keys(tables)}
+    found: dict[LabelProperties, None] = {}
+    for label, columns in _sought(relationships):
+        if (label, frozenset(columns)) not in constrained:
+            found[LabelProperties(label=label, properties=columns)] = None
+    return tuple(found)
+
+
+def create_constraint(key: LabelProperties) -> bytes:
+    """A uniqueness constraint that may exist already."""
+    properties = ", ".join(f"n.{identifier(name)}" for name in key.properties)
+    return (
+        PIN
+        + (
+            f"CREATE CONSTRAINT {identifier(_name('key', key))} IF NOT EXISTS"
+            f" FOR (n:{identifier(key.label)}) REQUIRE ({properties}) IS UNIQUE"
+        ).encode()
+    )
+
+
+def create_index(index: LabelProperties) -> bytes:
+    """A range index that may exist already."""
+    properties = ", ".join(f"n.{identifier(name)}" for name in index.properties)
+    return (
+        PIN
+        + (
+            f"CREATE INDEX {identifier(_name('index', index))} IF NOT EXISTS"
+            f" FOR (n:{identifier(index.label)}) ON ({properties})"
+        ).encode()
+    )
+
+
+def drop_constraint(name: str) -> bytes:
+    """Remove a constraint that may be gone already."""
+    return PIN + f"DROP CONSTRAINT {identifier(name)} IF EXISTS".encode()
+
+
+def drop_index(name: str) -> bytes:
+    """Remove an index that may be gone already."""
+    return PIN + f"DROP INDEX {identifier(name)} IF EXISTS".encode()
+
+
+def await_indexes(seconds: int) -> bytes:
+    """Wait until every index answers."""
+    return PIN + f"CALL db.awaitIndexes({seconds})".encode()
+
+
+def _sought(
+    relationships: Iterable[RelationshipMapping],
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for mapping in relationships:
+        if mapping.junction is not None:
+            yield mapping.from_label, _columns(mapping.junction.from_pairs, 0)
+            yield mapping.to_label, _columns(mapping.junction.to_pairs, 0)
+        elif mapping.seek == "from":
+            yield mapping.from_label, _columns(mapping.pairs, 0)
+        else:
+            yield mapping.to_label, _columns(mapping.pairs, 1)
+
+
+def _columns(pairs: tuple[tuple[str, str], ...], side: int) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(pair[side] for pair in pairs))
+
+
+def _name(kind: str, what: LabelProperties) -> str:
+    text = "\x00".join((what.label, *what.properties))
+    return f"{NAME_PREFIX}{kind}_{sha256(text.encode()).hexdigest()[:16]}"

@@ -1,0 +1,157 @@
+"""A script: one file of Cypher that any client runs, with facts in comments for this loader.
+
+The order is constraints, nodes of every table, further indexes, waiting for them, relationships.
+Before each statement stands a comment `// c360 {...}` with what the loader needs to know of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Literal
+
+from pydantic import Field
+
+from c360_graph.cypher import nodes, relationships, schema
+from c360_graph.cypher.copy_text import blocks
+from c360_graph.mapping.control_rows import Frozen
+from c360_graph.mapping.model import RelationshipMapping, TableMapping
+
+FORMAT = 1
+HEADER_PREFIX = b"// c360_graph "
+FACTS_PREFIX = b"// c360 "
+INDEX_WAIT_SECONDS = 3_600
+
+StatementKind = Literal["constraint", "nodes", "index", "await", "relationships", "links"]
+
+
+class ScriptHeader(Frozen):
+    """The script's first line: what a whole load of it will make."""
+
+    format: int
+    created: str
+    log_id: int | None = None
+    rows: int = 0
+    """Rows of all `nodes` and `links` batches."""
+    labels: dict[str, int] = Field(default_factory=dict)
+    """Nodes that each label gets."""
+
+
+class StatementFacts(Frozen):
+    """What the loader must know of a statement. A table is `source/table`."""
+
+    kind: StatementKind
+    table: str | None = None
+    label: str | None = None
+    rows: int = 0
+    match: str | None = None
+    """Pattern `(n:Label {key: ...row[0]...})` of a batch's node; None where the table has no key."""
+    relationship_id: int | None = None
+    type: str | None = None
+    from_label: str | None = None
+    to_label: str | None = None
+    driving: str | None = None
+    """Label whose nodes the relationships are made from, one lookup a node."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableExtract:
+    """A table with its extract: `open` gives the COPY text from its beginning."""
+
+    table: TableMapping
+    rows: int
+    open: Callable[[], AbstractContextManager[BinaryIO]]
+
+
+def header_for(
+    extracts: Iterable[TableExtract], *, created: str, log_id: int | None
+) -> ScriptHeader:
+    """The header of a script over these extracts."""
+    labels: dict[str, int] = {}
+    rows = 0
+    for extract in extracts:
+        rows += extract.rows
+        if extract.table.node_label is not None:
+            labels[extract.table.node_label] = (
+                labels.get(extract.table.node_label, 0) + extract.rows
+            )
+    return ScriptHeader(format=FORMAT, created=created, log_id=log_id, rows=rows, labels=labels)
+
+
+def write_script(
+    out: BinaryIO,
+    *,
+    header: ScriptHeader,
+    extracts: tuple[TableExtract, ...],
+    mappings: tuple[RelationshipMapping, ...],
+) -> None:
+    """Write a whole script, its rows as a stream.
+
+    Raises:
+        ScriptError: a name cannot be written in Cypher.
+        OSError: the disk refuses.
+    """
+    out.write(HEADER_PREFIX + _json(header) + b"\n")
+    for facts, statement in _statements(extracts, mappings):
+        out.write(FACTS_PREFIX + _json(facts) + b"\n")
+        out.write(statement)
+        out.write(b";\n")
+
+
+def _statements(
+    extracts: tuple[TableExtract, ...], mappings: tuple[RelationshipMapping, ...]
+) -> Iterator[tuple[StatementFacts, bytes]]:
+    tables = tuple(extract.table for extract in extracts)
+    for key in schema.keys(tables):
+        yield StatementFacts(kind="constraint", label=key.label), schema.create_constraint(key)
+    for extract in extracts:
+        if extract.table.node_label is not None:
+            yield from _node_batches(extract)
+    for index in schema.indexes(tables, mappings):
+        yield StatementFacts(kind="index", label=index.label), schema.create_index(index)
+    yield StatementFacts(kind="await"), schema.await_indexes(INDEX_WAIT_SECONDS)
+    by_place = {extract.table.asset_key: extract for extract in extracts}
+    for mapping in mappings:
+        yield from _relationship_statements(mapping, by_place)
+
+
+def _node_batches(extract: TableExtract) -> Iterator[tuple[StatementFacts, bytes]]:
+    table = extract.table
+    with extract.open() as file:
+        for rows, block in blocks(file):
+            statement, match = nodes.create_nodes(table, block)
+            facts = StatementFacts(
+                kind="nodes", table=table.place, label=table.node_label, rows=rows, match=match
+            )
+            yield facts, statement
+
+
+def _relationship_statements(
+    mapping: RelationshipMapping, extracts: dict[tuple[str, str], TableExtract]
+) -> Iterator[tuple[StatementFacts, bytes]]:
+    facts = StatementFacts(
+        kind="relationships",
+        relationship_id=mapping.relationship_id,
+        type=mapping.relationship_type,
+        from_label=mapping.from_label,
+        to_label=mapping.to_label,
+        driving=relationships.driving_label(mapping),
+    )
+    if facts.driving is not None:
+        yield facts, relationships.create_relationships(mapping)
+        return
+    assert mapping.junction is not None
+    extract = extracts[mapping.junction.table]
+    with extract.open() as file:
+        for rows, block in blocks(file):
+            yield (
+                facts.model_copy(
+                    update={"kind": "links", "table": extract.table.place, "rows": rows}
+                ),
+                relationships.link_rows(mapping, extract.table, block),
+            )
+
+
+def _json(value: Frozen) -> bytes:
+    return value.model_dump_json(exclude_defaults=True, ensure_ascii=True).encode()

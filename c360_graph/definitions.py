@@ -1,0 +1,81 @@
+"""The code location: control rows become definitions, pinned for the runs that use them."""
+
+from __future__ import annotations
+
+import logging
+
+import dagster as dg
+from dagster._core.definitions.definitions_load_context import (
+    DefinitionsLoadContext,
+    DefinitionsLoadType,
+)
+
+from c360_graph.assets.cypher_script import cypher_script_asset
+from c360_graph.assets.neo4j_graph import neo4j_graph_asset
+from c360_graph.assets.source_table import source_table_asset
+from c360_graph.automation import audit_sensor, control_rows_sensor, graph_job, nightly_schedule
+from c360_graph.checks import control_rows_check
+from c360_graph.errors import MappingError
+from c360_graph.executor import audited_executor
+from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping_state import MappingState, read_mapping_state
+from c360_graph.resources import Neo4jResource, PostgresResource
+from c360_graph.settings import Settings, load_settings
+
+_PINNED = "c360_mapping"
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Read the mapping, or take the one that the run was started with."""
+    settings = load_settings()
+    context = DefinitionsLoadContext.get()
+    if (
+        context.load_type is DefinitionsLoadType.RECONSTRUCTION
+        and _PINNED in context.reconstruction_metadata
+    ):
+        state = MappingState.model_validate_json(context.reconstruction_metadata[_PINNED])
+    else:
+        state = read_mapping_state(PostgresResource().control_database(), settings.c360_data_dir)
+    pinned = {_PINNED: state.model_dump_json()}
+    return build_definitions(state=state, settings=settings).with_reconstruction_metadata(pinned)
+
+
+def build_definitions(*, state: MappingState, settings: Settings) -> dg.Definitions:
+    """Definitions of everything that is sound in a state.
+
+    Raises:
+        MappingError: nothing can be built, or C360_STRICT is set and something cannot.
+    """
+    mapping = state.mapping()
+    problems = (*(str(refusal) for refusal in mapping.refusals), *state.warnings)
+    _refuse_or_warn(mapping, problems, settings)
+    return dg.Definitions(
+        assets=[
+            *(source_table_asset(table=table, rows=state.rows) for table in mapping.tables),
+            cypher_script_asset(mapping=mapping, rows=state.rows),
+            neo4j_graph_asset(),
+        ],
+        asset_checks=[control_rows_check(mapping=mapping, warnings=state.warnings)],
+        jobs=[graph_job()],
+        schedules=[nightly_schedule(settings)],
+        sensors=[
+            control_rows_sensor(fingerprint=state.fingerprint, settings=settings),
+            audit_sensor(),
+        ],
+        resources={"postgres": PostgresResource(), "neo4j": Neo4jResource()},
+        executor=audited_executor(settings.c360_executor),
+    )
+
+
+def _refuse_or_warn(mapping: GraphMapping, problems: tuple[str, ...], settings: Settings) -> None:
+    listed = "".join(f"\n- {problem}" for problem in problems)
+    if not mapping.tables:
+        raise MappingError(
+            "No table can be read: the control database maps none that is active and sound. Add rows"
+            f" to source_databases and node_label_mappings.{listed}"
+        )
+    if problems and settings.c360_strict:
+        raise MappingError(f"C360_STRICT is set and not everything can be honoured:{listed}")
+    for problem in problems:
+        logging.getLogger("c360_graph").warning("%s", problem)

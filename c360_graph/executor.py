@@ -1,0 +1,111 @@
+"""Executors that keep a run's row in etl_run_logs: opened before the first step, closed whatever happens."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from c360_graph.resources import PostgresResource
+from c360_graph.run_log import Ending, RunLog
+
+_INTERRUPTIONS = (dg.DagsterExecutionInterruptedError, KeyboardInterrupt, GeneratorExit)
+_ENDINGS: dict[dg.DagsterRunStatus, Ending] = {
+    dg.DagsterRunStatus.SUCCESS: "completed",
+    dg.DagsterRunStatus.CANCELED: "cancelled",
+}
+UNFINISHED = (
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+)
+
+
+class AuditedExecutor(dg.Executor):
+    """Another executor, with the run's audit row around it."""
+
+    def __init__(self, inner: dg.Executor) -> None:
+        self._inner = inner
+
+    @property
+    def retries(self) -> Any:
+        """As the inner executor has them."""
+        return self._inner.retries
+
+    @property
+    def step_dependency_config(self) -> Any:
+        """As the inner executor has it."""
+        return self._inner.step_dependency_config
+
+    def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
+        """Execute the plan; the audit row is held by a session lock as long as this process lives."""
+        run_log = RunLog(PostgresResource().control_database())
+        close_abandoned_runs(run_log, plan_context.instance)
+        log_id = run_log.open_run(plan_context.run_id)
+        failures: dict[str, str] = {}
+        ending: Ending = "failed"
+        with run_log.holding_run(log_id):
+            try:
+                for event in self._inner.execute(plan_context, execution_plan):
+                    _note(failures, event)
+                    yield event
+                ending = "failed" if failures else "completed"
+                _tell(plan_context, failures)
+            except _INTERRUPTIONS:
+                ending = "cancelled"
+                raise
+            except BaseException as error:
+                failures.setdefault("run", str(error) or type(error).__name__)
+                raise
+            finally:
+                said = "; ".join(f"{step}: {why}" for step, why in failures.items())
+                run_log.close_run(log_id, ending, said or None)
+
+
+def close_abandoned_runs(run_log: RunLog, instance: dg.DagsterInstance) -> int:
+    """Close the rows of runs whose process is gone, as Dagster's own storage says they ended."""
+    runs = run_log.abandoned_runs()
+    for run in runs:
+        known = instance.get_run_by_id(run.dagster_run_id) if run.dagster_run_id else None
+        if known is not None and known.status in UNFINISHED:
+            continue
+        ending = _ENDINGS.get(known.status, "failed") if known else "failed"
+        error = (
+            None if ending == "completed" else "The run's process ended without closing this row."
+        )
+        run_log.close_run(run.log_id, ending, error)
+    return len(runs)
+
+
+def audited_executor(kind: str) -> dg.ExecutorDefinition:
+    """Dagster's `in_process` or `multiprocess` executor, with the audit row."""
+    inner = dg.multiprocess_executor if kind == "multiprocess" else dg.in_process_executor
+    requirements = dg.multiple_process_executor_requirements() if kind == "multiprocess" else None
+
+    @dg.executor(
+        name=f"audited_{kind}",
+        config_schema=inner.config_schema.as_field(),
+        requirements=requirements,
+    )
+    def audited(init_context: dg.InitExecutorContext) -> dg.Executor:
+        create = inner.executor_creation_fn
+        assert create is not None
+        return AuditedExecutor(create(init_context))
+
+    return audited
+
+
+def _note(failures: dict[str, str], event: dg.DagsterEvent) -> None:
+    if event.is_step_failure:
+        error = event.step_failure_data.error
+        root = error
+        while root is not None and root.cause is not None:
+            root = root.cause
+        user = event.step_failure_data.user_failure_data
+        why = user.description if user and user.description else root.message if root else ""
+        failures[event.step_key or "run"] = " ".join((why or "").split())
+
+
+def _tell(plan_context: Any, failures: dict[str, str]) -> None:
+    """The last words of a failed run: which asset and why."""
+    for step, why in failures.items():
+        plan_context.log.error(f"{step} failed: {why}")

@@ -1,0 +1,164 @@
+"""Where extract files lie, how one is committed and found again.
+
+::
+
+    <data dir>/extracts/<source>/<table>/<UTC microseconds>-<log id>/rows.tsv
+                                                                    /manifest.json
+                                        /latest.json                (written last: names the folder)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from c360_graph.errors import ExtractError
+from c360_graph.mapping.control_rows import Frozen
+from c360_graph.mapping.model import TableMapping
+
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+WRITE_BYTES = 1 << 20
+
+_ROWS, _MANIFEST, _LATEST = "rows.tsv", "manifest.json", "latest.json"
+
+
+class ExtractManifest(Frozen):
+    """What a committed extract holds. The table is described as it was when it was read."""
+
+    table: TableMapping
+    rows: int
+    rows_left_out: int = 0
+    values_absent: dict[str, int]
+    file_bytes: int
+    log_id: int
+    table_log_id: int
+    start_time: datetime
+    end_time: datetime
+
+
+class Extract:
+    """A committed extract."""
+
+    def __init__(self, folder: Path, manifest: ExtractManifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+
+    @property
+    def rows_path(self) -> Path:
+        """The file in COPY's text form."""
+        return self.folder / _ROWS
+
+    def open(self) -> AbstractContextManager[BinaryIO]:
+        """The rows from their beginning."""
+        return self.rows_path.open("rb", buffering=WRITE_BYTES)
+
+
+class ExtractStore:
+    """The extracts under one data folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._root = data_dir / "extracts"
+
+    @contextmanager
+    def new_folder(self, asset_key: tuple[str, str], log_id: int) -> Iterator[Path]:
+        """A folder for one extract; it is removed when the block fails."""
+        folder = self._table_folder(asset_key) / f"{file_stamp()}-{log_id}"
+        folder.mkdir(parents=True, mode=PRIVATE_FOLDER)
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def commit(self, folder: Path, manifest: ExtractManifest) -> Extract:
+        """Make an extract the table's latest: manifest first, the pointer last."""
+        write_whole(folder / _MANIFEST, manifest.model_dump_json().encode())
+        write_whole(folder.parent / _LATEST, json.dumps({"extract": folder.name}).encode())
+        return Extract(folder, manifest)
+
+    def latest(self, asset_key: tuple[str, str]) -> Extract | None:
+        """The table's last good extract, None where there is none.
+
+        Raises:
+            ExtractError: it is there but damaged.
+        """
+        pointer = self._table_folder(asset_key) / _LATEST
+        if not pointer.exists():
+            return None
+        try:
+            folder = pointer.parent / json.loads(pointer.read_bytes())["extract"]
+            manifest = ExtractManifest.model_validate_json((folder / _MANIFEST).read_bytes())
+            if (folder / _ROWS).stat().st_size != manifest.file_bytes:
+                raise ValueError("rows.tsv has another size than its manifest says")
+        except (OSError, ValueError, KeyError, ValidationError) as error:
+            raise ExtractError(
+                f"The latest extract of {'/'.join(asset_key)} is damaged"
+                f" ({type(error).__name__}). Materialize that asset again."
+            ) from None
+        return Extract(folder, manifest)
+
+    def prune(self, asset_key: tuple[str, str], *, keep: int) -> int:
+        """Remove all but the newest `keep` committed extracts; returns how many were removed.
+
+        Folders newer than the latest are left alone: another run may be writing one.
+        """
+        latest = self.latest(asset_key)
+        if latest is None:
+            return 0
+        folders = sorted(
+            (
+                f
+                for f in latest.folder.parent.iterdir()
+                if f.is_dir() and f.name < latest.folder.name
+            ),
+            reverse=True,
+        )
+        committed = [f for f in folders if (f / _MANIFEST).exists()]
+        kept = set(committed[: keep - 1])
+        removed = [folder for folder in folders if folder not in kept]
+        for folder in removed:
+            shutil.rmtree(folder, ignore_errors=True)
+        return len(removed)
+
+    def _table_folder(self, asset_key: tuple[str, str]) -> Path:
+        source, table = (_folder_name(part) for part in asset_key)
+        return self._root / source / table
+
+
+@contextmanager
+def open_private(path: Path) -> Iterator[BinaryIO]:
+    """A new file with mode 0600, flushed to the disk at the end."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    with os.fdopen(descriptor, "wb", buffering=WRITE_BYTES) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a small file so that a reader finds the old one or the new one, never half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    with open_private(temporary) as file:
+        file.write(content)
+    temporary.replace(path)
+
+
+def file_stamp() -> str:
+    """This moment in UTC to the microsecond, sortable, fit for a file name."""
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S_%fZ")
+
+
+def _folder_name(name: str) -> str:
+    """Any name as one folder; `.` and `..` are escaped as well."""
+    escaped = quote(name, safe=" ")
+    return escaped.replace(".", "%2E") if escaped.strip(".") == "" else escaped

@@ -1,0 +1,78 @@
+"""The control tables' rows as they stand, names and columns unchanged."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Treatment = Literal["exclude", "hash", "mask"]
+
+
+class Frozen(BaseModel):
+    """A value that is compared, hashed and written to JSON, never changed."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class SourceRow(Frozen):
+    """A row of `source_databases`, without its password: this value is pinned in run storage."""
+
+    source_id: int
+    source_name: str
+    db_host: str | None = None
+    db_port: int | None = None
+    db_name: str
+    db_user: str | None = None
+    db_schema: str = "public"
+    db_sslmode: str | None = None
+    time_zone: str | None = None
+
+
+class ExclusionRow(Frozen):
+    """A row of `field_exclusion_rules` that is in force (`is_excluded`)."""
+
+    rule_id: int
+    source_id: int | None
+    table_name: str
+    column_name: str
+    reason: str | None = None
+    treatment: str = "exclude"
+
+
+class NodeLabelRow(Frozen):
+    """An active row of `node_label_mappings`; no source_id means every source that has the table."""
+
+    mapping_id: int
+    source_id: int | None
+    table_name: str
+    node_label: str
+
+
+class RelationshipRow(Frozen):
+    """An active row of `relationship_mappings`."""
+
+    relationship_id: int
+    source_db: str | None = None
+    relationship_type: str
+    from_label: str
+    to_label: str
+    join_condition: str
+    junction_table: str | None = None
+    junction_label: str | None = None
+    description: str | None = None
+    execution_order: int | None = None
+    from_alias: str | None = None
+    to_alias: str | None = None
+    junction_alias: str | None = None
+
+
+class ControlRows(Frozen):
+    """All rows that are active, each table in the order of its ids."""
+
+    sources: tuple[SourceRow, ...] = ()
+    exclusions: tuple[ExclusionRow, ...] = ()
+    labels: tuple[NodeLabelRow, ...] = ()
+    relationships: tuple[RelationshipRow, ...] = ()
+    inactive_labels: tuple[str, ...] = ()
+    """Labels that only deactivated rows or sources feed: relationships that need them rest."""

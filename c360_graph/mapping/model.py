@@ -1,0 +1,122 @@
+"""The resolved mapping: which table becomes which label, which join becomes which relationship."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
+from c360_graph.mapping.control_rows import Frozen, SourceRow, Treatment
+
+TABLE_PROPERTY = "_c360_table"
+"""First part of the key of a label that several tables feed, so that their keys never collide."""
+
+
+class PropertyMapping(Frozen):
+    """A column that is read and the property it becomes; both have the same name."""
+
+    column: str
+    type: ColumnType
+    nullable: bool = True
+    treatment: Treatment | None = None
+
+
+class ExcludedColumn(Frozen):
+    """A column that is never selected, and by which rule."""
+
+    column: str
+    rule_id: int
+    reason: str | None = None
+
+
+class TableMapping(Frozen):
+    """A source table that is read: as nodes of `node_label`, or only as a junction when None.
+
+    `key` lists the columns whose values identify a row, () where the table has none.
+    """
+
+    source: SourceRow
+    table_name: str
+    mapping_id: int | None
+    node_label: str | None
+    properties: tuple[PropertyMapping, ...] = ()
+    excluded: tuple[ExcludedColumn, ...] = ()
+    key: tuple[str, ...] = ()
+    label_is_shared: bool = False
+
+    @property
+    def asset_key(self) -> tuple[str, str]:
+        """(source_name, table_name)."""
+        return (self.source.source_name, self.table_name)
+
+    @property
+    def place(self) -> str:
+        """`source/table`, as messages, audit rows and scripts name it."""
+        return "/".join(self.asset_key)
+
+    def as_catalog_table(self) -> CatalogTable:
+        """The columns that are read, as a catalog would show them."""
+        return CatalogTable(
+            schema_name=self.source.db_schema,
+            table_name=self.table_name,
+            columns=tuple(
+                CatalogColumn(name=prop.column, type=prop.type, nullable=prop.nullable)
+                for prop in self.properties
+            ),
+        )
+
+    def property_of(self, column: str) -> PropertyMapping | None:
+        """The property that this column becomes."""
+        return next((p for p in self.properties if p.column == column), None)
+
+
+class Junction(Frozen):
+    """The table between two labels. Pairs are (endpoint's column, junction's column)."""
+
+    table: tuple[str, str]
+    node_label: str | None
+    from_pairs: tuple[tuple[str, str], ...]
+    to_pairs: tuple[tuple[str, str], ...]
+    properties: tuple[str, ...] = ()
+
+
+class RelationshipMapping(Frozen):
+    """A join that becomes a relationship.
+
+    Without a junction `pairs` holds (from column, to column) and `seek` says which end is looked up
+    for each row of the other.
+    """
+
+    relationship_id: int
+    relationship_type: str
+    from_label: str
+    to_label: str
+    pairs: tuple[tuple[str, str], ...] = ()
+    seek: Literal["from", "to"] = "from"
+    junction: Junction | None = None
+    execution_order: int = 0
+    description: str | None = None
+
+
+class Refusal(Frozen):
+    """A control row that cannot be honoured."""
+
+    control_table: str
+    row_id: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.control_table} row {self.row_id}: {self.reason}"
+
+
+class GraphMapping(Frozen):
+    """All that is sound, in the order it is loaded, and all that was refused."""
+
+    tables: tuple[TableMapping, ...] = ()
+    relationships: tuple[RelationshipMapping, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    resting: tuple[int, ...] = ()
+    """Ids of relationships that rest because a label they need is deactivated."""
+
+    def table(self, asset_key: tuple[str, str]) -> TableMapping | None:
+        """The mapped table of that (source_name, table_name)."""
+        return next((table for table in self.tables if table.asset_key == asset_key), None)

@@ -1,0 +1,107 @@
+"""How far a load is: counted by those who work, told now and then by one who watches."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from c360_graph.errors import C360Error
+
+REPORT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """A moment of a load. `total` is None where it cannot be known beforehand."""
+
+    phase: str
+    unit: str
+    done: int
+    total: int | None
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Units a second since the phase began."""
+        return self.done / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time left at this rate."""
+        if self.total is None or self.done == 0:
+            return None
+        return max(0.0, (self.total - self.done) / self.per_second)
+
+    def __str__(self) -> str:
+        of = f"/{self.total:,}" if self.total is not None else ""
+        left = f", {self.seconds_left:.0f} s left" if self.seconds_left is not None else ""
+        return f"{self.phase}: {self.done:,}{of} {self.unit}, {self.per_second:,.0f}/s{left}"
+
+
+class ProgressMeter:
+    """Counts of the phase at hand; safe to add to from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._begin = time.monotonic()
+        self._phase, self._unit = "starting", "rows"
+        self._done = 0
+        self._total: int | None = None
+        self._poll: Callable[[], int] | None = None
+
+    def begin(
+        self,
+        phase: str,
+        *,
+        unit: str,
+        total: int | None,
+        poll: Callable[[], int] | None = None,
+    ) -> None:
+        """A new phase; `poll` asks for what is done where nobody counts it."""
+        with self._lock:
+            self._begin = time.monotonic()
+            self._phase, self._unit = phase, unit
+            self._done, self._total, self._poll = 0, total, poll
+
+    def add(self, count: int) -> None:
+        """More is done."""
+        with self._lock:
+            self._done += count
+
+    def now(self) -> Progress:
+        """The phase at this moment."""
+        with self._lock:
+            poll, phase, unit, total = self._poll, self._phase, self._unit, self._total
+            done, seconds = self._done, time.monotonic() - self._begin
+        return Progress(
+            phase=phase,
+            unit=unit,
+            done=poll() if poll else done,
+            total=total,
+            seconds=seconds,
+        )
+
+
+@contextmanager
+def reporting(
+    meter: ProgressMeter, report: Callable[[Progress], None], every: float = REPORT_SECONDS
+) -> Iterator[None]:
+    """Report every few seconds while the block runs. A report that fails is left out."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(every):
+            # A poll may meet a lost connection; the load itself deals with that.
+            with suppress(C360Error):
+                report(meter.now())
+
+    watcher = threading.Thread(target=watch, name="c360-progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join(timeout=30)

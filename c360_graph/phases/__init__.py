@@ -1,0 +1,1 @@
+"""The three steps of the pipeline, without Dagster: extraction, script, load."""

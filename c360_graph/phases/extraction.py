@@ -1,0 +1,170 @@
+"""Reads one mapped table into an extract, and keeps its audit row while it does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from c360_graph.control_db import ControlDatabase
+from c360_graph.errors import SettingsError, SourceError
+from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_private
+from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow
+from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.tables import describe
+from c360_graph.run_log import Ending, RunLog, TableLog
+from c360_graph.settings import Settings
+from c360_graph.source_db.hash_pads import hash_pads
+from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
+
+SECONDS_BETWEEN_REPORTS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractedTable:
+    """A committed extract and its closed audit row."""
+
+    extract: Extract
+    table_log: TableLog
+
+
+def extract_table(
+    *,
+    table: TableMapping,
+    exclusions: Iterable[ExclusionRow],
+    log_id: int,
+    control: ControlDatabase,
+    settings: Settings,
+    report: Callable[[int], None] = lambda rows: None,
+) -> ExtractedTable:
+    """Read a table as it is now; its catalog is read again in the same snapshot.
+
+    Args:
+        table: which table, as the definitions know it.
+        exclusions: the rules in force.
+        log_id: the run's row in etl_run_logs.
+        control: where the audit row goes.
+        settings: folder, retention and hash key.
+        report: told every few seconds how many rows were read.
+
+    Raises:
+        SourceError: the source or the table cannot be read; the former extract stays the latest.
+        SettingsError: a password or the hash key is not set.
+    """
+    run_log = RunLog(control)
+    table_log_id = run_log.open_table(
+        log_id=log_id, source_id=table.source.source_id, table_name=table.table_name
+    )
+    progress = _Progress(run_log, table_log_id, report)
+    try:
+        extract = _extract(
+            table, tuple(exclusions), (log_id, table_log_id), control, settings, progress
+        )
+    except BaseException as error:
+        # Whatever ends it, an interruption too, the audit row must not say `running` for ever.
+        ending: Ending = "failed" if isinstance(error, Exception) else "cancelled"
+        run_log.close_table(table_log_id, ending, rows=progress.rows, error=_said(error))
+        raise
+    table_log = run_log.close_table(table_log_id, "completed", rows=extract.manifest.rows)
+    ExtractStore(settings.c360_data_dir).prune(table.asset_key, keep=settings.c360_keep_extracts)
+    return ExtractedTable(extract=extract, table_log=table_log)
+
+
+class _Progress:
+    """Rows read so far, told to the audit row and the log every few seconds."""
+
+    def __init__(self, run_log: RunLog, table_log_id: int, report: Callable[[int], None]) -> None:
+        self.rows = 0
+        self._run_log = run_log
+        self._table_log_id = table_log_id
+        self._report = report
+        self._told = time.monotonic()
+
+    def __call__(self, rows: int) -> None:
+        self.rows = rows
+        now = time.monotonic()
+        if now - self._told >= SECONDS_BETWEEN_REPORTS:
+            self._told = now
+            self._run_log.table_progress(self._table_log_id, rows)
+            self._report(rows)
+
+
+def _extract(
+    table: TableMapping,
+    exclusions: tuple[ExclusionRow, ...],
+    log_ids: tuple[int, int],
+    control: ControlDatabase,
+    settings: Settings,
+    progress: _Progress,
+) -> Extract:
+    store = ExtractStore(settings.c360_data_dir)
+    log_id, table_log_id = log_ids
+    start = datetime.now(UTC)
+    credentials = control.source_credentials(table.source)
+    with open_snapshot(table.source, credentials) as snapshot:
+        control.touch_source(table.source.source_id)
+        live = _described(snapshot, table, exclusions)
+        _set_hash_key(snapshot, live, settings)
+        with store.new_folder(table.asset_key, log_id) as folder:
+            losses = snapshot.losses(live)
+            with open_private(folder / "rows.tsv") as out:
+                rows = snapshot.copy(live, out, progress)
+            manifest = ExtractManifest(
+                table=live,
+                rows=rows,
+                rows_left_out=losses.rows,
+                values_absent=losses.values,
+                file_bytes=(folder / "rows.tsv").stat().st_size,
+                log_id=log_id,
+                table_log_id=table_log_id,
+                start_time=start,
+                end_time=datetime.now(UTC),
+            )
+            return store.commit(folder, manifest)
+
+
+def _described(
+    snapshot: SourceSnapshot, table: TableMapping, exclusions: tuple[ExclusionRow, ...]
+) -> TableMapping:
+    catalog = snapshot.catalog(frozenset({table.table_name}))
+    found = catalog.table(table.table_name)
+    if found is None:
+        row = f"node_label_mappings row {table.mapping_id}" if table.mapping_id else "its mapping"
+        raise SourceError(
+            f"source {table.source.source_name} has no table {table.table_name!r} in schema"
+            f" {table.source.db_schema!r} that its role may see; correct {row} or the source."
+        )
+    label_row = (
+        NodeLabelRow(
+            mapping_id=table.mapping_id,
+            source_id=table.source.source_id,
+            table_name=table.table_name,
+            node_label=table.node_label,
+        )
+        if table.mapping_id is not None and table.node_label is not None
+        else None
+    )
+    return describe(
+        source=table.source,
+        table_name=table.table_name,
+        label_row=label_row,
+        exclusions=exclusions,
+        catalog_table=found,
+        label_is_shared=table.label_is_shared,
+    )
+
+
+def _set_hash_key(snapshot: SourceSnapshot, table: TableMapping, settings: Settings) -> None:
+    hashed = [prop.column for prop in table.properties if prop.treatment == "hash"]
+    if not hashed:
+        return
+    if settings.c360_hash_key is None:
+        raise SettingsError(
+            f"{table.place}: {', '.join(hashed)} are to be hashed, and C360_HASH_KEY is not set."
+        )
+    snapshot.set_hash_pads(hash_pads(settings.c360_hash_key.get_secret_value()))
+
+
+def _said(error: BaseException) -> str:
+    return str(error) or type(error).__name__

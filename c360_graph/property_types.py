@@ -1,0 +1,257 @@
+"""One table: a PostgreSQL type, the SQL that renders its values as text, the Cypher that converts them.
+
+A value that Neo4j's type cannot hold (an infinite date, the time 24:00, a NULL inside a list) is
+rendered as absent; `lost` is the SQL that counts such values, so that none vanishes silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from c360_graph.mapping.catalog import ColumnType
+from c360_graph.mapping.control_rows import Treatment
+
+# Inside a list's text: each element ends with \x1f, \x1d escapes the three marks within an element,
+# and a leading \x1c says that JSON follows (a row whose array has more dimensions than one).
+_ELEMENT_END, _ESCAPE, _JSON_MARK = 31, 29, 28
+
+EXACT_FLOAT_DIGITS = 15
+"""Decimal digits that every IEEE double holds exactly (C's DBL_DIG)."""
+
+_ERA_START, _ERA_END = "0001-01-01", "10000-01-01"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PropertyType:
+    """How one column becomes one property.
+
+    `render` and `lost` take an SQL expression, `convert` a Cypher expression of a string. `lost` is
+    None where no value can be lost, else an integer. `null_safe` says that `convert` gives null for
+    the text that stands for NULL.
+    """
+
+    name: str
+    render: Callable[[str], str]
+    convert: Callable[[str], str]
+    lost: Callable[[str], str] | None = None
+    null_safe: bool = False
+
+
+def property_type(
+    column_type: ColumnType, *, treatment: Treatment | None = None, time_zone: str | None = None
+) -> PropertyType:
+    """The property type of a column.
+
+    Args:
+        column_type: the column's type, domains followed.
+        treatment: `hash` or `mask` make the property a STRING, whatever the column is.
+        time_zone: zone of the source's `timestamp without time zone`, None where it names none.
+    """
+    if treatment == "hash":
+        return replace(_STRING, render=_hashed)
+    if treatment == "mask":
+        return replace(_STRING, render=_masked)
+    if column_type.element is not None:
+        return _list_type(column_type, time_zone)
+    if column_type.base == "timestamp" and time_zone:
+        return _timestamp_in(time_zone)
+    if column_type.base == "numeric":
+        exact = column_type.precision is not None and column_type.precision <= EXACT_FLOAT_DIGITS
+        return _FLOAT if exact else _STRING
+    return _BY_BASE.get(column_type.base, _STRING)
+
+
+def sql_literal(text: str) -> str:
+    """A text as an SQL literal; standard_conforming_strings is on in every session of ours."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _as_is(value: str) -> str:
+    return value
+
+
+def _as_text(value: str) -> str:
+    return f"{value}::text"
+
+
+def _call(function: str) -> Callable[[str], str]:
+    return lambda value: f"{function}({value})"
+
+
+def _infinite(value: str) -> str:
+    return f"(NOT isfinite({value}))::int"
+
+
+def _zoned(value: str) -> str:
+    """ISO 8601 with the sign Neo4j wants for years beyond four digits and before Christ."""
+    return (
+        f"CASE WHEN {value} >= '{_ERA_START} 00:00+00' AND {value} < '{_ERA_END} 00:00+00'"
+        f" THEN replace({value}::text, ' ', 'T')"
+        f" WHEN NOT isfinite({value}) THEN NULL"
+        f" WHEN {value} >= '{_ERA_END} 00:00+00' THEN '+' || replace({value}::text, ' ', 'T')"
+        f" ELSE {_year_before_era(value)} || to_char({value}, '-MM-DD\"T\"HH24:MI:SS.US') || 'Z' END"
+    )
+
+
+def _local(value: str) -> str:
+    return (
+        f"CASE WHEN {value} >= '{_ERA_START} 00:00' AND {value} < '{_ERA_END} 00:00'"
+        f" THEN replace({value}::text, ' ', 'T')"
+        f" WHEN NOT isfinite({value}) THEN NULL"
+        f" WHEN {value} >= '{_ERA_END} 00:00' THEN '+' || replace({value}::text, ' ', 'T')"
+        f" ELSE {_year_before_era(value)} || to_char({value}, '-MM-DD\"T\"HH24:MI:SS.US') END"
+    )
+
+
+def _date(value: str) -> str:
+    return (
+        f"CASE WHEN {value} >= '{_ERA_START}' AND {value} < '{_ERA_END}' THEN {value}::text"
+        f" WHEN NOT isfinite({value}) THEN NULL"
+        f" WHEN {value} >= '{_ERA_END}' THEN '+' || {value}::text"
+        f" ELSE {_year_before_era(value)} || to_char({value}, '-MM-DD') END"
+    )
+
+
+def _year_before_era(value: str) -> str:
+    """1 BC is year 0 of ISO 8601; NULL stays NULL."""
+    year = f"(extract(year from {value}) + 1)::int"
+    return f"CASE WHEN {year} = 0 THEN '0000' ELSE '-' || lpad(abs({year})::text, 4, '0') END"
+
+
+def _time(value: str) -> str:
+    return f"CASE WHEN {value} < '24:00' THEN {value}::text END"
+
+
+def _time_with_zone(value: str) -> str:
+    # An offset with seconds is shifted to UTC: the same moment, and 5.26 cannot parse the other.
+    return (
+        f"CASE WHEN extract(timezone from {value})::int % 60 <> 0"
+        f" THEN ({value} AT TIME ZONE 'UTC')::text"
+        f" WHEN extract(hour from {value}) < 24 THEN {value}::text END"
+    )
+
+
+def _interval(value: str) -> str:
+    return f"CASE WHEN isfinite({value}) THEN {value}::text END"
+
+
+def _base64(value: str) -> str:
+    return f"translate(encode({value}, 'base64'), E'\\n', '')"
+
+
+def _hashed(value: str) -> str:
+    """HMAC-SHA256 in hex from built-ins; the pads are settings of the reading transaction."""
+    return (
+        f"CASE WHEN {value} IS NOT NULL THEN"
+        " encode(sha256(decode(current_setting('c360.opad'), 'hex') ||"
+        " sha256(decode(current_setting('c360.ipad'), 'hex') ||"
+        f" convert_to({value}::text, 'UTF8'))), 'hex') END"
+    )
+
+
+def _masked(value: str) -> str:
+    text = f"{value}::text"
+    return (
+        f"CASE WHEN length({text}) > 4"
+        f" THEN repeat('*', length({text}) - 4) || right({text}, 4)"
+        f" ELSE repeat('*', length({text})) END"
+    )
+
+
+_INTEGER = PropertyType(name="INTEGER", render=_as_is, convert=_call("toInteger"), null_safe=True)
+_FLOAT = PropertyType(name="FLOAT", render=_as_is, convert=_call("toFloat"), null_safe=True)
+_BOOLEAN = PropertyType(name="BOOLEAN", render=_as_text, convert=_call("toBoolean"), null_safe=True)
+_STRING = PropertyType(name="STRING", render=_as_is, convert=_as_is)
+_ZONED = PropertyType(
+    name="ZONED DATETIME", render=_zoned, convert=_call("datetime"), lost=_infinite
+)
+
+_BY_BASE: dict[str, PropertyType] = {
+    "int2": _INTEGER,
+    "int4": _INTEGER,
+    "int8": _INTEGER,
+    "float4": _FLOAT,
+    "float8": _FLOAT,
+    "bool": _BOOLEAN,
+    "timestamptz": _ZONED,
+    "timestamp": PropertyType(
+        name="LOCAL DATETIME", render=_local, convert=_call("localdatetime"), lost=_infinite
+    ),
+    "date": PropertyType(name="DATE", render=_date, convert=_call("date"), lost=_infinite),
+    "time": PropertyType(
+        name="LOCAL TIME",
+        render=_time,
+        convert=_call("localtime"),
+        lost=lambda value: f"({value} >= '24:00')::int",
+    ),
+    "timetz": PropertyType(
+        name="ZONED TIME",
+        render=_time_with_zone,
+        convert=_call("time"),
+        lost=lambda value: (
+            f"(extract(hour from {value}) = 24 AND extract(timezone from {value})::int % 60 = 0)::int"
+        ),
+    ),
+    "interval": PropertyType(
+        name="DURATION", render=_interval, convert=_call("duration"), lost=_infinite
+    ),
+    "bytea": replace(_STRING, render=_base64),
+    # Casting to text drops the padding that char(n) is stored with.
+    "bpchar": replace(_STRING, render=_as_text),
+}
+
+
+def _timestamp_in(time_zone: str) -> PropertyType:
+    zone = sql_literal(time_zone)
+    return replace(_ZONED, render=lambda value: _zoned(f"({value} AT TIME ZONE {zone})"))
+
+
+def _list_type(column_type: ColumnType, time_zone: str | None) -> PropertyType:
+    if column_type.dimensions > 1:
+        return replace(_STRING, render=lambda value: f"to_json({value})::text")
+    assert column_type.element is not None
+    element = property_type(column_type.element, time_zone=time_zone)
+    return PropertyType(
+        name=f"LIST<{element.name}>",
+        render=lambda value: _rendered_list(value, element),
+        convert=lambda text: _converted_list(text, element),
+        lost=lambda value: (
+            f"(CASE WHEN array_ndims({value}) > 1 THEN 0 ELSE (SELECT count(*) FROM unnest({value})"
+            f" AS u(e) WHERE {_element_text(element)} IS NULL) END)::int"
+        ),
+    )
+
+
+def _element_text(element: PropertyType) -> str:
+    text = f"({element.render('e')})::text"
+    if element.name != "STRING":
+        return text
+    for code, escape in ((_ESCAPE, "0"), (_ELEMENT_END, "1"), (_JSON_MARK, "2")):
+        text = f"replace({text}, chr({code}), chr({_ESCAPE}) || '{escape}')"
+    return text
+
+
+def _rendered_list(value: str, element: PropertyType) -> str:
+    return (
+        f"CASE WHEN {value} IS NULL THEN NULL"
+        f" WHEN array_ndims({value}) > 1 THEN chr({_JSON_MARK}) || to_json({value})::text"
+        f" ELSE coalesce((SELECT string_agg({_element_text(element)} || chr({_ELEMENT_END}), ''"
+        f" ORDER BY o) FROM unnest({value}) WITH ORDINALITY AS u(e, o)), '') END"
+    )
+
+
+def _converted_list(text: str, element: PropertyType) -> str:
+    converted = element.convert(_unescaped("x") if element.name == "STRING" else "x")
+    parts = f"split({text}, '\\u{_ELEMENT_END:04x}')[..-1]"
+    elements = parts if converted == "x" else f"[x IN {parts} | {converted}]"
+    return (
+        f"CASE WHEN {text} STARTS WITH '\\u{_JSON_MARK:04x}' THEN substring({text}, 1)"
+        f" ELSE {elements} END"
+    )
+
+
+def _unescaped(text: str) -> str:
+    for code, escape in ((_JSON_MARK, "2"), (_ELEMENT_END, "1"), (_ESCAPE, "0")):
+        text = f"replace({text}, '\\u{_ESCAPE:04x}{escape}', '\\u{code:04x}')"
+    return text

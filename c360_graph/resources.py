@@ -1,0 +1,79 @@
+"""Dagster resources: the control database and the target graph, configured by the environment."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from pydantic import Field
+
+from c360_graph.control_db import ControlDatabase, Credentials
+from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph.settings import Settings, load_settings
+
+
+class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The control database. A field that is not given comes from ETL_DB_* at the time of use."""
+
+    host: str | None = Field(default=None, description="Instead of ETL_DB_HOST.")
+    port: int | None = Field(default=None, description="Instead of ETL_DB_PORT.")
+    database: str | None = Field(default=None, description="Instead of ETL_DB_NAME.")
+    user: str | None = Field(default=None, description="Instead of ETL_DB_USER.")
+    password: str | None = Field(
+        default=None,
+        description="Instead of ETL_DB_PASSWORD; give a dagster EnvVar, never the text.",
+    )
+
+    def control_database(self) -> ControlDatabase:
+        """The control database that these fields and the settings mean."""
+        settings = load_settings()
+        own = control_credentials(settings)
+        return ControlDatabase(
+            Credentials(
+                host=self.host or own.host,
+                port=self.port or own.port,
+                database=self.database or own.database,
+                user=self.user or own.user,
+                password=self.password if self.password is not None else own.password,
+            )
+        )
+
+
+class Neo4jResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The target graph. A field that is not given comes from NEO4J_* at the time of use."""
+
+    uri: str | None = Field(default=None, description="Instead of NEO4J_URI.")
+    username: str | None = Field(default=None, description="Instead of NEO4J_USERNAME.")
+    password: str | None = Field(
+        default=None,
+        description="Instead of NEO4J_PASSWORD; give a dagster EnvVar, never the text.",
+    )
+    database: str | None = Field(default=None, description="Instead of NEO4J_DATABASE.")
+
+    @contextmanager
+    def graph(self) -> Iterator[Graph]:
+        """A connection to the target.
+
+        Raises:
+            GraphError: it cannot be reached or refuses the login.
+        """
+        settings = load_settings()
+        password = settings.neo4j_password.get_secret_value()
+        with open_graph(
+            uri=self.uri or settings.neo4j_uri,
+            username=self.username or settings.neo4j_username,
+            password=self.password if self.password is not None else password,
+            database=self.database or settings.neo4j_database,
+        ) as graph:
+            yield graph
+
+
+def control_credentials(settings: Settings) -> Credentials:
+    """How the settings reach the control database."""
+    password = settings.etl_db_password
+    return Credentials(
+        host=settings.etl_db_host,
+        port=settings.etl_db_port,
+        database=settings.etl_db_name,
+        user=settings.etl_db_user,
+        password=password.get_secret_value() if password else None,
+    )

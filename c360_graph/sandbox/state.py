@@ -1,0 +1,154 @@
+"""What a sandbox folder knows about its servers: frozen values and the file that keeps them."""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from c360_graph.errors import SandboxError
+from c360_graph.sandbox.cache import exclusive
+from c360_graph.sandbox.ports import HOST
+from c360_graph.sandbox.process import Process
+
+FILE_NAME = "sandbox.json"
+POSTGRES_USER = "postgres"
+CONTROL_DATABASE = "etl_control_db"
+NEO4J_USER = "neo4j"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresServer:
+    """A PostgreSQL of the sandbox: TCP on 127.0.0.1, user ``postgres``, scram-sha-256.
+
+    ``work`` holds its cluster and log; ``ready`` is False while it starts.
+    """
+
+    process: Process
+    port: int
+    password: str
+    work: Path
+    ready: bool = False
+
+    def environment(self) -> dict[str, str]:
+        """The project's settings (``ETL_DB_*``) that reach this server's control database."""
+        return {
+            "ETL_DB_HOST": HOST,
+            "ETL_DB_PORT": str(self.port),
+            "ETL_DB_NAME": CONTROL_DATABASE,
+            "ETL_DB_USER": POSTGRES_USER,
+            "ETL_DB_PASSWORD": self.password,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neo4jServer:
+    """A Neo4j of the sandbox: Bolt on 127.0.0.1, user ``neo4j``, no HTTP.
+
+    ``home`` holds its data, configuration and logs; ``line`` is a key of ``lines.LINES``;
+    ``heap_mb`` is its Java heap in MiB; ``ready`` is False while it starts.
+    """
+
+    process: Process
+    port: int
+    password: str
+    home: Path
+    line: str
+    heap_mb: int
+    ready: bool = False
+
+    @property
+    def uri(self) -> str:
+        """The address for drivers and cypher-shell."""
+        return f"bolt://{HOST}:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """The project's settings (``NEO4J_*``) that reach this server."""
+        return {
+            "NEO4J_URI": self.uri,
+            "NEO4J_USERNAME": NEO4J_USER,
+            "NEO4J_PASSWORD": self.password,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Servers:
+    """The servers of one sandbox folder; None stands for one that was not started."""
+
+    folder: Path
+    postgres: PostgresServer | None = None
+    neo4j: Neo4jServer | None = None
+
+    def environment(self) -> dict[str, str]:
+        """The project's settings that reach these servers, passwords among them."""
+        postgres = self.postgres.environment() if self.postgres else {}
+        return postgres | (self.neo4j.environment() if self.neo4j else {})
+
+
+def read(*, folder: Path) -> Servers:
+    """What ``folder`` knows; no servers where it has no state file.
+
+    Raises:
+        SandboxError: the file cannot be read as a state.
+    """
+    file = folder / FILE_NAME
+    try:
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return Servers(
+            folder=folder,
+            postgres=_postgres(content["postgres"]),
+            neo4j=_neo4j(content["neo4j"]),
+        )
+    except FileNotFoundError:
+        return Servers(folder=folder)
+    except (ValueError, KeyError, TypeError) as error:
+        raise SandboxError(
+            f"{file} is damaged, so the servers that it names are not known. End them by hand if "
+            "they run, delete the folder and start again."
+        ) from error
+
+
+def write_postgres(*, folder: Path, server: PostgresServer | None) -> None:
+    """Keep ``server`` as the folder's PostgreSQL; None forgets it."""
+    with exclusive(target=folder / FILE_NAME):
+        write(servers=Servers(folder=folder, postgres=server, neo4j=read(folder=folder).neo4j))
+
+
+def write_neo4j(*, folder: Path, server: Neo4jServer | None) -> None:
+    """Keep ``server`` as the folder's Neo4j; None forgets it."""
+    with exclusive(target=folder / FILE_NAME):
+        postgres = read(folder=folder).postgres
+        write(servers=Servers(folder=folder, postgres=postgres, neo4j=server))
+
+
+def write(*, servers: Servers) -> None:
+    """Replace the folder's state file as a whole; only its owner can read it (mode 0600)."""
+    servers.folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        "postgres": asdict(servers.postgres) if servers.postgres else None,
+        "neo4j": asdict(servers.neo4j) if servers.neo4j else None,
+    }
+    # mkstemp makes the file with mode 0600: the passwords are never readable by others.
+    handle, name = tempfile.mkstemp(prefix=f".{FILE_NAME}.", dir=servers.folder)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2, default=str)
+        os.replace(name, servers.folder / FILE_NAME)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _postgres(content: dict[str, Any] | None) -> PostgresServer | None:
+    if content is None:
+        return None
+    typed = {"process": Process(**content["process"]), "work": Path(content["work"])}
+    return PostgresServer(**(content | typed))
+
+
+def _neo4j(content: dict[str, Any] | None) -> Neo4jServer | None:
+    if content is None:
+        return None
+    typed = {"process": Process(**content["process"]), "home": Path(content["home"])}
+    return Neo4jServer(**(content | typed))

@@ -1,0 +1,1 @@
+"""A source database: one read-only snapshot of it, its catalog, and COPY out of it."""

@@ -1,0 +1,167 @@
+"""Reads a source's catalog: tables, columns with their types, keys."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.rows import RowMaker, namedtuple_row
+
+from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType, SourceCatalog
+from c360_graph.mapping.control_rows import SourceRow
+
+_TABLES = """
+SELECT c.oid::bigint AS oid, c.relname::text AS name, c.relkind::text AS kind, c.reltuples::bigint AS estimate
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+ORDER BY c.relname
+"""
+_COLUMNS = """
+SELECT a.attrelid::bigint AS table_oid, a.attname::text AS name, a.atttypid::bigint AS type_oid,
+    a.atttypmod AS modifier, a.attndims AS dimensions, a.attnotnull AS not_null,
+    a.attgenerated <> '' AS generated, pg_catalog.format_type(a.atttypid, a.atttypmod) AS shown
+FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum
+"""
+# Unique over the whole table, checked at once, over plain columns that are all NOT NULL.
+_KEYS = """
+SELECT i.indrelid::bigint AS table_oid, i.indisprimary AS is_primary, array_agg(a.attname::text ORDER BY k.place) AS columns
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
+LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+WHERE i.indrelid = ANY(%s) AND i.indisunique AND i.indisvalid AND i.indimmediate
+    AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
+GROUP BY i.indrelid, i.indisprimary, i.indexrelid, x.relname
+HAVING bool_and(a.attnotnull)
+ORDER BY i.indrelid, x.relname
+"""
+_TYPES = """
+SELECT oid::bigint AS oid, typname::text AS name, typtype::text AS kind, typbasetype::bigint AS base_oid,
+    typtypmod AS modifier, typndims AS dimensions, typelem::bigint AS element_oid,
+    typcategory = 'A' AND typlen = -1 AS is_array
+FROM pg_catalog.pg_type WHERE oid = ANY(%s)
+"""
+
+
+class _Type(NamedTuple):
+    oid: int
+    name: str
+    kind: str
+    base_oid: int
+    modifier: int
+    dimensions: int
+    element_oid: int
+    is_array: bool
+
+
+@dataclass(frozen=True)
+class _Types:
+    """The types that columns name, and those these are made of."""
+
+    by_oid: dict[int, _Type]
+
+    def column_type(self, *, oid: int, modifier: int, dimensions: int, shown: str) -> ColumnType:
+        found = self.by_oid[oid]
+        if found.kind == "d":
+            return self.column_type(
+                oid=found.base_oid,
+                modifier=found.modifier,
+                dimensions=max(dimensions, found.dimensions),
+                shown=shown,
+            )
+        precision, scale = (
+            _precision(modifier) if found.name in ("numeric", "_numeric") else (None, None)
+        )
+        element = None
+        if found.is_array and found.element_oid:
+            inner = self.by_oid[found.element_oid]
+            element = self.column_type(
+                oid=inner.oid, modifier=modifier, dimensions=0, shown=shown.removesuffix("[]")
+            )
+        return ColumnType(
+            name=shown,
+            base=found.name,
+            kind=found.kind,
+            precision=precision,
+            scale=scale,
+            element=element,
+            dimensions=dimensions,
+        )
+
+
+def read_catalog(
+    connection: psycopg.Connection[Any], source: SourceRow, table_names: frozenset[str]
+) -> SourceCatalog:
+    """The names of all tables of the source's schema, and the named ones in full."""
+    with connection.cursor(row_factory=_named) as cursor:
+        tables = cursor.execute(_TABLES, (source.db_schema,)).fetchall()
+        wanted = [table for table in tables if table.name in table_names]
+        oids = [table.oid for table in wanted]
+        columns = cursor.execute(_COLUMNS, (oids,)).fetchall()
+        keys = cursor.execute(_KEYS, (oids,)).fetchall()
+        types = _read_types(cursor, {column.type_oid for column in columns})
+    columns_of: dict[int, list[CatalogColumn]] = defaultdict(list)
+    for column in columns:
+        columns_of[column.table_oid].append(
+            CatalogColumn(
+                name=column.name,
+                type=types.column_type(
+                    oid=column.type_oid,
+                    modifier=column.modifier,
+                    dimensions=column.dimensions,
+                    shown=column.shown,
+                ),
+                nullable=not column.not_null,
+                generated=column.generated,
+            )
+        )
+    return SourceCatalog(
+        source_id=source.source_id,
+        table_names=tuple(table.name for table in tables),
+        tables=tuple(
+            CatalogTable(
+                schema_name=source.db_schema,
+                table_name=table.name,
+                kind=table.kind,
+                columns=tuple(columns_of[table.oid]),
+                primary_key=next(
+                    (_names(k) for k in keys if k.table_oid == table.oid and k.is_primary), ()
+                ),
+                unique_keys=tuple(
+                    _names(k) for k in keys if k.table_oid == table.oid and not k.is_primary
+                ),
+                estimated_rows=table.estimate,
+            )
+            for table in wanted
+        ),
+    )
+
+
+def _named(cursor: psycopg.Cursor[Any]) -> RowMaker[Any]:
+    """Rows by name; the type checker cannot know which names a statement gives."""
+    return namedtuple_row(cursor)
+
+
+def _names(key: Any) -> tuple[str, ...]:
+    return tuple(key.columns)
+
+
+def _read_types(cursor: psycopg.Cursor[Any], oids: set[int]) -> _Types:
+    found: dict[int, _Type] = {}
+    while missing := oids - found.keys():
+        rows = cursor.execute(_TYPES, (list(missing),)).fetchall()
+        found |= {row.oid: _Type(*row) for row in rows}
+        oids |= {oid for t in found.values() for oid in (t.base_oid, t.element_oid) if oid}
+    return _Types(found)
+
+
+def _precision(modifier: int) -> tuple[int | None, int | None]:
+    """Precision and scale of numeric's modifier: 16 bits each, the scale an 11-bit signed number."""
+    if modifier < 4:
+        return None, None
+    scale = (modifier - 4) & 0x7FF
+    return ((modifier - 4) >> 16) & 0xFFFF, scale - 0x800 if scale & 0x400 else scale

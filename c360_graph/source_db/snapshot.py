@@ -1,0 +1,127 @@
+"""One read-only snapshot of a source database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import psycopg
+
+from c360_graph.control_db import CONNECT_TIMEOUT_SECONDS, Credentials, first_line
+from c360_graph.errors import SourceError
+from c360_graph.mapping.catalog import SourceCatalog
+from c360_graph.mapping.control_rows import SourceRow
+from c360_graph.mapping.model import TableMapping
+from c360_graph.source_db.catalog import read_catalog
+from c360_graph.source_db.copy_query import RowLoss, copy_rows, count_losses, find_long_key
+from c360_graph.source_db.hash_pads import HashPads
+
+ROWS_BETWEEN_REPORTS = 5_000
+
+# What the text of a value depends on is the same for every server and role.
+_SESSION = (
+    "SET client_encoding = 'UTF8'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601';"
+    " SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex';"
+    " SET standard_conforming_strings = on; SET xmloption = 'content';"
+    " SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
+    " SET row_security = on"
+)
+
+
+class SourceSnapshot:
+    """One REPEATABLE READ, READ ONLY transaction on a source: everything is read as of one moment."""
+
+    def __init__(self, connection: psycopg.Connection, source: SourceRow) -> None:
+        self._connection = connection
+        self.source = source
+
+    def catalog(self, table_names: frozenset[str]) -> SourceCatalog:
+        """The schema's table names, and the named tables in full."""
+        return read_catalog(self._connection, self.source, table_names)
+
+    def set_hash_pads(self, pads: HashPads) -> None:
+        """Give the `hash` treatment its key, as bound values that live as long as the transaction."""
+        self._connection.execute(
+            "SELECT set_config('c360.ipad', %s, true), set_config('c360.opad', %s, true)",
+            (pads.inner, pads.outer),
+        )
+
+    def losses(self, table: TableMapping) -> RowLoss:
+        """Rows left out and values absent because Neo4j cannot hold them.
+
+        Raises:
+            SourceError: a key is longer than an index of Neo4j takes; names the row.
+        """
+        loss = self._connection.execute(count_losses(table))
+        found = RowLoss.from_row(table, loss.fetchone())
+        if found.longest_key_bytes > RowLoss.MAX_KEY_BYTES:
+            row = self._connection.execute(find_long_key(table)).fetchone()
+            shown = ", ".join(
+                f"{name} = {str(value)[:60]!r}"
+                for name, value in zip(table.key, row or (), strict=False)
+            )
+            raise SourceError(
+                f"{table.place}: the key of row {shown}... has {found.longest_key_bytes} bytes, and"
+                f" Neo4j's index takes {RowLoss.MAX_KEY_BYTES}. Shorten it, or exclude the column so"
+                " that another key serves."
+            )
+        return found
+
+    def copy(self, table: TableMapping, out: BinaryIO, report: Callable[[int], None]) -> int:
+        """Write the table's rows in COPY's text form; returns how many.
+
+        Args:
+            table: what to read; excluded columns are in no statement.
+            out: takes one line a row.
+            report: told now and then how many rows have come.
+        """
+        rows = 0
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(copy_rows(table)) as stream,
+        ):
+            for line in stream:
+                out.write(line)
+                rows += 1
+                if rows % ROWS_BETWEEN_REPORTS == 0:
+                    report(rows)
+        return rows
+
+
+@contextmanager
+def open_snapshot(source: SourceRow, credentials: Credentials) -> Iterator[SourceSnapshot]:
+    """Connect to a source and hold one read-only snapshot of it.
+
+    Raises:
+        SourceError: it cannot be reached, refuses the login or a statement; no password in it.
+    """
+    where = f"source {source.source_name} ({credentials.place})"
+    try:
+        connection = psycopg.connect(
+            host=credentials.host,
+            port=credentials.port,
+            dbname=credentials.database,
+            user=credentials.user,
+            password=credentials.password,
+            sslmode=credentials.sslmode,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            application_name="c360_graph",
+            autocommit=True,
+        )
+    except psycopg.Error as error:
+        raise SourceError(
+            f"{where} cannot be reached: {_without(credentials.password, first_line(error))}."
+            f" Check source_databases row {source.source_id}."
+        ) from None
+    try:
+        with connection:
+            connection.execute(_SESSION)
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield SourceSnapshot(connection, source)
+    except psycopg.Error as error:
+        raise SourceError(f"{where} failed: {first_line(error)}.") from None
+
+
+def _without(password: str | None, message: str) -> str:
+    return message.replace(password, "***") if password else message
