@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 
 import dagster as dg
 from dagster._core.definitions.definitions_load_context import (
@@ -37,8 +38,12 @@ def defs() -> dg.Definitions:
         state = MappingState.model_validate_json(context.reconstruction_metadata[_PINNED])
     else:
         state = read_mapping_state(PostgresResource().control_database(), settings.c360_data_dir)
-    pinned = {_PINNED: state.model_dump_json()}
-    return build_definitions(state=state, settings=settings).with_reconstruction_metadata(pinned)
+    with warnings.catch_warnings():
+        # Dagster marks this as a preview; it is the one way that keeps a run's definitions stable.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return build_definitions(state=state, settings=settings).with_reconstruction_metadata(
+            {_PINNED: state.model_dump_json()}
+        )
 
 
 def build_definitions(*, state: MappingState, settings: Settings) -> dg.Definitions:

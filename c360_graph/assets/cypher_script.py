@@ -48,7 +48,7 @@ def cypher_script_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.Asset
         with failing_clearly():
             settings = load_settings()
             run_log = RunLog(postgres.control_database())
-            log_id = run_log.open_run(context.run_id)
+            log_id = run_log.open_run(context.run.run_id)
             written = write_graph_script(
                 mapping=mapping,
                 rows=rows,

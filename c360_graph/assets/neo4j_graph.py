@@ -48,7 +48,7 @@ def neo4j_graph_asset() -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         with failing_clearly(), neo4j.graph() as graph:
             control = postgres.control_database()
-            log_id = RunLog(control).open_run(context.run_id)
+            log_id = RunLog(control).open_run(context.run.run_id)
             path = script_to_load(RunLog(control), log_id=log_id)
             context.log.info(f"Loading {path.name} into {graph.place}")
             loaded = load_registered_script(

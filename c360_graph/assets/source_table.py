@@ -42,7 +42,7 @@ def source_table_asset(*, table: TableMapping, rows: ControlRows) -> dg.AssetsDe
             extracted = extract_table(
                 table=table,
                 exclusions=rows.exclusions,
-                log_id=RunLog(control).open_run(context.run_id),
+                log_id=RunLog(control).open_run(context.run.run_id),
                 control=control,
                 settings=load_settings(),
                 report=lambda count: context.log.info(f"{table.place}: {count:,} rows read"),

@@ -190,7 +190,7 @@ class Execution:
 
         retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(initial=_FIRST_WAIT, max=_LONGEST_WAIT),
+            wait=wait_exponential_jitter(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
             retry=retry_if_exception_type(_TryAgain),
             before_sleep=lambda state: self._warn(_retry_message(statement, state)),
         )

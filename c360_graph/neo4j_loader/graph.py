@@ -112,7 +112,7 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
         raise GraphError(f"NEO4J_URI {uri!r} cannot be used: {error}") from None
     with driver:
         try:
-            driver.verify_connectivity(database=database)
+            driver.execute_query("RETURN 1", database_=database)
         except ERRORS as error:
             raise GraphError(
                 f"Neo4j at {uri}/{database} cannot be used: {said(error)}. Check NEO4J_URI,"

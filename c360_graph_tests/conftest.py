@@ -1,0 +1,200 @@
+"""Real servers for every test that asks for them: those of the environment, else one sandbox a session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from c360_graph.control_db import ControlDatabase, Credentials
+from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph.sandbox.sample import Server, load_sample
+from c360_graph.settings import load_settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SQL_DIR = REPOSITORY / "sql"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestServers:
+    """Where the servers are."""
+
+    __test__ = False
+
+    postgres: Server
+    neo4j_uri: str
+    neo4j_username: str
+    neo4j_password: str
+    neo4j_line: str
+
+    def environment(self, control_db: str) -> dict[str, str]:
+        """The settings that point the project at these servers."""
+        return {
+            "ETL_DB_HOST": self.postgres.host,
+            "ETL_DB_PORT": str(self.postgres.port),
+            "ETL_DB_NAME": control_db,
+            "ETL_DB_USER": self.postgres.user,
+            "ETL_DB_PASSWORD": self.postgres.password or "",
+            "NEO4J_URI": self.neo4j_uri,
+            "NEO4J_USERNAME": self.neo4j_username,
+            "NEO4J_PASSWORD": self.neo4j_password,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """The sample databases, a control database of their own, and a data folder."""
+
+    servers: TestServers
+    control_db: str
+    prefix: str
+    data_dir: Path
+    environment: dict[str, str]
+
+    def connect(self, database: str | None = None) -> psycopg.Connection:
+        """A connection to the control database, or to a source by its plain name."""
+        return self.servers.postgres.connect(
+            self.prefix + database if database else self.control_db
+        )
+
+    @property
+    def control(self) -> ControlDatabase:
+        """The control database as the project sees it."""
+        postgres = self.servers.postgres
+        return ControlDatabase(
+            Credentials(
+                host=postgres.host,
+                port=postgres.port,
+                database=self.control_db,
+                user=postgres.user,
+                password=postgres.password,
+            )
+        )
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
+    """The servers of the environment; whichever is not named there is started and stopped here."""
+    from c360_graph.sandbox.servers import start_neo4j, start_postgres, stop
+
+    folder = tmp_path_factory.mktemp("sandbox")
+    line = os.environ.get("C360_SANDBOX_NEO4J", "2026")
+    settings = load_settings()
+    try:
+        if os.environ.get("ETL_DB_HOST"):
+            password = settings.etl_db_password
+            postgres = Server(
+                host=settings.etl_db_host,
+                port=settings.etl_db_port,
+                user=settings.etl_db_user,
+                password=password.get_secret_value() if password else None,
+            )
+        else:
+            started = start_postgres(folder=folder)
+            postgres = Server(
+                host=started.host,
+                port=started.port,
+                user=started.user,
+                password=started.password,
+            )
+        if os.environ.get("NEO4J_URI"):
+            target = (
+                settings.neo4j_uri,
+                settings.neo4j_username,
+                settings.neo4j_password.get_secret_value(),
+            )
+        else:
+            neo4j = start_neo4j(folder=folder, neo4j_line=line)
+            target = (neo4j.uri, neo4j.username, neo4j.password)
+        yield TestServers(
+            postgres=postgres,
+            neo4j_uri=target[0],
+            neo4j_username=target[1],
+            neo4j_password=target[2],
+            neo4j_line=line,
+        )
+    finally:
+        stop(folder=folder)
+
+
+@pytest.fixture
+def graph(servers: TestServers) -> Iterator[Graph]:
+    """The target, empty: Community has one database, so what a test leaves is removed before the next."""
+    with open_graph(
+        uri=servers.neo4j_uri,
+        username=servers.neo4j_username,
+        password=servers.neo4j_password,
+        database="neo4j",
+    ) as opened:
+        empty(opened)
+        yield opened
+
+
+def empty(graph: Graph) -> None:
+    """Remove everything, constraints and indexes too."""
+    graph.rows("MATCH (n) DETACH DELETE n RETURN count(n) AS n")
+    for row in graph.rows("SHOW CONSTRAINTS YIELD name RETURN name"):
+        graph.run(f"DROP CONSTRAINT `{row['name']}`".encode(), tag={})
+    for row in graph.rows("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name"):
+        graph.run(f"DROP INDEX `{row['name']}`".encode(), tag={})
+
+
+@pytest.fixture
+def project(
+    servers: TestServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Project]:
+    """The sample databases under names of their own, with the environment set to use them."""
+    prefix = f"t{uuid4().hex[:8]}_"
+    control_db = f"{prefix}etl_control_db"
+    load_sample(servers.postgres, control_db=control_db, sql_dir=SQL_DIR, prefix=prefix)
+    environment = servers.environment(control_db) | {
+        "C360_DATA_DIR": str(tmp_path / "data"),
+        "DAGSTER_HOME": "",
+        "C360_STRICT": "",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DAGSTER_HOME")
+    yield Project(
+        servers=servers,
+        control_db=control_db,
+        prefix=prefix,
+        data_dir=tmp_path / "data",
+        environment=environment,
+    )
+    drop_databases(servers.postgres, prefix)
+
+
+@pytest.fixture
+def scratch_db(servers: TestServers) -> Iterator[str]:
+    """An empty database of its own, dropped afterwards."""
+    name = f"t{uuid4().hex[:8]}_scratch"
+    with servers.postgres.connect("postgres") as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield name
+    drop_databases(servers.postgres, name)
+
+
+def drop_databases(server: Server, prefix: str) -> None:
+    """Drop every database whose name begins so."""
+    with server.connect("postgres") as connection:
+        names = connection.execute(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (prefix,)
+        ).fetchall()
+        for (name,) in names:
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that uses a server's fixture is marked so, and cannot forget it."""
+    for item in items:
+        if "servers" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.servers)
