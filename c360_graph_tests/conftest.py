@@ -15,7 +15,7 @@ from psycopg import sql
 from c360_graph.control_db import ControlDatabase, Credentials
 from c360_graph.neo4j_loader.graph import Graph, open_graph
 from c360_graph.sandbox.sample import Server, load_sample
-from c360_graph.settings import load_settings
+from c360_graph.sandbox.servers import start_neo4j, start_postgres, stop
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SQL_DIR = REPOSITORY / "sql"
@@ -81,42 +81,24 @@ class Project:
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
     """The servers of the environment; whichever is not named there is started and stopped here."""
-    from c360_graph.sandbox.servers import start_neo4j, start_postgres, stop
-
     folder = tmp_path_factory.mktemp("sandbox")
     line = os.environ.get("C360_SANDBOX_NEO4J", "2026")
-    settings = load_settings()
+    found = dict(os.environ)
     try:
-        if os.environ.get("ETL_DB_HOST"):
-            password = settings.etl_db_password
-            postgres = Server(
-                host=settings.etl_db_host,
-                port=settings.etl_db_port,
-                user=settings.etl_db_user,
-                password=password.get_secret_value() if password else None,
-            )
-        else:
-            started = start_postgres(folder=folder)
-            postgres = Server(
-                host=started.host,
-                port=started.port,
-                user=started.user,
-                password=started.password,
-            )
-        if os.environ.get("NEO4J_URI"):
-            target = (
-                settings.neo4j_uri,
-                settings.neo4j_username,
-                settings.neo4j_password.get_secret_value(),
-            )
-        else:
-            neo4j = start_neo4j(folder=folder, neo4j_line=line)
-            target = (neo4j.uri, neo4j.username, neo4j.password)
+        if not os.environ.get("ETL_DB_HOST"):
+            found |= start_postgres(folder=folder).environment()
+        if not os.environ.get("NEO4J_URI"):
+            found |= start_neo4j(folder=folder, neo4j_line=line).environment()
         yield TestServers(
-            postgres=postgres,
-            neo4j_uri=target[0],
-            neo4j_username=target[1],
-            neo4j_password=target[2],
+            postgres=Server(
+                host=found["ETL_DB_HOST"],
+                port=int(found.get("ETL_DB_PORT", "5432")),
+                user=found.get("ETL_DB_USER", "postgres"),
+                password=found.get("ETL_DB_PASSWORD"),
+            ),
+            neo4j_uri=found["NEO4J_URI"],
+            neo4j_username=found.get("NEO4J_USERNAME", "neo4j"),
+            neo4j_password=found.get("NEO4J_PASSWORD", ""),
             neo4j_line=line,
         )
     finally:

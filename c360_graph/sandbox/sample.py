@@ -92,7 +92,7 @@ def fill_database(server: Server, *, name: str, files: tuple[Path, ...]) -> None
             return
         for file in files:
             try:
-                connection.execute(file.read_text(encoding="utf-8"))  # type: ignore[arg-type]
+                connection.execute(file.read_text(encoding="utf-8"))
             except (OSError, psycopg.Error) as error:
                 raise SandboxError(f"{file} cannot be run in {name}: {error}") from None
 

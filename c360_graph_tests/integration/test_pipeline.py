@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 
 from c360_graph.neo4j_loader.graph import Graph
@@ -9,7 +11,7 @@ from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph_tests.conftest import Project
 
 
-def materialize_all(**options: object) -> dg.ExecuteInProcessResult:
+def materialize_all(**options: Any) -> dg.ExecuteInProcessResult:
     from c360_graph.definitions import defs
 
     job = defs().resolve_implicit_global_asset_job_def()
