@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv check requirements clean
+.PHONY: help venv demo dev test test-unit test-lts check format requirements clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(STAMP): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -17,3 +17,35 @@ $(STAMP): requirements.txt pyproject.toml
 	@touch $@
 
 venv: $(STAMP) ## set up .venv
+
+demo: $(STAMP) ## sample databases to graph on real servers, with counts and answers
+	@$(BIN)/c360 demo
+
+dev: $(STAMP) ## the Dagster UI on port 3000
+	@$(BIN)/c360 dev
+
+test: check ## lint, types and every test, on real PostgreSQL and Neo4j
+	$(BIN)/pytest
+
+test-unit: $(STAMP) ## the tests that need no server
+	$(BIN)/pytest -m "not servers"
+
+test-lts: $(STAMP) ## the tests on real servers, Neo4j 5.26 LTS
+	C360_SANDBOX_NEO4J=5.26 $(BIN)/pytest -m servers
+
+check: $(STAMP) ## ruff (lint, format) and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy c360_graph c360_graph_tests
+
+format: $(STAMP) ## format and mend what ruff can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+requirements: $(STAMP) ## pin the packages anew (needs uv)
+	uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url \
+		--no-annotate --no-header --extra dev --python-version 3.11 --upgrade \
+		pyproject.toml -o requirements.txt
+
+clean: ## remove .venv and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
         default="0 3 * * *", description="When the nightly schedule runs."
     )
     c360_time_zone: str = Field(default="UTC", description="Time zone of the nightly schedule.")
+    c360_sandbox_neo4j: Literal["2026", "5.26"] = Field(
+        default="2026", description="Line of Neo4j that the sandbox starts."
+    )
     c360_load_sessions: int = Field(
         default=2, ge=1, le=16, description="Sessions that load node batches side by side."
     )

@@ -12,6 +12,20 @@ from c360_graph.errors import SandboxError
 
 SOURCES = ("profiles_db", "streaming_db", "support_db")
 CONTROL = "etl_control_db"
+LABELS = frozenset(
+    (
+        "Account",
+        "Media",
+        "PaymentMethod",
+        "Plan",
+        "PlayEvent",
+        "Subscription",
+        "Tag",
+        "Ticket",
+        "TicketTagLink",
+    )
+)
+"""Labels of the sample's graph: what a demo or a test may remove."""
 
 
 @dataclass(frozen=True, kw_only=True)

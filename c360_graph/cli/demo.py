@@ -1,0 +1,93 @@
+"""`c360 demo`: the sample databases become a graph, on real servers, and the graph answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from c360_graph.cli.output import counts_table, errors_in_one_sentence, out, say
+from c360_graph.cli.questions import print_answers
+from c360_graph.cli.sandbox import SQL_DIR, missing_servers, server_of
+from c360_graph.errors import GraphNotEmptyError, SandboxError
+from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.resources import Neo4jResource
+from c360_graph.sandbox.sample import LABELS, Server, load_sample
+from c360_graph.settings import load_settings
+
+_MATERIALIZE = ("asset", "materialize", "--select", "*", "-m", "c360_graph.definitions")
+
+AS_OF = datetime(2025, 11, 3, tzinfo=UTC)
+"""The sample's play events end here, so that answers are the same on every day."""
+
+
+def demo() -> None:
+    """Start real servers, load the sample databases, materialize every asset, print counts and answers.
+
+    Servers named by ETL_DB_HOST or NEO4J_URI are used instead of being started. A graph that holds
+    labels other than the sample's is refused. What the demo started is stopped at its end.
+    """
+    with (
+        errors_in_one_sentence(),
+        tempfile.TemporaryDirectory(prefix="c360_demo_") as name,
+        _servers(Path(name) / "sandbox") as server,
+    ):
+        os.environ["C360_DATA_DIR"] = str(Path(name) / "data")
+        with _step("Loading the sample databases"):
+            load_sample(server, control_db=load_settings().etl_db_name, sql_dir=SQL_DIR)
+        with Neo4jResource().graph() as graph:
+            refuse_foreign_labels(graph)
+            with _step(f"Running dagster {' '.join(_MATERIALIZE)}"):
+                _materialize(Path(name) / "materialize.log")
+            nodes, relationships = graph_counts(graph)
+            out.print(counts_table("Nodes", "label", nodes))
+            out.print(counts_table("Relationships", "type", relationships))
+            print_answers(graph, {"as_of": AS_OF})
+
+
+@contextmanager
+def _servers(folder: Path) -> Iterator[Server]:
+    """Whatever is not named by the settings is started and stopped; the environment points at it."""
+    with ExitStack() as stack:
+        with _step("Starting the servers (the first time, their packages are fetched)"):
+            environment = stack.enter_context(missing_servers(folder))
+        os.environ.update(environment)
+        yield server_of(environment)
+
+
+def refuse_foreign_labels(graph: Graph) -> None:
+    """Make sure that nothing but an earlier sample is lost when the graph is emptied.
+
+    Raises:
+        GraphNotEmptyError: it holds other labels.
+    """
+    foreign = sorted(set(graph_counts(graph)[0]) - LABELS)
+    if foreign:
+        raise GraphNotEmptyError(
+            f"{graph.place} holds nodes that are not the sample's ({', '.join(foreign[:5])}), and the"
+            " demo empties the graph it loads. Point NEO4J_URI at another server, or unset it."
+        )
+
+
+def _materialize(log: Path) -> None:
+    command = [sys.executable, "-m", "dagster", *_MATERIALIZE]
+    with log.open("w") as file:
+        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)  # noqa: S603
+    if done.returncode:
+        tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+        raise SandboxError("Materializing failed:\n" + "\n".join(tail))
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    begin = time.monotonic()
+    say(f"{name} ...")
+    yield
+    say(f"  {time.monotonic() - begin:.1f} s")

@@ -1,0 +1,62 @@
+"""`c360 load FILE`: phase two alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from c360_graph.cli.output import counts_table, errors_in_one_sentence, out, say
+from c360_graph.control_db import ControlDatabase
+from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.load import Listener, LoadResult, clear_and_load, load_into_empty
+from c360_graph.phases.loading import load_registered_script
+from c360_graph.resources import Neo4jResource, control_credentials
+from c360_graph.settings import load_settings
+
+
+def load(
+    file: Annotated[
+        Path, typer.Argument(help="A script that `cypher_script` wrote, or any Cypher.")
+    ],
+    clear: Annotated[bool, typer.Option("--clear", help="Empty the graph first.")] = False,
+    lock: Annotated[
+        bool,
+        typer.Option(help="Hold the target's lock in the control database, as the pipeline does."),
+    ] = True,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait for another load; 0 fails at once.")
+    ] = 0,
+) -> None:
+    """Run a script on the Neo4j of NEO4J_URI.
+
+    A graph that is not empty is refused unless you say --clear. On a machine that cannot reach the
+    control database say --no-lock, and see to it yourself that no other load runs.
+    """
+    with errors_in_one_sentence(), Neo4jResource().graph() as graph:
+        say(f"Loading {file} into {graph.place}")
+        result = _locked(file, graph, clear, wait) if lock else _unlocked(file, graph, clear)
+        out.print(counts_table("Nodes", "label", result.nodes))
+        out.print(counts_table("Relationships", "type", result.relationships))
+        say(f"{result.statements:,} statements in {result.seconds:.1f} s")
+
+
+def _locked(file: Path, graph: Graph, clear: bool, wait: float) -> LoadResult:
+    settings = load_settings()
+    return load_registered_script(
+        path=file,
+        graph=graph,
+        control=ControlDatabase(control_credentials(settings)),
+        clear=clear,
+        sessions=settings.c360_load_sessions,
+        lock_wait_seconds=wait,
+        report=lambda progress: say(str(progress)),
+        warn=say,
+    ).result
+
+
+def _unlocked(file: Path, graph: Graph, clear: bool) -> LoadResult:
+    start = clear_and_load if clear else load_into_empty
+    listener = Listener(report=lambda progress: say(str(progress)), warn=say)
+    return start(graph, file, sessions=load_settings().c360_load_sessions, listener=listener)

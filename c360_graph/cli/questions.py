@@ -1,0 +1,44 @@
+"""`c360 ask`: the analytical questions, answered by the graph."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from c360_graph.cli.output import errors_in_one_sentence, out, rows_table
+from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.questions import ask, read_questions
+from c360_graph.resources import Neo4jResource
+
+
+def ask_all(
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(help="The moment the questions mean by now, in UTC.", show_default="now"),
+    ] = None,
+    email: Annotated[
+        str | None, typer.Option(help="Whose journey.", show_default="as in the query's file")
+    ] = None,
+) -> None:
+    """Ask every question of the queries folder and print the answers."""
+    given: dict[str, Any] = {}
+    if as_of is not None:
+        given["as_of"] = as_of.astimezone() if as_of.tzinfo else utc(as_of)
+    if email is not None:
+        given["email"] = email
+    with errors_in_one_sentence(), Neo4jResource().graph() as graph:
+        print_answers(graph, given)
+
+
+def print_answers(graph: Graph, given: dict[str, Any]) -> None:
+    """Every question with its answer as a table."""
+    for number, question in enumerate(read_questions(), start=1):
+        answer = ask(graph, question, given)
+        out.print(rows_table(f"{number}. {question.title}", answer.columns, answer.rows))
+
+
+def utc(moment: datetime) -> datetime:
+    """A moment without zone, taken as UTC."""
+    return moment.replace(tzinfo=UTC)
