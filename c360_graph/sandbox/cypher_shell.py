@@ -5,7 +5,12 @@ from c360_graph.sandbox.lines import CYPHER_SHELL, find_line
 from c360_graph.sandbox.state import NEO4J_USER, Neo4jServer
 
 _MAIN_CLASS = "org.neo4j.shell.Main"
-_JAVA_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
+_JAVA_OPTIONS = (
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+    "--enable-native-access=ALL-UNNAMED",
+)
 
 
 def cypher_shell_command(*, server: Neo4jServer) -> list[str]:
@@ -17,7 +22,15 @@ def cypher_shell_command(*, server: Neo4jServer) -> list[str]:
     Raises:
         SandboxError: its jars or the Java runtime cannot be downloaded.
     """
-    program = java.ensure(version=find_line(name=server.line).java_version)
+    line = find_line(name=server.line)
+    program = java.ensure(version=line.java_version)
     folder = jars.ensure(jar_list=jars.read(name=CYPHER_SHELL))
-    command = [str(program), *_JAVA_OPTIONS, "-cp", str(folder / "*"), _MAIN_CLASS]
+    command = [
+        str(program),
+        *_JAVA_OPTIONS,
+        *line.java_options,
+        "-cp",
+        str(folder / "*"),
+        _MAIN_CLASS,
+    ]
     return [*command, "-a", server.uri, "-u", NEO4J_USER]

@@ -25,6 +25,7 @@ _PARALLEL_DOWNLOADS = 8
 _TIMEOUT_SECONDS = (10.0, 60.0)
 _CHUNK_BYTES = 1 << 20
 _ATTEMPTS = 5
+_OK, _REQUEST_TIMEOUT, _TOO_MANY_REQUESTS, _SERVER_ERROR = 200, 408, 429, 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +65,16 @@ class JarList:
 
     @property
     def folder_name(self) -> str:
-        """The name with a digest of the content: a changed list never meets an older list's jars."""
+        """The name with a digest of the content: a changed list never meets older jars."""
         return f"{self.name}-{hashlib.sha256(render(jars=self.jars).encode()).hexdigest()[:8]}"
 
 
-class _Unavailable(Exception):
+class _BusyError(Exception):
     """A repository did not answer with the jar; worth another attempt."""
+
+
+class _AbsentError(Exception):
+    """A repository does not have the jar or refuses it; another attempt changes nothing."""
 
 
 def parse(*, name: str, text: str) -> JarList:
@@ -137,9 +142,10 @@ def read(*, name: str) -> JarList:
 
 
 def repositories() -> tuple[str, ...]:
-    """Roots of the repositories to ask, in order: jgo's default one and those of the user's jgo file.
+    """Roots of the repositories to ask, in order: jgo's default one, then the user's own.
 
-    An entry ``central`` under ``[repositories]`` of jgo's settings file replaces the default one.
+    They are those under ``[repositories]`` of jgo's settings file, where the name ``central``
+    stands for the default one.
     """
     # jgo takes a moment to import, and a warm start never needs it.
     from jgo.config import GlobalSettings
@@ -157,7 +163,7 @@ def ensure(*, jar_list: JarList, roots: tuple[str, ...] | None = None) -> Path:
     its digest before it got its name, so it is not read again.
 
     Raises:
-        SandboxError: a jar cannot be downloaded, or its bytes have another digest than the list says.
+        SandboxError: a jar cannot be downloaded, or its bytes have another digest than listed.
     """
     folder = cache_folder() / "jars" / jar_list.folder_name
     if not _missing(jar_list=jar_list, folder=folder):
@@ -210,21 +216,21 @@ def _download_one(
                     f"{jar.coordinates} from {root} has the SHA-256 {digest}, the list says "
                     f"{jar.sha256}. It was not kept. Check the mirror set for jgo."
                 )
-            os.replace(temporary, folder / jar.file_name)
+            temporary.replace(folder / jar.file_name)
             return digest
-        except (_Unavailable, requests.RequestException) as error:
+        except (_AbsentError, _BusyError, requests.RequestException) as error:
             failures.append(str(error))
         finally:
             temporary.unlink(missing_ok=True)
     raise SandboxError(
-        f"{jar.coordinates} cannot be downloaded: {'; '.join(failures)}. Check the network, or name "
-        "a mirror as `central` under [repositories] of jgo's settings file, and start again: what "
+        f"{jar.coordinates} cannot be downloaded: {'; '.join(failures)}. Check the network, or "
+        "name a mirror as `central` under [repositories] of jgo's settings file, and start again: what "
         "has arrived is kept."
     )
 
 
 @retry(
-    retry=retry_if_exception_type((_Unavailable, requests.RequestException)),
+    retry=retry_if_exception_type((_BusyError, requests.RequestException)),
     stop=stop_after_attempt(_ATTEMPTS),
     wait=wait_random_exponential(multiplier=0.5, max=10.0),
     reraise=True,
@@ -232,8 +238,11 @@ def _download_one(
 def _stream(*, url: str, target: Path, session: requests.Session) -> str:
     digest = hashlib.sha256()
     with session.get(url, stream=True, timeout=_TIMEOUT_SECONDS) as response:
-        if response.status_code != requests.codes.ok:
-            raise _Unavailable(f"{url} answered {response.status_code}")
+        status = response.status_code
+        if status in (_REQUEST_TIMEOUT, _TOO_MANY_REQUESTS) or status >= _SERVER_ERROR:
+            raise _BusyError(f"{url} answered {status}")
+        if status != _OK:
+            raise _AbsentError(f"{url} answered {status}")
         with target.open("wb") as file:
             for chunk in response.iter_content(_CHUNK_BYTES):
                 file.write(chunk)

