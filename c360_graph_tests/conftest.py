@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -128,28 +129,31 @@ def empty(graph: Graph) -> None:
 
 
 @pytest.fixture
-def project(
-    servers: TestServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Project]:
+def project(servers: TestServers, tmp_path: Path) -> Iterator[Project]:
     """The sample databases under names of their own, with the environment set to use them."""
+    with sample_project(servers, tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def sample_project(servers: TestServers, folder: Path) -> Iterator[Project]:
+    """A project on the sample databases; its databases are dropped at the end."""
     prefix = f"t{uuid4().hex[:8]}_"
     control_db = f"{prefix}etl_control_db"
     load_sample(servers.postgres, control_db=control_db, sql_dir=SQL_DIR, prefix=prefix)
-    environment = servers.environment(control_db) | {
-        "C360_DATA_DIR": str(tmp_path / "data"),
-        "DAGSTER_HOME": "",
-        "C360_STRICT": "",
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("DAGSTER_HOME")
-    yield Project(
-        servers=servers,
-        control_db=control_db,
-        prefix=prefix,
-        data_dir=tmp_path / "data",
-        environment=environment,
-    )
+    environment = servers.environment(control_db) | {"C360_DATA_DIR": str(folder / "data")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("C360_", "DAGSTER_"))]:
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield Project(
+            servers=servers,
+            control_db=control_db,
+            prefix=prefix,
+            data_dir=folder / "data",
+            environment=environment,
+        )
     drop_databases(servers.postgres, prefix)
 
 

@@ -1,0 +1,62 @@
+"""Runs of the pipeline, inside this process or as a user starts them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import dagster as dg
+
+from c360_graph_tests.conftest import REPOSITORY
+
+
+def materialize_all(**options: Any) -> dg.ExecuteInProcessResult:
+    """Every asset, in this process, on definitions that are read anew."""
+    from c360_graph.definitions import defs
+
+    job = defs().resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(raise_on_error=False, **options)
+
+
+def materialize_by_command(
+    *, select: str = "*", config: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """`dagster asset materialize` as CI runs it, from the repository's folder."""
+    command = materialize_command(select=select)
+    if config is not None:
+        command += ["--config-json", config]
+    return subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+
+
+def materialize_command(*, select: str = "*") -> list[str]:
+    """The command's words."""
+    return [
+        sys.executable,
+        "-m",
+        "dagster",
+        "asset",
+        "materialize",
+        "--select",
+        select,
+        "-m",
+        "c360_graph.definitions",
+    ]
+
+
+def failure_messages(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    """What each failed step said."""
+    return {
+        event.step_key or "": str(event.step_failure_data.user_failure_data.description)
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.user_failure_data
+    }

@@ -1,0 +1,111 @@
+"""Control rows are the only source of the assets; sensors and schedule act on them."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from c360_graph.resources import PostgresResource
+from c360_graph_tests.conftest import Project
+
+
+def test_assets_follow_the_control_rows_with_no_code_touched(project: Project) -> None:
+    first = _asset_keys()
+    assert first == {
+        "profiles_db/accounts",
+        "profiles_db/payment_methods",
+        "profiles_db/plans",
+        "profiles_db/subscriptions",
+        "streaming_db/media_content",
+        "streaming_db/play_events",
+        "support_db/ticket_tag_link",
+        "support_db/ticket_tags",
+        "support_db/tickets",
+        "cypher_script",
+        "neo4j_graph",
+    }
+    _control(project, "UPDATE node_label_mappings SET is_active = false WHERE table_name = 'plans'")
+    assert _asset_keys() == first - {"profiles_db/plans"}
+    _control(
+        project, "UPDATE source_databases SET is_active = false WHERE source_name = 'support_db'"
+    )
+    assert not any(key.startswith("support_db") for key in _asset_keys())
+    _control(project, "UPDATE source_databases SET is_active = true")
+    _control(project, "UPDATE node_label_mappings SET is_active = true")
+    with project.connect("profiles_db") as connection:
+        connection.execute("CREATE TABLE devices (device_id int PRIMARY KEY, account_id uuid)")
+    _control(
+        project,
+        "INSERT INTO node_label_mappings (source_id, table_name, node_label)"
+        " SELECT source_id, 'devices', 'Device' FROM source_databases"
+        " WHERE source_name = 'profiles_db'",
+    )
+    assert _asset_keys() == first | {"profiles_db/devices"}
+
+
+def test_script_depends_on_every_table_and_graph_on_the_script(project: Project) -> None:
+    graph = _definitions().resolve_asset_graph()
+    tables = {key for key in graph.get_all_asset_keys() if len(key.path) == 2}
+    assert graph.get(dg.AssetKey("cypher_script")).parent_keys == tables
+    assert graph.get(dg.AssetKey("neo4j_graph")).parent_keys == {dg.AssetKey("cypher_script")}
+
+
+def test_definitions_hold_no_password(project: Project) -> None:
+    _control(project, "UPDATE source_databases SET db_password = 'hunter2-literal'")
+    metadata = _definitions().metadata
+    assert "c360_mapping" in metadata
+    assert "profiles_db" in str(metadata)
+    assert "hunter2" not in str(metadata)
+
+
+def test_the_sensor_requests_a_run_when_a_control_row_changes(project: Project) -> None:
+    sensor = _definitions().resolve_sensor_def("control_rows")
+
+    def evaluate(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
+        with dg.DagsterInstance.ephemeral() as instance:
+            context = dg.build_sensor_context(
+                instance=instance,
+                cursor=cursor,
+                definitions=_definitions(),
+                resources={"postgres": PostgresResource()},
+            )
+            return sensor(context)  # type: ignore[return-value]
+
+    first = evaluate(None)
+    assert isinstance(first, dg.SensorResult)
+    assert not first.run_requests
+    assert isinstance(evaluate(first.cursor), dg.SkipReason)
+    _control(
+        project,
+        "UPDATE relationship_mappings SET is_active = false WHERE relationship_type = 'PLAYED'",
+    )
+    changed = evaluate(first.cursor)
+    assert isinstance(changed, dg.SensorResult)
+    assert changed.run_requests is not None
+    assert len(changed.run_requests) == 1
+    assert changed.cursor != first.cursor
+    assert isinstance(evaluate(changed.cursor), dg.SkipReason)
+
+
+def test_there_is_one_job_for_all_assets_and_a_nightly_schedule(project: Project) -> None:
+    definitions = _definitions()
+    job = definitions.resolve_job_def("build_graph")
+    keys = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+    assert keys == _asset_keys()
+    schedule = definitions.resolve_schedule_def("nightly")
+    assert schedule.cron_schedule == "0 3 * * *"
+    assert schedule.job_name == "build_graph"
+
+
+def _definitions() -> dg.Definitions:
+    from c360_graph.definitions import defs
+
+    return defs()
+
+
+def _asset_keys() -> set[str]:
+    return {key.to_user_string() for key in _definitions().resolve_all_asset_keys()}
+
+
+def _control(project: Project, statement: str) -> None:
+    with project.connect() as connection:
+        connection.execute(statement)
