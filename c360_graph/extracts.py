@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -28,6 +29,7 @@ from c360_graph.mapping.model import TableMapping
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 WRITE_BYTES = 1 << 20
 
+_LONGEST_FOLDER_NAME = 240
 _ROWS, _MANIFEST, _LATEST = "rows.tsv", "manifest.json", "latest.json"
 
 
@@ -159,6 +161,12 @@ def file_stamp() -> str:
 
 
 def _folder_name(name: str) -> str:
-    """Any name as one folder; `.` and `..` are escaped as well."""
-    escaped = quote(name, safe=" ")
-    return escaped.replace(".", "%2E") if escaped.strip(".") == "" else escaped
+    """Any name as one folder of its own, on file systems that ignore letter case too."""
+    escaped = quote(name, safe=" ").replace("~", "%7E")
+    if escaped.strip(". ") == "" or escaped.endswith((".", " ")):
+        escaped = escaped.replace(".", "%2E").replace(" ", "%20")
+    if name == name.lower() and len(escaped) <= _LONGEST_FOLDER_NAME:
+        return escaped
+    # `~` is in no escaped name, so that a name with this ending can be no other table's.
+    ending = "~" + sha256(name.encode()).hexdigest()[:16]
+    return escaped[: _LONGEST_FOLDER_NAME - len(ending)] + ending

@@ -19,7 +19,12 @@ _ELEMENT_END, _ESCAPE, _JSON_MARK = 31, 29, 28
 EXACT_FLOAT_DIGITS = 15
 """Decimal digits that every IEEE double holds exactly (C's DBL_DIG)."""
 
+_LARGEST_EXPONENT, _SMALLEST_EXPONENT = 308, -307
+
 _ERA_START, _ERA_END = "0001-01-01", "10000-01-01"
+# A time zone moves a timestamp by less than a day.
+_ERA_START_ANYWHERE, _ERA_END_ANYWHERE = "0001-01-02 00:00", "9999-12-31 00:00"
+_FIRST_ANYWHERE, _LAST_ANYWHERE = "4714-11-25 00:00 BC", "294276-12-31 00:00"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,23 +53,29 @@ def property_type(
         treatment: `hash` or `mask` make the property a STRING, whatever the column is.
         time_zone: zone of the source's `timestamp without time zone`, None where it names none.
     """
-    if treatment == "hash":
-        return replace(_STRING, render=_hashed)
-    if treatment == "mask":
-        return replace(_STRING, render=_masked)
+    if treatment in _TREATED:
+        text = _abbreviated if column_type.base == "inet" else _as_text
+        return replace(_STRING, render=lambda value: _TREATED[treatment](text(value)))
     if column_type.element is not None:
         return _list_type(column_type, time_zone)
     if column_type.base == "timestamp" and time_zone:
         return _timestamp_in(time_zone)
     if column_type.base == "numeric":
-        exact = column_type.precision is not None and column_type.precision <= EXACT_FLOAT_DIGITS
-        return _FLOAT if exact else _STRING
+        return _FLOAT if _fits_float(column_type) else _STRING
     return _BY_BASE.get(column_type.base, _STRING)
 
 
 def sql_literal(text: str) -> str:
     """A text as an SQL literal; standard_conforming_strings is on in every session of ours."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _fits_float(numeric: ColumnType) -> bool:
+    """Whether every value of a numeric(precision, scale) survives as a double, digit by digit."""
+    if numeric.precision is None or numeric.precision > EXACT_FLOAT_DIGITS:
+        return False
+    scale = numeric.scale or 0
+    return numeric.precision - scale <= _LARGEST_EXPONENT and -scale >= _SMALLEST_EXPONENT
 
 
 def _as_is(value: str) -> str:
@@ -140,24 +151,29 @@ def _base64(value: str) -> str:
     return f"translate(encode({value}, 'base64'), E'\\n', '')"
 
 
-def _hashed(value: str) -> str:
+def _abbreviated(value: str) -> str:
+    # What inet is shown as; casting it to text adds /32 to every host.
+    return f"abbrev({value})"
+
+
+def _hashed(text: str) -> str:
     """HMAC-SHA256 in hex from built-ins; the pads are settings of the reading transaction."""
     return (
-        f"CASE WHEN {value} IS NOT NULL THEN"
-        " encode(sha256(decode(current_setting('c360.opad'), 'hex') ||"
+        "encode(sha256(decode(current_setting('c360.opad'), 'hex') ||"
         " sha256(decode(current_setting('c360.ipad'), 'hex') ||"
-        f" convert_to({value}::text, 'UTF8'))), 'hex') END"
+        f" convert_to({text}, 'UTF8'))), 'hex')"
     )
 
 
-def _masked(value: str) -> str:
-    text = f"{value}::text"
+def _masked(text: str) -> str:
     return (
         f"CASE WHEN length({text}) > 4"
         f" THEN repeat('*', length({text}) - 4) || right({text}, 4)"
         f" ELSE repeat('*', length({text})) END"
     )
 
+
+_TREATED = {"hash": _hashed, "mask": _masked}
 
 _INTEGER = PropertyType(name="INTEGER", render=_as_is, convert=_call("toInteger"), null_safe=True)
 _FLOAT = PropertyType(name="FLOAT", render=_as_is, convert=_call("toFloat"), null_safe=True)
@@ -196,6 +212,7 @@ _BY_BASE: dict[str, PropertyType] = {
     "interval": PropertyType(
         name="DURATION", render=_interval, convert=_call("duration"), lost=_infinite
     ),
+    "inet": replace(_STRING, render=_abbreviated),
     "bytea": replace(_STRING, render=_base64),
     # Casting to text drops the padding that char(n) is stored with.
     "bpchar": replace(_STRING, render=_as_text),
@@ -203,28 +220,51 @@ _BY_BASE: dict[str, PropertyType] = {
 
 
 def _timestamp_in(time_zone: str) -> PropertyType:
+    """The moment in UTC; absent within a day of PostgreSQL's limits, where it fails itself."""
     zone = sql_literal(time_zone)
-    return replace(_ZONED, render=lambda value: _zoned(f"({value} AT TIME ZONE {zone})"))
+
+    def between(value: str, first: str, last: str) -> str:
+        return f"({value} >= '{first}' AND {value} < '{last}')"
+
+    def render(value: str) -> str:
+        moment = f"({value} AT TIME ZONE {zone})"
+        return (
+            f"CASE WHEN {between(value, _ERA_START_ANYWHERE, _ERA_END_ANYWHERE)}"
+            f" THEN replace({moment}::text, ' ', 'T')"
+            f" WHEN {between(value, _FIRST_ANYWHERE, _LAST_ANYWHERE)} THEN {_zoned(moment)} END"
+        )
+
+    return replace(
+        _ZONED,
+        render=render,
+        lost=lambda value: f"(NOT {between(value, _FIRST_ANYWHERE, _LAST_ANYWHERE)})::int",
+    )
 
 
 def _list_type(column_type: ColumnType, time_zone: str | None) -> PropertyType:
-    if column_type.dimensions > 1:
-        return replace(_STRING, render=lambda value: f"to_json({value})::text")
     assert column_type.element is not None
+    # A list in a list is no property: a domain over an array as element, or more dimensions.
+    if column_type.dimensions > 1 or column_type.element.element is not None:
+        return replace(_STRING, render=lambda value: f"to_json({value})::text")
     element = property_type(column_type.element, time_zone=time_zone)
     return PropertyType(
         name=f"LIST<{element.name}>",
         render=lambda value: _rendered_list(value, element),
         convert=lambda text: _converted_list(text, element),
         lost=lambda value: (
-            f"(CASE WHEN array_ndims({value}) > 1 THEN 0 ELSE (SELECT count(*) FROM unnest({value})"
-            f" AS u(e) WHERE {_element_text(element)} IS NULL) END)::int"
+            f"(CASE WHEN array_ndims({value}) > 1 THEN 0 ELSE (SELECT count(*) FROM"
+            f" {_elements(value)} WHERE {_element_text(element)} IS NULL) END)::int"
         ),
     )
 
 
+def _elements(value: str) -> str:
+    # In FROM itself unnest would spread a composite's fields over columns.
+    return f"(SELECT unnest({value}) AS e) AS u"
+
+
 def _element_text(element: PropertyType) -> str:
-    text = f"({element.render('e')})::text"
+    text = f"({element.render('u.e')})::text"
     if element.name != "STRING":
         return text
     for code, escape in ((_ESCAPE, "0"), (_ELEMENT_END, "1"), (_JSON_MARK, "2")):
@@ -236,8 +276,8 @@ def _rendered_list(value: str, element: PropertyType) -> str:
     return (
         f"CASE WHEN {value} IS NULL THEN NULL"
         f" WHEN array_ndims({value}) > 1 THEN chr({_JSON_MARK}) || to_json({value})::text"
-        f" ELSE coalesce((SELECT string_agg({_element_text(element)} || chr({_ELEMENT_END}), ''"
-        f" ORDER BY o) FROM unnest({value}) WITH ORDINALITY AS u(e, o)), '') END"
+        f" ELSE coalesce((SELECT string_agg({_element_text(element)} || chr({_ELEMENT_END}), '')"
+        f" FROM {_elements(value)}), '') END"
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import chain
 
 from c360_graph.errors import ScriptError
 
@@ -16,14 +18,23 @@ _LITERAL_ESCAPES = {
 _LITERAL_TABLE = str.maketrans(_LITERAL_ESCAPES)
 _ESCAPE_SEQUENCE = re.compile(r"\\(u+[0-9a-fA-F]{4}|.)", re.DOTALL)
 _SHORT_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_QUICK_ESCAPES = (
+    (b"\\'", b"'"),
+    (b"\\u000b", b"\v"),
+    *(
+        (b"\\" + letter.encode(), character.encode())
+        for letter, character in _SHORT_ESCAPES.items()
+    ),
+)
 _NULL_MARK = rb"\N"
 
 
 def identifier(name: str) -> str:
     """A label, type, property or index name in backticks.
 
-    A backtick is doubled, and a backslash before `u` is written as its own escape: Neo4j resolves
-    \\uXXXX before it looks for the closing backtick, so that ``\\u0060`` would close the name.
+    A backtick is doubled, and every backslash is written as its own escape: Neo4j resolves \\uXXXX
+    before it looks for the closing backtick, so that ``\\u0060`` would close the name. It passes over
+    a pair of backslashes while it does, which is why none is left as it is.
 
     Raises:
         ScriptError: the name is empty or holds a NUL character.
@@ -32,7 +43,7 @@ def identifier(name: str) -> str:
         raise ScriptError("an empty name cannot be a label, relationship type or property")
     if "\x00" in name:
         raise ScriptError(f"the name {name!r} holds a NUL character, which Neo4j does not allow")
-    return "`" + re.sub(r"\\(?=u)", r"\\u005c", name).replace("`", "``") + "`"
+    return "`" + name.replace("\\", "\\u005c").replace("`", "``") + "`"
 
 
 def string_literal(text: str) -> str:
@@ -50,14 +61,46 @@ def has_plain_backslashes_only(block: bytes) -> bool:
     return block.count(b"\\") == block.count(_NULL_MARK)
 
 
+def copy_literal_between_marks(
+    block: bytes, *, row_mark: str, column_mark: str, null_mark: str, spare: str
+) -> bytes:
+    """A block of any COPY text as a literal of its decoded values, with marks between them.
+
+    Args:
+        block: COPY text.
+        row_mark: stands between rows; as the other marks, a character that is nowhere in the block.
+        column_mark: stands between columns.
+        null_mark: stands for NULL.
+        spare: one more such character, which does not reach the literal.
+    """
+    # With its pairs of backslashes out of sight, each other backslash begins an escape; all of COPY's
+    # mean the same in Cypher, but for \\v and \\N.
+    text = block.replace(b"\\\\", spare.encode())
+    text = text.replace(b"\\N", null_mark.encode()).replace(b"\\v", b"\\u000b")
+    text = text.replace(b"\t", column_mark.encode()).replace(b"\n", row_mark.encode())
+    return b"'" + text.replace(b"'", b"\\'").replace(spare.encode(), b"\\\\") + b"'"
+
+
+def free_characters(block: bytes) -> Iterator[str]:
+    """Characters that are nowhere in a block of COPY text, escaped or not."""
+    # Control characters first, then the private use area and the planes above.
+    for code in chain(range(0x1E, 0x0D, -1), range(0x07, 0x00, -1), range(0xE000, 0xF900)):
+        if chr(code).encode() not in block:
+            yield chr(code)
+    yield from (chr(code) for code in range(0x10000, 0x110000) if chr(code).encode() not in block)
+
+
 def literal_text(literal: bytes) -> str:
     """The text that a single-quoted literal stands for; `literal` comes without its quotes."""
     if b"\\" not in literal:
         return literal.decode()
-    quotes_undone = literal.replace(b"\\'", b"'") if b"\\\\'" not in literal else literal
-    if quotes_undone.count(b"\\") == 2 * quotes_undone.count(b"\\\\N"):
-        return quotes_undone.replace(b"\\\\N", b"\\N").decode()
-    return _ESCAPE_SEQUENCE.sub(_unescape, literal.decode())
+    spare = next(free_characters(literal), "")
+    text = literal.replace(b"\\\\", spare.encode()) if spare else literal
+    for escape, character in _QUICK_ESCAPES:
+        text = text.replace(escape, character)
+    if not spare or b"\\" in text:
+        return _ESCAPE_SEQUENCE.sub(_unescape, literal.decode())
+    return text.replace(spare.encode(), b"\\").decode()
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import islice
 
-from c360_graph.cypher.copy_text import decode_rows
 from c360_graph.cypher.quoting import (
     copy_literal,
+    copy_literal_between_marks,
+    free_characters,
     has_plain_backslashes_only,
     identifier,
     string_literal,
@@ -42,16 +43,20 @@ def row_literal(block: bytes) -> RowLiteral:
 
     Road one: a block whose only backslashes are those of `\\N` is quoted as bytes. Road two: any
     other is decoded, and written with three marks that occur in none of its values.
+
+    Raises:
+        ScriptError: no characters are left for the marks.
     """
     if has_plain_backslashes_only(block):
         return RowLiteral(literal=copy_literal(block))
-    rows = decode_rows(block)
-    row_mark, column_mark, null_mark = _free_characters(rows)
-    text = row_mark.join(
-        column_mark.join(null_mark if value is None else value for value in row) for row in rows
-    )
+    marks = tuple(islice(free_characters(block), 4))
+    if len(marks) < 4:
+        raise ScriptError("a batch of rows uses every character there is")
+    row_mark, column_mark, null_mark, spare = marks
     return RowLiteral(
-        literal=string_literal(text).encode(),
+        literal=copy_literal_between_marks(
+            block, row_mark=row_mark, column_mark=column_mark, null_mark=null_mark, spare=spare
+        ),
         row_mark=row_mark,
         column_mark=column_mark,
         null_mark=null_mark,
@@ -91,14 +96,3 @@ def _value(prop: PropertyMapping, text: str, *, table: TableMapping, null_mark: 
 def _mark(character: str) -> str:
     shown = {"\n": "\\n", "\t": "\\t", "\\N": "\\\\N"}
     return f"'{shown[character]}'" if character in shown else string_literal(character)
-
-
-def _free_characters(rows: list[list[str | None]]) -> tuple[str, str, str]:
-    used = set().union(*(value for row in rows for value in row if value is not None))
-    # Control characters first, then the private use area and the planes above.
-    candidates = chain(range(0x1E, 0x00, -1), range(0xE000, 0xF900), range(0x10000, 0x110000))
-    free = (chr(code) for code in candidates if chr(code) not in used and chr(code) not in "\t\n\r")
-    try:
-        return next(free), next(free), next(free)
-    except StopIteration:
-        raise ScriptError("a batch of rows uses every character there is") from None

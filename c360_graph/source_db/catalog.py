@@ -18,32 +18,53 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
 WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY c.relname
 """
-_COLUMNS = """
+# A NOT NULL that is only declared: on a foreign table, at the top of one, or not validated yet.
+_UNPROVEN = """
+WITH RECURSIVE family AS (
+    SELECT t.oid AS top, t.oid AS member FROM unnest(%(tables)s::oid[]) AS t(oid)
+    UNION SELECT f.top, i.inhrelid FROM family f JOIN pg_catalog.pg_inherits i ON i.inhparent = f.member
+), unproven AS (
+    SELECT f.top AS table_oid, NULL::int2 AS attnum
+    FROM family f JOIN pg_catalog.pg_class c ON c.oid = f.member AND c.relkind = 'f'
+    UNION SELECT n.conrelid, unnest(n.conkey) FROM pg_catalog.pg_constraint n
+    WHERE n.conrelid = ANY(%(tables)s::oid[]) AND n.contype = 'n' AND NOT n.convalidated
+)
+"""
+_PROVEN = """a.attnotnull AND NOT EXISTS (SELECT FROM unproven u WHERE u.table_oid = a.attrelid
+        AND (u.attnum IS NULL OR u.attnum = a.attnum))"""
+_COLUMNS = f"""{_UNPROVEN}
 SELECT a.attrelid::bigint AS table_oid, a.attname::text AS name, a.atttypid::bigint AS type_oid,
-    a.atttypmod AS modifier, a.attndims AS dimensions, a.attnotnull AS not_null,
+    a.atttypmod AS modifier, a.attndims AS dimensions, {_PROVEN} AS not_null,
     a.attgenerated <> '' AS generated, pg_catalog.format_type(a.atttypid, a.atttypmod) AS shown
 FROM pg_catalog.pg_attribute a
-WHERE a.attrelid = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
+WHERE a.attrelid = ANY(%(tables)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
 """
-# Unique over the whole table, checked at once, over plain columns that are all NOT NULL.
-_KEYS = """
+# Unique over all rows that are read, checked at once, over plain columns that are all NOT NULL. The
+# index of a table that others inherit from says nothing of their rows; a partitioned table's does.
+_KEYS = f"""{_UNPROVEN}
 SELECT i.indrelid::bigint AS table_oid, i.indisprimary AS is_primary, array_agg(a.attname::text ORDER BY k.place) AS columns
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
 CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-WHERE i.indrelid = ANY(%s) AND i.indisunique AND i.indisvalid AND i.indimmediate
+WHERE i.indrelid = ANY(%(tables)s::oid[]) AND i.indisunique AND i.indisvalid AND i.indimmediate
     AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
+    AND (x.relkind = 'I'
+        OR NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = i.indrelid))
 GROUP BY i.indrelid, i.indisprimary, i.indexrelid, x.relname
-HAVING bool_and(a.attnotnull)
+HAVING bool_and({_PROVEN})
 ORDER BY i.indrelid, x.relname
 """
+# A type of the source's own may be called `date`: only pg_catalog's go by their bare name.
 _TYPES = """
-SELECT oid::bigint AS oid, typname::text AS name, typtype::text AS kind, typbasetype::bigint AS base_oid,
-    typtypmod AS modifier, typndims AS dimensions, typelem::bigint AS element_oid,
-    typcategory = 'A' AND typlen = -1 AS is_array
-FROM pg_catalog.pg_type WHERE oid = ANY(%s)
+SELECT t.oid::bigint AS oid,
+    CASE n.nspname WHEN 'pg_catalog' THEN '' ELSE n.nspname || '.' END || t.typname AS name,
+    t.typtype::text AS kind, t.typbasetype::bigint AS base_oid,
+    t.typtypmod AS modifier, t.typndims AS dimensions, t.typelem::bigint AS element_oid,
+    EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid) AS is_array
+FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+WHERE t.oid = ANY(%s)
 """
 
 
@@ -101,8 +122,8 @@ def read_catalog(
         tables = cursor.execute(_TABLES, (source.db_schema,)).fetchall()
         wanted = [table for table in tables if table.name in table_names]
         oids = [table.oid for table in wanted]
-        columns = cursor.execute(_COLUMNS, (oids,)).fetchall()
-        keys = cursor.execute(_KEYS, (oids,)).fetchall()
+        columns = cursor.execute(_COLUMNS, {"tables": oids}).fetchall()
+        keys = cursor.execute(_KEYS, {"tables": oids}).fetchall()
         types = _read_types(cursor, {column.type_oid for column in columns})
     columns_of: dict[int, list[CatalogColumn]] = defaultdict(list)
     for column in columns:

@@ -115,7 +115,9 @@ def _text(table: TableMapping, prop: PropertyMapping) -> str:
 
 
 def _key(table: TableMapping) -> list[PropertyMapping]:
-    return [prop for prop in table.properties if prop.column in table.key]
+    """The key's columns in the key's own order, which may be another than the table's."""
+    by_column = {prop.column: prop for prop in table.properties}
+    return [by_column[column] for column in table.key]
 
 
 def _losable_key(table: TableMapping) -> list[str]:

@@ -25,7 +25,11 @@ _SESSION = (
     " SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex';"
     " SET standard_conforming_strings = on; SET xmloption = 'content';"
     " SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
-    " SET row_security = on"
+    " SET row_security = on;"
+    # A function or type of the source's own must not stand in for the built-in one; what its views
+    # call is found as the role finds it.
+    " SELECT set_config('search_path', concat_ws(', ', 'pg_catalog',"
+    " nullif(current_setting('search_path'), '')), false)"
 )
 
 
