@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from c360_graph.cypher.nodes import PIN
-from c360_graph.cypher.quoting import identifier
+from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.cypher.rows import property_map, row_literal, values
-from c360_graph.mapping.model import Junction, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import (
+    TABLE_PROPERTY,
+    Junction,
+    RelationshipMapping,
+    TableMapping,
+)
 
 ROWS_IN_TRANSACTION = 10_000
 """Rows of the driving side in one transaction (measured: larger gains nothing, costs memory)."""
@@ -22,22 +27,21 @@ def create_relationships(mapping: RelationshipMapping) -> bytes:
     """All relationships of a mapping whose rows are nodes. Must run outside of a transaction."""
     junction = mapping.junction
     if junction is not None:
+        rows = _row(junction.node_label or "", ())
         body = _both_ends(mapping, junction) + _create(mapping, _copied_properties(junction))
     elif mapping.seek == "from":
-        body = (
-            f"MATCH {_seek('a', mapping.from_label, mapping.pairs)} "
-            f"{_create(mapping, '', ends=('a', 'row'))}"
-        )
+        rows = _row(mapping.to_label, mapping.to_tables)
+        found = _seek("a", mapping.from_label, mapping.pairs, mapping.from_tables)
+        body = f"MATCH {found} {_create(mapping, '', ends=('a', 'row'))}"
     else:
+        rows = _row(mapping.from_label, mapping.from_tables)
         pairs = tuple((right, left) for left, right in mapping.pairs)
-        body = (
-            f"MATCH {_seek('b', mapping.to_label, pairs)} {_create(mapping, '', ends=('row', 'b'))}"
-        )
+        found = _seek("b", mapping.to_label, pairs, mapping.to_tables)
+        body = f"MATCH {found} {_create(mapping, '', ends=('row', 'b'))}"
     return (
         PIN
         + (
-            f"MATCH (row:{identifier(driving_label(mapping) or '')})\nCALL (row) {{ {body} }}"
-            f" IN TRANSACTIONS OF {ROWS_IN_TRANSACTION} ROWS"
+            f"MATCH {rows}\nCALL (row) {{ {body} }} IN TRANSACTIONS OF {ROWS_IN_TRANSACTION} ROWS"
         ).encode()
     )
 
@@ -58,8 +62,8 @@ def link_rows(mapping: RelationshipMapping, table: TableMapping, block: bytes) -
     chosen = tuple(prop for prop in table.properties if prop.column in junction.properties)
     properties = property_map(chosen, table=table, null_mark=rows.null_mark)
     text = (
-        f"\nMATCH {_pattern('a', mapping.from_label, junction.from_pairs, by_column)}"
-        f"\nMATCH {_pattern('b', mapping.to_label, junction.to_pairs, by_column)}"
+        f"\nMATCH {_pattern('a', mapping.from_label, junction.from_pairs, by_column, mapping.from_tables)}"
+        f"\nMATCH {_pattern('b', mapping.to_label, junction.to_pairs, by_column, mapping.to_tables)}"
         f"\n{_create(mapping, f' {{{properties}}}' if properties else '')}"
     )
     return PIN + rows.unwound + text.encode()
@@ -67,8 +71,8 @@ def link_rows(mapping: RelationshipMapping, table: TableMapping, block: bytes) -
 
 def _both_ends(mapping: RelationshipMapping, junction: Junction) -> str:
     return (
-        f"MATCH {_seek('a', mapping.from_label, junction.from_pairs)} "
-        f"MATCH {_seek('b', mapping.to_label, junction.to_pairs)} "
+        f"MATCH {_seek('a', mapping.from_label, junction.from_pairs, mapping.from_tables)} "
+        f"MATCH {_seek('b', mapping.to_label, junction.to_pairs, mapping.to_tables)} "
     )
 
 
@@ -79,21 +83,38 @@ def _copied_properties(junction: Junction) -> str:
     return f" {{{copied}}}"
 
 
-def _seek(variable: str, label: str, pairs: tuple[tuple[str, str], ...]) -> str:
+def _row(label: str, places: tuple[str, ...]) -> str:
+    """The pattern of the nodes that drive a statement."""
+    where = f" WHERE {_of_tables('row', places)}" if places else ""
+    return f"(row:{identifier(label)}){where}"
+
+
+def _of_tables(variable: str, places: tuple[str, ...]) -> str:
+    listed = ", ".join(string_literal(place) for place in places)
+    return f"{variable}.{identifier(TABLE_PROPERTY)} IN [{listed}]"
+
+
+def _seek(
+    variable: str, label: str, pairs: tuple[tuple[str, str], ...], places: tuple[str, ...]
+) -> str:
     by_column = {column: f"row.{identifier(column)}" for _, column in pairs}
-    return _pattern(variable, label, pairs, by_column)
+    return _pattern(variable, label, pairs, by_column, places)
 
 
 def _pattern(
-    variable: str, label: str, pairs: tuple[tuple[str, str], ...], by_column: dict[str, str]
+    variable: str,
+    label: str,
+    pairs: tuple[tuple[str, str], ...],
+    by_column: dict[str, str],
+    places: tuple[str, ...],
 ) -> str:
     """A node pattern of (property, column it equals); a property named twice is checked by WHERE."""
     first = dict(reversed(pairs))
     inside = ", ".join(f"{identifier(p)}: {by_column[c]}" for p, c in _in_order(pairs, first))
-    again = " AND ".join(
-        f"{variable}.{identifier(p)} = {by_column[c]}" for p, c in pairs if first[p] != c
-    )
-    where = f" WHERE {again}" if again else ""
+    conditions = [f"{variable}.{identifier(p)} = {by_column[c]}" for p, c in pairs if first[p] != c]
+    if places:
+        conditions.append(_of_tables(variable, places))
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return f"({variable}:{identifier(label)} {{{inside}}}){where}"
 
 

@@ -15,6 +15,17 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class Refusal(Frozen):
+    """A control row that cannot be honoured."""
+
+    control_table: str
+    row_id: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.control_table} row {self.row_id}: {self.reason}"
+
+
 class SourceRow(Frozen):
     """A row of `source_databases`, without its password: this value is pinned in run storage."""
 
@@ -76,3 +87,7 @@ class ControlRows(Frozen):
     relationships: tuple[RelationshipRow, ...] = ()
     inactive_labels: tuple[str, ...] = ()
     """Labels that only deactivated rows or sources feed: relationships that need them rest."""
+    inactive_sources: tuple[str, ...] = ()
+    """Names of deactivated sources: what names them rests, and may be why a table is not found."""
+    unreadable: tuple[Refusal, ...] = ()
+    """Rows whose values are of the wrong kind."""

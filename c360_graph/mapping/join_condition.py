@@ -27,6 +27,7 @@ _NEVER_ALLOWED = {
     "#": "a '#'",
 }
 _MAX_LENGTH = 4000
+_MAX_SHOWN = 200
 
 
 class ColumnReference(Frozen):
@@ -68,7 +69,7 @@ def parse(text: str) -> tuple[Equality, ...]:
         tree = sqlglot.parse_one(text, dialect="postgres")
     except (SqlglotError, RecursionError):
         raise MappingError(
-            f"join_condition {text!r} cannot be read; write alias.column = alias.column, joined by"
+            f"join_condition {_shown(text)} cannot be read; write alias.column = alias.column, joined by"
             " AND, and put names that are reserved words in double quotes"
         ) from None
     return tuple(_equality(part, text) for part in _conjuncts(tree))
@@ -90,7 +91,10 @@ def _refuse_suspicious(text: str) -> None:
     bare = _QUOTED_IDENTIFIER.sub('""', text)
     for token, meaning in _NEVER_ALLOWED.items():
         if token in bare:
-            raise MappingError(f"join_condition {text!r} holds {meaning}, which is not allowed")
+            raise MappingError(
+                f"join_condition {_shown(text)} holds {meaning}, which is not allowed; only equalities"
+                " of alias.column joined by AND are"
+            )
 
 
 def _conjuncts(tree: exp.Expr) -> Iterator[exp.Expr]:
@@ -106,8 +110,8 @@ def _conjuncts(tree: exp.Expr) -> Iterator[exp.Expr]:
 def _equality(tree: exp.Expr, text: str) -> Equality:
     if type(tree) is not exp.EQ:
         raise MappingError(
-            f"join_condition {text!r}: {tree.sql('postgres')!r} is not an equality of two"
-            " alias.column; only such equalities joined by AND are allowed"
+            f"join_condition {_shown(text)}: {_part(tree)} is no equality of two alias.column; only such"
+            " equalities joined by AND are allowed"
         )
     return Equality(left=_reference(tree.this, text), right=_reference(tree.expression, text))
 
@@ -120,9 +124,25 @@ def _reference(tree: exp.Expr, text: str) -> ColumnReference:
         or not isinstance(alias, exp.Identifier)
         or any(value for name, value in tree.args.items() if name not in {"this", "table"})
     ):
-        raise MappingError(f"join_condition {text!r}: {tree.sql('postgres')!r} is not alias.column")
+        raise MappingError(
+            f"join_condition {_shown(text)}: {_part(tree)} is not alias.column; write the alias, a dot"
+            " and the column"
+        )
+    if not alias.name or not column.name:
+        raise MappingError(f"join_condition {_shown(text)}: an empty name in quotes names nothing")
     return ColumnReference(
         alias=alias.name if alias.quoted else alias.name.lower(),
         column=column.name,
         column_is_quoted=bool(column.quoted),
     )
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}...")
+
+
+def _part(tree: exp.Expr) -> str:
+    try:
+        return _shown(tree.sql("postgres"))
+    except RecursionError:
+        return "a part of it"

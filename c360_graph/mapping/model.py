@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Literal
 
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
-from c360_graph.mapping.control_rows import Frozen, SourceRow, Treatment
+from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatment
+
+__all__ = [
+    "TABLE_PROPERTY",
+    "ExcludedColumn",
+    "GraphMapping",
+    "Junction",
+    "PropertyMapping",
+    "Refusal",
+    "RelationshipMapping",
+    "TableMapping",
+]
 
 TABLE_PROPERTY = "_c360_table"
 """First part of the key of a label that several tables feed, so that their keys never collide."""
@@ -83,29 +94,21 @@ class RelationshipMapping(Frozen):
     """A join that becomes a relationship.
 
     Without a junction `pairs` holds (from column, to column) and `seek` says which end is looked up
-    for each row of the other.
+    for each row of the other. `from_tables` and `to_tables` are places (`source/table`) where only
+    these of a shared label's tables take part, () where all of the label's nodes do.
     """
 
     relationship_id: int
     relationship_type: str
     from_label: str
     to_label: str
+    from_tables: tuple[str, ...] = ()
+    to_tables: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     seek: Literal["from", "to"] = "from"
     junction: Junction | None = None
     execution_order: int = 0
     description: str | None = None
-
-
-class Refusal(Frozen):
-    """A control row that cannot be honoured."""
-
-    control_table: str
-    row_id: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.control_table} row {self.row_id}: {self.reason}"
 
 
 class GraphMapping(Frozen):
@@ -115,7 +118,9 @@ class GraphMapping(Frozen):
     relationships: tuple[RelationshipMapping, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     resting: tuple[int, ...] = ()
-    """Ids of relationships that rest because a label they need is deactivated."""
+    """Ids of relationships that rest because a label or source they need is deactivated."""
+    resting_labels: tuple[int, ...] = ()
+    """Ids of label rows for any source whose table none has, while a source is deactivated."""
 
     def table(self, asset_key: tuple[str, str]) -> TableMapping | None:
         """The mapped table of that (source_name, table_name)."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from c360_graph.mapping.control_rows import ControlRows, RelationshipRow
-from c360_graph.mapping.model import GraphMapping, Refusal, TableMapping
+from c360_graph.mapping.control_rows import ControlRows, Refusal, RelationshipRow
+from c360_graph.mapping.junctions import junction_only_tables
+from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.relationships import resolve_relationships
-from c360_graph.mapping.tables import Catalogs, describe, resolve_tables
+from c360_graph.mapping.tables import Catalogs, resolve_tables
+
+Tables = tuple[TableMapping, ...]
 
 
 def resolve(rows: ControlRows, catalogs: Catalogs) -> GraphMapping:
@@ -14,55 +17,45 @@ def resolve(rows: ControlRows, catalogs: Catalogs) -> GraphMapping:
     Relationships between tables of sources that could not be asked are left for the time their
     extracts are there: they are neither honoured nor refused.
     """
-    tables, refusals = resolve_tables(rows, catalogs)
-    tables += _junction_only_tables(rows, tables, catalogs)
+    labelled, refusals, resting_labels = resolve_tables(rows, catalogs)
+    junctions = junction_only_tables(rows, labelled, catalogs)
+    tables = labelled + junctions
     known = tuple(table for table in tables if table.source.source_id in catalogs)
+    undecided = tuple(r for r in rows.relationships if _is_open(r, tables, known, rows, catalogs))
     decidable = rows.model_copy(
-        update={
-            "relationships": tuple(r for r in rows.relationships if not _is_open(r, tables, known))
-        }
+        update={"relationships": tuple(r for r in rows.relationships if r not in undecided)}
     )
     relationships, more, resting = resolve_relationships(decidable, known)
     return GraphMapping(
-        tables=tables,
+        tables=labelled + _needed(junctions, relationships, undecided),
         relationships=relationships,
-        refusals=_by_row(refusals + more),
+        refusals=_by_row((*rows.unreadable, *refusals, *more)),
         resting=resting,
+        resting_labels=resting_labels,
     )
 
 
-def _junction_only_tables(
-    rows: ControlRows, tables: tuple[TableMapping, ...], catalogs: Catalogs
-) -> tuple[TableMapping, ...]:
-    """Junction tables that no label maps: read all the same, for their relationships' sake."""
-    mapped = {table.table_name for table in tables}
-    found: dict[tuple[int, str], TableMapping] = {}
-    for row in rows.relationships:
-        name = row.junction_table
-        if not name or row.junction_label or name in mapped:
-            continue
-        having = [
-            source
-            for source in rows.sources
-            if source.source_id in catalogs and name in catalogs[source.source_id].table_names
-        ]
-        narrowed = [source for source in having if source.source_name == row.source_db] or having
-        for source in narrowed:
-            found[(source.source_id, name)] = describe(
-                source=source,
-                table_name=name,
-                label_row=None,
-                exclusions=rows.exclusions,
-                catalog_table=catalogs[source.source_id].table(name),
-            )
-    return tuple(found.values())
+def _needed(
+    junctions: Tables,
+    relationships: tuple[RelationshipMapping, ...],
+    undecided: tuple[RelationshipRow, ...],
+) -> Tables:
+    """The junctions of relationships that are or may be made: no other is worth reading."""
+    used = {mapping.junction.table for mapping in relationships if mapping.junction}
+    names = {row.junction_table for row in undecided}
+    return tuple(t for t in junctions if t.asset_key in used or t.table_name in names)
 
 
 def _is_open(
-    row: RelationshipRow, tables: tuple[TableMapping, ...], known: tuple[TableMapping, ...]
+    row: RelationshipRow, tables: Tables, known: Tables, rows: ControlRows, catalogs: Catalogs
 ) -> bool:
+    """Whether a row needs a table of a source that could not be asked."""
     labels = {row.from_label, row.to_label, row.junction_label} - {None}
-    return any(t.node_label in labels for t in tables if t not in known)
+    if any(t.node_label in labels for t in tables if t not in known):
+        return True
+    if not row.junction_table or any(t.table_name == row.junction_table for t in known):
+        return False
+    return any(source.source_id not in catalogs for source in rows.sources)
 
 
 def _by_row(refusals: tuple[Refusal, ...]) -> tuple[Refusal, ...]:

@@ -1,0 +1,112 @@
+"""Which exclusion rule governs a column, and which rules govern nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import cast, get_args
+
+from c360_graph.mapping.catalog import SourceCatalog
+from c360_graph.mapping.control_rows import (
+    ControlRows,
+    ExclusionRow,
+    Refusal,
+    SourceRow,
+    Treatment,
+)
+from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.names import did_you_mean
+
+_STRICTNESS = {"mask": 0, "hash": 1, "exclude": 2}
+
+
+def rule_for(
+    source: SourceRow, table_name: str, column: str, rules: Iterable[ExclusionRow]
+) -> ExclusionRow | None:
+    """The rule that governs a column.
+
+    A rule in other letter case counts too: a column too many withheld beats one leaked. Of several
+    the one that names the source wins, then the one in the column's own letters, then the strictest.
+    """
+    mine = [
+        rule
+        for rule in rules
+        if rule.source_id in (None, source.source_id)
+        and rule.table_name.casefold() == table_name.casefold()
+        and rule.column_name.casefold() == column.casefold()
+    ]
+    return max(
+        mine,
+        key=lambda rule: (
+            rule.source_id is not None,
+            rule.table_name == table_name,
+            rule.column_name == column,
+            _STRICTNESS[treatment_of(rule)],
+            -rule.rule_id,
+        ),
+        default=None,
+    )
+
+
+def treatment_of(rule: ExclusionRow) -> Treatment:
+    """What a rule does; an unknown treatment excludes."""
+    known = rule.treatment in get_args(Treatment)
+    return cast("Treatment", rule.treatment) if known else "exclude"
+
+
+def refused_exclusions(
+    rows: ControlRows,
+    tables: tuple[TableMapping, ...],
+    catalogs: Mapping[int, SourceCatalog],
+) -> tuple[Refusal, ...]:
+    """Rules that name a table or column which nothing has, or a treatment there is not."""
+    refusals = []
+    for rule in rows.exclusions:
+        if rule.treatment not in get_args(Treatment):
+            kinds = ", ".join(get_args(Treatment))
+            reason: str | None = (
+                f"treatment {rule.treatment!r} is none of {kinds}; until it is corrected, the column"
+                " is excluded"
+            )
+        else:
+            reason = _why_it_protects_nothing(rule, rows, tables, catalogs)
+        if reason:
+            refusals.append(
+                Refusal(control_table="field_exclusion_rules", row_id=rule.rule_id, reason=reason)
+            )
+    return tuple(refusals)
+
+
+def _why_it_protects_nothing(
+    rule: ExclusionRow,
+    rows: ControlRows,
+    tables: tuple[TableMapping, ...],
+    catalogs: Mapping[int, SourceCatalog],
+) -> str | None:
+    meant = [source for source in rows.sources if rule.source_id in (None, source.source_id)]
+    if not meant or any(source.source_id not in catalogs for source in meant):
+        return None
+    names = {name for source in meant for name in catalogs[source.source_id].table_names}
+    if rule.table_name.casefold() not in {name.casefold() for name in names}:
+        where = ", ".join(source.source_name for source in meant)
+        return (
+            f"no table {rule.table_name!r} is in {where}: the rule protects nothing"
+            f"{did_you_mean(rule.table_name, names)}"
+        )
+    columns = _columns(rule, tables)
+    if columns and rule.column_name.casefold() not in {name.casefold() for name in columns}:
+        return (
+            f"table {rule.table_name!r} has no column {rule.column_name!r}: the rule protects nothing"
+            f"{did_you_mean(rule.column_name, columns)}"
+        )
+    return None
+
+
+def _columns(rule: ExclusionRow, tables: tuple[TableMapping, ...]) -> set[str]:
+    """The columns of the mapped tables that a rule means, as far as they are known."""
+    return {
+        name
+        for table in tables
+        if rule.source_id in (None, table.source.source_id)
+        and rule.table_name.casefold() == table.table_name.casefold()
+        for name in (*(p.column for p in table.properties), *(e.column for e in table.excluded))
+    }

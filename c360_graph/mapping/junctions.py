@@ -1,0 +1,61 @@
+"""Junction tables that no label maps: read all the same, for their relationships' sake."""
+
+from __future__ import annotations
+
+from c360_graph.mapping.control_rows import ControlRows, RelationshipRow, SourceRow
+from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.tables import Catalogs, describe
+
+
+def junction_only_tables(
+    rows: ControlRows, tables: tuple[TableMapping, ...], catalogs: Catalogs
+) -> tuple[TableMapping, ...]:
+    """The unlabelled tables that relationships go through, each once.
+
+    A table that two sources have and no row says which is not among them.
+    """
+    found: dict[tuple[str, str], TableMapping] = {}
+    mapped = {table.asset_key for table in tables}
+    for row in rows.relationships:
+        if not row.junction_table or row.junction_label:
+            continue
+        source = _source_of(row, row.junction_table, rows, mapped, catalogs)
+        if source is None:
+            continue
+        catalog = catalogs.get(source.source_id)
+        table = describe(
+            source=source,
+            table_name=row.junction_table,
+            label_row=None,
+            exclusions=rows.exclusions,
+            catalog_table=catalog.table(row.junction_table) if catalog else None,
+        )
+        found.setdefault(table.asset_key, table)
+    return tuple(found.values())
+
+
+def _source_of(
+    row: RelationshipRow,
+    name: str,
+    rows: ControlRows,
+    mapped: set[tuple[str, str]],
+    catalogs: Catalogs,
+) -> SourceRow | None:
+    """The source to read an unlabelled junction from; None where a label maps it or it is unclear."""
+    having = [
+        source
+        for source in rows.sources
+        if source.source_id in catalogs and name in catalogs[source.source_id].table_names
+    ]
+    own = [
+        source
+        for source in rows.sources
+        if source.source_name == row.source_db
+        and (source in having or source.source_id not in catalogs)
+    ]
+    if not own and any(table == name for _, table in mapped):
+        return None
+    candidates = own or having
+    if len(candidates) != 1 or (candidates[0].source_name, name) in mapped:
+        return None
+    return candidates[0]

@@ -1,0 +1,213 @@
+"""The grammar of join_condition."""
+
+from __future__ import annotations
+
+import pytest
+import sqlglot
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlglot import exp
+
+from c360_graph.errors import MappingError
+from c360_graph.mapping.join_condition import ColumnReference, Equality, aliases, parse
+
+_WORDS = ["a", "b", "Acc", '"Mixed Case"', '"a""b"', '"x.y"', '"; DROP"', '"--"', '"é`"', "größe"]
+_NAMES = st.sampled_from(_WORDS)
+_HOSTILE = st.one_of(
+    st.text(max_size=60),
+    st.lists(
+        st.sampled_from(
+            [
+                *_WORDS,
+                *[
+                    ".",
+                    "=",
+                    "AND",
+                    "and",
+                    "OR",
+                    "NOT",
+                    "(",
+                    ")",
+                    ",",
+                    ";",
+                    "--",
+                    "/*",
+                    "*/",
+                    "'",
+                    "$$",
+                    "==",
+                    "!=",
+                    "<>",
+                    "<",
+                    "::",
+                    ":x",
+                    "?",
+                    "%",
+                    "@",
+                    "#",
+                    "{",
+                    "}",
+                    "[",
+                    "]",
+                    "\\",
+                ],
+                *[
+                    "\n",
+                    "\t",
+                    "\x00",
+                    "`",
+                    "``",
+                    "\\u0060",
+                    " a.b = c.d ",
+                    "SELECT 1",
+                    "NULL",
+                    "TRUE",
+                ],
+                *[
+                    "LIKE",
+                    "IN",
+                    "IS",
+                    "LIMIT 1",
+                    "UNION",
+                    "a.b=c.d",
+                    "CASE",
+                    "lower(",
+                    "E'x'",
+                    "$1",
+                ],
+            ]
+        ),
+        max_size=14,
+    ).map("".join),
+    st.lists(st.sampled_from(["a.b = c.d", "x.y=z.w", "AND", "OR", "(", ")"]), max_size=9).map(
+        " ".join
+    ),
+)
+
+
+@st.composite
+def accepted(draw: st.DrawFn) -> tuple[str, list[tuple[str, ...]]]:
+    """A condition in any spelling of the grammar, and its names as PostgreSQL reads them."""
+    equalities = draw(st.lists(st.tuples(_NAMES, _NAMES, _NAMES, _NAMES), min_size=1, max_size=4))
+    spaces = st.sampled_from(["", " ", "\n", "\t "])
+    parts = []
+    for one, two, three, four in equalities:
+        gaps = [draw(spaces) for _ in range(6)]
+        parts.append(
+            f"{gaps[0]}{one}{gaps[1]}.{gaps[2]}{two}{gaps[3]}={gaps[4]}{three}.{four}{gaps[5]}"
+        )
+    text = draw(st.sampled_from([" AND ", "\nand\t", " And "])).join(parts)
+    return text, [tuple(map(_as_postgres_reads, names)) for names in equalities]
+
+
+def _as_postgres_reads(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+
+
+def _quoted(reference: ColumnReference) -> str:
+    return exp.column(
+        exp.to_identifier(reference.candidates[0], quoted=True),
+        table=exp.to_identifier(reference.alias, quoted=True),
+    ).sql("postgres")
+
+
+@given(_HOSTILE)
+def test_a_hostile_text_gives_equalities_or_a_mapping_error(text: str) -> None:
+    try:
+        equalities = parse(text)
+    except MappingError:
+        return
+    assert equalities
+    assert all(isinstance(equality, Equality) for equality in equalities)
+    rebuilt = " AND ".join(f"{_quoted(e.left)} = {_quoted(e.right)}" for e in equalities)
+    said = [(s.alias, s.candidates[0]) for e in equalities for s in (e.left, e.right)]
+    assert _columns_joined_by(text) == said
+    assert _columns_joined_by(rebuilt) == said
+
+
+def _columns_joined_by(condition: str) -> list[tuple[str, str]]:
+    """The columns of a query that joins by a text, folded as PostgreSQL does."""
+    query = sqlglot.parse_one(f"SELECT * FROM x JOIN y ON {condition}", dialect="postgres")
+    assert not list(query.find_all(exp.Or, exp.Not, exp.Literal, exp.Subquery, exp.Anonymous))
+    return [
+        (_folded(column.args["table"]), _folded(column.this))
+        for column in query.find_all(exp.Column, bfs=False)
+    ]
+
+
+def _folded(name: exp.Expression) -> str:
+    return name.name if name.args["quoted"] else name.name.lower()
+
+
+@given(accepted())
+def test_every_spelling_of_the_grammar_is_read_as_postgresql_reads_it(
+    case: tuple[str, list[tuple[str, ...]]],
+) -> None:
+    text, wanted = case
+    assert [
+        (e.left.alias, e.left.candidates[0], e.right.alias, e.right.candidates[0])
+        for e in parse(text)
+    ] == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("  \n", "is empty"),
+        ("a.b = c.d; DROP TABLE x", "a semicolon"),
+        ("a.b = c.d -- x", "a comment"),
+        ("a.b = /* x */ c.d", "a comment"),
+        ("a.b = 'x'", "a string"),
+        ("a.b = $$x$$", "a dollar sign"),
+        ("a.b == c.d", "'=='"),
+        ("a.b = c.d OR a.e = c.f", "'a.b = c.d OR a.e = c.f' is no equality"),
+        ("NOT a.b = c.d", "is no equality"),
+        ("a.b <> c.d", "is no equality"),
+        ("a.b IS NOT DISTINCT FROM c.d", "is no equality"),
+        ("(a.b = c.d)", "is no equality"),
+        ("TRUE", "is no equality"),
+        ("a.b = c.d AND 1 = 1", "'1' is not alias.column"),
+        ("lower(a.b) = c.d", "'LOWER(a.b)' is not alias.column"),
+        ("a.b = (SELECT 1)", "is not alias.column"),
+        ("a.b = c.d::text", "is not alias.column"),
+        ("a.b = d", "'d' is not alias.column"),
+        ("a.b = c.d.e", "'c.d.e' is not alias.column"),
+        ("a.* = c.d", "is not alias.column"),
+        ("a.b = c.d = e.f", "is not alias.column"),
+        ('"".b = c.d', "an empty name"),
+        ("a.b", "is no equality"),
+        ("a.b = ", "cannot be read"),
+        ("a.b = c.d AND", "cannot be read"),
+        ("a.b = c.d LIMIT 1", "cannot be read"),
+        ("end.b = c.d", "reserved words in double quotes"),
+        ("a.b = c.d\x00", "NUL"),
+        ("a.b = c.d AND " * 300 + "a.b = c.d", "longer than 4000"),
+        ("(" * 1900 + "a.b = c.d" + ")" * 1900, "join_condition"),
+        ("a.b = c.d OR " * 300 + "a.b = c.d", "is no equality"),
+        ("NOT " * 900 + "a.b = c.d", "join_condition"),
+        ("a.b = " + "- " * 1900 + "c.d", "join_condition"),
+    ],
+)
+def test_what_is_no_equality_of_columns_is_refused_with_its_reason(text: str, said: str) -> None:
+    with pytest.raises(MappingError) as refused:
+        parse(text)
+    assert said in str(refused.value)
+    assert len(str(refused.value)) < 800
+
+
+def test_hundreds_of_conditions_are_read_in_their_order() -> None:
+    text = " AND ".join(f"a.c{i} = b.c{i}" for i in range(180))
+    assert [e.left.column for e in parse(text)] == [f"c{i}" for i in range(180)]
+
+
+def test_an_unquoted_column_means_its_lower_case_first_and_then_its_own_letters() -> None:
+    (equality,) = parse('E.ManagerId = "M"."Id"')
+    assert equality.left.alias == "e"
+    assert equality.left.candidates == ("managerid", "ManagerId")
+    assert equality.right.alias == "M"
+    assert equality.right.candidates == ("Id",)
+
+
+def test_aliases_come_in_the_order_of_their_first_appearance() -> None:
+    assert aliases(parse("t.a = link.a AND link.b = tag.b")) == ("t", "link", "tag")
