@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,30 +13,39 @@ from c360_graph.control_db import ControlDatabase, lock_number
 from c360_graph.errors import LoadLockedError
 
 POLL_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 
 _CLASS = lock_number("c360_graph load")
 
 
-@dataclass(frozen=True, kw_only=True)
 class HeldLock:
     """A lock that is held as long as its session lives."""
 
-    connection: Connection
-    target: str
+    def __init__(self, connection: Connection, target: str) -> None:
+        self._connection = connection
+        self._target = target
+        self._session = _session(connection)
+        self._checked = time.monotonic()
 
     def check(self) -> None:
-        """Make sure that the session still lives.
+        """Make sure that the session still lives; asks the server at most once a second.
 
         Raises:
             LoadLockedError: it was lost, so that another load may have begun.
         """
+        if time.monotonic() - self._checked < CHECK_SECONDS:
+            return
         try:
-            self.connection.execute(text("SELECT 1"))
+            # Another session than the one that took the lock does not hold it.
+            lost = _session(self._connection) != self._session
         except SQLAlchemyError:
+            lost = True
+        if lost:
             raise LoadLockedError(
-                f"The lock on {self.target} was lost with its connection to the control database;"
+                f"The lock on {self._target} was lost with its connection to the control database;"
                 " the load stops before another can mix with it. Run it again."
             ) from None
+        self._checked = time.monotonic()
 
 
 @contextmanager
@@ -64,7 +72,11 @@ def load_lock(
     """
     with database.session() as connection:
         _acquire(connection, target, lock_number(identity), wait_seconds, waiting)
-        yield HeldLock(connection=connection, target=target)
+        yield HeldLock(connection, target)
+
+
+def _session(connection: Connection) -> int:
+    return int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
 
 
 def _acquire(

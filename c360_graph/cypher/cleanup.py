@@ -28,15 +28,14 @@ def delete_relationships(*, relationship_type: str, from_label: str, to_label: s
     )
 
 
-def count_relationships_between(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
-    """How many relationships of one type join two labels, as `count`."""
-    return (
-        PIN
-        + (
-            f"MATCH (:{identifier(from_label)})-[x:{identifier(relationship_type)}]->(:{identifier(to_label)})"
-            " RETURN count(x) AS count"
-        ).encode()
-    )
+def create_batch_mark() -> bytes:
+    """Shows, with the parameters of a batch's tag, that its transaction was committed."""
+    return PIN + f"CREATE {_mark()}".encode()
+
+
+def count_batch_marks() -> bytes:
+    """Marks with the parameters of a batch's tag, as `count`."""
+    return PIN + f"MATCH {_mark()} RETURN count(n) AS count".encode()
 
 
 def delete_batch_marks() -> bytes:
@@ -54,6 +53,20 @@ def count_relationships(relationship_type: str) -> bytes:
     return (
         PIN + f"MATCH ()-[r:{identifier(relationship_type)}]->() RETURN count(r) AS count".encode()
     )
+
+
+def count_all_nodes() -> bytes:
+    """Nodes of the whole graph, as `count`."""
+    return PIN + b"MATCH (n) RETURN count(n) AS count"
+
+
+def count_all_relationships() -> bytes:
+    """Relationships of the whole graph, as `count`."""
+    return PIN + b"MATCH ()-[r]->() RETURN count(r) AS count"
+
+
+def _mark() -> str:
+    return f"(n:{identifier(BATCH_MARK)} {{load: $c360_load, work: $c360_work}})"
 
 
 def _deleting(match: str, delete: str = "DELETE") -> bytes:

@@ -21,6 +21,9 @@ from c360_graph.mapping.model import RelationshipMapping, TableMapping
 FORMAT = 1
 HEADER_PREFIX = b"// c360_graph "
 FACTS_PREFIX = b"// c360 "
+END_PREFIX = b"// c360_graph end "
+"""The last line, with the number of statements: a script that breaks off between two is found out."""
+
 INDEX_WAIT_SECONDS = 3_600
 
 StatementKind = Literal["constraint", "nodes", "index", "await", "relationships", "links"]
@@ -53,6 +56,13 @@ class StatementFacts(Frozen):
     to_label: str | None = None
     driving: str | None = None
     """Label whose nodes the relationships are made from, one lookup a node."""
+
+    @property
+    def edges(self) -> tuple[str, str, str] | None:
+        """Relationship type, label they start from, label they end at; None where it makes none."""
+        if self.type is None or self.from_label is None or self.to_label is None:
+            return None
+        return (self.type, self.from_label, self.to_label)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +103,13 @@ def write_script(
         OSError: the disk refuses.
     """
     out.write(HEADER_PREFIX + _json(header) + b"\n")
+    written = 0
     for facts, statement in _statements(extracts, mappings):
         out.write(FACTS_PREFIX + _json(facts) + b"\n")
         out.write(statement)
         out.write(b";\n")
+        written += 1
+    out.write(END_PREFIX + b"%d\n" % written)
 
 
 def _statements(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import SEEK_END
 from typing import BinaryIO
 
 from pydantic import ValidationError
 
 from c360_graph.cypher.quoting import literal_text
 from c360_graph.cypher.script import (
+    END_PREFIX,
     FACTS_PREFIX,
     FORMAT,
     HEADER_PREFIX,
@@ -32,8 +34,11 @@ _REST_OF = {
 }
 _PRELUDE = re.compile(rb"(?:\s+|//[^\n]*+(?:\n|$)|/\*.*?\*/)*+", re.DOTALL)
 _LIFTED = re.compile(
-    rb"(?P<before>CYPHER 5 UNWIND split\()'(?P<literal>[^'\\]*+(?:\\.[^'\\]*+)*+)'", re.DOTALL
+    rb"(?P<before>CYPHER 5 UNWIND split\()(?P<quoted>'(?P<literal>[^'\\]*+(?:\\.[^'\\]*+)*+)')"
+    rb", '(?P<mark>[^'\\]*+(?:\\.[^'\\]*+)*+)'\) AS line WITH split\(line, ",
+    re.DOTALL,
 )
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,20 @@ class Statement:
     text: bytes
     facts: StatementFacts | None = None
 
+    @property
+    def title(self) -> str:
+        """Which statement it is and of what, for messages."""
+        facts = self.facts
+        if facts is None:
+            return f"Statement {self.number}"
+        if facts.kind in ("relationships", "links"):
+            what = f"{facts.type}, relationship_mappings row {facts.relationship_id}"
+        elif facts.kind == "nodes":
+            what = f"nodes of {facts.table}, label {facts.label}"
+        else:
+            what = f"{facts.kind} of {facts.label}" if facts.label else facts.kind
+        return f"Statement {self.number} ({what})"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -51,18 +70,34 @@ class Batch:
 
     text: str
     rows: str
+    row_mark: str
+    """What stands between two rows."""
+
+    @property
+    def unwound(self) -> str:
+        """The statement's beginning, which gives each row as the list `row`."""
+        return self.text.partition("\n")[0]
+
+    def cut(self, first: int, last: int) -> Batch:
+        """Only the rows from `first` up to and without `last`, counted from 0."""
+        rows = self.rows.split(self.row_mark)[first:last]
+        return replace(self, rows=self.row_mark.join(rows))
 
 
 def read_header(file: BinaryIO) -> ScriptHeader | None:
     """The header where the script is one of ours; leaves the file at its beginning.
 
     Raises:
-        ScriptError: it is ours, but of a format this version does not know.
+        ScriptError: it is ours, but damaged or of a format this version does not know.
     """
     line = file.readline(1_000_000)
     file.seek(0)
     if not line.startswith(HEADER_PREFIX):
         return None
+    if line.endswith(b"\r\n"):
+        raise ScriptError(
+            "the script's line ends were changed to CRLF, and values in it with them; write it anew"
+        )
     try:
         header = ScriptHeader.model_validate_json(line.removeprefix(HEADER_PREFIX))
     except ValidationError:
@@ -72,6 +107,29 @@ def read_header(file: BinaryIO) -> ScriptHeader | None:
             f"the script has format {header.format}, this version reads {FORMAT}; write it anew"
         )
     return header
+
+
+def check_whole(file: BinaryIO) -> None:
+    """Read a script once, to refuse before anything is changed what could not be run to its end.
+
+    Raises:
+        ScriptError: it was cut short, is damaged, or needs another client.
+    """
+    header = read_header(file)
+    count = 0
+    for statement in read_statements(file):
+        count = statement.number
+        if statement.text.startswith(b":"):
+            command = statement.text.split(maxsplit=1)[0].decode(errors="replace")
+            raise ScriptError(
+                f"statement {count} begins with {command}, a command of cypher-shell and not Cypher;"
+                " run the file with cypher-shell, or export it as plain Cypher"
+            )
+    if header is not None and not _ends_with(file, END_PREFIX + b"%d\n" % count):
+        raise ScriptError(
+            f"the script is cut short or was changed: after statement {count} its last line does not"
+            " say that this is the end; write it anew"
+        )
 
 
 def read_statements(file: BinaryIO) -> Iterator[Statement]:
@@ -96,8 +154,18 @@ def lift(statement: Statement) -> Batch | None:
     match = _LIFTED.match(statement.text)
     if match is None:
         return None
-    text = match["before"] + b"$rows" + statement.text[match.end() :]
-    return Batch(text=text.decode(), rows=literal_text(match["literal"]))
+    text = match["before"] + b"$rows" + statement.text[match.end("quoted") :]
+    return Batch(
+        text=text.decode(),
+        rows=literal_text(match["literal"]),
+        row_mark=literal_text(match["mark"]),
+    )
+
+
+def _ends_with(file: BinaryIO, ending: bytes) -> bool:
+    size = file.seek(0, SEEK_END)
+    file.seek(max(0, size - len(ending)))
+    return file.read() == ending
 
 
 def _facts(prelude: bytes, number: int) -> StatementFacts | None:
@@ -112,7 +180,8 @@ def _facts(prelude: bytes, number: int) -> StatementFacts | None:
 
 def _split(file: BinaryIO) -> Iterator[bytes]:
     """The text up to each semicolon that is in no string, name or comment."""
-    buffer, start, position = b"", 0, 0
+    # Editors of Windows begin a file with a mark that is no Cypher.
+    buffer, start, position = file.read(READ_BYTES).removeprefix(_BYTE_ORDER_MARK), 0, 0
     while True:
         found = _NEXT_TOKEN.search(buffer, position)
         if found is not None and found.group() == b";":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from c360_graph.cypher import cleanup, schema
-from c360_graph.cypher.statements import Statement
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.progress import ProgressMeter
 
@@ -14,46 +13,53 @@ def empty_graph(execution: Execution, meter: ProgressMeter) -> None:
     Raises:
         StatementError: a removal kept failing.
     """
-    graph = execution.graph
-    relationships = graph.rows("MATCH ()-[r]->() RETURN count(r) AS n")[0]["n"]
-    nodes = graph.rows("MATCH (n) RETURN count(n) AS n")[0]["n"]
-    removals = []
-    if relationships:
-        removals.append(
-            ("removing relationships", relationships, cleanup.delete_all_relationships())
-        )
-    if nodes:
-        removals.append(("removing nodes", nodes, cleanup.delete_all_nodes()))
-    for phase, total, statement in removals:
-        _remove(execution, meter, phase, total, statement)
-    for statement in _outdated_schema(execution):
-        execution.run_repeatable(Statement(number=0, text=statement))
+    _remove(
+        execution,
+        meter,
+        unit="relationships",
+        count=cleanup.count_all_relationships(),
+        removal=cleanup.delete_all_relationships(),
+    )
+    _remove(
+        execution,
+        meter,
+        unit="nodes",
+        count=cleanup.count_all_nodes(),
+        removal=cleanup.delete_all_nodes(),
+    )
+    for statement in _drops_of_ours(execution):
+        execution.run_repeatable("Removing constraints and indexes", statement)
 
 
 def _remove(
-    execution: Execution, meter: ProgressMeter, phase: str, total: int, statement: bytes
+    execution: Execution, meter: ProgressMeter, *, unit: str, count: bytes, removal: bytes
 ) -> None:
-    pattern = "()-[x]->()" if "relationships" in phase else "(x)"
+    title = f"Removing {unit}"
+    total = int(execution.ask(title, count)[0]["count"])
+    if not total:
+        return
 
     def removed() -> int:
-        left = execution.graph.rows(f"MATCH {pattern} RETURN count(x) AS n")[0]["n"]
-        return max(0, total - int(left))
+        return max(0, total - int(execution.graph.rows(count)[0]["count"]))
 
-    meter.begin(phase, unit=phase.split()[-1], total=total, poll=removed)
-    execution.run_repeatable(Statement(number=0, text=statement))
+    meter.begin(title.lower(), unit=unit, total=total, poll=removed)
+    execution.run_repeatable(title, removal)
 
 
-def _outdated_schema(execution: Execution) -> list[bytes]:
+def _drops_of_ours(execution: Execution) -> list[bytes]:
     """All of ours: making them anew on an empty graph takes no time, and none can be out of date."""
-    starts = {"prefix": schema.NAME_PREFIX}
-    constraints = execution.graph.rows(
-        "SHOW CONSTRAINTS YIELD name WHERE name STARTS WITH $prefix RETURN name", **starts
+    title = "Looking for constraints and indexes"
+    constraints = execution.ask(
+        title,
+        "SHOW CONSTRAINTS YIELD name WHERE name STARTS WITH $prefix RETURN name",
+        prefix=schema.NAME_PREFIX,
     )
-    indexes = execution.graph.rows(
+    indexes = execution.ask(
+        title,
         "SHOW INDEXES YIELD name, owningConstraint WHERE name STARTS WITH $prefix"
         " AND owningConstraint IS NULL RETURN name",
-        **starts,
+        prefix=schema.NAME_PREFIX,
     )
-    return [schema.drop_constraint(r["name"]) for r in constraints] + [
-        schema.drop_index(r["name"]) for r in indexes
+    return [schema.drop_constraint(row["name"]) for row in constraints] + [
+        schema.drop_index(row["name"]) for row in indexes
     ]

@@ -2,231 +2,188 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
-from tenacity import (
-    RetryCallState,
-    RetryError,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-)
-from tenacity.wait import wait_exponential_jitter
-
 from c360_graph.cypher import cleanup
-from c360_graph.cypher.statements import Batch, Statement
-from c360_graph.errors import GraphError, StatementError
+from c360_graph.cypher.statements import Batch, Statement, lift
+from c360_graph.errors import StatementError
+from c360_graph.neo4j_loader.attempts import Attempts, Work, give_up_if_hopeless
 from c360_graph.neo4j_loader.graph import ERRORS, Graph, outcome, said
+from c360_graph.neo4j_loader.refused_row import refused_row
 
-ATTEMPTS = 8
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 15.0
-
-Edges = tuple[str, str, str]
-"""Relationship type, label it starts from, label it ends at."""
-
-
-class _TryAgain(Exception):
-    """An attempt failed in a way that another may not, and what it did is undone or known."""
+_CALLS = re.compile(rb"\bCALL\b", re.IGNORECASE)
 
 
 class Execution:
     """The statements of one load. `load` tags its transactions, so that they can be found and ended."""
 
-    def __init__(self, graph: Graph, *, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        load: str | None = None,
+        warn: Callable[[str], None] = lambda message: None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self.graph = graph
-        self.load = uuid4().hex
+        self.load = load or uuid4().hex
         self._warn = warn
-        self._made: dict[Edges, list[Statement]] = {}
-        self._linked: set[Edges] = set()
+        self._attempts = Attempts(graph, warn=warn, check=check)
 
     def run_batch(self, statement: Statement, batch: Batch) -> None:
         """One transaction; sent again only once it is sure that it took no effect.
 
         Raises:
-            StatementError: it was refused, or kept failing.
+            StatementError: it was refused, and for which row; or kept failing.
         """
-        if statement.facts is not None and statement.facts.kind == "links":
-            self._linked.add(_edges(statement))
-        marked = statement.facts is None or statement.facts.match is None
-        text = batch.text + (_MARK if marked else "")
-        parameters: dict[str, Any] = {"rows": batch.rows}
-        if marked:
-            parameters |= self._tag(statement)
+        tag = self._tag()
+        keyed = statement.facts is not None and statement.facts.match is not None
 
         def send() -> None:
-            with (
-                self.graph.driver.session(database=self.graph.database) as session,
-                session.begin_transaction(metadata=self._tag(statement)) as transaction,
-            ):
-                transaction.run(text, parameters).consume()
-                transaction.commit()
+            try:
+                with self.graph.transaction(tag) as transaction:
+                    transaction.run(batch.text, {"rows": batch.rows}).consume()
+                    if not keyed:
+                        transaction.run(cleanup.create_batch_mark().decode(), tag).consume()
+                    transaction.commit()
+            except ERRORS as error:
+                self._name_refused_row(statement, batch, error)
+                raise
 
-        self._try(statement, send, recover=lambda: self._is_there(statement, batch))
+        def is_there() -> bool:
+            if keyed:
+                return self._has_first_node(statement, batch)
+            return bool(self.graph.fetch(cleanup.count_batch_marks(), **tag)[0]["count"])
 
-    def run_repeatable(self, statement: Statement) -> None:
+        self._attempts.run(Work(title=statement.title, tag=tag, send=send, recover=is_there))
+
+    def run_repeatable(self, title: str, text: bytes) -> None:
         """A statement that may run twice: schema, waiting, removal.
 
         Raises:
             StatementError: it was refused, or kept failing.
         """
-        self._try(
-            statement,
-            lambda: self.graph.run(statement.text, tag=self._tag(statement)),
-            recover=lambda: False,
-        )
+        tag = self._tag()
+        self._attempts.run(Work(title=title, tag=tag, send=lambda: self.graph.run(text, tag=tag)))
 
-    def run_relationships(self, statement: Statement) -> None:
-        """A statement that commits as it goes: after a loss, what it made is removed and made anew.
+    def ask(self, title: str, text: str | bytes, **parameters: Any) -> list[dict[str, Any]]:
+        """The records of a statement that only reads.
 
         Raises:
             StatementError: it was refused, or kept failing.
         """
-        edges = _edges(statement)
-        made = self._made.setdefault(edges, [])
+        answers: list[list[dict[str, Any]]] = []
+        self._attempts.run(
+            Work(
+                title=title,
+                tag=self._tag(),
+                send=lambda: answers.append(self.graph.fetch(text, **parameters)),
+            )
+        )
+        return answers[-1]
 
-        def recover() -> bool:
-            self._undo(statement, edges)
-            for earlier in made:
-                self.run_relationships(earlier)
+    def run_relationships(
+        self, statement: Statement, *, earlier: Callable[[], Iterable[Statement]]
+    ) -> int:
+        """A statement that commits as it goes; how many relationships it made.
+
+        After a loss all relationships of its type between its labels are removed, and made anew by
+        `earlier`, the statements before it that make such relationships too, and by itself.
+
+        Raises:
+            StatementError: it was refused, or kept failing.
+        """
+        tag = self._tag()
+        assert statement.facts is not None
+        removal = cleanup.delete_relationships(
+            relationship_type=statement.facts.type or "",
+            from_label=statement.facts.from_label or "",
+            to_label=statement.facts.to_label or "",
+        )
+        made = 0
+
+        def send() -> None:
+            nonlocal made
+            made = self.graph.run(statement.text, tag=tag).relationships_created
+
+        def undo() -> bool:
+            self.graph.run(removal, tag=tag)
+            for other in earlier():
+                text, parameters = _lifted(other)
+                self.graph.run(text, tag=tag, **parameters)
             return False
 
-        self._try(
-            statement,
-            lambda: self.graph.run(statement.text, tag=self._tag(statement)),
-            recover=recover,
-        )
-        if statement not in made:
-            made.append(statement)
+        self._attempts.run(Work(title=statement.title, tag=tag, send=send, recover=undo))
+        return made
 
     def run_once(self, statement: Statement) -> None:
-        """A statement nobody knows anything of: never sent again.
+        """A statement nobody knows anything of: sent again only where it certainly took no effect.
 
         Raises:
             StatementError: it failed; says whether it may have taken effect.
         """
-        try:
-            self.graph.run(statement.text, tag=self._tag(statement))
-        except ERRORS as error:
-            doubt = (
-                " Whether it took effect is unknown; look at the graph before running it again."
-                if outcome(error) == "lost"
-                else ""
-            )
-            raise StatementError(f"{_named(statement)} failed: {said(error)}.{doubt}") from None
+        text, parameters = _lifted(statement)
+        tag = self._tag()
+
+        def send() -> None:
+            try:
+                self.graph.run(text, tag=tag, **parameters)
+            except ERRORS as error:
+                give_up_if_hopeless(statement.title, error)
+                # A call may have committed a part of its work by itself.
+                if outcome(error) == "lost" or _CALLS.search(statement.text):
+                    raise StatementError(
+                        f"{statement.title} failed: {said(error)}. Whether it took effect is"
+                        " unknown; look at the graph before running it again."
+                    ) from None
+                raise
+
+        self._attempts.run(Work(title=statement.title, tag=tag, send=send))
 
     def remove_marks(self) -> None:
         """Remove what `run_batch` marked batches of tables without key with."""
-        text = cleanup.delete_batch_marks()
-        self.run_repeatable(Statement(number=0, text=text))
+        self.run_repeatable("Removing the load's marks", cleanup.delete_batch_marks())
 
-    def _tag(self, statement: Statement) -> dict[str, Any]:
-        return {"c360_load": self.load, "c360_statement": statement.number}
+    def end_all(self) -> None:
+        """End whatever still runs of this load; the driver's errors pass through."""
+        self.graph.end_transactions({"c360_load": self.load})
 
-    def _is_there(self, statement: Statement, batch: Batch) -> bool:
-        """Whether a batch whose COMMIT got no answer was committed: its first node is there, or its mark."""
-        match = statement.facts.match if statement.facts else None
-        if match is None:
-            found = self.graph.rows(f"{_FIND_MARK} RETURN count(n) AS n", **self._tag(statement))
-        else:
-            unwound = batch.text.partition("\nCREATE ")[0]
-            found = self.graph.rows(
-                f"{unwound} WITH row LIMIT 1 MATCH {match} RETURN count(n) AS n", rows=batch.rows
-            )
-        return bool(found[0]["n"])
+    def end_other_loads(self) -> None:
+        """End what a load that died has left running. Only for whoever holds the target's lock."""
 
-    def _undo(self, statement: Statement, edges: Edges) -> None:
-        if edges in self._linked:
-            raise StatementError(
-                f"{_named(statement)} was interrupted, and another mapping made relationships of the"
-                " same type between the same labels. Run the load again with clear_database."
-            )
-        kind, from_label, to_label = edges
-        text = cleanup.delete_relationships(
-            relationship_type=kind, from_label=from_label, to_label=to_label
+        def send() -> None:
+            ended = self.graph.end_transactions_of_other_loads(self.load)
+            if ended:
+                self._warn(f"Ended {ended} transactions that an earlier load left running.")
+
+        self._attempts.run(Work(title="Ending earlier loads", tag=self._tag(), send=send))
+
+    def _tag(self) -> dict[str, str]:
+        return {"c360_load": self.load, "c360_work": uuid4().hex}
+
+    def _has_first_node(self, statement: Statement, batch: Batch) -> bool:
+        """Whether the node of the batch's first row is there; its key is unique."""
+        assert statement.facts is not None
+        found = self.graph.fetch(
+            f"{batch.unwound} WITH row LIMIT 1 MATCH {statement.facts.match}"
+            " RETURN count(n) AS count",
+            rows=batch.rows,
         )
-        # A number of its own: the statement's own transactions must not be taken for this one's.
-        self.run_repeatable(Statement(number=-statement.number, text=text))
+        return bool(found[0]["count"])
 
-    def _give_up_unless_worth_trying(self, statement: Statement, error: BaseException) -> None:
-        what = outcome(error)
-        if what == "out of memory":
-            raise StatementError(
-                f"{_named(statement)}: the server ran out of memory ({said(error)}). Give it more:"
-                " server.memory.heap.max_size, or dbms.memory.transaction.total.max."
-            ) from None
-        if what == "refused":
-            raise StatementError(f"{_named(statement)} failed: {said(error)}") from None
-
-    def _try(
-        self, statement: Statement, send: Callable[[], None], *, recover: Callable[[], bool]
-    ) -> None:
-        """Send a statement until it took effect once.
-
-        Before it is sent again, what still runs of it is ended and `recover` makes good what it did;
-        `recover` says whether it turned out to be done.
-        """
-        interrupted = False
-
-        def attempt() -> None:
-            nonlocal interrupted
-            try:
-                if interrupted:
-                    self.graph.end_transactions(self._tag(statement))
-                    if recover():
-                        return
-                    interrupted = False
-                send()
-            except ERRORS as error:
-                self._give_up_unless_worth_trying(statement, error)
-                interrupted = True
-                raise _TryAgain(said(error)) from None
-            except StatementError:
-                raise
-            except GraphError as error:
-                # The server could not be asked what became of it: it may be restarting.
-                raise _TryAgain(str(error)) from None
-
-        retrying = Retrying(
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
-            retry=retry_if_exception_type(_TryAgain),
-            before_sleep=lambda state: self._warn(_retry_message(statement, state)),
-        )
-        try:
-            retrying(attempt)
-        except RetryError as error:
-            cause = error.last_attempt.exception()
-            raise StatementError(
-                f"{_named(statement)} failed {ATTEMPTS} times, last with: {cause}"
-            ) from None
+    def _name_refused_row(self, statement: Statement, batch: Batch, error: BaseException) -> None:
+        if outcome(error) != "refused":
+            return
+        row = refused_row(self.graph, statement, batch, tag=self._tag())
+        raise StatementError(
+            f"{statement.title} failed{f' at {row}' if row else ''}: {said(error)}."
+        ) from None
 
 
-_MARK = (
-    "\nWITH count(*) AS made"
-    f" CREATE (:{cleanup.BATCH_MARK} {{load: $c360_load, statement: $c360_statement}})"
-)
-_FIND_MARK = f"MATCH (n:{cleanup.BATCH_MARK} {{load: $c360_load, statement: $c360_statement}})"
-
-
-def _edges(statement: Statement) -> Edges:
-    facts = statement.facts
-    assert facts is not None
-    return (facts.type or "", facts.from_label or "", facts.to_label or "")
-
-
-def _retry_message(statement: Statement, state: RetryCallState) -> str:
-    cause = state.outcome.exception() if state.outcome else None
-    return f"{_named(statement)} is tried again in {state.upcoming_sleep:.1f} s: {cause}"
-
-
-def _named(statement: Statement) -> str:
-    facts = statement.facts
-    if facts is None:
-        return f"Statement {statement.number}"
-    if facts.kind in ("relationships", "links"):
-        what = f"{facts.type}, relationship_mappings row {facts.relationship_id}"
-    else:
-        what = f"{facts.kind} of {facts.table or facts.label or 'the graph'}"
-    return f"Statement {statement.number} ({what})"
+def _lifted(statement: Statement) -> tuple[str | bytes, dict[str, str]]:
+    """Text and parameters of a statement, its data lifted out where it can be."""
+    batch = lift(statement)
+    return (batch.text, {"rows": batch.rows}) if batch else (statement.text, {})

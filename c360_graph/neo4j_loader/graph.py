@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
-from neo4j import Driver, GraphDatabase, Query
+from neo4j import Driver, GraphDatabase, Query, SummaryCounters, Transaction
 from neo4j.exceptions import (
-    DatabaseUnavailable,
+    ConnectionAcquisitionTimeoutError,
     DriverError,
     Neo4jError,
     ServiceUnavailable,
     SessionExpired,
-    TransientError,
 )
 
 from c360_graph.errors import GraphError
 
 Outcome = Literal["lost", "transient", "out of memory", "refused"]
+Tag = Mapping[str, str]
+"""Metadata of a transaction, by which it is found again."""
+
 ERRORS = (Neo4jError, DriverError, OSError)
 
 _ENDING_SECONDS = 120.0
+_VALUE = re.compile(r"(?<=`) = .*|(?<=integer), .*,(?= is too large)")
+"""`... and property `p` = 'value'`, `integer, 99999999999999999999, is too large`."""
 
 
 class Graph:
@@ -49,46 +54,73 @@ class Graph:
         Raises:
             GraphError: the server cannot be reached or refuses.
         """
-        text = statement.decode() if isinstance(statement, bytes) else statement
         try:
-            records, _, _ = self.driver.execute_query(
-                Query(text),
-                parameters,
-                database_=self.database,
-                routing_="r" if self.uri.startswith("neo4j") else "w",
-            )
+            return self.fetch(statement, **parameters)
         except ERRORS as error:
             raise GraphError(f"Neo4j at {self.place} failed: {said(error)}") from None
+
+    def fetch(self, statement: str | bytes, **parameters: Any) -> list[dict[str, Any]]:
+        """As `rows`, but the driver's errors pass through."""
+        text = statement.decode() if isinstance(statement, bytes) else statement
+        # Never from a follower, which may not have yet what a transaction with a lost reply wrote.
+        records, _, _ = self.driver.execute_query(Query(text), parameters, database_=self.database)
         return [record.data() for record in records]
 
-    def run(self, statement: bytes, *, tag: dict[str, Any], **parameters: Any) -> None:
-        """Run a statement outside of a transaction of ours; driver errors pass through."""
+    def run(self, statement: str | bytes, *, tag: Tag, **parameters: Any) -> SummaryCounters:
+        """Run a statement outside of a transaction of ours; the driver's errors pass through."""
+        text = statement.decode() if isinstance(statement, bytes) else statement
         with self.driver.session(database=self.database) as session:
-            session.run(Query(statement.decode(), metadata=tag), parameters).consume()
+            return session.run(Query(text, metadata=dict(tag)), parameters).consume().counters
 
-    def end_transactions(self, tag: dict[str, Any]) -> None:
+    @contextmanager
+    def transaction(self, tag: Tag) -> Iterator[Transaction]:
+        """A transaction that is rolled back where nobody commits it; the driver's errors pass through."""
+        with (
+            self.driver.session(database=self.database) as session,
+            session.begin_transaction(metadata=dict(tag)) as transaction,
+        ):
+            yield transaction
+
+    def end_transactions(self, tag: Tag) -> None:
         """Terminate what still runs under a tag and wait until it is gone.
 
         A server goes on with a statement whose client has vanished (measured through a broken
-        proxy), so nothing may be sent again before this.
+        proxy), so nothing may be sent again before this. The driver's errors pass through.
 
         Raises:
             GraphError: it does not end in time.
         """
         where = " AND ".join(f"metaData.{key} = $tag.{key}" for key in tag)
+        self._end_transactions(where, tag=dict(tag))
+
+    def end_transactions_of_other_loads(self, load: str) -> int:
+        """End what a load that died may have left running; how many there were."""
+        return self._end_transactions("metaData.c360_load <> $load", load=load)
+
+    def _end_transactions(self, where: str, **parameters: Any) -> int:
+        ended: set[str] = set()
         deadline = time.monotonic() + _ENDING_SECONDS
-        while found := self.rows(
-            f"SHOW TRANSACTIONS YIELD transactionId, metaData WHERE {where}"
-            " RETURN collect(transactionId) AS ids",
-            tag=tag,
-        )[0]["ids"]:
+        while running := self.fetch(
+            "SHOW TRANSACTIONS YIELD transactionId, connectionId, metaData"
+            f" WHERE {where} RETURN transactionId, connectionId",
+            **parameters,
+        ):
+            ids = [row["transactionId"] for row in running]
             if time.monotonic() > deadline:
                 raise GraphError(
-                    f"Transactions {', '.join(found)} of {self.place} do not end after being"
+                    f"Transactions {', '.join(ids)} of {self.place} do not end after being"
                     " terminated. Look at SHOW TRANSACTIONS, then run the load again."
                 )
-            self.rows("TERMINATE TRANSACTIONS $ids", ids=found)
-            time.sleep(0.2)
+            self.fetch("TERMINATE TRANSACTIONS $ids", ids=ids)
+            self._kill_connections([row["connectionId"] for row in running])
+            ended.update(ids)
+            time.sleep(0.1)
+        return len(ended)
+
+    def _kill_connections(self, ids: list[str]) -> None:
+        # A terminated transaction that waits for its client is only gone with its connection.
+        with suppress(Neo4jError):
+            self.fetch("CALL dbms.killConnections($ids)", ids=[i for i in ids if i])
 
 
 @contextmanager
@@ -125,20 +157,25 @@ def outcome(error: BaseException) -> Outcome:
     """What an error says of a statement: `lost` means that nobody knows whether it took effect."""
     if isinstance(error, (ServiceUnavailable, SessionExpired, OSError)):
         return "lost"
-    if isinstance(error, Neo4jError) and "OutOfMemory" in (error.code or ""):
+    if isinstance(error, ConnectionAcquisitionTimeoutError):
+        return "transient"
+    if not isinstance(error, Neo4jError):
+        return "refused"
+    if "OutOfMemory" in (error.code or ""):
         # It calls itself transient, but trying again needs the same memory.
         return "out of memory"
-    if isinstance(error, (TransientError, DatabaseUnavailable)):
-        return "transient"
-    return "refused"
+    return "transient" if error.is_retryable() else "refused"
 
 
 def said(error: BaseException) -> str:
-    """The server's words without the statement, which may hold customers' data."""
+    """The server's words without the statement and the values, which may be customers' data."""
     if isinstance(error, Neo4jError) and error.code:
-        return f"{error.code}: {_first_line(error.message)}"
-    return f"{type(error).__name__}: {_first_line(str(error))}"
+        return f"{error.code}: {_without_values(error.message)}"
+    return f"{type(error).__name__}: {_without_values(str(error))}"
 
 
-def _first_line(text: str | None) -> str:
-    return next(iter((text or "").splitlines()), "")[:500]
+def _without_values(text: str | None) -> str:
+    # Further lines repeat the statement or the value, but for one that a colon announces.
+    lines = [line for line in (text or "").splitlines() if line.strip("= ")]
+    shown = " ".join(lines[: 2 if lines and lines[0].endswith(":") else 1])
+    return _VALUE.sub("", shown)[:500].rstrip(". ")

@@ -5,25 +5,37 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from c360_graph.cypher import cleanup
-from c360_graph.cypher.script import ScriptHeader
-from c360_graph.cypher.statements import Batch, Statement, lift, read_header, read_statements
+from c360_graph.cypher.script import ScriptHeader, StatementFacts
+from c360_graph.cypher.statements import (
+    Batch,
+    Statement,
+    check_whole,
+    lift,
+    read_header,
+    read_statements,
+)
 from c360_graph.errors import (
+    C360Error,
     CountMismatchError,
     GraphNotEmptyError,
     ScriptError,
     StatementError,
 )
+from c360_graph.neo4j_loader.counts import check_counts, count_graph, graph_counts
 from c360_graph.neo4j_loader.emptying import empty_graph
 from c360_graph.neo4j_loader.execution import Execution
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.graph import ERRORS, Graph
+from c360_graph.neo4j_loader.guard import guarding
 from c360_graph.neo4j_loader.progress import Progress, ProgressMeter, reporting
 
-_REPEATABLE = ("constraint", "index", "await")
+__all__ = ["Listener", "LoadResult", "clear_and_load", "graph_counts", "load_into_empty"]
+
+_BATCHES = ("nodes", "links")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +66,9 @@ def clear_and_load(
     Raises:
         ScriptError: the script cannot be read; checked before anything is removed.
         StatementError: a statement failed; says which and how far the load came.
-        CountMismatchError: a label has other counts than the script's rows.
+        CountMismatchError: the graph holds other counts than the script's rows make.
     """
-    listener = listener or Listener()
-    _check_readable(script)
-    with _load(graph, script, sessions, listener) as load:
+    with _load(graph, script, sessions, listener or Listener()) as load:
         empty_graph(load.execution, load.meter)
         return load.run()
 
@@ -72,55 +82,61 @@ def load_into_empty(
         GraphNotEmptyError: it holds something; nothing was changed.
         ScriptError, StatementError, CountMismatchError: as `clear_and_load`.
     """
-    listener = listener or Listener()
-    _check_readable(script)
-    there = graph.rows("MATCH (n) RETURN count(n) AS n")[0]["n"]
-    if there:
-        raise GraphNotEmptyError(
-            f"{graph.place} holds {there:,} nodes, and a script is only for an empty graph. Clear it"
-            " by clear_database: true (c360 load --clear), or load into another database."
-        )
-    with _load(graph, script, sessions, listener) as load:
+    with _load(graph, script, sessions, listener or Listener()) as load:
+        load.refuse_unless_empty()
         return load.run()
 
 
 class _Load:
     """A load under way."""
 
-    def __init__(self, graph: Graph, script: Path, sessions: int, listener: Listener) -> None:
-        self.execution = Execution(graph, warn=listener.warn)
-        self.meter = ProgressMeter()
-        self._graph = graph
+    def __init__(
+        self, execution: Execution, script: Path, *, sessions: int, meter: ProgressMeter
+    ) -> None:
+        self.execution = execution
+        self.meter = meter
+        self._graph = execution.graph
         self._script = script
         self._sessions = sessions
-        self._listener = listener
         self._begin = time.monotonic()
         self._statements = self._rows = 0
         self._phase = ""
 
+    def refuse_unless_empty(self) -> None:
+        there = self.execution.ask("Counting nodes", cleanup.count_all_nodes())[0]["count"]
+        if there:
+            raise GraphNotEmptyError(
+                f"{self._graph.place} holds {there:,} nodes, and a script is only for an empty graph."
+                " Clear it by clear_database: true (c360 load --clear), or load into another database."
+            )
+
     def run(self) -> LoadResult:
-        with self._script.open("rb") as file, ThreadPoolExecutor(self._sessions) as pool:
+        with self._script.open("rb") as file:
             header = read_header(file)
-            pending: set[Future[int]] = set()
             try:
-                for statement in read_statements(file):
-                    self._listener.check()
-                    batch = lift(statement)
+                self._run_statements(read_statements(file), rows=header.rows if header else None)
+                self.execution.remove_marks()
+                return self._result(header)
+            except StatementError as error:
+                raise StatementError(f"{error} {self._how_far(header)}") from None
+
+    def _run_statements(self, statements: Iterator[Statement], *, rows: int | None) -> None:
+        pending: set[Future[int]] = set()
+        with ThreadPoolExecutor(self._sessions, thread_name_prefix="c360-load") as pool:
+            try:
+                for statement in statements:
+                    batch = _batch(statement)
                     if batch is not None and _may_run_beside_others(statement):
-                        self._enter("nodes", unit="rows", total=header.rows if header else None)
+                        self._enter("nodes", unit="rows", total=rows)
                         pending = self._room(pending)
                         pending.add(pool.submit(self._run_batch, statement, batch))
                     else:
                         pending = self._room(pending, left=0)
                         self._run_alone(statement, batch)
                 self._room(pending, left=0)
-            except StatementError as error:
-                raise StatementError(f"{error} {self._how_far(header)}") from None
             finally:
                 for future in pending:
                     future.cancel()
-        self.execution.remove_marks()
-        return self._result(header)
 
     def _room(self, pending: set[Future[int]], left: int | None = None) -> set[Future[int]]:
         """Wait until few enough batches are under way, so that memory stays bounded; raise what failed."""
@@ -137,40 +153,46 @@ class _Load:
 
     def _run_alone(self, statement: Statement, batch: Batch | None) -> None:
         facts = statement.facts
-        if batch is not None:
-            self._enter(facts.type or "links" if facts else "rows", unit="rows", total=None)
-            self._count(self._run_batch(statement, batch))
-            return
+        rows = 0
         if facts is None:
+            self._enter("statements", unit="statements", total=None)
             self.execution.run_once(statement)
+        elif batch is not None:
+            self._enter(facts.type or "links", unit="rows", total=None)
+            rows = self._run_batch(statement, batch)
         elif facts.kind == "relationships":
-            self._begin_relationships(statement)
-            self.execution.run_relationships(statement)
-        elif facts.kind in _REPEATABLE:
-            self._enter(facts.kind, unit="statements", total=None)
-            self.execution.run_repeatable(statement)
+            self._run_relationships(statement, facts)
         else:
-            raise ScriptError(
-                f"Statement {statement.number} says that it is {facts.kind!r} but has not that shape;"
-                " the script was changed by hand. Write it anew."
-            )
-        self._count(0)
+            self._enter(facts.kind, unit="statements", total=None)
+            self.execution.run_repeatable(statement.title, statement.text)
+        self._count(rows)
 
-    def _begin_relationships(self, statement: Statement) -> None:
-        facts = statement.facts
-        assert facts is not None and facts.type is not None and facts.driving is not None
+    def _run_relationships(self, statement: Statement, facts: StatementFacts) -> None:
+        assert facts.type is not None
+        assert facts.driving is not None
         count = cleanup.count_relationships(facts.type)
-        before = self._graph.rows(count)[0]["count"]
-        nodes = self._graph.rows(cleanup.count_nodes(facts.driving))[0]["count"]
+        before = self._ask_count(statement, count)
         self._phase = facts.type
         # The rows that find no partner make none, and a join may make several for one row: the total
         # is what a join on a key with no orphans makes.
         self.meter.begin(
             facts.type,
             unit="relationships",
-            total=nodes,
+            total=self._ask_count(statement, cleanup.count_nodes(facts.driving)),
             poll=lambda: int(self._graph.rows(count)[0]["count"]) - before,
         )
+        made = self.execution.run_relationships(
+            statement, earlier=lambda: _earlier(self._script, statement)
+        )
+        there = self._ask_count(statement, count) - before
+        if there != made:
+            raise CountMismatchError(
+                f"{statement.title} made {made:,} relationships, but the graph got {there:,}. Did"
+                " something else write to it? Load again with clear_database."
+            )
+
+    def _ask_count(self, statement: Statement, count: bytes) -> int:
+        return int(self.execution.ask(statement.title, count)[0]["count"])
 
     def _enter(self, phase: str, *, unit: str, total: int | None) -> None:
         if phase != self._phase:
@@ -180,7 +202,7 @@ class _Load:
     def _count(self, rows: int) -> None:
         self._statements += 1
         self._rows += rows
-        self.meter.add(rows)
+        self.meter.add(rows or (1 if self._phase == "statements" else 0))
 
     def _how_far(self, header: ScriptHeader | None) -> str:
         of = f" of {header.rows:,}" if header else ""
@@ -190,9 +212,9 @@ class _Load:
         )
 
     def _result(self, header: ScriptHeader | None) -> LoadResult:
-        nodes, relationships = graph_counts(self._graph)
+        nodes, relationships = count_graph(lambda text: self.execution.ask("Counting", text))
         if header is not None:
-            _check_counts(nodes, header)
+            check_counts(nodes, header)
         return LoadResult(
             statements=self._statements,
             rows=self._rows,
@@ -202,27 +224,39 @@ class _Load:
         )
 
 
-def graph_counts(graph: Graph) -> tuple[dict[str, int], dict[str, int]]:
-    """Nodes by label and relationships by type, as the count store has them; none that is zero."""
-    labels = graph.rows("CALL db.labels() YIELD label RETURN label ORDER BY label")
-    types = graph.rows(
-        "CALL db.relationshipTypes() YIELD relationshipType AS type RETURN type ORDER BY type"
-    )
-    nodes = {r["label"]: graph.rows(cleanup.count_nodes(r["label"]))[0]["count"] for r in labels}
-    relationships = {
-        r["type"]: graph.rows(cleanup.count_relationships(r["type"]))[0]["count"] for r in types
-    }
-    return (
-        {label: count for label, count in nodes.items() if count},
-        {kind: count for kind, count in relationships.items() if count},
-    )
-
-
 @contextmanager
 def _load(graph: Graph, script: Path, sessions: int, listener: Listener) -> Iterator[_Load]:
-    load = _Load(graph, script, sessions, listener)
-    with reporting(load.meter, listener.report):
-        yield load
+    """Make ready, and leave nothing running on the server whatever happens."""
+    _check_readable(script)
+    meter = ProgressMeter()
+    stopper = Execution(graph)
+    with guarding(listener.check, stop=stopper.end_all) as guard:
+        execution = Execution(graph, load=stopper.load, warn=listener.warn, check=guard.check)
+        execution.end_other_loads()
+        load = _Load(execution, script, sessions=sessions, meter=meter)
+        try:
+            with reporting(meter, listener.report):
+                yield load
+        except BaseException:
+            with suppress(C360Error, *ERRORS):
+                execution.end_all()
+            # What was stopped failed because it was stopped.
+            guard.check()
+            raise
+
+
+def _batch(statement: Statement) -> Batch | None:
+    """The batch that a statement is; one that nobody vouches for is none, whatever it looks like."""
+    facts = statement.facts
+    if facts is None or facts.kind not in _BATCHES:
+        return None
+    batch = lift(statement)
+    if batch is None:
+        raise ScriptError(
+            f"{statement.title} does not have the shape that its comment says; the script was changed"
+            " by hand. Write it anew."
+        )
+    return batch
 
 
 def _may_run_beside_others(statement: Statement) -> bool:
@@ -231,25 +265,22 @@ def _may_run_beside_others(statement: Statement) -> bool:
     return statement.facts is not None and statement.facts.kind == "nodes"
 
 
+def _earlier(script: Path, statement: Statement) -> Iterator[Statement]:
+    """The statements before this one that make relationships of its type between its labels."""
+    with script.open("rb") as file:
+        for other in read_statements(file):
+            if other.number >= statement.number:
+                return
+            if other.facts and statement.facts and other.facts.edges == statement.facts.edges:
+                yield other
+
+
 def _check_readable(script: Path) -> None:
     """Read the whole script once, so that one cut short is refused before the graph is touched."""
     try:
         with script.open("rb") as file:
-            read_header(file)
-            for _ in read_statements(file):
-                pass
+            check_whole(file)
     except OSError as error:
         raise ScriptError(f"The script {script} cannot be read: {error.strerror}.") from None
-
-
-def _check_counts(nodes: dict[str, int], header: ScriptHeader) -> None:
-    wrong = [
-        f"{label}: {nodes.get(label, 0):,} nodes for {rows:,} rows"
-        for label, rows in header.labels.items()
-        if nodes.get(label, 0) != rows
-    ]
-    if wrong:
-        raise CountMismatchError(
-            f"The graph does not hold what was extracted: {'; '.join(wrong)}. Did something else write"
-            " to it? Load again with clear_database."
-        )
+    except ScriptError as error:
+        raise ScriptError(f"The script {script} is refused: {error}.") from None

@@ -1,0 +1,112 @@
+"""Tries a piece of work until it took effect once, whatever happens to the connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tenacity import (
+    RetryCallState,
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+)
+from tenacity.wait import wait_exponential_jitter
+
+from c360_graph.errors import StatementError
+from c360_graph.neo4j_loader.graph import ERRORS, Graph, Tag, outcome, said
+
+ATTEMPTS = 8
+FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
+
+
+class _TryAgain(Exception):
+    """An attempt failed in a way that another may not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is to take effect exactly once.
+
+    `send` does it, raising the driver's errors. After an attempt that failed, whatever still runs
+    under `tag` is ended; then `recover` finds out what became of it or undoes it, and says whether
+    it turned out to be done.
+    """
+
+    title: str
+    tag: Tag
+    send: Callable[[], object]
+    recover: Callable[[], bool] = lambda: False
+
+
+class Attempts:
+    """How work on a graph is tried. `check` is called before each attempt and may raise to stop."""
+
+    def __init__(
+        self, graph: Graph, *, warn: Callable[[str], None], check: Callable[[], None]
+    ) -> None:
+        self._graph = graph
+        self._warn = warn
+        self._check = check
+
+    def run(self, work: Work) -> None:
+        """Try until it is done.
+
+        Raises:
+            StatementError: it was refused, or kept failing.
+        """
+        # Remembered over all attempts: a recovery that fails leaves as much in doubt as before.
+        in_doubt = False
+
+        def attempt() -> None:
+            nonlocal in_doubt
+            self._check()
+            try:
+                if in_doubt:
+                    self._graph.end_transactions(work.tag)
+                    if work.recover():
+                        return
+                    in_doubt = False
+                work.send()
+            except ERRORS as error:
+                in_doubt = True
+                give_up_if_hopeless(work.title, error)
+                raise _TryAgain(said(error)) from None
+
+        retrying = Retrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential_jitter(
+                multiplier=FIRST_WAIT, max=LONGEST_WAIT, jitter=min(1.0, FIRST_WAIT)
+            ),
+            retry=retry_if_exception_type(_TryAgain),
+            before_sleep=lambda state: self._warn(_told(work, state)),
+        )
+        try:
+            retrying(attempt)
+        except RetryError as error:
+            cause = error.last_attempt.exception()
+            raise StatementError(
+                f"{work.title} failed {ATTEMPTS} times, last with: {cause}."
+            ) from None
+
+
+def give_up_if_hopeless(title: str, error: BaseException) -> None:
+    """Raise what the server said where trying again cannot help.
+
+    Raises:
+        StatementError: the server refused, or ran out of memory.
+    """
+    what = outcome(error)
+    if what == "out of memory":
+        raise StatementError(
+            f"{title}: the server ran out of memory ({said(error)}). Give it more:"
+            " server.memory.heap.max_size, or dbms.memory.transaction.total.max."
+        ) from None
+    if what == "refused":
+        raise StatementError(f"{title} failed: {said(error)}.") from None
+
+
+def _told(work: Work, state: RetryCallState) -> str:
+    cause = state.outcome.exception() if state.outcome else None
+    return f"{work.title} is tried again in {state.upcoming_sleep:.1f} s: {cause}"

@@ -1,0 +1,52 @@
+"""Counts of a graph, and what a script says they must be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from c360_graph.cypher import cleanup
+from c360_graph.cypher.script import ScriptHeader
+from c360_graph.errors import CountMismatchError
+from c360_graph.neo4j_loader.graph import Graph
+
+
+def graph_counts(graph: Graph) -> tuple[dict[str, int], dict[str, int]]:
+    """Nodes by label and relationships by type, as the count store has them; none that is zero."""
+    return count_graph(graph.rows)
+
+
+def count_graph(
+    ask: Callable[[str | bytes], list[dict[str, Any]]],
+) -> tuple[dict[str, int], dict[str, int]]:
+    """As `graph_counts`, by whatever way the caller asks."""
+    labels = ask("CALL db.labels() YIELD label AS name RETURN name ORDER BY name")
+    types = ask(
+        "CALL db.relationshipTypes() YIELD relationshipType AS name RETURN name ORDER BY name"
+    )
+    nodes = {row["name"]: ask(cleanup.count_nodes(row["name"]))[0]["count"] for row in labels}
+    relationships = {
+        row["name"]: ask(cleanup.count_relationships(row["name"]))[0]["count"] for row in types
+    }
+    return (
+        {label: count for label, count in nodes.items() if count},
+        {kind: count for kind, count in relationships.items() if count},
+    )
+
+
+def check_counts(nodes: dict[str, int], header: ScriptHeader) -> None:
+    """Hold the nodes of a graph against the rows of the script that it was loaded from.
+
+    Raises:
+        CountMismatchError: a label has other counts.
+    """
+    wrong = [
+        f"{label}: {nodes.get(label, 0):,} nodes for {rows:,} rows"
+        for label, rows in header.labels.items()
+        if nodes.get(label, 0) != rows
+    ]
+    if wrong:
+        raise CountMismatchError(
+            f"The graph does not hold what was extracted: {'; '.join(wrong)}. Did something else write"
+            " to it? Load again with clear_database."
+        )

@@ -1,0 +1,38 @@
+"""Graphs that are reached through a network that fails on purpose."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from c360_graph.neo4j_loader import attempts
+from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph_tests.conftest import TestServers
+from c360_graph_tests.integration.loader.proxy import FaultyProxy, faulty_proxy
+
+
+@pytest.fixture
+def proxy(servers: TestServers) -> Iterator[FaultyProxy]:
+    """A proxy before the server."""
+    target = urlsplit(servers.neo4j_uri)
+    with faulty_proxy(target.hostname or "", target.port or 7687) as made:
+        yield made
+
+
+@pytest.fixture
+def far_graph(
+    servers: TestServers, graph: Graph, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Graph]:
+    """The same graph as `graph`, through the proxy; a load waits little before it tries again."""
+    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.1)
+    logging.getLogger("neo4j").setLevel(logging.CRITICAL)
+    with open_graph(
+        uri=proxy.uri,
+        username=servers.neo4j_username,
+        password=servers.neo4j_password,
+        database="neo4j",
+    ) as opened:
+        yield opened
