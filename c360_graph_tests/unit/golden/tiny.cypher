@@ -1,0 +1,24 @@
+// c360_graph {"format":1,"created":"2025-11-03T00:00:00+00:00","log_id":7,"rows":7,"labels":{"Person":2,"Club":3}}
+// c360 {"kind":"constraint","label":"Person"}
+CYPHER 5 CREATE CONSTRAINT `c360_key_31611e10750e479c` IF NOT EXISTS FOR (n:`Person`) REQUIRE (n.`person_id`) IS UNIQUE;
+// c360 {"kind":"constraint","label":"Club"}
+CYPHER 5 CREATE CONSTRAINT `c360_key_88a93c0739c78a8d` IF NOT EXISTS FOR (n:`Club`) REQUIRE (n.`club_id`) IS UNIQUE;
+// c360 {"kind":"nodes","table":"hr/people","label":"Person","rows":2,"match":"(n:`Person` {`person_id`: toInteger(row[0])})"}
+CYPHER 5 UNWIND split('1	Ann O\'Hara	2025-01-31 12:00:00+00	9.90	\\N
+2	\\N	\\N	\\N	1', '\n') AS line WITH split(line, '\t') AS row
+CREATE (:`Person` {`person_id`: toInteger(row[0]), `name`: nullIf(row[1], '\\N'), `joined`: datetime(nullIf(row[2], '\\N')), `fee`: toFloat(row[3]), `boss`: toInteger(row[4])});
+// c360 {"kind":"nodes","table":"hr/clubs","label":"Club","rows":3,"match":"(n:`Club` {`club_id`: row[0]})"}
+CYPHER 5 UNWIND split('chesslook \\ think\nmovegoété 🎲\tcalmnone', '\u001e') AS line WITH split(line, '\u001d') AS row
+CREATE (:`Club` {`club_id`: row[0], `motto`: nullIf(row[1], '\u001c')});
+// c360 {"kind":"await"}
+CYPHER 5 CALL db.awaitIndexes(3600);
+// c360 {"kind":"links","table":"hr/members","rows":2,"relationship_id":2,"type":"MEMBER_OF","from_label":"Person","to_label":"Club"}
+CYPHER 5 UNWIND split('1	chess	2025-02-01	it\'s
+2	go	\\N	\\N', '\n') AS line WITH split(line, '\t') AS row
+MATCH (a:`Person` {`person_id`: toInteger(row[0])})
+MATCH (b:`Club` {`club_id`: row[1]})
+CREATE (a)-[:`MEMBER_OF` {`since`: date(nullIf(row[2], '\\N')), `role`: nullIf(row[3], '\\N')}]->(b);
+// c360 {"kind":"relationships","relationship_id":1,"type":"REPORTS_TO","from_label":"Person","to_label":"Person","driving":"Person"}
+CYPHER 5 MATCH (row:`Person`)
+CALL (row) { MATCH (b:`Person` {`person_id`: row.`boss`}) CREATE (row)-[:`REPORTS_TO`]->(b) } IN TRANSACTIONS OF 10000 ROWS;
+// c360_graph end 7
