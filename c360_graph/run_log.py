@@ -61,10 +61,13 @@ class RunLog:
     def open_run(self, dagster_run_id: str) -> int:
         """The log_id of a Dagster run; its row is made at the first call."""
         with self._database.transaction() as connection:
+            # Looked for first: an insert that meets a conflict would use up a log_id at every step.
             connection.execute(
                 text(
                     "INSERT INTO etl_run_logs (run_start_time, status, dagster_run_id)"
-                    " VALUES (now(), 'running', :run) ON CONFLICT (dagster_run_id) DO NOTHING"
+                    " SELECT now(), 'running', :run"
+                    " WHERE NOT EXISTS (SELECT FROM etl_run_logs WHERE dagster_run_id = :run)"
+                    " ON CONFLICT (dagster_run_id) DO NOTHING"
                 ),
                 {"run": dagster_run_id},
             )

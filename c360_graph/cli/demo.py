@@ -15,6 +15,7 @@ from pathlib import Path
 from c360_graph.cli.output import counts_table, errors_in_one_sentence, out, say
 from c360_graph.cli.questions import print_answers
 from c360_graph.cli.sandbox import SQL_DIR, missing_servers, server_of
+from c360_graph.cli.signals import orderly_end
 from c360_graph.errors import GraphNotEmptyError, SandboxError
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
@@ -35,6 +36,7 @@ def demo() -> None:
     labels other than the sample's is refused. What the demo started is stopped at its end.
     """
     with (
+        orderly_end(),
         errors_in_one_sentence(),
         tempfile.TemporaryDirectory(prefix="c360_demo_") as name,
         _servers(Path(name) / "sandbox") as server,

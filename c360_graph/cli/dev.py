@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ import typer
 
 from c360_graph.cli.output import errors_in_one_sentence, say
 from c360_graph.cli.sandbox import FOLDER, SQL_DIR, missing_servers, server_of
+from c360_graph.cli.signals import orderly_end, run_until_interrupted
 from c360_graph.sandbox.sample import load_sample
 from c360_graph.settings import load_settings
 
@@ -28,7 +28,11 @@ def dev(
     Servers that neither the environment nor .env names are started with the sample databases, and
     stopped at the end. Dagster's storage is the schema `dagster` of the control database.
     """
-    with errors_in_one_sentence(), missing_servers(FOLDER.resolve()) as environment:
+    with (
+        orderly_end(),
+        errors_in_one_sentence(),
+        missing_servers(FOLDER.resolve()) as environment,
+    ):
         os.environ.update(dagster_environment(environment, url=f"http://{host}:{port}"))
         if "ETL_DB_HOST" in environment:
             load_sample(
@@ -36,8 +40,8 @@ def dev(
             )
         say(f"Dagster UI: http://{host}:{port}")
         command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
-        done = subprocess.run([*command, "-h", host, "-p", str(port)], check=False)  # noqa: S603
-    raise typer.Exit(done.returncode)
+        code = run_until_interrupted([*command, "-h", host, "-p", str(port)])
+    raise typer.Exit(code)
 
 
 def dagster_environment(started: dict[str, str], *, url: str) -> dict[str, str]:

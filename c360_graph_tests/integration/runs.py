@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -23,19 +25,27 @@ def materialize_all(**options: Any) -> dg.ExecuteInProcessResult:
 def materialize_by_command(
     *, select: str = "*", config: str | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """`dagster asset materialize` as CI runs it, from the repository's folder."""
+    """`dagster asset materialize` as CI runs it."""
     command = materialize_command(select=select)
     if config is not None:
         command += ["--config-json", config]
     return subprocess.run(
         command,
-        cwd=REPOSITORY,
+        cwd=working_folder(),
         env=os.environ | environment,
         capture_output=True,
         text=True,
         check=False,
         timeout=180,
     )
+
+
+def working_folder() -> Path:
+    """A folder with the project's dagster.yaml; a killed run leaves things in its own."""
+    folder = Path(os.environ["C360_DATA_DIR"]).parent / "working"
+    folder.mkdir(exist_ok=True)
+    shutil.copy(REPOSITORY / "dagster.yaml", folder)
+    return folder
 
 
 def materialize_command(*, select: str = "*") -> list[str]:

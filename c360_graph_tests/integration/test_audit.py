@@ -15,11 +15,12 @@ from dagster import DagsterInstance
 from c360_graph.executor import close_abandoned_runs
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.run_log import RunLog
-from c360_graph_tests.conftest import REPOSITORY, Project
+from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import (
     materialize_all,
     materialize_by_command,
     materialize_command,
+    working_folder,
 )
 
 
@@ -182,7 +183,7 @@ class _slow_source:  # noqa: N801 - reads as a word in a with statement
 def _start_run(project: Project) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         materialize_command(),
-        cwd=REPOSITORY,
+        cwd=working_folder(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
