@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -70,10 +71,15 @@ class ExtractStore:
     def __init__(self, data_dir: Path) -> None:
         self._root = data_dir / "extracts"
 
+    def table_folder(self, asset_key: tuple[str, str]) -> Path:
+        """Where a table's extracts lie, whether there are any or not."""
+        source, table = (_folder_name(part) for part in asset_key)
+        return self._root / source / table
+
     @contextmanager
     def new_folder(self, asset_key: tuple[str, str], log_id: int) -> Iterator[Path]:
         """A folder for one extract; it is removed when the block fails."""
-        folder = self._table_folder(asset_key) / f"{file_stamp()}-{log_id}"
+        folder = self.table_folder(asset_key) / f"{file_stamp()}-{log_id}"
         folder.mkdir(parents=True, mode=PRIVATE_FOLDER)
         try:
             yield folder
@@ -93,7 +99,7 @@ class ExtractStore:
         Raises:
             ExtractError: it is there but damaged.
         """
-        pointer = self._table_folder(asset_key) / _LATEST
+        pointer = self.table_folder(asset_key) / _LATEST
         if not pointer.exists():
             return None
         try:
@@ -131,10 +137,6 @@ class ExtractStore:
             shutil.rmtree(folder, ignore_errors=True)
         return len(removed)
 
-    def _table_folder(self, asset_key: tuple[str, str]) -> Path:
-        source, table = (_folder_name(part) for part in asset_key)
-        return self._root / source / table
-
 
 @contextmanager
 def open_private(path: Path) -> Iterator[BinaryIO]:
@@ -162,11 +164,11 @@ def file_stamp() -> str:
 
 def _folder_name(name: str) -> str:
     """Any name as one folder of its own, on file systems that ignore letter case too."""
-    escaped = quote(name, safe=" ").replace("~", "%7E")
-    if escaped.strip(". ") == "" or escaped.endswith((".", " ")):
-        escaped = escaped.replace(".", "%2E").replace(" ", "%20")
+    escaped = quote(name, safe="").replace("~", "%7E").replace("%20", " ")
+    # Neither `.` nor `..`, and no end that some systems drop.
+    escaped = re.sub(r"^[. ]|[. ]$", lambda match: f"%{ord(match[0]):02X}", escaped)
     if name == name.lower() and len(escaped) <= _LONGEST_FOLDER_NAME:
         return escaped
-    # `~` is in no escaped name, so that a name with this ending can be no other table's.
+    # No escaped name holds `~`, so that no other name has this ending.
     ending = "~" + sha256(name.encode()).hexdigest()[:16]
     return escaped[: _LONGEST_FOLDER_NAME - len(ending)] + ending

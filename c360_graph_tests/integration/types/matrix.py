@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 
 PREPARATION = (
+    *(f"CREATE EXTENSION {name}" for name in ("citext", "hstore", "ltree", "vector", "cube")),
     "CREATE TYPE mood AS ENUM ('sad', 'ok', 'it''s \"fine\", \\ yes')",
     # Types of the source's own under the names of built-in ones.
     "CREATE SCHEMA own",
@@ -97,6 +98,11 @@ CASES = (
     Case("email", "email", "STRING", ("a@b", "'@\\")),
     Case("work_email", "work_email", "STRING", ("a@b",)),
     Case("inside_out", "inside_out", "STRING", ("É",)),
+    Case("citext", "citext", "STRING", ("MiXed", "\\N")),
+    Case("hstore", "hstore", "STRING", ('"a"=>"1", "b c"=>NULL, "\\"\\\\"=>""',)),
+    Case("ltree", "ltree", "STRING", ("Top.Science",)),
+    Case("vector", "vector(3)", "STRING", ("[1,2.5,-3]",)),
+    Case("cube", "cube", "STRING", ("(1,2),(3,4)",)),
     Case("code", "code", "STRING", ("ab", "")),
     Case("uuid", "uuid", "STRING", ("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "{00000000000000000000000000000000}")),
     Case("inet", "inet", "STRING", ("10.0.0.1", "10.0.0.1/8", "::1", "2001:db8::ff00:42:8329/64")),
