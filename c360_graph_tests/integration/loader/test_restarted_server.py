@@ -1,0 +1,69 @@
+"""A server that dies in the middle of a load and comes back."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.load import Listener, graph_counts, load_into_empty
+from c360_graph.sandbox.servers import restart_neo4j
+from c360_graph_tests.conftest import TestServers
+from c360_graph_tests.integration.loader.scripts import (
+    PATIENT,
+    VISIT,
+    joined,
+    patients,
+    visits,
+    with_small_transactions,
+    write,
+)
+
+MANY = 10_000
+
+
+@pytest.fixture
+def server(servers: TestServers) -> tuple[psutil.Process, Path]:
+    """The server's process and its sandbox folder; one that no sandbox started is never killed."""
+    port = urlsplit(servers.neo4j_uri).port
+    for process in psutil.process_iter(["cmdline"]):
+        arguments = [a for a in process.info["cmdline"] or () if a.endswith("/java.arguments")]
+        if arguments and any(c.laddr.port == port for c in process.net_connections("tcp")):
+            return process, Path(arguments[0].removeprefix("@")).parents[2]
+    pytest.skip("the server is not one of a sandbox")
+
+
+def test_a_load_whose_server_is_killed_and_started_again_completes_exactly(
+    server: tuple[psutil.Process, Path], graph: Graph, tmp_path: Path
+) -> None:
+    process, folder = server
+    script = with_small_transactions(
+        write(
+            tmp_path / "s.cypher",
+            [(PATIENT, patients(50)), (VISIT, visits(MANY, of=50))],
+            (joined(1),),
+        )
+    )
+
+    def kill_and_start() -> None:
+        while graph_counts(graph)[1] == {}:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        restart_neo4j(folder=folder)
+
+    warnings: list[str] = []
+    killer = threading.Thread(target=kill_and_start)
+    killer.start()
+    try:
+        load_into_empty(graph, script, listener=Listener(warn=warnings.append))
+    finally:
+        killer.join()
+    assert graph_counts(graph) == ({"Patient": 50, "Visit": MANY}, {"VISITED": MANY})
+    assert graph.rows("MATCH (n:Visit) RETURN count(DISTINCT n.note) AS n") == [{"n": MANY}]
+    assert warnings
