@@ -44,7 +44,7 @@ class Attempts:
     """How work on a graph is tried. `check` is called before each attempt and may raise to stop."""
 
     def __init__(
-        self, graph: Graph, *, warn: Callable[[str], None], check: Callable[[], None]
+        self, graph: Graph, *, warn: Callable[[str], None], check: Callable[[], object]
     ) -> None:
         self._graph = graph
         self._warn = warn

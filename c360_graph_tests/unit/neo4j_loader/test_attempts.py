@@ -130,9 +130,7 @@ def test_a_transaction_that_does_not_end_is_reported_at_once(tries: Attempts, en
 
 def test_a_load_that_must_stop_is_not_tried_again(ended: Ended) -> None:
     check = Script(None, GraphError("stop"))
-    tries = Attempts(
-        cast(Graph, ended), warn=lambda message: None, check=lambda: None if check() else None
-    )
+    tries = Attempts(cast(Graph, ended), warn=lambda message: None, check=check)
     with pytest.raises(GraphError, match="stop"):
         tries.run(Work(title="It", tag={}, send=Script(SessionExpired("cut"))))
 
