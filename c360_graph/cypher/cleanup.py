@@ -13,17 +13,17 @@ BATCH_MARK = "_C360Batch"
 
 def delete_all_relationships() -> bytes:
     """First, so that no node's removal drags an unbounded number of relationships along."""
-    return PIN + _deleting("MATCH ()-[x]->()")
+    return PIN + deleting("MATCH ()-[x]->()")
 
 
 def delete_all_nodes() -> bytes:
     """After the relationships; DETACH for what another client added meanwhile."""
-    return PIN + _deleting("MATCH (x)", "DETACH DELETE")
+    return PIN + deleting("MATCH (x)", "DETACH DELETE")
 
 
 def delete_relationships(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
     """All relationships of one type between two labels."""
-    return PIN + _deleting(
+    return PIN + deleting(
         f"MATCH (:{identifier(from_label)})-[x:{identifier(relationship_type)}]->(:{identifier(to_label)})"
     )
 
@@ -40,7 +40,7 @@ def count_batch_marks() -> bytes:
 
 def delete_batch_marks() -> bytes:
     """The marks of this load and of any that broke off."""
-    return PIN + _deleting(f"MATCH (x:{identifier(BATCH_MARK)})")
+    return PIN + deleting(f"MATCH (x:{identifier(BATCH_MARK)})")
 
 
 def count_nodes(label: str) -> bytes:
@@ -69,7 +69,8 @@ def _mark() -> str:
     return f"(n:{identifier(BATCH_MARK)} {{load: $c360_load, work: $c360_work}})"
 
 
-def _deleting(match: str, delete: str = "DELETE") -> bytes:
+def deleting(match: str, delete: str = "DELETE") -> bytes:
+    """Delete each `x` of a match, in transactions of bounded size."""
     return (
         f"{match} CALL (x) {{ {delete} x }} IN TRANSACTIONS OF {ROWS_IN_TRANSACTION} ROWS"
     ).encode()

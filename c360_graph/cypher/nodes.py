@@ -33,11 +33,14 @@ def _node(
     variable: str = "",
 ) -> str:
     assert table.node_label is not None
-    own = [_table_property(table)] if table.label_is_shared else []
+    own = own_properties(table)
     read = property_map(properties, table=table, null_mark=null_mark)
-    inside = ", ".join(own + ([read] if read else []))
+    inside = ", ".join((*own, read) if read else own)
     return f"({variable}:{identifier(table.node_label)}{f' {{{inside}}}' if inside else ''})"
 
 
-def _table_property(table: TableMapping) -> str:
-    return f"{identifier(TABLE_PROPERTY)}: {string_literal(table.place)}"
+def own_properties(table: TableMapping) -> tuple[str, ...]:
+    """The properties of a map literal that no column gives: where a label is shared, the table."""
+    if not table.label_is_shared:
+        return ()
+    return (f"{identifier(TABLE_PROPERTY)}: {string_literal(table.place)}",)

@@ -25,25 +25,46 @@ def driving_label(mapping: RelationshipMapping) -> str | None:
 
 def create_relationships(mapping: RelationshipMapping) -> bytes:
     """All relationships of a mapping whose rows are nodes. Must run outside of a transaction."""
+    return _for_each_row(mapping, condition="")
+
+
+def create_missing_relationships(mapping: RelationshipMapping) -> bytes:
+    """Those of a mapping without junction that are not there yet. Must run outside of a transaction."""
+    ends = _ends(mapping)
+    kind = identifier(mapping.relationship_type)
+    return _for_each_row(
+        mapping, condition=f"WITH * WHERE NOT EXISTS {{ ({ends[0]})-[:{kind}]->({ends[1]}) }} "
+    )
+
+
+def _for_each_row(mapping: RelationshipMapping, *, condition: str) -> bytes:
     junction = mapping.junction
+    properties = ""
     if junction is not None:
         rows = _row(junction.node_label or "", ())
-        body = _both_ends(mapping, junction) + _create(mapping, _copied_properties(junction))
+        found = _both_ends(mapping, junction)
+        properties = _copied_properties(junction)
     elif mapping.seek == "from":
         rows = _row(mapping.to_label, mapping.to_tables)
-        found = _seek("a", mapping.from_label, mapping.pairs, mapping.from_tables)
-        body = f"MATCH {found} {_create(mapping, '', ends=('a', 'row'))}"
+        found = f"MATCH {_seek('a', mapping.from_label, mapping.pairs, mapping.from_tables)} "
     else:
         rows = _row(mapping.from_label, mapping.from_tables)
         pairs = tuple((right, left) for left, right in mapping.pairs)
-        found = _seek("b", mapping.to_label, pairs, mapping.to_tables)
-        body = f"MATCH {found} {_create(mapping, '', ends=('row', 'b'))}"
+        found = f"MATCH {_seek('b', mapping.to_label, pairs, mapping.to_tables)} "
+    body = f"{found}{condition}{_create(mapping, properties, ends=_ends(mapping))}"
     return (
         PIN
         + (
             f"MATCH {rows}\nCALL (row) {{ {body} }} IN TRANSACTIONS OF {ROWS_IN_TRANSACTION} ROWS"
         ).encode()
     )
+
+
+def _ends(mapping: RelationshipMapping) -> tuple[str, str]:
+    """The variables of both ends: the driving row is one of them where there is no junction."""
+    if mapping.junction is not None:
+        return ("a", "b")
+    return ("a", "row") if mapping.seek == "from" else ("row", "b")
 
 
 def link_rows(mapping: RelationshipMapping, table: TableMapping, block: bytes) -> bytes:

@@ -1,0 +1,103 @@
+"""Statements that bring a graph to the state of the extracts while it is being read.
+
+All of them may run twice: what is right already is left alone.
+"""
+
+from __future__ import annotations
+
+from c360_graph.cypher import cleanup
+from c360_graph.cypher.nodes import PIN, own_properties
+from c360_graph.cypher.quoting import identifier
+from c360_graph.cypher.relationships import ROWS_IN_TRANSACTION, create_missing_relationships
+from c360_graph.cypher.rows import property_map, row_literal
+from c360_graph.mapping.model import RelationshipMapping, TableMapping
+from c360_graph.property_types import property_type
+
+__all__ = ["create_missing_relationships"]
+
+
+def merge_nodes(table: TableMapping, block: bytes) -> bytes:
+    """One batch of rows: makes missing nodes, changes those that differ.
+
+    Returns one record: `ids` of the nodes of all rows and `updated`, how many differed.
+    """
+    rows = row_literal(block)
+    read = property_map(table.properties, table=table, null_mark=rows.null_mark)
+    new = ", ".join((*own_properties(table), read))
+    key = [name.partition(":")[0] for name in own_properties(table)]
+    key += [identifier(column) for column in table.key]
+    pattern = ", ".join(f"{name}: new.{name}" for name in key)
+    text = (
+        f"\nWITH {{{new}}} AS new"
+        f"\nMERGE (n:{identifier(table.node_label or '')} {{{pattern}}})"
+        "\nON CREATE SET n += new"
+        f"\nWITH n, new, {_differs(table)} AS differs"
+        "\nFOREACH (_ IN CASE WHEN differs THEN [1] ELSE [] END | SET n += new)"
+        "\nRETURN collect(id(n)) AS ids, sum(CASE WHEN differs THEN 1 ELSE 0 END) AS updated"
+    )
+    return PIN + rows.unwound + text.encode()
+
+
+def node_ids(label: str) -> bytes:
+    """The id of every node of a label."""
+    return PIN + f"MATCH (n:{identifier(label)}) RETURN id(n) AS id".encode()
+
+
+def delete_relationships_of_ids(label: str) -> bytes:
+    """All relationships of the nodes `$ids`, so that no node's removal drags an unbounded number along."""
+    return PIN + cleanup.deleting(
+        f"UNWIND $ids AS id MATCH (n:{identifier(label)}) WHERE id(n) = id"
+        " MATCH (n)-[r]-() WITH DISTINCT r AS x"
+    )
+
+
+def delete_ids(label: str) -> bytes:
+    """The nodes `$ids`, one transaction."""
+    return (
+        PIN
+        + (
+            f"UNWIND $ids AS id MATCH (n:{identifier(label)}) WHERE id(n) = id DETACH DELETE n"
+        ).encode()
+    )
+
+
+def purge_property(label: str, name: str) -> bytes:
+    """A property that was ours and is no more, off every node of a label."""
+    return (
+        PIN
+        + (
+            f"MATCH (n:{identifier(label)}) WHERE n.{identifier(name)} IS NOT NULL"
+            f" CALL (n) {{ REMOVE n.{identifier(name)} }}"
+            f" IN TRANSACTIONS OF {ROWS_IN_TRANSACTION} ROWS"
+        ).encode()
+    )
+
+
+def delete_stale_relationships(mapping: RelationshipMapping) -> bytes:
+    """Relationships of a mapping without junction whose ends do not join any more."""
+    joined = " AND ".join(
+        f"a.{identifier(left)} = b.{identifier(right)}" for left, right in mapping.pairs
+    )
+    return PIN + cleanup.deleting(
+        f"MATCH (a:{identifier(mapping.from_label)})-[x:{identifier(mapping.relationship_type)}]->"
+        f"(b:{identifier(mapping.to_label)}) WHERE NOT coalesce({joined}, false)"
+    )
+
+
+def _differs(table: TableMapping) -> str:
+    conditions = []
+    for prop in table.properties:
+        if prop.column in table.key:
+            continue
+        name = identifier(prop.column)
+        kind = property_type(
+            prop.type, treatment=prop.treatment, time_zone=table.source.time_zone
+        ).name
+        # NaN equals nothing, not even itself; as texts two of them do.
+        old, new = (
+            (f"toStringOrNull(n.{name})", f"toString(new.{name})")
+            if kind == "FLOAT"
+            else (f"n.{name}", f"new.{name}")
+        )
+        conditions.append(f"{old} <> {new} OR (n.{name} IS NULL) <> (new.{name} IS NULL)")
+    return "coalesce(" + " OR ".join(conditions) + ", false)" if conditions else "false"

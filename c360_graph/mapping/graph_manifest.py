@@ -1,0 +1,73 @@
+"""What of a graph is ours: the labels, properties, keys and relationships that a load wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from c360_graph.mapping.control_rows import Frozen
+from c360_graph.mapping.model import TABLE_PROPERTY, RelationshipMapping, TableMapping
+
+Edges = tuple[str, str, str]
+"""Relationship type, label they start from, label they end at."""
+
+
+class GraphManifest(Frozen):
+    """Kept in the graph itself, in one node. Everything of a listed label or type is ours."""
+
+    labels: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Properties that were written, by label."""
+    keys: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Properties that identify a node, by label; a label of a table without key is absent."""
+    edges: tuple[Edges, ...] = ()
+    digests: dict[str, str] = Field(default_factory=dict)
+    """What each table's extract held, by `source/table`; what each mapping said, by `type from to`."""
+    counts: dict[str, int] = Field(default_factory=dict)
+    """Relationships that were there at the end, by `type from to`."""
+
+    def without(self, other: GraphManifest) -> GraphManifest:
+        """The labels and edges of this one that the other has not."""
+        return GraphManifest(
+            labels={name: p for name, p in self.labels.items() if name not in other.labels},
+            edges=tuple(edges for edges in self.edges if edges not in other.edges),
+        )
+
+    def joined(self, other: GraphManifest) -> GraphManifest:
+        """All labels, properties and edges of both: what is ours while one becomes the other."""
+        names = (*self.labels, *(name for name in other.labels if name not in self.labels))
+        return GraphManifest(
+            labels={
+                name: tuple(
+                    dict.fromkeys((*self.labels.get(name, ()), *other.labels.get(name, ())))
+                )
+                for name in names
+            },
+            keys=self.keys,
+            edges=tuple(dict.fromkeys((*self.edges, *other.edges))),
+        )
+
+
+def manifest_of(
+    tables: Iterable[TableMapping],
+    mappings: Iterable[RelationshipMapping],
+    digests: dict[str, str],
+) -> GraphManifest:
+    """What a load of these tables and mappings writes."""
+    labels: dict[str, tuple[str, ...]] = {}
+    keys: dict[str, tuple[str, ...]] = {}
+    for table in tables:
+        if table.node_label is None:
+            continue
+        own = (TABLE_PROPERTY,) if table.label_is_shared else ()
+        written = (*labels.get(table.node_label, ()), *own, *(p.column for p in table.properties))
+        labels[table.node_label] = tuple(dict.fromkeys(written))
+        if table.key:
+            keys[table.node_label] = own + table.key
+    edges = tuple(dict.fromkeys((m.relationship_type, m.from_label, m.to_label) for m in mappings))
+    return GraphManifest(labels=labels, keys=keys, edges=edges, digests=digests)
+
+
+def edges_name(edges: Edges) -> str:
+    """The name of edges in `digests` and `counts`; a tab stands in no message of ours."""
+    return "\t".join(edges)
