@@ -90,6 +90,12 @@ def link_rows(mapping: RelationshipMapping, table: TableMapping, block: bytes) -
     return PIN + rows.unwound + text.encode()
 
 
+def of_tables(variable: str, places: tuple[str, ...]) -> str:
+    """The condition that a node of a shared label comes from one of these tables."""
+    listed = ", ".join(string_literal(place) for place in places)
+    return f"{variable}.{identifier(TABLE_PROPERTY)} IN [{listed}]"
+
+
 def _both_ends(mapping: RelationshipMapping, junction: Junction) -> str:
     return (
         f"MATCH {_seek('a', mapping.from_label, junction.from_pairs, mapping.from_tables)} "
@@ -106,13 +112,8 @@ def _copied_properties(junction: Junction) -> str:
 
 def _row(label: str, places: tuple[str, ...]) -> str:
     """The pattern of the nodes that drive a statement."""
-    where = f" WHERE {_of_tables('row', places)}" if places else ""
+    where = f" WHERE {of_tables('row', places)}" if places else ""
     return f"(row:{identifier(label)}){where}"
-
-
-def _of_tables(variable: str, places: tuple[str, ...]) -> str:
-    listed = ", ".join(string_literal(place) for place in places)
-    return f"{variable}.{identifier(TABLE_PROPERTY)} IN [{listed}]"
 
 
 def _seek(
@@ -134,7 +135,7 @@ def _pattern(
     inside = ", ".join(f"{identifier(p)}: {by_column[c]}" for p, c in _in_order(pairs, first))
     conditions = [f"{variable}.{identifier(p)} = {by_column[c]}" for p, c in pairs if first[p] != c]
     if places:
-        conditions.append(_of_tables(variable, places))
+        conditions.append(of_tables(variable, places))
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return f"({variable}:{identifier(label)} {{{inside}}}){where}"
 

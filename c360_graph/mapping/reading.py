@@ -17,8 +17,8 @@ from c360_graph.mapping.control_rows import (
     SourceRow,
 )
 
-Row = Mapping[str, Any]
-"""Columns by name; an older control database lacks the newer ones."""
+Row = Mapping[Any, Any]
+"""Columns by name, as a mapping of whichever kind; an older control database lacks the newer ones."""
 
 _Kind = TypeVar("_Kind", bound=Frozen)
 _SWITCH = TypeAdapter(bool)

@@ -1,0 +1,1 @@
+CREATE TABLE resting (id integer PRIMARY KEY);

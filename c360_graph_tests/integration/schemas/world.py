@@ -1,0 +1,131 @@
+"""A world: source databases and control rows as SQL files, built into the graph by the pipeline."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+from neo4j.time import Date, DateTime
+
+from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.sandbox.sample import fill_database
+from c360_graph_tests.conftest import SQL_DIR, TestServers, drop_databases, empty
+
+FOLDER = Path(__file__).parent
+HASH_KEY = "a key for tests"
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Databases under names of their own, and the target."""
+
+    servers: TestServers
+    prefix: str
+    control_db: str
+    graph: Graph
+    data_dir: Path
+
+    def control(self, text: str, *values: Any) -> None:
+        """Change control rows."""
+        with self.servers.postgres.connect(self.control_db) as connection:
+            connection.execute(text.encode(), values or None)
+
+    def sql(self, source: str, query: str) -> list[tuple[Any, ...]]:
+        """What a source answers."""
+        with self.servers.postgres.connect(self.prefix + source) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def number(self, source: str, query: str) -> int:
+        """The one number that a source answers."""
+        return int(self.sql(source, query)[0][0])
+
+    def cypher(self, query: str) -> list[tuple[Any, ...]]:
+        """What the graph answers, moments as Python's."""
+        return [tuple(map(_native, row.values())) for row in self.graph.rows(query)]
+
+    def counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Nodes by label, relationships by type."""
+        return graph_counts(self.graph)
+
+    def materialize(self) -> dg.ExecuteInProcessResult:
+        """Every asset, on definitions that are read anew."""
+        from c360_graph.definitions import defs
+
+        job = defs().resolve_implicit_global_asset_job_def()
+        return job.execute_in_process(raise_on_error=False)
+
+
+def joined(left: Iterable[tuple[Any, ...]], right: Iterable[tuple[Any, ...]]) -> int:
+    """Rows of an inner join by whole tuples, as SQL counts them: NULL equals nothing."""
+    ours, theirs = (Counter(row for row in rows if None not in row) for rows in (left, right))
+    return sum(count * theirs[row] for row, count in ours.items())
+
+
+@contextmanager
+def built(name: str, servers: TestServers, folder: Path, *, change: str = "") -> Iterator[World]:
+    """The world of a folder of SQL files, with its graph built; `change` alters control rows first."""
+    files = FOLDER / name
+    prefix = f"t{uuid4().hex[:8]}_"
+    control_db = f"{prefix}control"
+    environment = servers.environment(control_db) | {
+        "C360_DATA_DIR": str(folder / "data"),
+        "C360_HASH_KEY": HASH_KEY,
+    }
+    try:
+        _fill(servers, files, prefix=prefix, control_db=control_db)
+        with pytest.MonkeyPatch.context() as patch, _target(servers) as graph:
+            for variable in [v for v in os.environ if v.startswith(("C360_", "DAGSTER_"))]:
+                patch.delenv(variable)
+            for variable, value in environment.items():
+                patch.setenv(variable, value)
+            empty(graph)
+            world = World(
+                servers=servers,
+                prefix=prefix,
+                control_db=control_db,
+                graph=graph,
+                data_dir=folder / "data",
+            )
+            if change:
+                world.control(change)
+            assert world.materialize().success
+            yield world
+    finally:
+        drop_databases(servers.postgres, prefix)
+
+
+def _fill(servers: TestServers, files: Path, *, prefix: str, control_db: str) -> None:
+    for file in files.glob("*.sql"):
+        if file.stem != "control":
+            fill_database(servers.postgres, name=prefix + file.stem, files=(file,))
+    fill_database(
+        servers.postgres,
+        name=control_db,
+        files=(SQL_DIR / "etl_control_db_schema.sql", files / "control.sql"),
+    )
+    with servers.postgres.connect(control_db) as connection:
+        connection.execute("UPDATE source_databases SET db_name = %s || db_name", (prefix,))
+
+
+@contextmanager
+def _target(servers: TestServers) -> Iterator[Graph]:
+    with open_graph(
+        uri=servers.neo4j_uri,
+        username=servers.neo4j_username,
+        password=servers.neo4j_password,
+        database="neo4j",
+    ) as graph:
+        yield graph
+
+
+def _native(value: Any) -> Any:
+    return value.to_native() if isinstance(value, (Date, DateTime)) else value
