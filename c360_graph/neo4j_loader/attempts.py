@@ -17,8 +17,9 @@ from tenacity.wait import wait_exponential_jitter
 from c360_graph.errors import StatementError
 from c360_graph.neo4j_loader.graph import ERRORS, Graph, Tag, outcome, said
 
-ATTEMPTS = 8
-FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
+ATTEMPTS = 15
+FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
+"""Seconds; together about three minutes, in which a server with much to recover comes back."""
 
 
 class _TryAgain(Exception):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
+from neo4j import SummaryCounters
+
 from c360_graph.cypher import cleanup
 from c360_graph.cypher.statements import Batch, Statement, lift
 from c360_graph.errors import StatementError
@@ -60,14 +62,42 @@ class Execution:
 
         self._attempts.run(Work(title=statement.title, tag=tag, send=send, recover=is_there))
 
-    def run_repeatable(self, title: str, text: bytes) -> None:
-        """A statement that may run twice: schema, waiting, removal.
+    def run_repeatable(self, title: str, text: bytes, **parameters: Any) -> SummaryCounters:
+        """A statement that may run twice: schema, waiting, removal; what its last attempt counted.
 
         Raises:
             StatementError: it was refused, or kept failing.
         """
         tag = self._tag()
-        self._attempts.run(Work(title=title, tag=tag, send=lambda: self.graph.run(text, tag=tag)))
+        counted: list[SummaryCounters] = []
+
+        def send() -> None:
+            counted.append(self.graph.run(text, tag=tag, **parameters))
+
+        self._attempts.run(Work(title=title, tag=tag, send=send))
+        return counted[-1]
+
+    def change(
+        self, title: str, text: str, **parameters: Any
+    ) -> tuple[list[dict[str, Any]], SummaryCounters]:
+        """One transaction that may run twice; its records and what its last attempt counted.
+
+        Raises:
+            StatementError: it was refused, or kept failing.
+        """
+        tag = self._tag()
+        answers: list[tuple[list[dict[str, Any]], SummaryCounters]] = []
+
+        def send() -> None:
+            with self.graph.transaction(tag) as transaction:
+                result = transaction.run(text, parameters)
+                records = [record.data() for record in result]
+                counted = result.consume().counters
+                transaction.commit()
+            answers.append((records, counted))
+
+        self._attempts.run(Work(title=title, tag=tag, send=send))
+        return answers[-1]
 
     def ask(self, title: str, text: str | bytes, **parameters: Any) -> list[dict[str, Any]]:
         """The records of a statement that only reads.

@@ -137,6 +137,8 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
             auth=(username, password),
             keep_alive=True,
             connection_timeout=15,
+            # The driver's own waits double up to half a minute, past the moment a server is back.
+            max_transaction_retry_time=5,
             liveness_check_timeout=30,
             notifications_min_severity="OFF",
         )

@@ -226,17 +226,21 @@ def test_clearing_schema_and_counting_survive_a_cut_at_every_statement(
     script = write(tmp_path / "s.cypher", rows, (joined(1, on=("name", "note")),))
     load_into_empty(graph, script)
     graph.run("MATCH (p:Patient), (v:Visit) CREATE (p)-[:LEFT_OVER]->(v)", tag={})
-    statements = (
-        b"MATCH ()-[r]->() RETURN count(r)",
+    statements = [
         b"MATCH ()-[x]->() CALL (x)",
         b"MATCH (x) CALL (x)",
-        b"SHOW CONSTRAINTS",
         b"DROP CONSTRAINT",
         b"CREATE CONSTRAINT",
         b"CREATE INDEX",
         b"CALL db.awaitIndexes",
-        b"CALL db.labels()",
-    )
+    ]
+    if moment == "before it is forwarded":
+        # What only reads is the same at either moment, and the driver waits a second each time.
+        statements += [
+            b"MATCH ()-[r]->() RETURN count(r)",
+            b"SHOW CONSTRAINTS",
+            b"CALL db.labels()",
+        ]
     for statement in statements:
         proxy.fail_once(statement, moment=moment)
     clear_and_load(far_graph, script)

@@ -1,0 +1,53 @@
+"""The manifest in the graph: read, marked as broken before a load, written whole after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from c360_graph.cypher import manifest as text
+from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.neo4j_loader.execution import Execution
+
+_TITLE = "The manifest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownState:
+    """What a graph says of itself; `is_whole` is False where the last load did not end."""
+
+    manifest: GraphManifest
+    is_whole: bool
+
+
+def read_state(execution: Execution) -> KnownState | None:
+    """The graph's manifest, None where it has none that can be read.
+
+    Raises:
+        StatementError: the server refuses.
+    """
+    rows = execution.ask(_TITLE, text.read_manifest())
+    if not rows:
+        return None
+    try:
+        manifest = GraphManifest.model_validate_json(rows[0]["content"])
+    except ValidationError:
+        return None
+    return KnownState(manifest=manifest, is_whole=rows[0]["state"] == text.WHOLE)
+
+
+def mark_broken(execution: Execution, manifest: GraphManifest) -> None:
+    """Say that a load is under way and may have written anything of this."""
+    _write(execution, text.BROKEN, manifest)
+
+
+def mark_whole(execution: Execution, manifest: GraphManifest) -> None:
+    """Say that the graph is what the manifest says."""
+    _write(execution, text.WHOLE, manifest)
+
+
+def _write(execution: Execution, state: str, manifest: GraphManifest) -> None:
+    execution.run_repeatable(
+        _TITLE, text.write_manifest(), state=state, content=manifest.model_dump_json()
+    )

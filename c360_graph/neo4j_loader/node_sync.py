@@ -1,0 +1,173 @@
+"""Brings the nodes of one label to the state of the extracts that feed it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from c360_graph.cypher import cleanup, reconciling
+from c360_graph.cypher.copy_text import blocks
+from c360_graph.cypher.nodes import create_nodes
+from c360_graph.cypher.script import StatementFacts, TableExtract
+from c360_graph.cypher.statements import Batch, Statement, lift
+from c360_graph.errors import GraphError
+from c360_graph.neo4j_loader.execution import Execution
+from c360_graph.neo4j_loader.node_ids import NodeIds
+from c360_graph.neo4j_loader.progress import ProgressMeter
+from c360_graph.neo4j_loader.side_by_side import side_by_side
+
+IDS_IN_TRANSACTION = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeChanges:
+    """What happened to the nodes of a label."""
+
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    @property
+    def any(self) -> bool:
+        """Whether anything happened."""
+        return bool(self.created or self.updated or self.deleted)
+
+
+class NodeSync:
+    """Works on one label after the other."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        meter: ProgressMeter,
+        *,
+        sessions: int,
+        max_removed_share: float,
+    ) -> None:
+        self._execution = execution
+        self._meter = meter
+        self._sessions = sessions
+        self._share = max_removed_share
+
+    def count(self, label: str) -> int:
+        """Nodes of a label."""
+        rows = self._execution.ask(f"Counting {label}", cleanup.count_nodes(label))
+        return int(rows[0]["count"])
+
+    def refuse_loss(self, label: str, *, there: int, removed: int) -> None:
+        """Refuse to remove more than the share allowed.
+
+        Raises:
+            GraphError: says how many it would have been.
+        """
+        if there and removed > self._share * there:
+            raise GraphError(
+                f"Label {label}: {removed:,} of {there:,} nodes are not in the sources any more, more"
+                f" than max_removed_share ({self._share:.0%}) allows. None was removed. If that is"
+                " right, load again with max_removed_share: 1.0."
+            )
+
+    def merge(self, label: str, extracts: Sequence[TableExtract]) -> NodeChanges:
+        """Make missing nodes, change those that differ, then remove those of no row.
+
+        Raises:
+            StatementError: a statement kept failing.
+            GraphError: more would be removed than is allowed.
+        """
+        there = self.count(label)
+        seen = NodeIds()
+        created = updated = 0
+        self._meter.begin(label, unit="rows", total=sum(extract.rows for extract in extracts))
+
+        def merge(statement: Statement) -> tuple[list[int], int, int, int]:
+            batch = _lifted(statement)
+            records, counted = self._execution.change(statement.title, batch.text, rows=batch.rows)
+            rows = statement.facts.rows if statement.facts else 0
+            return records[0]["ids"], records[0]["updated"], counted.nodes_created, rows
+
+        for ids, changed, made, rows in side_by_side(
+            merge, _merges(label, extracts), threads=self._sessions
+        ):
+            seen.add(ids)
+            updated += changed
+            created += made
+            self._meter.add(rows)
+        stale = [i for i in self._ids(label) if i not in seen]
+        self.refuse_loss(label, there=there, removed=len(stale))
+        self.delete(label, stale)
+        return NodeChanges(created=created, updated=updated, deleted=len(stale))
+
+    def replace(
+        self, label: str, extracts: Sequence[TableExtract], *, old_first: bool
+    ) -> NodeChanges:
+        """Make all nodes anew. Nodes without key can be made before the old ones are removed.
+
+        Raises:
+            StatementError: a statement kept failing.
+            GraphError: more would be removed than is allowed.
+        """
+        old = self._ids(label)
+        rows = sum(extract.rows for extract in extracts)
+        self.refuse_loss(label, there=len(old), removed=len(old) - rows)
+        if old_first:
+            self.delete(label, old)
+        self._meter.begin(label, unit="rows", total=rows)
+
+        def create(statement: Statement) -> int:
+            self._execution.run_batch(statement, _lifted(statement))
+            return statement.facts.rows if statement.facts else 0
+
+        for made in side_by_side(create, _creates(label, extracts), threads=self._sessions):
+            self._meter.add(made)
+        if not old_first:
+            self.delete(label, old)
+        return NodeChanges(created=rows, deleted=len(old))
+
+    def delete(self, label: str, ids: Sequence[int]) -> None:
+        """Remove nodes, relationships first, in transactions of bounded size."""
+        self._meter.begin(f"removing {label}", unit="nodes", total=len(ids))
+        title = f"Removing nodes of {label}"
+        for start in range(0, len(ids), IDS_IN_TRANSACTION):
+            part = list(ids[start : start + IDS_IN_TRANSACTION])
+            self._execution.run_repeatable(
+                title, reconciling.delete_relationships_of_ids(label), ids=part
+            )
+            self._execution.run_repeatable(title, reconciling.delete_ids(label), ids=part)
+            self._meter.add(len(part))
+
+    def _ids(self, label: str) -> list[int]:
+        rows = self._execution.ask(f"Reading ids of {label}", reconciling.node_ids(label))
+        return [row["id"] for row in rows]
+
+
+def _merges(label: str, extracts: Sequence[TableExtract]) -> Iterator[Statement]:
+    numbers = count(1)
+    for extract in extracts:
+        with extract.open() as file:
+            for rows, block in blocks(file):
+                yield Statement(
+                    number=next(numbers),
+                    text=reconciling.merge_nodes(extract.table, block),
+                    facts=_facts(label, extract, rows),
+                )
+
+
+def _creates(label: str, extracts: Sequence[TableExtract]) -> Iterator[Statement]:
+    numbers = count(1)
+    for extract in extracts:
+        with extract.open() as file:
+            for rows, block in blocks(file):
+                text, match = create_nodes(extract.table, block)
+                facts = _facts(label, extract, rows).model_copy(update={"match": match})
+                yield Statement(number=next(numbers), text=text, facts=facts)
+
+
+def _facts(label: str, extract: TableExtract, rows: int) -> StatementFacts:
+    return StatementFacts(kind="nodes", table=extract.table.place, label=label, rows=rows)
+
+
+def _lifted(statement: Statement) -> Batch:
+    batch = lift(statement)
+    assert batch is not None
+    return batch

@@ -1,0 +1,93 @@
+"""Brings the relationships of a type between two labels to what the mappings say of the nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+
+from c360_graph.cypher import cleanup, reconciling
+from c360_graph.cypher.relationships import create_missing_relationships
+from c360_graph.cypher.script import TableExtract, relationship_statements
+from c360_graph.cypher.statements import Statement, lift
+from c360_graph.mapping.graph_manifest import Edges
+from c360_graph.mapping.model import RelationshipMapping
+from c360_graph.neo4j_loader.execution import Execution
+from c360_graph.neo4j_loader.progress import ProgressMeter
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelationshipChanges:
+    """What happened to the relationships of a type."""
+
+    created: int = 0
+    deleted: int = 0
+
+
+class RelationshipSync:
+    """Works on one type between two labels after the other."""
+
+    def __init__(self, execution: Execution, meter: ProgressMeter) -> None:
+        self._execution = execution
+        self._meter = meter
+
+    def count(self, edges: Edges) -> int:
+        """Relationships of a type between two labels."""
+        kind, from_label, to_label = edges
+        text = cleanup.count_relationships_between(
+            relationship_type=kind, from_label=from_label, to_label=to_label
+        )
+        return int(self._execution.ask(f"Counting {kind}", text)[0]["count"])
+
+    def adjust(self, mapping: RelationshipMapping) -> RelationshipChanges:
+        """For one mapping without junction: remove what joins no more, make what is missing."""
+        kind = mapping.relationship_type
+        self._meter.begin(kind, unit="relationships", total=None)
+        removed = self._execution.run_repeatable(
+            f"Removing stale {kind}", reconciling.delete_stale_relationships(mapping)
+        )
+        made = self._execution.run_repeatable(
+            f"Making missing {kind}", create_missing_relationships(mapping)
+        )
+        return RelationshipChanges(
+            created=made.relationships_created, deleted=removed.relationships_deleted
+        )
+
+    def replace(
+        self,
+        edges: Edges,
+        mappings: Sequence[RelationshipMapping],
+        extracts: Mapping[tuple[str, str], TableExtract],
+    ) -> RelationshipChanges:
+        """Remove all and make them anew: junctions, and several mappings of one kind."""
+        deleted = self.delete(edges)
+        for position, mapping in enumerate(mappings):
+            for statement in _statements((mapping,), extracts):
+                batch = lift(statement)
+                if batch is not None:
+                    self._execution.run_batch(statement, batch)
+                else:
+                    self._execution.run_relationships(
+                        statement, earlier=partial(_statements, mappings[:position], extracts)
+                    )
+        return RelationshipChanges(created=self.count(edges), deleted=deleted)
+
+    def delete(self, edges: Edges) -> int:
+        """Remove all relationships of a type between two labels; returns how many."""
+        kind, from_label, to_label = edges
+        self._meter.begin(f"removing {kind}", unit="relationships", total=None)
+        text = cleanup.delete_relationships(
+            relationship_type=kind, from_label=from_label, to_label=to_label
+        )
+        counted = self._execution.run_repeatable(f"Removing {kind}", text)
+        return counted.relationships_deleted
+
+
+def _statements(
+    mappings: Sequence[RelationshipMapping], extracts: Mapping[tuple[str, str], TableExtract]
+) -> Iterator[Statement]:
+    numbers = count(1)
+    for mapping in mappings:
+        for facts, text in relationship_statements(mapping, extracts):
+            yield Statement(number=next(numbers), text=text, facts=facts)
