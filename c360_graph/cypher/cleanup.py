@@ -28,6 +28,17 @@ def delete_relationships(*, relationship_type: str, from_label: str, to_label: s
     )
 
 
+def count_relationships_between(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
+    """How many relationships of one type join two labels, as `count`."""
+    return (
+        PIN
+        + (
+            f"MATCH (:{identifier(from_label)})-[x:{identifier(relationship_type)}]->(:{identifier(to_label)})"
+            " RETURN count(x) AS count"
+        ).encode()
+    )
+
+
 def create_batch_mark() -> bytes:
     """Shows, with the parameters of a batch's tag, that its transaction was committed."""
     return PIN + f"CREATE {_mark()}".encode()
@@ -58,6 +69,16 @@ def count_relationships(relationship_type: str) -> bytes:
 def count_all_nodes() -> bytes:
     """Nodes of the whole graph, as `count`."""
     return PIN + b"MATCH (n) RETURN count(n) AS count"
+
+
+def delete_label(label: str) -> bytes:
+    """All nodes of a label; their relationships must be gone, or few."""
+    return PIN + deleting(f"MATCH (x:{identifier(label)})", "DETACH DELETE")
+
+
+def delete_relationships_of_label(label: str) -> bytes:
+    """All relationships at nodes of a label."""
+    return PIN + deleting(f"MATCH (:{identifier(label)})-[r]-() WITH DISTINCT r AS x")
 
 
 def count_all_relationships() -> bytes:
