@@ -6,24 +6,17 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, NullPool, RowMapping, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from c360_graph.errors import ControlDatabaseError
-from c360_graph.mapping.control_rows import (
-    ControlRows,
-    ExclusionRow,
-    NodeLabelRow,
-    RelationshipRow,
-    SourceRow,
-)
+from c360_graph.mapping.control_rows import ControlRows, SourceRow
+from c360_graph.mapping.reading import control_rows
 from c360_graph.settings import resolve_secret
 
 CONNECT_TIMEOUT_SECONDS = 10
-
-_Row = TypeVar("_Row", NodeLabelRow, RelationshipRow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,21 +86,8 @@ class ControlDatabase:
             exclusions = _rows(connection, "field_exclusion_rules", "rule_id")
             labels = _rows(connection, "node_label_mappings", "mapping_id")
             relationships = _rows(connection, "relationship_mappings", "relationship_id")
-        resting_sources = {row["source_id"] for row in sources if not row["is_active"]}
-        active = [
-            row
-            for row in labels
-            if row["is_active"] and row.get("source_id") not in resting_sources
-        ]
-        kept = {row["node_label"] for row in active}
-        return ControlRows(
-            sources=tuple(_source(row) for row in sources if row["is_active"]),
-            exclusions=tuple(_exclusion(row) for row in exclusions if row["is_excluded"]),
-            labels=tuple(_values(NodeLabelRow, row) for row in active),
-            relationships=tuple(
-                _values(RelationshipRow, row) for row in relationships if row["is_active"]
-            ),
-            inactive_labels=tuple(sorted({row["node_label"] for row in labels} - kept)),
+        return control_rows(
+            sources=sources, exclusions=exclusions, labels=labels, relationships=relationships
         )
 
     def source_credentials(self, source: SourceRow) -> Credentials:
@@ -179,18 +159,3 @@ def _engine(credentials: Credentials) -> Engine:
 def _rows(connection: Connection, table: str, key: str) -> Sequence[RowMapping]:
     # All columns, whichever there are: an older control database lacks the newer ones.
     return connection.execute(text(f"SELECT * FROM {table} ORDER BY {key}")).mappings().all()
-
-
-def _values(kind: type[_Row], row: RowMapping) -> _Row:
-    return kind.model_validate({"source_id": None, **row})
-
-
-def _source(row: RowMapping) -> SourceRow:
-    values = {name: value for name, value in row.items() if name != "db_password"}
-    return SourceRow.model_validate(values | {"db_schema": row.get("db_schema") or "public"})
-
-
-def _exclusion(row: RowMapping) -> ExclusionRow:
-    return ExclusionRow.model_validate(
-        {**row, "treatment": (row.get("treatment") or "exclude").strip().lower()}
-    )

@@ -59,7 +59,7 @@ def build_definitions(*, state: MappingState, settings: Settings) -> dg.Definiti
         assets=[
             *(source_table_asset(table=table, rows=state.rows) for table in mapping.tables),
             cypher_script_asset(mapping=mapping, rows=state.rows),
-            neo4j_graph_asset(),
+            neo4j_graph_asset(mapping=mapping, rows=state.rows),
         ],
         asset_checks=[control_rows_check(mapping=mapping, warnings=state.warnings)],
         jobs=[graph_job()],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,7 +31,7 @@ class TestServers:
     postgres: Server
     neo4j_uri: str
     neo4j_username: str
-    neo4j_password: str
+    neo4j_password: str = field(repr=False)
     neo4j_line: str
 
     def environment(self, control_db: str) -> dict[str, str]:
@@ -56,7 +56,7 @@ class Project:
     control_db: str
     prefix: str
     data_dir: Path
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)
 
     def connect(self, database: str | None = None) -> psycopg.Connection:
         """A connection to the control database, or to a source by its plain name."""

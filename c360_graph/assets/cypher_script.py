@@ -7,9 +7,11 @@ from pydantic import Field
 
 from c360_graph.assets.facts import script_facts
 from c360_graph.assets.failures import failing_clearly
+from c360_graph.assets.source_table import operation_name
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.phases.graph_parts import gather_parts
 from c360_graph.phases.scripting import prune_scripts, write_graph_script
 from c360_graph.resources import PostgresResource
 from c360_graph.run_log import RunLog
@@ -32,7 +34,13 @@ def cypher_script_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.Asset
 
     @dg.asset(
         key=KEY,
-        deps=[list(table.asset_key) for table in mapping.tables],
+        # As inputs with names of our own: those that Dagster makes of the keys allow few letters.
+        ins={
+            operation_name(table.asset_key): dg.AssetIn(
+                key=list(table.asset_key), dagster_type=dg.Nothing
+            )
+            for table in mapping.tables
+        },
         group_name=GROUP,
         kinds={"cypher"},
         description=(
@@ -49,15 +57,16 @@ def cypher_script_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.Asset
             settings = load_settings()
             run_log = RunLog(postgres.control_database())
             log_id = run_log.open_run(context.run.run_id)
+            parts = gather_parts(
+                mapping=mapping, rows=rows, store=ExtractStore(settings.c360_data_dir)
+            )
             written = write_graph_script(
-                mapping=mapping,
-                rows=rows,
-                store=ExtractStore(settings.c360_data_dir),
+                parts=parts,
                 folder=Path(config.output_folder or settings.c360_data_dir / "scripts"),
                 log_id=log_id,
                 run_log=run_log,
             )
-            for refusal in written.refusals:
+            for refusal in parts.refusals:
                 context.log.error(f"Left out of the script: {refusal}")
             prune_scripts(run_log, keep=settings.c360_keep_scripts)
         return dg.MaterializeResult(metadata=script_facts(written, log_id=log_id))

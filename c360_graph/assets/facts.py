@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from c360_graph.neo4j_loader.reconcile import Reconciled
 from c360_graph.phases.extraction import ExtractedTable
 from c360_graph.phases.loading import LoadedScript
 from c360_graph.phases.scripting import WrittenScript
@@ -44,24 +45,22 @@ def script_facts(written: WrittenScript, *, log_id: int) -> Metadata:
         "file_size_kb": log.file_size_kb,
         "last_updated_at": moment(log.last_updated_at),
         "dagster/uri": str(written.path),
-        "rows": sum(extract.manifest.rows for extract in written.extracts),
-        "relationship_types": dg.MetadataValue.json(list(written.relationship_types)),
+        "rows": sum(extract.manifest.rows for extract in written.parts.extracts),
+        "relationship_types": dg.MetadataValue.json(
+            [r.relationship_type for r in written.parts.relationships]
+        ),
         "extracts": dg.MetadataValue.md(_extracts_table(written, log_id)),
     }
 
 
-def graph_facts(loaded: LoadedScript, *, log_id: int) -> Metadata:
-    """What the graph holds, and the loaded script's row of cypher_scripts."""
+def load_facts(loaded: LoadedScript, *, log_id: int) -> Metadata:
+    """What a load of the script made, and the script's row of cypher_scripts."""
     result, log = loaded.result, loaded.script_log
     facts: Metadata = {
         "log_id": log_id,
         "statements": result.statements,
         "rows": result.rows,
-        "load_seconds": round(result.seconds, 3),
-        "nodes": sum(result.nodes.values()),
-        "relationships": sum(result.relationships.values()),
-        "nodes_by_label": dg.MetadataValue.md(counts_table("label", result.nodes)),
-        "relationships_by_type": dg.MetadataValue.md(counts_table("type", result.relationships)),
+        **_counts(result.seconds, result.nodes, result.relationships),
     }
     if log is not None and log.last_run_time is not None:
         facts |= {
@@ -70,6 +69,28 @@ def graph_facts(loaded: LoadedScript, *, log_id: int) -> Metadata:
             "last_run_time": moment(log.last_run_time),
         }
     return facts
+
+
+def reconcile_facts(reconciled: Reconciled, *, log_id: int) -> Metadata:
+    """What a reconciliation changed."""
+    facts: Metadata = {
+        "log_id": log_id,
+        **reconciled.changes,
+        **_counts(reconciled.seconds, reconciled.nodes, reconciled.relationships),
+    }
+    if reconciled.purged_properties:
+        facts["purged_properties"] = dg.MetadataValue.json(list(reconciled.purged_properties))
+    return facts
+
+
+def _counts(seconds: float, nodes: dict[str, int], relationships: dict[str, int]) -> Metadata:
+    return {
+        "load_seconds": round(seconds, 3),
+        "nodes": sum(nodes.values()),
+        "relationships": sum(relationships.values()),
+        "nodes_by_label": dg.MetadataValue.md(counts_table("label", nodes)),
+        "relationships_by_type": dg.MetadataValue.md(counts_table("type", relationships)),
+    }
 
 
 def moment(value: datetime) -> dg.TimestampMetadataValue:
@@ -88,7 +109,7 @@ def _extracts_table(written: WrittenScript, log_id: int) -> str:
         f"| {_cell(e.manifest.table.place)} | {e.manifest.rows:,} |"
         f" {'this run' if e.manifest.log_id == log_id else f'run {e.manifest.log_id}'},"
         f" {e.manifest.end_time:%Y-%m-%d %H:%M:%S} UTC |\n"
-        for e in written.extracts
+        for e in written.parts.extracts
     )
     return f"| table | rows | extract of |\n| --- | ---: | --- |\n{rows}"
 

@@ -1,13 +1,19 @@
-"""The asset `neo4j_graph`: the script loaded into the target."""
+"""The asset `neo4j_graph`: the graph in the target, loaded from the script or reconciled."""
+
+from datetime import UTC, datetime
 
 import dagster as dg
 from pydantic import Field
 
 from c360_graph.assets.cypher_script import GROUP
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
-from c360_graph.assets.facts import graph_facts
+from c360_graph.assets.facts import Metadata, load_facts, reconcile_facts
 from c360_graph.assets.failures import failing_clearly
-from c360_graph.phases.loading import load_registered_script
+from c360_graph.extracts import ExtractStore
+from c360_graph.mapping.control_rows import ControlRows
+from c360_graph.mapping.model import GraphMapping
+from c360_graph.phases.graph_parts import gather_parts, kept_from_refused
+from c360_graph.phases.loading import Target, load_registered_script, reconcile_graph
 from c360_graph.phases.scripting import script_to_load
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.run_log import RunLog
@@ -21,7 +27,19 @@ class Neo4jGraphConfig(dg.Config):
 
     clear_database: bool = Field(
         default=True,
-        description="Empty the graph first, in bounded batches. False refuses one that is not empty.",
+        description=(
+            "True: empty the graph in bounded batches, then run the script. False: bring the graph to"
+            " the state of the sources while it is being read; what others wrote stays."
+        ),
+    )
+    max_removed_share: float = Field(
+        default=0.3,
+        ge=0,
+        le=1,
+        description=(
+            "With clear_database false: the share of a label's nodes that may be removed before the"
+            " load refuses."
+        ),
     )
     lock_wait_seconds: float = Field(
         default=3600.0,
@@ -30,8 +48,8 @@ class Neo4jGraphConfig(dg.Config):
     )
 
 
-def neo4j_graph_asset() -> dg.AssetsDefinition:
-    """The asset that loads what `cypher_script` wrote."""
+def neo4j_graph_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetsDefinition:
+    """The asset behind `cypher_script`."""
 
     @dg.asset(
         key=KEY,
@@ -49,18 +67,39 @@ def neo4j_graph_asset() -> dg.AssetsDefinition:
         with failing_clearly(), neo4j.graph() as graph:
             control = postgres.control_database()
             log_id = RunLog(control).open_run(context.run.run_id)
-            path = script_to_load(RunLog(control), log_id=log_id)
-            context.log.info(f"Loading {path.name} into {graph.place}")
-            loaded = load_registered_script(
-                path=path,
+            target = Target(
                 graph=graph,
                 control=control,
-                clear=config.clear_database,
                 sessions=load_settings().c360_load_sessions,
                 lock_wait_seconds=config.lock_wait_seconds,
                 report=lambda progress: context.log.info(str(progress)),
                 warn=context.log.warning,
             )
-        return dg.MaterializeResult(metadata=graph_facts(loaded, log_id=log_id))
+            if config.clear_database:
+                facts = _load(context, target, log_id)
+            else:
+                facts = _reconcile(context, target, log_id, config.max_removed_share)
+        return dg.MaterializeResult(metadata=facts)
+
+    def _load(context: dg.AssetExecutionContext, target: Target, log_id: int) -> Metadata:
+        path = script_to_load(RunLog(target.control), log_id=log_id)
+        context.log.info(f"Loading {path.name} into {target.graph.place}")
+        return load_facts(load_registered_script(target, path, clear=True), log_id=log_id)
+
+    def _reconcile(
+        context: dg.AssetExecutionContext, target: Target, log_id: int, share: float
+    ) -> Metadata:
+        context.log.info(f"Bringing {target.graph.place} to the state of the extracts")
+        store = ExtractStore(load_settings().c360_data_dir)
+        parts = gather_parts(mapping=mapping, rows=rows, store=store)
+        reconciled = reconcile_graph(
+            target,
+            parts,
+            kept=kept_from_refused(rows, (*mapping.refusals, *parts.refusals)),
+            max_removed_share=share,
+            created=datetime.now(UTC).isoformat(),
+            log_id=log_id,
+        )
+        return reconcile_facts(reconciled, log_id=log_id)
 
     return neo4j_graph

@@ -14,6 +14,8 @@ from c360_graph.resources import PostgresResource
 from c360_graph.run_log import RunLog
 from c360_graph.settings import load_settings
 
+_PLAIN = re.compile("[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
+
 
 def source_table_asset(*, table: TableMapping, rows: ControlRows) -> dg.AssetsDefinition:
     """The asset `[source_name, table_name]`.
@@ -23,16 +25,18 @@ def source_table_asset(*, table: TableMapping, rows: ControlRows) -> dg.AssetsDe
 
     @dg.multi_asset(
         name=operation_name(table.asset_key),
-        specs=[
-            dg.AssetSpec(
+        # Named, as Dagster would make a name of the key, which may hold any letters.
+        outs={
+            operation_name(table.asset_key): dg.AssetOut(
                 key=list(table.asset_key),
+                dagster_type=dg.Nothing,
                 group_name=group_name(table.source.source_name),
                 kinds={"postgres"},
                 description=_description(table),
                 code_version=_version(table),
                 metadata={"source": table.source.source_name, "label": table.node_label or ""},
             )
-        ],
+        },
     )
     def extract(
         context: dg.AssetExecutionContext, postgres: PostgresResource
@@ -58,7 +62,7 @@ def operation_name(asset_key: tuple[str, str]) -> str:
     """A name Dagster allows; the hash keeps apart keys that differ only in what was replaced."""
     joined = "__".join(asset_key)
     safe = re.sub(r"[^A-Za-z0-9_]", "_", joined)
-    if safe == joined:
+    if all(_PLAIN.fullmatch(part) for part in asset_key):
         return safe
     return f"{safe}_{sha256(repr(asset_key).encode()).hexdigest()[:8]}"
 

@@ -10,8 +10,9 @@ import typer
 from c360_graph.cli.output import counts_table, errors_in_one_sentence, out, say
 from c360_graph.control_db import ControlDatabase
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import Listener, LoadResult, clear_and_load, load_into_empty
-from c360_graph.phases.loading import load_registered_script
+from c360_graph.neo4j_loader.load import LoadResult, clear_and_load, load_into_empty
+from c360_graph.neo4j_loader.under_way import Listener
+from c360_graph.phases.loading import Target, load_registered_script
 from c360_graph.resources import Neo4jResource, control_credentials
 from c360_graph.settings import load_settings
 
@@ -44,16 +45,15 @@ def load(
 
 def _locked(file: Path, graph: Graph, clear: bool, wait: float) -> LoadResult:
     settings = load_settings()
-    return load_registered_script(
-        path=file,
+    target = Target(
         graph=graph,
         control=ControlDatabase(control_credentials(settings)),
-        clear=clear,
         sessions=settings.c360_load_sessions,
         lock_wait_seconds=wait,
         report=lambda progress: say(str(progress)),
         warn=say,
-    ).result
+    )
+    return load_registered_script(target, file, clear=clear).result
 
 
 def _unlocked(file: Path, graph: Graph, clear: bool) -> LoadResult:

@@ -8,12 +8,10 @@ from __future__ import annotations
 from c360_graph.cypher import cleanup
 from c360_graph.cypher.nodes import PIN, own_properties
 from c360_graph.cypher.quoting import identifier
-from c360_graph.cypher.relationships import ROWS_IN_TRANSACTION, create_missing_relationships
+from c360_graph.cypher.relationships import ROWS_IN_TRANSACTION, of_tables
 from c360_graph.cypher.rows import property_map, row_literal
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.property_types import property_type
-
-__all__ = ["create_missing_relationships"]
 
 
 def merge_nodes(table: TableMapping, block: bytes) -> bytes:
@@ -75,9 +73,12 @@ def purge_property(label: str, name: str) -> bytes:
 
 def delete_stale_relationships(mapping: RelationshipMapping) -> bytes:
     """Relationships of a mapping without junction whose ends do not join any more."""
-    joined = " AND ".join(
-        f"a.{identifier(left)} = b.{identifier(right)}" for left, right in mapping.pairs
-    )
+    conditions = [f"a.{identifier(left)} = b.{identifier(right)}" for left, right in mapping.pairs]
+    if mapping.from_tables:
+        conditions.append(of_tables("a", mapping.from_tables))
+    if mapping.to_tables:
+        conditions.append(of_tables("b", mapping.to_tables))
+    joined = " AND ".join(conditions)
     return PIN + cleanup.deleting(
         f"MATCH (a:{identifier(mapping.from_label)})-[x:{identifier(mapping.relationship_type)}]->"
         f"(b:{identifier(mapping.to_label)}) WHERE NOT coalesce({joined}, false)"

@@ -43,13 +43,23 @@ def indexes(
     return tuple(found)
 
 
+def constraint_name(key: LabelProperties) -> str:
+    """The name of a constraint of ours."""
+    return _name("key", key)
+
+
+def index_name(index: LabelProperties) -> str:
+    """The name of an index of ours."""
+    return _name("index", index)
+
+
 def create_constraint(key: LabelProperties) -> bytes:
     """A uniqueness constraint that may exist already."""
     properties = ", ".join(f"n.{identifier(name)}" for name in key.properties)
     return (
         PIN
         + (
-            f"CREATE CONSTRAINT {identifier(_name('key', key))} IF NOT EXISTS"
+            f"CREATE CONSTRAINT {identifier(constraint_name(key))} IF NOT EXISTS"
             f" FOR (n:{identifier(key.label)}) REQUIRE ({properties}) IS UNIQUE"
         ).encode()
     )
@@ -61,7 +71,7 @@ def create_index(index: LabelProperties) -> bytes:
     return (
         PIN
         + (
-            f"CREATE INDEX {identifier(_name('index', index))} IF NOT EXISTS"
+            f"CREATE INDEX {identifier(index_name(index))} IF NOT EXISTS"
             f" FOR (n:{identifier(index.label)}) ON ({properties})"
         ).encode()
     )

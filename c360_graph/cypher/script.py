@@ -6,7 +6,7 @@ Before each statement stands a comment `// c360 {...}` with what the loader need
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
@@ -16,6 +16,7 @@ from pydantic import Field
 from c360_graph.cypher import nodes, relationships, schema
 from c360_graph.cypher.copy_text import blocks
 from c360_graph.mapping.control_rows import Frozen
+from c360_graph.mapping.graph_manifest import GraphManifest, manifest_of
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 
 FORMAT = 1
@@ -39,6 +40,8 @@ class ScriptHeader(Frozen):
     """Rows of all `nodes` and `links` batches."""
     labels: dict[str, int] = Field(default_factory=dict)
     """Nodes that each label gets."""
+    manifest: GraphManifest | None = None
+    """What of the graph is ours after it."""
 
 
 class StatementFacts(Frozen):
@@ -67,15 +70,23 @@ class StatementFacts(Frozen):
 
 @dataclass(frozen=True, kw_only=True)
 class TableExtract:
-    """A table with its extract: `open` gives the COPY text from its beginning."""
+    """A table with its extract: `open` gives the COPY text from its beginning.
+
+    `digest` is the same for two extracts that hold the same of a table described the same.
+    """
 
     table: TableMapping
     rows: int
+    digest: str = ""
     open: Callable[[], AbstractContextManager[BinaryIO]]
 
 
 def header_for(
-    extracts: Iterable[TableExtract], *, created: str, log_id: int | None
+    extracts: tuple[TableExtract, ...],
+    mappings: tuple[RelationshipMapping, ...],
+    *,
+    created: str,
+    log_id: int | None,
 ) -> ScriptHeader:
     """The header of a script over these extracts."""
     labels: dict[str, int] = {}
@@ -86,7 +97,18 @@ def header_for(
             labels[extract.table.node_label] = (
                 labels.get(extract.table.node_label, 0) + extract.rows
             )
-    return ScriptHeader(format=FORMAT, created=created, log_id=log_id, rows=rows, labels=labels)
+    return ScriptHeader(
+        format=FORMAT,
+        created=created,
+        log_id=log_id,
+        rows=rows,
+        labels=labels,
+        manifest=manifest_of(
+            (extract.table for extract in extracts),
+            mappings,
+            {extract.table.place: extract.digest for extract in extracts},
+        ),
+    )
 
 
 def write_script(
@@ -126,7 +148,7 @@ def _statements(
     yield StatementFacts(kind="await"), schema.await_indexes(INDEX_WAIT_SECONDS)
     by_place = {extract.table.asset_key: extract for extract in extracts}
     for mapping in mappings:
-        yield from _relationship_statements(mapping, by_place)
+        yield from relationship_statements(mapping, by_place)
 
 
 def _node_batches(extract: TableExtract) -> Iterator[tuple[StatementFacts, bytes]]:
@@ -140,9 +162,10 @@ def _node_batches(extract: TableExtract) -> Iterator[tuple[StatementFacts, bytes
             yield facts, statement
 
 
-def _relationship_statements(
-    mapping: RelationshipMapping, extracts: dict[tuple[str, str], TableExtract]
+def relationship_statements(
+    mapping: RelationshipMapping, extracts: Mapping[tuple[str, str], TableExtract]
 ) -> Iterator[tuple[StatementFacts, bytes]]:
+    """What makes all relationships of a mapping where there are none: one statement, or batches."""
     facts = StatementFacts(
         kind="relationships",
         relationship_id=mapping.relationship_id,

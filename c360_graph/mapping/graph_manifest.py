@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import sha256
 
 from pydantic import Field
 
@@ -64,8 +65,19 @@ def manifest_of(
         labels[table.node_label] = tuple(dict.fromkeys(written))
         if table.key:
             keys[table.node_label] = own + table.key
-    edges = tuple(dict.fromkeys((m.relationship_type, m.from_label, m.to_label) for m in mappings))
-    return GraphManifest(labels=labels, keys=keys, edges=edges, digests=digests)
+    said: dict[Edges, list[str]] = {}
+    for mapping in mappings:
+        said.setdefault(edges_of(mapping), []).append(mapping.model_dump_json())
+    joins = {
+        edges_name(edges): sha256("\n".join(texts).encode()).hexdigest()
+        for edges, texts in said.items()
+    }
+    return GraphManifest(labels=labels, keys=keys, edges=tuple(said), digests=digests | joins)
+
+
+def edges_of(mapping: RelationshipMapping) -> Edges:
+    """What a mapping makes."""
+    return (mapping.relationship_type, mapping.from_label, mapping.to_label)
 
 
 def edges_name(edges: Edges) -> str:

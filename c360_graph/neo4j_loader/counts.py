@@ -8,11 +8,15 @@ from typing import Any
 from c360_graph.cypher import cleanup
 from c360_graph.cypher.script import ScriptHeader
 from c360_graph.errors import CountMismatchError
+from c360_graph.mapping.names import OWN_PREFIX
 from c360_graph.neo4j_loader.graph import Graph
 
 
 def graph_counts(graph: Graph) -> tuple[dict[str, int], dict[str, int]]:
-    """Nodes by label and relationships by type, as the count store has them; none that is zero."""
+    """Nodes by label and relationships by type, as the count store has them; none that is zero.
+
+    The loader's own nodes are not counted.
+    """
     return count_graph(graph.rows)
 
 
@@ -24,7 +28,11 @@ def count_graph(
     types = ask(
         "CALL db.relationshipTypes() YIELD relationshipType AS name RETURN name ORDER BY name"
     )
-    nodes = {row["name"]: ask(cleanup.count_nodes(row["name"]))[0]["count"] for row in labels}
+    nodes = {
+        row["name"]: ask(cleanup.count_nodes(row["name"]))[0]["count"]
+        for row in labels
+        if not row["name"].startswith(OWN_PREFIX)
+    }
     relationships = {
         row["name"]: ask(cleanup.count_relationships(row["name"]))[0]["count"] for row in types
     }

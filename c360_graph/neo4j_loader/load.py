@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from c360_graph.cypher import cleanup
@@ -20,7 +20,6 @@ from c360_graph.cypher.statements import (
     read_statements,
 )
 from c360_graph.errors import (
-    C360Error,
     CountMismatchError,
     GraphNotEmptyError,
     ScriptError,
@@ -29,22 +28,15 @@ from c360_graph.errors import (
 from c360_graph.neo4j_loader.counts import check_counts, count_graph, graph_counts
 from c360_graph.neo4j_loader.emptying import empty_graph
 from c360_graph.neo4j_loader.execution import Execution
-from c360_graph.neo4j_loader.graph import ERRORS, Graph
-from c360_graph.neo4j_loader.guard import guarding
-from c360_graph.neo4j_loader.progress import Progress, ProgressMeter, reporting
+from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.manifest import mark_broken, mark_whole
+from c360_graph.neo4j_loader.progress import ProgressMeter
+from c360_graph.neo4j_loader.side_by_side import side_by_side
+from c360_graph.neo4j_loader.under_way import Listener, under_way
 
 __all__ = ["Listener", "LoadResult", "clear_and_load", "graph_counts", "load_into_empty"]
 
 _BATCHES = ("nodes", "links")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listener:
-    """Who is told of a load. `check` may raise to stop it between two statements."""
-
-    report: Callable[[Progress], None] = lambda progress: None
-    warn: Callable[[str], None] = lambda message: None
-    check: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,39 +105,33 @@ class _Load:
     def run(self) -> LoadResult:
         with self._script.open("rb") as file:
             header = read_header(file)
+            ours = header.manifest if header else None
             try:
+                if ours is not None:
+                    mark_broken(self.execution, ours)
                 self._run_statements(read_statements(file), rows=header.rows if header else None)
                 self.execution.remove_marks()
-                return self._result(header)
+                result = self._result(header)
+                if ours is not None:
+                    mark_whole(self.execution, ours)
+                return result
             except StatementError as error:
                 raise StatementError(f"{error} {self._how_far(header)}") from None
 
     def _run_statements(self, statements: Iterator[Statement], *, rows: int | None) -> None:
-        pending: set[Future[int]] = set()
-        with ThreadPoolExecutor(self._sessions, thread_name_prefix="c360-load") as pool:
-            try:
-                for statement in statements:
-                    batch = _batch(statement)
-                    if batch is not None and _may_run_beside_others(statement):
-                        self._enter("nodes", unit="rows", total=rows)
-                        pending = self._room(pending)
-                        pending.add(pool.submit(self._run_batch, statement, batch))
-                    else:
-                        pending = self._room(pending, left=0)
-                        self._run_alone(statement, batch)
-                self._room(pending, left=0)
-            finally:
-                for future in pending:
-                    future.cancel()
+        for is_nodes, group in groupby(statements, key=_may_run_beside_others):
+            if not is_nodes:
+                for statement in group:
+                    self._run_alone(statement, _batch(statement))
+                continue
+            self._enter("nodes", unit="rows", total=rows)
+            for made in side_by_side(self._run_nodes, group, threads=self._sessions):
+                self._count(made)
 
-    def _room(self, pending: set[Future[int]], left: int | None = None) -> set[Future[int]]:
-        """Wait until few enough batches are under way, so that memory stays bounded; raise what failed."""
-        most = self._sessions if left is None else left
-        while len(pending) > most:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                self._count(future.result())
-        return pending
+    def _run_nodes(self, statement: Statement) -> int:
+        batch = _batch(statement)
+        assert batch is not None
+        return self._run_batch(statement, batch)
 
     def _run_batch(self, statement: Statement, batch: Batch) -> int:
         self.execution.run_batch(statement, batch)
@@ -226,23 +212,9 @@ class _Load:
 
 @contextmanager
 def _load(graph: Graph, script: Path, sessions: int, listener: Listener) -> Iterator[_Load]:
-    """Make ready, and leave nothing running on the server whatever happens."""
     _check_readable(script)
-    meter = ProgressMeter()
-    stopper = Execution(graph)
-    with guarding(listener.check, stop=stopper.end_all) as guard:
-        execution = Execution(graph, load=stopper.load, warn=listener.warn, check=guard.check)
-        execution.end_other_loads()
-        load = _Load(execution, script, sessions=sessions, meter=meter)
-        try:
-            with reporting(meter, listener.report):
-                yield load
-        except BaseException:
-            with suppress(C360Error, *ERRORS):
-                execution.end_all()
-            # What was stopped failed because it was stopped.
-            guard.check()
-            raise
+    with under_way(graph, listener) as (execution, meter):
+        yield _Load(execution, script, sessions=sessions, meter=meter)
 
 
 def _batch(statement: Statement) -> Batch | None:

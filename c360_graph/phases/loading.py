@@ -1,16 +1,21 @@
-"""Loads a registered script into the target, one load at a time."""
+"""Loads the target, one load at a time: from a script into an empty graph, or by reconciling."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from c360_graph.control_db import ControlDatabase
 from c360_graph.load_lock import load_lock
+from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import Listener, LoadResult, clear_and_load, load_into_empty
+from c360_graph.neo4j_loader.load import LoadResult, clear_and_load, load_into_empty
 from c360_graph.neo4j_loader.progress import Progress
+from c360_graph.neo4j_loader.reconcile import Desired, Reconciled, reconcile
+from c360_graph.neo4j_loader.under_way import Listener
+from c360_graph.phases.graph_parts import GraphParts
 from c360_graph.run_log import RunLog, ScriptLog
 
 
@@ -22,17 +27,35 @@ class LoadedScript:
     script_log: ScriptLog | None
 
 
-def load_registered_script(
-    *,
-    path: Path,
-    graph: Graph,
-    control: ControlDatabase,
-    clear: bool,
-    sessions: int,
-    lock_wait_seconds: float,
-    report: Callable[[Progress], None],
-    warn: Callable[[str], None],
-) -> LoadedScript:
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where a load goes, who keeps its lock and who is told of it."""
+
+    graph: Graph
+    control: ControlDatabase
+    sessions: int
+    lock_wait_seconds: float
+    report: Callable[[Progress], None]
+    warn: Callable[[str], None]
+
+    @contextmanager
+    def locked(self) -> Iterator[Listener]:
+        """Hold the target's lock.
+
+        Raises:
+            LoadLockedError: another load of the target was under way all the time.
+        """
+        with load_lock(
+            self.control,
+            target=self.graph.place,
+            identity=self.graph.identity(),
+            wait_seconds=self.lock_wait_seconds,
+            waiting=self.warn,
+        ) as lock:
+            yield Listener(report=self.report, warn=self.warn, check=lock.check)
+
+
+def load_registered_script(target: Target, path: Path, *, clear: bool) -> LoadedScript:
     """Load a script while holding the target's lock, then set its last_run_time.
 
     Raises:
@@ -40,18 +63,37 @@ def load_registered_script(
         GraphNotEmptyError: `clear` is false and the graph holds something.
         ScriptError, StatementError, CountMismatchError: see `neo4j_loader.load`.
     """
-    run_log = RunLog(control)
-    with load_lock(
-        control,
-        target=graph.place,
-        identity=graph.identity(),
-        wait_seconds=lock_wait_seconds,
-        waiting=warn,
-    ) as lock:
-        listener = Listener(report=report, warn=warn, check=lock.check)
+    run_log = RunLog(target.control)
+    with target.locked() as listener:
         load = clear_and_load if clear else load_into_empty
-        result = load(graph, path, sessions=sessions, listener=listener)
+        result = load(target.graph, path, sessions=target.sessions, listener=listener)
         resolved = str(path.resolve())
         registered = any(script.file_path == resolved for script in run_log.scripts())
         script_log = run_log.script_loaded(Path(resolved)) if registered else None
     return LoadedScript(result=result, script_log=script_log)
+
+
+def reconcile_graph(
+    target: Target,
+    parts: GraphParts,
+    *,
+    kept: GraphManifest,
+    max_removed_share: float,
+    created: str,
+    log_id: int,
+) -> Reconciled:
+    """Bring the graph to the state of the extracts while it is being read.
+
+    Raises:
+        LoadLockedError: another load of the target was under way all the time.
+        StatementError, GraphError, CountMismatchError: see `neo4j_loader.reconcile`.
+    """
+    desired = Desired(
+        header=parts.header(created=created, log_id=log_id),
+        extracts=parts.tables,
+        mappings=parts.relationships,
+        kept=kept,
+        max_removed_share=max_removed_share,
+    )
+    with target.locked() as listener:
+        return reconcile(target.graph, desired, sessions=target.sessions, listener=listener)

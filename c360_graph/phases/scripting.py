@@ -7,19 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from c360_graph.cypher.script import TableExtract, header_for, write_script
-from c360_graph.errors import ExtractError, ScriptError
-from c360_graph.extracts import (
-    PRIVATE_FOLDER,
-    Extract,
-    ExtractStore,
-    file_stamp,
-    open_private,
-)
-from c360_graph.mapping.control_rows import ControlRows
-from c360_graph.mapping.model import GraphMapping, Refusal, TableMapping
-from c360_graph.mapping.relationships import resolve_relationships
-from c360_graph.mapping.tables import describe
+from c360_graph.cypher.script import write_script
+from c360_graph.errors import ScriptError
+from c360_graph.extracts import PRIVATE_FOLDER, file_stamp, open_private
+from c360_graph.phases.graph_parts import GraphParts
 from c360_graph.run_log import RunLog, ScriptLog
 
 
@@ -29,17 +20,12 @@ class WrittenScript:
 
     script_log: ScriptLog
     path: Path
-    extracts: tuple[Extract, ...]
-    labels: dict[str, int]
-    relationship_types: tuple[str, ...]
-    refusals: tuple[Refusal, ...]
+    parts: GraphParts
 
 
 def write_graph_script(
     *,
-    mapping: GraphMapping,
-    rows: ControlRows,
-    store: ExtractStore,
+    parts: GraphParts,
     folder: Path,
     log_id: int,
     run_log: RunLog,
@@ -47,36 +33,21 @@ def write_graph_script(
     """Write `graph_output_<UTC microseconds>_<log id>.cypher` into a folder, whole or not at all.
 
     Raises:
-        ExtractError: a mapped table has no extract, or one that holds a column excluded since.
         ScriptError: the folder cannot be written.
     """
-    extracts = tuple(_latest(table, rows, store) for table in mapping.tables)
-    relationships, refusals, _ = resolve_relationships(
-        rows, tuple(extract.manifest.table for extract in extracts)
-    )
-    parts = tuple(
-        TableExtract(table=e.manifest.table, rows=e.manifest.rows, open=e.open) for e in extracts
-    )
-    header = header_for(parts, created=datetime.now(UTC).isoformat(), log_id=log_id)
+    header = parts.header(created=datetime.now(UTC).isoformat(), log_id=log_id)
     path = (folder / f"graph_output_{file_stamp()}_{log_id}.cypher").resolve()
     partial = path.with_suffix(".partial")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
         with open_private(partial) as out:
-            write_script(out, header=header, extracts=parts, mappings=relationships)
+            write_script(out, header=header, extracts=parts.tables, mappings=parts.relationships)
         partial.replace(path)
     except OSError as error:
         raise ScriptError(f"The script {path} cannot be written: {error.strerror}.") from None
     finally:
         partial.unlink(missing_ok=True)
-    return WrittenScript(
-        script_log=run_log.register_script(path),
-        path=path,
-        extracts=extracts,
-        labels=header.labels,
-        relationship_types=tuple(r.relationship_type for r in relationships),
-        refusals=refusals,
-    )
+    return WrittenScript(script_log=run_log.register_script(path), path=path, parts=parts)
 
 
 def script_to_load(run_log: RunLog, *, log_id: int) -> Path:
@@ -108,33 +79,3 @@ def prune_scripts(run_log: RunLog, *, keep: int) -> int:
         with contextlib.suppress(OSError):
             Path(script.file_path).unlink()
     return len(removed)
-
-
-def _latest(table: TableMapping, rows: ControlRows, store: ExtractStore) -> Extract:
-    extract = store.latest(table.asset_key)
-    if extract is None:
-        raise ExtractError(
-            f"{table.place} has not been extracted yet. Materialize that asset first."
-        )
-    held = {prop.column: prop.treatment for prop in extract.manifest.table.properties}
-    wanted = _treatments(table, rows, extract)
-    changed = sorted(column for column in held if held[column] != wanted.get(column, "exclude"))
-    if changed:
-        raise ExtractError(
-            f"The latest extract of {table.place} holds {', '.join(changed)} otherwise than"
-            " field_exclusion_rules now say. Materialize that asset again."
-        )
-    return extract
-
-
-def _treatments(table: TableMapping, rows: ControlRows, extract: Extract) -> dict[str, str | None]:
-    """How the rules of today treat the columns that an extract holds."""
-    described = extract.manifest.table
-    today = describe(
-        source=table.source,
-        table_name=table.table_name,
-        label_row=None,
-        exclusions=rows.exclusions,
-        catalog_table=described.as_catalog_table(),
-    )
-    return {prop.column: prop.treatment for prop in today.properties}

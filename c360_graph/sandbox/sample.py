@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -35,7 +35,7 @@ class Server:
     host: str
     port: int
     user: str
-    password: str | None
+    password: str | None = field(repr=False)
 
     def connect(self, database: str) -> psycopg.Connection:
         """An autocommit connection.

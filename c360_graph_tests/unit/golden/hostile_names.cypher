@@ -1,4 +1,4 @@
-// c360_graph {"format":1,"created":"2025-11-03T00:00:00+00:00","log_id":7,"rows":1,"labels":{"P`\\u0060) DETACH DELETE n //":1}}
+// c360_graph {"format":1,"created":"2025-11-03T00:00:00+00:00","log_id":7,"rows":1,"labels":{"P`\\u0060) DETACH DELETE n //":1},"manifest":{"labels":{"P`\\u0060) DETACH DELETE n //":["_c360_table","i`d\\u0060","_","number","name"]},"keys":{"P`\\u0060) DETACH DELETE n //":["_c360_table","number"]},"edges":[["KNOWS`]->() //\n","P`\\u0060) DETACH DELETE n //","P`\\u0060) DETACH DELETE n //"]],"digests":{"h'r`\\u0060/people":"","old/archive":"","KNOWS`]->() //\n\tP`\\u0060) DETACH DELETE n //\tP`\\u0060) DETACH DELETE n //":"65467e67e5aafcdb3b25eee4fa187f8712fff1d0d3c1d5d68db87b9a74c0f0e3"}}}
 // c360 {"kind":"constraint","label":"P`\\u0060) DETACH DELETE n //"}
 CYPHER 5 CREATE CONSTRAINT `c360_key_fecff4fc2d87851f` IF NOT EXISTS FOR (n:`P``\u005cu0060) DETACH DELETE n //`) REQUIRE (n.`_c360_table`, n.`i``d\u005cu0060`) IS UNIQUE;
 // c360 {"kind":"constraint","label":"P`\\u0060) DETACH DELETE n //"}

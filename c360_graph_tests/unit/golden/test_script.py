@@ -95,7 +95,9 @@ def script(case: Case, rows: dict[str, bytes]) -> bytes:
     out = BytesIO()
     write_script(
         out,
-        header=header_for(extracts, created="2025-11-03T00:00:00+00:00", log_id=7),
+        header=header_for(
+            extracts, mapping.relationships, created="2025-11-03T00:00:00+00:00", log_id=7
+        ),
         extracts=extracts,
         mappings=mapping.relationships,
     )

@@ -1,0 +1,102 @@
+"""What a graph is made of: the latest extract of every mapped table, and the joins that hold over them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from c360_graph.cypher.script import ScriptHeader, TableExtract, header_for
+from c360_graph.errors import ExtractError
+from c360_graph.extracts import Extract, ExtractStore
+from c360_graph.mapping.control_rows import ControlRows
+from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping
+from c360_graph.mapping.relationships import resolve_relationships
+from c360_graph.mapping.tables import describe
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphParts:
+    """Extracts, and the relationships that their columns allow."""
+
+    extracts: tuple[Extract, ...]
+    tables: tuple[TableExtract, ...]
+    relationships: tuple[RelationshipMapping, ...]
+    refusals: tuple[Refusal, ...]
+
+    def header(self, *, created: str, log_id: int | None) -> ScriptHeader:
+        """The header of a script, or of a load, of these parts."""
+        return header_for(self.tables, self.relationships, created=created, log_id=log_id)
+
+
+def gather_parts(*, mapping: GraphMapping, rows: ControlRows, store: ExtractStore) -> GraphParts:
+    """The latest extract of every mapped table; relationships resolved against their columns.
+
+    Raises:
+        ExtractError: a mapped table has no extract, or one that holds a column excluded since.
+    """
+    extracts = tuple(_latest(table, rows, store) for table in mapping.tables)
+    relationships, refusals, _ = resolve_relationships(
+        rows, tuple(extract.manifest.table for extract in extracts)
+    )
+    tables = tuple(
+        TableExtract(table=e.manifest.table, rows=e.manifest.rows, open=e.open, digest=_digest(e))
+        for e in extracts
+    )
+    return GraphParts(
+        extracts=extracts, tables=tables, relationships=relationships, refusals=refusals
+    )
+
+
+def kept_from_refused(rows: ControlRows, refusals: tuple[Refusal, ...]) -> GraphManifest:
+    """Labels and edges of refused rows: what they made before is left as it is."""
+    refused = {(refusal.control_table, refusal.row_id) for refusal in refusals}
+    return GraphManifest(
+        labels={
+            row.node_label: ()
+            for row in rows.labels
+            if ("node_label_mappings", row.mapping_id) in refused
+        },
+        edges=tuple(
+            (row.relationship_type, row.from_label, row.to_label)
+            for row in rows.relationships
+            if ("relationship_mappings", row.relationship_id) in refused
+        ),
+    )
+
+
+def _latest(table: TableMapping, rows: ControlRows, store: ExtractStore) -> Extract:
+    extract = store.latest(table.asset_key)
+    if extract is None:
+        raise ExtractError(
+            f"{table.place} has not been extracted yet. Materialize that asset first."
+        )
+    held = {prop.column: prop.treatment for prop in extract.manifest.table.properties}
+    wanted = _treatments(table, rows, extract)
+    changed = sorted(column for column in held if held[column] != wanted.get(column, "exclude"))
+    if changed:
+        raise ExtractError(
+            f"The latest extract of {table.place} holds {', '.join(changed)} otherwise than"
+            " field_exclusion_rules now say. Materialize that asset again."
+        )
+    return extract
+
+
+def _treatments(table: TableMapping, rows: ControlRows, extract: Extract) -> dict[str, str | None]:
+    """How the rules of today treat the columns that an extract holds."""
+    today = describe(
+        source=table.source,
+        table_name=table.table_name,
+        label_row=None,
+        exclusions=rows.exclusions,
+        catalog_table=extract.manifest.table.as_catalog_table(),
+    )
+    return {prop.column: prop.treatment for prop in today.properties}
+
+
+def _digest(extract: Extract) -> str:
+    """Of the rows and of what their text means."""
+    with extract.rows_path.open("rb") as file:
+        rows = hashlib.file_digest(file, "blake2b").hexdigest()
+    described = extract.manifest.table.model_dump_json()
+    return hashlib.blake2b(f"{rows} {described}".encode(), digest_size=16).hexdigest()

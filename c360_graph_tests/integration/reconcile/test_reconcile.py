@@ -1,0 +1,259 @@
+"""`clear_database: false`: a graph that is being read comes to the state of the sources."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph_tests.conftest import Project
+from c360_graph_tests.integration.runs import failure_messages, materialize_all
+from c360_graph_tests.integration.test_pipeline import NODES
+
+NOTHING = {
+    "nodes_created": 0,
+    "nodes_updated": 0,
+    "nodes_deleted": 0,
+    "relationships_created": 0,
+    "relationships_deleted": 0,
+    "properties_purged": 0,
+}
+
+
+def test_an_empty_graph_is_filled_and_a_second_time_changes_nothing_and_says_so(
+    project: Project, graph: Graph
+) -> None:
+    first = changes(reconcile())
+    assert first == NOTHING | {"nodes_created": 628, "relationships_created": 942}
+    before = contents(graph)
+    assert graph_counts(graph)[0] == NODES
+    assert changes(reconcile()) == NOTHING
+    assert contents(graph) == before
+
+
+def test_after_a_load_by_script_nothing_but_what_changed_is_written(
+    project: Project, graph: Graph
+) -> None:
+    assert materialize_all().success
+    script = contents(graph)
+    ids = graph.rows("MATCH (n:Account) RETURN id(n) AS id ORDER BY id")
+    # The junction's relationships are made anew once: a script cannot say how many there were.
+    first = changes(reconcile())
+    assert first == NOTHING | {"relationships_created": 34, "relationships_deleted": 34}
+    assert contents(graph) == script
+    with project.connect("profiles_db") as connection:
+        connection.execute(
+            "UPDATE accounts SET full_name = 'New Name' WHERE email = 'john.smith@email.com'"
+        )
+        connection.execute(
+            "INSERT INTO plans (plan_id, plan_name, monthly_fee, max_devices)"
+            " VALUES (99, 'Novel', 1.23, 2)"
+        )
+        moved = connection.execute(
+            "UPDATE subscriptions SET plan_id = 99 WHERE subscription_id ="
+            " (SELECT min(subscription_id::text)::uuid FROM subscriptions WHERE plan_id IS NOT NULL)"
+        ).rowcount
+        gone = connection.execute(
+            "DELETE FROM payment_methods WHERE payment_method_id ="
+            " (SELECT min(payment_method_id::text)::uuid FROM payment_methods)"
+        ).rowcount
+    assert (moved, gone) == (1, 1)
+    assert changes(reconcile()) == {
+        "nodes_created": 1,
+        "nodes_updated": 2,
+        "nodes_deleted": 1,
+        "relationships_created": 1,
+        "relationships_deleted": 1,
+        "properties_purged": 0,
+    }
+    assert graph.rows("MATCH (n:Account) RETURN id(n) AS id ORDER BY id") == ids
+    reconciled = contents(graph)
+    assert materialize_all().success
+    assert contents(graph) == reconciled
+
+
+def test_what_others_wrote_stays(project: Project, graph: Graph) -> None:
+    assert materialize_all().success
+    graph.run(
+        b"MATCH (a:Account {email: 'john.smith@email.com'})"
+        b" SET a.risk_score = 7 CREATE (a)-[:FLAGGED_BY]->(:Analyst {name: 'Ann'})",
+        tag={},
+    )
+    assert changes(reconcile())["nodes_updated"] == 0
+    rows = graph.rows(
+        "MATCH (a:Account)-[:FLAGGED_BY]->(n:Analyst) RETURN a.risk_score AS score, n.name AS name"
+    )
+    assert rows == [{"score": 7, "name": "Ann"}]
+
+
+def test_a_new_exclusion_purges_the_property_from_the_graph(project: Project, graph: Graph) -> None:
+    assert materialize_all().success
+    assert graph.rows("MATCH (a:Account) WHERE a.full_name IS NOT NULL RETURN count(a) AS n")[0][
+        "n"
+    ]
+    control(
+        project,
+        "INSERT INTO field_exclusion_rules (source_id, table_name, column_name, reason)"
+        " SELECT source_id, 'accounts', 'full_name', 'PII' FROM source_databases"
+        " WHERE source_name = 'profiles_db'",
+    )
+    result = reconcile()
+    assert changes(result)["properties_purged"] == 1
+    found = graph.rows("MATCH (a:Account) WHERE a.full_name IS NOT NULL RETURN count(a) AS n")
+    assert found[0]["n"] == 0
+
+
+def test_what_a_removed_mapping_left_behind_is_removed_and_comes_back_with_it(
+    project: Project, graph: Graph
+) -> None:
+    assert materialize_all().success
+    before = contents(graph)
+    control(project, "UPDATE node_label_mappings SET is_active = false WHERE node_label = 'Media'")
+    control(
+        project,
+        "UPDATE relationship_mappings SET is_active = false WHERE relationship_type = 'SUBMITTED'",
+    )
+    assert reconcile().success
+    nodes, relationships = graph_counts(graph)
+    assert nodes == {label: count for label, count in NODES.items() if label != "Media"}
+    assert "PLAYED" not in relationships
+    assert "SUBMITTED" not in relationships
+    control(project, "UPDATE node_label_mappings SET is_active = true")
+    control(project, "UPDATE relationship_mappings SET is_active = true")
+    assert reconcile().success
+    assert contents(graph) == before
+
+
+def test_a_row_that_was_refused_takes_nothing_away(project: Project, graph: Graph) -> None:
+    assert materialize_all().success
+    with project.connect("streaming_db") as connection:
+        connection.execute("ALTER TABLE media_content RENAME TO media_moved")
+    assert reconcile().success
+    assert graph_counts(graph)[0] == NODES
+
+
+def test_removing_more_than_the_share_allowed_is_refused_before_anything_is_touched(
+    project: Project, graph: Graph
+) -> None:
+    assert materialize_all().success
+    before = contents(graph)
+    with project.connect("streaming_db") as connection:
+        connection.execute("DELETE FROM play_events WHERE event_id % 2 = 0")
+    message = failure_messages(reconcile())["neo4j_graph"]
+    assert "PlayEvent" in message
+    assert "max_removed_share" in message
+    assert contents(graph) == before
+    assert reconcile(max_removed_share=1.0).success
+    assert graph_counts(graph)[0]["PlayEvent"] < 300
+
+
+def test_a_reader_never_sees_fewer_nodes_of_an_unchanged_label(
+    project: Project, graph: Graph
+) -> None:
+    assert materialize_all().success
+    with project.connect("profiles_db") as connection:
+        connection.execute("UPDATE accounts SET full_name = full_name || '!'")
+    seen: list[int] = []
+    ended = threading.Event()
+
+    def poll() -> None:
+        while not ended.is_set():
+            seen.append(graph.rows("MATCH (n:PlayEvent) RETURN count(n) AS n")[0]["n"])
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    try:
+        assert reconcile().success
+    finally:
+        ended.set()
+        reader.join()
+    assert len(seen) > 10
+    assert set(seen) == {400}
+
+
+def test_a_table_without_key_is_replaced_only_when_it_changed(
+    project: Project, graph: Graph
+) -> None:
+    with project.connect("support_db") as connection:
+        connection.execute("ALTER TABLE ticket_tag_link DROP CONSTRAINT ticket_tag_link_pkey")
+    assert materialize_all().success
+    assert reconcile().success
+    assert changes(reconcile()) == NOTHING
+    with project.connect("support_db") as connection:
+        connection.execute(
+            "DELETE FROM ticket_tag_link WHERE ctid = (SELECT min(ctid) FROM ticket_tag_link)"
+        )
+    changed = changes(reconcile())
+    assert (changed["nodes_created"], changed["nodes_deleted"]) == (33, 34)
+    assert graph_counts(graph)[1]["TAGGED_WITH"] == 33
+
+
+def test_a_changed_key_makes_the_label_anew(project: Project, graph: Graph) -> None:
+    assert materialize_all().success
+    with project.connect("support_db") as connection:
+        connection.execute("ALTER TABLE ticket_tag_link DROP CONSTRAINT ticket_tag_link_pkey")
+        connection.execute(
+            "ALTER TABLE ticket_tag_link ADD COLUMN link_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+        )
+    assert reconcile().success
+    assert graph_counts(graph)[0] == NODES
+    keys = graph.rows(
+        "SHOW CONSTRAINTS YIELD labelsOrTypes, properties WHERE labelsOrTypes = ['TicketTagLink']"
+        " RETURN properties"
+    )
+    assert keys == [{"properties": ["link_id"]}]
+
+
+def test_a_load_that_broke_off_is_repaired(project: Project, graph: Graph) -> None:
+    graph.run(b"CREATE CONSTRAINT other FOR (n:PlayEvent) REQUIRE n.session_id IS UNIQUE", tag={})
+    assert not materialize_all().success
+    graph.run(b"DROP CONSTRAINT other", tag={})
+    assert reconcile().success
+    assert graph_counts(graph)[0] == NODES
+    assert graph_counts(graph)[1]["WATCHED"] == 373
+
+
+def reconcile(**config: Any) -> dg.ExecuteInProcessResult:
+    given = {"clear_database": False, **config}
+    return materialize_all(run_config={"ops": {"neo4j_graph": {"config": given}}})
+
+
+def changes(result: dg.ExecuteInProcessResult) -> dict[str, int]:
+    assert result.success
+    (event,) = [
+        e
+        for e in result.asset_materializations_for_node("neo4j_graph")
+        if isinstance(e, dg.AssetMaterialization)
+    ]
+    return {name: int(str(event.metadata[name].value)) for name in NOTHING}
+
+
+def contents(graph: Graph) -> tuple[list[Any], list[Any]]:
+    """Everything of ours, without internal ids."""
+    nodes = graph.rows(
+        "MATCH (n) WHERE NOT labels(n)[0] STARTS WITH '_C360' RETURN labels(n) AS l, properties(n) AS p"
+    )
+    edges = graph.rows(
+        "MATCH (a)-[r]->(b) RETURN properties(a) AS a, type(r) AS t, properties(r) AS p, properties(b) AS b"
+    )
+    return sorted(map(_text, nodes)), sorted(map(_text, edges))
+
+
+def _text(row: dict[str, Any]) -> str:
+    return repr(
+        sorted((k, sorted(v.items()) if isinstance(v, dict) else v) for k, v in row.items())
+    )
+
+
+def control(project: Project, statement: str) -> None:
+    with project.connect() as connection:
+        connection.execute(statement)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("ERROR")
