@@ -18,6 +18,9 @@ from c360_graph.errors import ScriptError
 from c360_graph.mapping.model import PropertyMapping, TableMapping
 from c360_graph.property_types import property_type
 
+MOST_COLUMNS_NULLED_APART = 100
+"""Neo4j plans 1,600 calls of nullIf for minutes; a wider row loses its null marks in one place."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RowLiteral:
@@ -27,14 +30,18 @@ class RowLiteral:
     row_mark: str = "\n"
     column_mark: str = "\t"
     null_mark: str = "\\N"
+    columns: int = 1
 
     @property
     def unwound(self) -> bytes:
         """Cypher that gives each row of the literal as the list `row`."""
+        row = f"split(line, {_mark(self.column_mark)}) AS row"
+        if self.columns > MOST_COLUMNS_NULLED_APART:
+            row += f" WITH [value IN row | nullIf(value, {_mark(self.null_mark)})] AS row"
         return (
             b"UNWIND split("
             + self.literal
-            + f", {_mark(self.row_mark)}) AS line WITH split(line, {_mark(self.column_mark)}) AS row".encode()
+            + f", {_mark(self.row_mark)}) AS line WITH {row}".encode()
         )
 
 
@@ -47,8 +54,9 @@ def row_literal(block: bytes) -> RowLiteral:
     Raises:
         ScriptError: no characters are left for the marks.
     """
+    columns = block.partition(b"\n")[0].count(b"\t") + 1
     if has_plain_backslashes_only(block):
-        return RowLiteral(literal=copy_literal(block))
+        return RowLiteral(literal=copy_literal(block), columns=columns)
     marks = tuple(islice(free_characters(block), 4))
     if len(marks) < 4:
         raise ScriptError("a batch of rows uses every character there is")
@@ -60,6 +68,7 @@ def row_literal(block: bytes) -> RowLiteral:
         row_mark=row_mark,
         column_mark=column_mark,
         null_mark=null_mark,
+        columns=columns,
     )
 
 
@@ -88,7 +97,8 @@ def _value(prop: PropertyMapping, text: str, *, table: TableMapping, null_mark: 
     kind = property_type(prop.type, treatment=prop.treatment, time_zone=table.source.time_zone)
     # A value that Neo4j cannot hold is absent although its column is NOT NULL.
     may_be_absent = prop.nullable or kind.lost is not None
-    if may_be_absent and not kind.null_safe:
+    nulled_already = len(table.properties) > MOST_COLUMNS_NULLED_APART
+    if may_be_absent and not kind.null_safe and not nulled_already:
         text = f"nullIf({text}, {_mark(null_mark)})"
     return kind.convert(text)
 

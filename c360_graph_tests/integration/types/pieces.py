@@ -119,7 +119,7 @@ class SourceDatabase:
             for e in extracts
         )
         path = self.folder / "graph.cypher"
-        header = header_for(parts, (), created="now", log_id=1)
+        header = header_for(parts, created="now", log_id=1)
         with path.open("wb") as out:
             write_script(out, header=header, extracts=parts, mappings=mappings)
         return path

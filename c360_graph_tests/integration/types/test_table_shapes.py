@@ -47,7 +47,7 @@ def test_tables_of_every_shape_and_kind_become_nodes(
     extracts = [source.extract(name) for name in names] + [source.extract("secret", rules=hidden)]
     load(graph, source.script(*extracts))
     found = graph.rows(
-        "MATCH (n) RETURN labels(n)[0] AS label, count(*) AS rows, sum(size(keys(n))) AS properties"
+        "MATCH (n) WHERE NOT n:_C360Load RETURN labels(n)[0] AS label, count(*) AS rows, sum(size(keys(n))) AS properties"
     )
     assert {row["label"]: (row["rows"], row["properties"]) for row in found} == {
         "wide": (2, 5),
@@ -61,8 +61,6 @@ def test_tables_of_every_shape_and_kind_become_nodes(
         "afar": (2, 2),
     }
     assert graph.rows(
-        "MATCH (n:wide) WHERE n.c0 = 1 RETURN n.c1 AS a, toString(n.c2) AS b, n.c1599 AS c"
-    ) == [{"a": "x", "b": "2024-01-01T00:00:00Z", "c": "3"}] or graph.rows(
         "MATCH (n:wide) WHERE n.c0 = 1 RETURN n.c1 AS a, toString(n.c2) AS b, n.c1599 AS c"
     ) == [{"a": "x", "b": "2024-01-01T00:00:00Z", "c": 3}]
 
