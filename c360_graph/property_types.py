@@ -252,10 +252,15 @@ def _list_type(column_type: ColumnType, time_zone: str | None) -> PropertyType:
         render=lambda value: _rendered_list(value, element),
         convert=lambda text: _converted_list(text, element),
         lost=lambda value: (
-            f"(CASE WHEN array_ndims({value}) > 1 THEN 0 ELSE (SELECT count(*) FROM"
-            f" {_elements(value)} WHERE {_element_text(element)} IS NULL) END)::int"
+            f"(CASE WHEN array_ndims({value}) > 1 THEN 0 ELSE {_lost_elements(value, element)} END)::int"
         ),
     )
+
+
+def _lost_elements(value: str, element: PropertyType) -> str:
+    if element.lost is None:
+        return f"num_nulls(VARIADIC {value})"
+    return f"(SELECT count(*) FROM {_elements(value)} WHERE {_element_text(element)} IS NULL)"
 
 
 def _elements(value: str) -> str:

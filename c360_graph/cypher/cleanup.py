@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from c360_graph.cypher.manifest import LABEL as MANIFEST
 from c360_graph.cypher.nodes import PIN
 from c360_graph.cypher.quoting import identifier
 
@@ -69,6 +70,12 @@ def count_relationships(relationship_type: str) -> bytes:
 def count_all_nodes() -> bytes:
     """Nodes of the whole graph, as `count`."""
     return PIN + b"MATCH (n) RETURN count(n) AS count"
+
+
+def count_nodes_but_own() -> bytes:
+    """Nodes of the whole graph without the loader's own, as `count`."""
+    own = " - ".join(f"COUNT {{ (n:{identifier(label)}) }}" for label in (BATCH_MARK, MANIFEST))
+    return PIN + f"RETURN COUNT {{ (n) }} - {own} AS count".encode()
 
 
 def delete_label(label: str) -> bytes:

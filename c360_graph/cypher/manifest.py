@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from c360_graph.cypher.nodes import PIN
-from c360_graph.cypher.quoting import identifier
+from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.mapping.names import OWN_PREFIX
 
 LABEL = f"{OWN_PREFIX}Load"
 BROKEN, WHOLE = "broken", "whole"
 
 
-def write_manifest() -> bytes:
-    """Set `$state` and `$content`, a JSON text."""
+def begin_manifest(content: str) -> bytes:
+    """Say what a script is about to write; `content` is a JSON text."""
     return (
         PIN
         + (
             f"MERGE (m:{identifier(LABEL)})"
-            " SET m.state = $state, m.content = $content, m.updated_at = datetime()"
+            f" SET m.state = {string_literal(BROKEN)}, m.content = {string_literal(content)}"
         ).encode()
+    )
+
+
+def end_manifest() -> bytes:
+    """Say that a script was written to its end."""
+    return PIN + (f"MATCH (m:{identifier(LABEL)}) SET m.state = {string_literal(WHOLE)}").encode()
+
+
+def write_manifest() -> bytes:
+    """Set `$state` and `$content`, a JSON text."""
+    return (
+        PIN + (f"MERGE (m:{identifier(LABEL)}) SET m.state = $state, m.content = $content").encode()
     )
 
 

@@ -1,19 +1,20 @@
 """A script: one file of Cypher that any client runs, with facts in comments for this loader.
 
-The order is constraints, nodes of every table, further indexes, waiting for them, relationships.
+The order is constraints, nodes of every table, further indexes, waiting for them, relationships; the
+manifest, which says what of the graph is ours, is first marked as broken and last as whole.
 Before each statement stands a comment `// c360 {...}` with what the loader needs to know of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
 from pydantic import Field
 
-from c360_graph.cypher import nodes, relationships, schema
+from c360_graph.cypher import manifest, nodes, relationships, schema
 from c360_graph.cypher.copy_text import blocks
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.graph_manifest import GraphManifest, manifest_of
@@ -27,7 +28,9 @@ END_PREFIX = b"// c360_graph end "
 
 INDEX_WAIT_SECONDS = 3_600
 
-StatementKind = Literal["constraint", "nodes", "index", "await", "relationships", "links"]
+StatementKind = Literal[
+    "manifest", "constraint", "nodes", "index", "await", "relationships", "links"
+]
 
 
 class ScriptHeader(Frozen):
@@ -40,8 +43,6 @@ class ScriptHeader(Frozen):
     """Rows of all `nodes` and `links` batches."""
     labels: dict[str, int] = Field(default_factory=dict)
     """Nodes that each label gets."""
-    manifest: GraphManifest | None = None
-    """What of the graph is ours after it."""
 
 
 class StatementFacts(Frozen):
@@ -82,11 +83,7 @@ class TableExtract:
 
 
 def header_for(
-    extracts: tuple[TableExtract, ...],
-    mappings: tuple[RelationshipMapping, ...],
-    *,
-    created: str,
-    log_id: int | None,
+    extracts: Iterable[TableExtract], *, created: str, log_id: int | None
 ) -> ScriptHeader:
     """The header of a script over these extracts."""
     labels: dict[str, int] = {}
@@ -97,17 +94,18 @@ def header_for(
             labels[extract.table.node_label] = (
                 labels.get(extract.table.node_label, 0) + extract.rows
             )
-    return ScriptHeader(
-        format=FORMAT,
-        created=created,
-        log_id=log_id,
-        rows=rows,
-        labels=labels,
-        manifest=manifest_of(
-            (extract.table for extract in extracts),
-            mappings,
-            {extract.table.place: extract.digest for extract in extracts},
-        ),
+    return ScriptHeader(format=FORMAT, created=created, log_id=log_id, rows=rows, labels=labels)
+
+
+def script_manifest(
+    extracts: Iterable[TableExtract], mappings: tuple[RelationshipMapping, ...]
+) -> GraphManifest:
+    """What of the graph is ours after a load of these."""
+    kept = tuple(extracts)
+    return manifest_of(
+        (extract.table for extract in kept),
+        mappings,
+        {extract.table.place: extract.digest for extract in kept},
     )
 
 
@@ -138,6 +136,8 @@ def _statements(
     extracts: tuple[TableExtract, ...], mappings: tuple[RelationshipMapping, ...]
 ) -> Iterator[tuple[StatementFacts, bytes]]:
     tables = tuple(extract.table for extract in extracts)
+    ours = script_manifest(extracts, mappings).model_dump_json(ensure_ascii=True)
+    yield StatementFacts(kind="manifest"), manifest.begin_manifest(ours)
     for key in schema.keys(tables):
         yield StatementFacts(kind="constraint", label=key.label), schema.create_constraint(key)
     for extract in extracts:
@@ -149,6 +149,7 @@ def _statements(
     by_place = {extract.table.asset_key: extract for extract in extracts}
     for mapping in mappings:
         yield from relationship_statements(mapping, by_place)
+    yield StatementFacts(kind="manifest"), manifest.end_manifest()
 
 
 def _node_batches(extract: TableExtract) -> Iterator[tuple[StatementFacts, bytes]]:

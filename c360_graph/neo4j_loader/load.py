@@ -29,7 +29,6 @@ from c360_graph.neo4j_loader.counts import check_counts, count_graph, graph_coun
 from c360_graph.neo4j_loader.emptying import empty_graph
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.manifest import mark_broken, mark_whole
 from c360_graph.neo4j_loader.progress import ProgressMeter
 from c360_graph.neo4j_loader.side_by_side import side_by_side
 from c360_graph.neo4j_loader.under_way import Listener, under_way
@@ -95,7 +94,7 @@ class _Load:
         self._phase = ""
 
     def refuse_unless_empty(self) -> None:
-        there = self.execution.ask("Counting nodes", cleanup.count_all_nodes())[0]["count"]
+        there = self.execution.ask("Counting nodes", cleanup.count_nodes_but_own())[0]["count"]
         if there:
             raise GraphNotEmptyError(
                 f"{self._graph.place} holds {there:,} nodes, and a script is only for an empty graph."
@@ -105,16 +104,10 @@ class _Load:
     def run(self) -> LoadResult:
         with self._script.open("rb") as file:
             header = read_header(file)
-            ours = header.manifest if header else None
             try:
-                if ours is not None:
-                    mark_broken(self.execution, ours)
                 self._run_statements(read_statements(file), rows=header.rows if header else None)
                 self.execution.remove_marks()
-                result = self._result(header)
-                if ours is not None:
-                    mark_whole(self.execution, ours)
-                return result
+                return self._result(header)
             except StatementError as error:
                 raise StatementError(f"{error} {self._how_far(header)}") from None
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from c360_graph.cypher import cleanup, reconciling, schema
-from c360_graph.cypher.script import INDEX_WAIT_SECONDS, ScriptHeader, TableExtract
+from c360_graph.cypher.script import INDEX_WAIT_SECONDS, ScriptHeader, TableExtract, script_manifest
 from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_name, edges_of
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.neo4j_loader.counts import check_counts, count_graph
@@ -37,10 +38,10 @@ class Desired:
     kept: GraphManifest = field(default_factory=GraphManifest)
     max_removed_share: float = 0.3
 
-    @property
+    @cached_property
     def manifest(self) -> GraphManifest:
         """What of the graph will be ours."""
-        return self.header.manifest or GraphManifest()
+        return script_manifest(self.extracts, self.mappings)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ class GraphParts:
 
     def header(self, *, created: str, log_id: int | None) -> ScriptHeader:
         """The header of a script, or of a load, of these parts."""
-        return header_for(self.tables, self.relationships, created=created, log_id=log_id)
+        return header_for(self.tables, created=created, log_id=log_id)
 
 
 def gather_parts(*, mapping: GraphMapping, rows: ControlRows, store: ExtractStore) -> GraphParts:

@@ -10,7 +10,6 @@ from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import (
-    failure_messages,
     materialize_all,
     materialize_by_command,
 )
@@ -120,18 +119,6 @@ def test_the_script_goes_to_the_folder_that_config_names(
     assert row[:2] == (script.name, str(script))
     assert float(row[2]) == round(script.stat().st_size / 1024, 2)
     assert row[3] is True
-
-
-def test_a_graph_that_is_not_empty_is_refused_unless_it_may_be_cleared(
-    project: Project, graph: Graph
-) -> None:
-    graph.rows("CREATE (n:Foreign) RETURN count(n) AS n")
-    config = {"ops": {"neo4j_graph": {"config": {"clear_database": False}}}}
-    result = materialize_all(run_config=config)
-    assert "clear" in failure_messages(result)["neo4j_graph"]
-    assert graph_counts(graph) == ({"Foreign": 1}, {})
-    assert materialize_all().success
-    assert graph_counts(graph)[0] == NODES
 
 
 def test_steps_may_have_a_process_each(project: Project, graph: Graph) -> None:

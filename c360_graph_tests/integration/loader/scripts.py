@@ -99,7 +99,7 @@ def write(
     with path.open("wb") as out:
         write_script(
             out,
-            header=header_for(extracts, mappings, created="2026-01-01T00:00:00Z", log_id=None),
+            header=header_for(extracts, created="2026-01-01T00:00:00Z", log_id=None),
             extracts=extracts,
             mappings=mappings,
         )

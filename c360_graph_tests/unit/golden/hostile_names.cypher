@@ -1,4 +1,6 @@
-// c360_graph {"format":1,"created":"2025-11-03T00:00:00+00:00","log_id":7,"rows":1,"labels":{"P`\\u0060) DETACH DELETE n //":1},"manifest":{"labels":{"P`\\u0060) DETACH DELETE n //":["_c360_table","i`d\\u0060","_","number","name"]},"keys":{"P`\\u0060) DETACH DELETE n //":["_c360_table","number"]},"edges":[["KNOWS`]->() //\n","P`\\u0060) DETACH DELETE n //","P`\\u0060) DETACH DELETE n //"]],"digests":{"h'r`\\u0060/people":"","old/archive":"","KNOWS`]->() //\n\tP`\\u0060) DETACH DELETE n //\tP`\\u0060) DETACH DELETE n //":"65467e67e5aafcdb3b25eee4fa187f8712fff1d0d3c1d5d68db87b9a74c0f0e3"}}}
+// c360_graph {"format":1,"created":"2025-11-03T00:00:00+00:00","log_id":7,"rows":1,"labels":{"P`\\u0060) DETACH DELETE n //":1}}
+// c360 {"kind":"manifest"}
+CYPHER 5 MERGE (m:`_C360Load`) SET m.state = 'broken', m.content = '{"labels":{"P`\\\\u0060) DETACH DELETE n //":["_c360_table","i`d\\\\u0060","_","number","name"]},"keys":{"P`\\\\u0060) DETACH DELETE n //":["_c360_table","number"]},"edges":[["KNOWS`]->() //\\n","P`\\\\u0060) DETACH DELETE n //","P`\\\\u0060) DETACH DELETE n //"]],"digests":{"h\'r`\\\\u0060/people":"","old/archive":"","KNOWS`]->() //\\n\\tP`\\\\u0060) DETACH DELETE n //\\tP`\\\\u0060) DETACH DELETE n //":"65467e67e5aafcdb3b25eee4fa187f8712fff1d0d3c1d5d68db87b9a74c0f0e3"},"counts":{}}';
 // c360 {"kind":"constraint","label":"P`\\u0060) DETACH DELETE n //"}
 CYPHER 5 CREATE CONSTRAINT `c360_key_fecff4fc2d87851f` IF NOT EXISTS FOR (n:`P``\u005cu0060) DETACH DELETE n //`) REQUIRE (n.`_c360_table`, n.`i``d\u005cu0060`) IS UNIQUE;
 // c360 {"kind":"constraint","label":"P`\\u0060) DETACH DELETE n //"}
@@ -14,4 +16,6 @@ CYPHER 5 CALL db.awaitIndexes(3600);
 CYPHER 5 MATCH (row:`P``\u005cu0060) DETACH DELETE n //`) WHERE row.`_c360_table` IN ['h\'r`\\u0060/people']
 CALL (row) { MATCH (a:`P``\u005cu0060) DETACH DELETE n //` {`i``d\u005cu0060`: row.`i``d\u005cu0060`}) WHERE a.`_c360_table` IN ['h\'r`\\u0060/people'] CREATE (a)-[:`KNOWS``]->() //
 `]->(row) } IN TRANSACTIONS OF 10000 ROWS;
-// c360_graph end 6
+// c360 {"kind":"manifest"}
+CYPHER 5 MATCH (m:`_C360Load`) SET m.state = 'whole';
+// c360_graph end 8

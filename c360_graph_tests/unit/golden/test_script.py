@@ -95,9 +95,7 @@ def script(case: Case, rows: dict[str, bytes]) -> bytes:
     out = BytesIO()
     write_script(
         out,
-        header=header_for(
-            extracts, mapping.relationships, created="2025-11-03T00:00:00+00:00", log_id=7
-        ),
+        header=header_for(extracts, created="2025-11-03T00:00:00+00:00", log_id=7),
         extracts=extracts,
         mappings=mapping.relationships,
     )
@@ -123,4 +121,12 @@ def test_hostile_names_make_no_statement_of_their_own() -> None:
         statement.facts.kind if statement.facts else None
         for statement in read_statements(BytesIO(script(hostile(), {})))
     ]
-    assert kinds == ["constraint", "constraint", "index", "await", "relationships"]
+    assert kinds == [
+        "manifest",
+        "constraint",
+        "constraint",
+        "index",
+        "await",
+        "relationships",
+        "manifest",
+    ]
