@@ -19,10 +19,10 @@ _ELEMENT_END, _ESCAPE, _JSON_MARK = 31, 29, 28
 EXACT_FLOAT_DIGITS = 15
 """Decimal digits that every IEEE double holds exactly (C's DBL_DIG)."""
 
-_LARGEST_EXPONENT, _SMALLEST_EXPONENT = 308, -307
+_MOST_WHOLE_DIGITS, _MOST_DECIMALS = 308, 307
 
 _ERA_START, _ERA_END = "0001-01-01", "10000-01-01"
-# A time zone moves a timestamp by less than a day.
+# Zones differ by less than a day.
 _ERA_START_ANYWHERE, _ERA_END_ANYWHERE = "0001-01-02 00:00", "9999-12-31 00:00"
 _FIRST_ANYWHERE, _LAST_ANYWHERE = "4714-11-25 00:00 BC", "294276-12-31 00:00"
 
@@ -72,10 +72,10 @@ def sql_literal(text: str) -> str:
 
 def _fits_float(numeric: ColumnType) -> bool:
     """Whether every value of a numeric(precision, scale) survives as a double, digit by digit."""
-    if numeric.precision is None or numeric.precision > EXACT_FLOAT_DIGITS:
+    digits, scale = numeric.precision, numeric.scale or 0
+    if digits is None or digits > EXACT_FLOAT_DIGITS:
         return False
-    scale = numeric.scale or 0
-    return numeric.precision - scale <= _LARGEST_EXPONENT and -scale >= _SMALLEST_EXPONENT
+    return digits - scale <= _MOST_WHOLE_DIGITS and scale <= _MOST_DECIMALS
 
 
 def _as_is(value: str) -> str:
@@ -95,23 +95,22 @@ def _infinite(value: str) -> str:
 
 
 def _zoned(value: str) -> str:
-    """ISO 8601 with the sign Neo4j wants for years beyond four digits and before Christ."""
-    return (
-        f"CASE WHEN {value} >= '{_ERA_START} 00:00+00' AND {value} < '{_ERA_END} 00:00+00'"
-        f" THEN replace({value}::text, ' ', 'T')"
-        f" WHEN NOT isfinite({value}) THEN NULL"
-        f" WHEN {value} >= '{_ERA_END} 00:00+00' THEN '+' || replace({value}::text, ' ', 'T')"
-        f" ELSE {_year_before_era(value)} || to_char({value}, '-MM-DD\"T\"HH24:MI:SS.US') || 'Z' END"
-    )
+    return _iso_8601(value, offset="+00", zone="Z")
 
 
 def _local(value: str) -> str:
+    return _iso_8601(value, offset="", zone="")
+
+
+def _iso_8601(value: str, *, offset: str, zone: str) -> str:
+    """With the sign Neo4j wants for years beyond four digits and before Christ."""
+    start, end = f"'{_ERA_START} 00:00{offset}'", f"'{_ERA_END} 00:00{offset}'"
     return (
-        f"CASE WHEN {value} >= '{_ERA_START} 00:00' AND {value} < '{_ERA_END} 00:00'"
-        f" THEN replace({value}::text, ' ', 'T')"
+        f"CASE WHEN {value} >= {start} AND {value} < {end} THEN replace({value}::text, ' ', 'T')"
         f" WHEN NOT isfinite({value}) THEN NULL"
-        f" WHEN {value} >= '{_ERA_END} 00:00' THEN '+' || replace({value}::text, ' ', 'T')"
-        f" ELSE {_year_before_era(value)} || to_char({value}, '-MM-DD\"T\"HH24:MI:SS.US') END"
+        f" WHEN {value} >= {end} THEN '+' || replace({value}::text, ' ', 'T')"
+        f" ELSE {_year_before_era(value)} || to_char({value}, '-MM-DD\"T\"HH24:MI:SS.US')"
+        f" || '{zone}' END"
     )
 
 
@@ -128,10 +127,6 @@ def _year_before_era(value: str) -> str:
     """1 BC is year 0 of ISO 8601; NULL stays NULL."""
     year = f"(extract(year from {value}) + 1)::int"
     return f"CASE WHEN {year} = 0 THEN '0000' ELSE '-' || lpad(abs({year})::text, 4, '0') END"
-
-
-def _time(value: str) -> str:
-    return f"CASE WHEN {value} < '24:00' THEN {value}::text END"
 
 
 def _time_with_zone(value: str) -> str:
@@ -197,7 +192,7 @@ _BY_BASE: dict[str, PropertyType] = {
     "date": PropertyType(name="DATE", render=_date, convert=_call("date"), lost=_infinite),
     "time": PropertyType(
         name="LOCAL TIME",
-        render=_time,
+        render=lambda value: f"CASE WHEN {value} < '24:00' THEN {value}::text END",
         convert=_call("localtime"),
         lost=lambda value: f"({value} >= '24:00')::int",
     ),
@@ -234,11 +229,10 @@ def _timestamp_in(time_zone: str) -> PropertyType:
             f" WHEN {between(value, _FIRST_ANYWHERE, _LAST_ANYWHERE)} THEN {_zoned(moment)} END"
         )
 
-    return replace(
-        _ZONED,
-        render=render,
-        lost=lambda value: f"(NOT {between(value, _FIRST_ANYWHERE, _LAST_ANYWHERE)})::int",
-    )
+    def lost(value: str) -> str:
+        return f"(NOT {between(value, _FIRST_ANYWHERE, _LAST_ANYWHERE)})::int"
+
+    return replace(_ZONED, render=render, lost=lost)
 
 
 def _list_type(column_type: ColumnType, time_zone: str | None) -> PropertyType:
