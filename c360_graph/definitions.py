@@ -15,7 +15,9 @@ from c360_graph.assets.cypher_script import cypher_script_asset
 from c360_graph.assets.neo4j_graph import neo4j_graph_asset
 from c360_graph.assets.source_table import source_table_asset
 from c360_graph.automation import audit_sensor, control_rows_sensor, graph_job, nightly_schedule
-from c360_graph.checks import control_rows_check
+from c360_graph.checks.exclusions import excluded_properties_check, excluded_values_check
+from c360_graph.checks.mapping import mapping_checks
+from c360_graph.checks.relationships import graph_checks
 from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.mapping.model import GraphMapping
@@ -61,7 +63,12 @@ def build_definitions(*, state: MappingState, settings: Settings) -> dg.Definiti
             cypher_script_asset(mapping=mapping, rows=state.rows),
             neo4j_graph_asset(mapping=mapping, rows=state.rows),
         ],
-        asset_checks=[control_rows_check(mapping=mapping, warnings=state.warnings)],
+        asset_checks=[
+            mapping_checks(mapping=mapping, catalogs=state.catalogs, warnings=state.warnings),
+            graph_checks(mapping=mapping, rows=state.rows),
+            excluded_properties_check(mapping=mapping),
+            excluded_values_check(mapping=mapping, rows=state.rows),
+        ],
         jobs=[graph_job()],
         schedules=[nightly_schedule(settings)],
         sensors=[

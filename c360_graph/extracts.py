@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -39,6 +39,8 @@ class ExtractManifest(Frozen):
 
     table: TableMapping
     rows: int
+    source_rows: int
+    """Rows of the table in the snapshot that was read."""
     rows_left_out: int = 0
     values_absent: dict[str, int]
     file_bytes: int
@@ -114,28 +116,49 @@ class ExtractStore:
             ) from None
         return Extract(folder, manifest)
 
+    def former(self, asset_key: tuple[str, str]) -> Extract | None:
+        """The extract before the latest, None where none is kept."""
+        return next(iter(self._older(asset_key)), None)
+
     def prune(self, asset_key: tuple[str, str], *, keep: int) -> int:
         """Remove all but the newest `keep` committed extracts; returns how many were removed.
 
-        Folders newer than the latest are left alone: another run may be writing one.
+        Of the former ones those go too that hold a column otherwise than the latest does: what was
+        excluded since is in no file. Folders newer than the latest are left alone: another run may be
+        writing one.
         """
         latest = self.latest(asset_key)
         if latest is None:
             return 0
-        folders = sorted(
-            (
-                f
-                for f in latest.folder.parent.iterdir()
-                if f.is_dir() and f.name < latest.folder.name
-            ),
-            reverse=True,
-        )
-        committed = [f for f in folders if (f / _MANIFEST).exists()]
-        kept = set(committed[: keep - 1])
-        removed = [folder for folder in folders if folder not in kept]
+        allowed = [old for old in self._older(asset_key) if _holds_no_more(old, latest)]
+        kept = {old.folder for old in allowed[: keep - 1]}
+        removed = [folder for folder in _older_folders(latest) if folder not in kept]
         for folder in removed:
             shutil.rmtree(folder, ignore_errors=True)
         return len(removed)
+
+    def _older(self, asset_key: tuple[str, str]) -> Iterator[Extract]:
+        """Committed extracts before the latest that can be read, the newest first."""
+        latest = self.latest(asset_key)
+        for folder in _older_folders(latest) if latest else ():
+            with suppress(OSError, ValidationError):
+                content = (folder / _MANIFEST).read_bytes()
+                yield Extract(folder, ExtractManifest.model_validate_json(content))
+
+
+def _older_folders(latest: Extract) -> list[Path]:
+    folders = (f for f in latest.folder.parent.iterdir() if f.is_dir())
+    return sorted((f for f in folders if f.name < latest.folder.name), reverse=True)
+
+
+def _holds_no_more(old: Extract, latest: Extract) -> bool:
+    """Whether an extract treats every column that the latest knows as that one does."""
+    excluded = {column.column for column in latest.manifest.table.excluded}
+    treated = {prop.column: prop.treatment for prop in latest.manifest.table.properties}
+    return all(
+        prop.column not in excluded and treated.get(prop.column, prop.treatment) == prop.treatment
+        for prop in old.manifest.table.properties
+    )
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def cypher_script_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.Asset
             )
             for refusal in parts.refusals:
                 context.log.error(f"Left out of the script: {refusal}")
-            prune_scripts(run_log, keep=settings.c360_keep_scripts)
+            prune_scripts(run_log, keep=settings.c360_keep_scripts, rules=parts.rules)
         return dg.MaterializeResult(metadata=script_facts(written, log_id=log_id))
 
     return cypher_script

@@ -43,6 +43,8 @@ class ScriptHeader(Frozen):
     """Rows of all `nodes` and `links` batches."""
     labels: dict[str, int] = Field(default_factory=dict)
     """Nodes that each label gets."""
+    rules: str = ""
+    """Changes when an exclusion rule does: a script of other rules may hold what none may hold now."""
 
 
 class StatementFacts(Frozen):
@@ -83,7 +85,7 @@ class TableExtract:
 
 
 def header_for(
-    extracts: Iterable[TableExtract], *, created: str, log_id: int | None
+    extracts: Iterable[TableExtract], *, created: str, log_id: int | None, rules: str = ""
 ) -> ScriptHeader:
     """The header of a script over these extracts."""
     labels: dict[str, int] = {}
@@ -94,7 +96,9 @@ def header_for(
             labels[extract.table.node_label] = (
                 labels.get(extract.table.node_label, 0) + extract.rows
             )
-    return ScriptHeader(format=FORMAT, created=created, log_id=log_id, rows=rows, labels=labels)
+    return ScriptHeader(
+        format=FORMAT, created=created, log_id=log_id, rows=rows, labels=labels, rules=rules
+    )
 
 
 def script_manifest(

@@ -8,7 +8,7 @@ from c360_graph.mapping.control_rows import Frozen
 class ColumnType(Frozen):
     """A column's type with its domains followed down to the type that stores the value.
 
-    `base` is pg_type.typname (`timestamptz`, `int4`, an enum's own name), `kind` is pg_type.typtype
+    `base` is pg_type.typname (`timestamptz`, `int4`), with its schema where that is not pg_catalog, `kind` is pg_type.typtype
     (b base, e enum, r range, m multirange, c composite). An array has its element's type in
     `element` and in `dimensions` what was declared, which PostgreSQL itself does not enforce.
     """
@@ -53,6 +53,8 @@ class SourceCatalog(Frozen):
     source_id: int
     tables: tuple[CatalogTable, ...] = ()
     table_names: tuple[str, ...] = ()
+    mappable_names: tuple[str, ...] = ()
+    """Without partitions, whose rows their parent has."""
 
     def table(self, name: str) -> CatalogTable | None:
         """The table of that exact name."""

@@ -23,10 +23,12 @@ class GraphParts:
     tables: tuple[TableExtract, ...]
     relationships: tuple[RelationshipMapping, ...]
     refusals: tuple[Refusal, ...]
+    rules: str
+    """Fingerprint of the exclusion rules that the extracts follow."""
 
     def header(self, *, created: str, log_id: int | None) -> ScriptHeader:
         """The header of a script, or of a load, of these parts."""
-        return header_for(self.tables, created=created, log_id=log_id)
+        return header_for(self.tables, created=created, log_id=log_id, rules=self.rules)
 
 
 def gather_parts(*, mapping: GraphMapping, rows: ControlRows, store: ExtractStore) -> GraphParts:
@@ -44,7 +46,11 @@ def gather_parts(*, mapping: GraphMapping, rows: ControlRows, store: ExtractStor
         for e in extracts
     )
     return GraphParts(
-        extracts=extracts, tables=tables, relationships=relationships, refusals=refusals
+        extracts=extracts,
+        tables=tables,
+        relationships=relationships,
+        refusals=refusals,
+        rules=_rules_fingerprint(rows),
     )
 
 
@@ -100,3 +106,8 @@ def _digest(extract: Extract) -> str:
         rows = hashlib.file_digest(file, "blake2b").hexdigest()
     described = extract.manifest.table.model_dump_json()
     return hashlib.blake2b(f"{rows} {described}".encode(), digest_size=16).hexdigest()
+
+
+def _rules_fingerprint(rows: ControlRows) -> str:
+    rules = "\n".join(rule.model_dump_json() for rule in rows.exclusions)
+    return hashlib.blake2b(rules.encode(), digest_size=8).hexdigest()

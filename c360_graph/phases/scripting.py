@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from c360_graph.cypher.script import write_script
+from c360_graph.cypher.statements import read_header
 from c360_graph.errors import ScriptError
 from c360_graph.extracts import PRIVATE_FOLDER, file_stamp, open_private
 from c360_graph.phases.graph_parts import GraphParts
@@ -64,14 +65,16 @@ def script_to_load(run_log: RunLog, *, log_id: int) -> Path:
     raise ScriptError("No script has been written yet, or none is left. Materialize cypher_script.")
 
 
-def prune_scripts(run_log: RunLog, *, keep: int) -> int:
+def prune_scripts(run_log: RunLog, *, keep: int, rules: str) -> int:
     """Remove all but the newest `keep` script files; the last one loaded stays too.
 
-    The rows of cypher_scripts stay as the history of what was made.
+    A script written under other exclusion rules is removed even then: it may hold what no file may
+    hold now. The rows of cypher_scripts stay as the history of what was made.
     """
     there = [s for s in run_log.scripts() if Path(s.file_path).exists()]
-    loaded = [s for s in there if s.last_run_time is not None]
-    kept = {s.script_id for s in there[:keep]}
+    allowed = [s for s in there if _rules_of(Path(s.file_path)) == rules]
+    loaded = [s for s in allowed if s.last_run_time is not None]
+    kept = {s.script_id for s in allowed[:keep]}
     if loaded:
         kept.add(max(loaded, key=lambda s: str(s.last_run_time)).script_id)
     removed = [s for s in there if s.script_id not in kept]
@@ -79,3 +82,10 @@ def prune_scripts(run_log: RunLog, *, keep: int) -> int:
         with contextlib.suppress(OSError):
             Path(script.file_path).unlink()
     return len(removed)
+
+
+def _rules_of(path: Path) -> str | None:
+    with contextlib.suppress(OSError, ScriptError), path.open("rb") as file:
+        header = read_header(file)
+        return header.rules if header else None
+    return None

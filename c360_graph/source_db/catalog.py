@@ -13,7 +13,8 @@ from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType, 
 from c360_graph.mapping.control_rows import SourceRow
 
 _TABLES = """
-SELECT c.oid::bigint AS oid, c.relname::text AS name, c.relkind::text AS kind, c.reltuples::bigint AS estimate
+SELECT c.oid::bigint AS oid, c.relname::text AS name, c.relkind::text AS kind, c.reltuples::bigint AS estimate,
+    c.relispartition AS is_partition
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY c.relname
@@ -143,6 +144,7 @@ def read_catalog(
     return SourceCatalog(
         source_id=source.source_id,
         table_names=tuple(table.name for table in tables),
+        mappable_names=tuple(table.name for table in tables if not table.is_partition),
         tables=tuple(
             CatalogTable(
                 schema_name=source.db_schema,

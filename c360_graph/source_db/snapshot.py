@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import psycopg
 
@@ -43,6 +43,10 @@ class SourceSnapshot:
     def catalog(self, table_names: frozenset[str]) -> SourceCatalog:
         """The schema's table names, and the named tables in full."""
         return read_catalog(self._connection, self.source, table_names)
+
+    def fetch(self, statement: str) -> list[tuple[Any, ...]]:
+        """All rows of a statement; of few rows only."""
+        return self._connection.execute(statement).fetchall()
 
     def set_hash_pads(self, pads: HashPads) -> None:
         """Give the `hash` treatment its key, as bound values that live as long as the transaction."""

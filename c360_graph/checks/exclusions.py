@@ -1,0 +1,126 @@
+"""Checks that excluded columns are nowhere: not in the graph, not in extract or script."""
+
+import mmap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import dagster as dg
+
+from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
+from c360_graph.assets.failures import failing_clearly
+from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
+from c360_graph.checks.outcome import outcome
+from c360_graph.control_db import ControlDatabase
+from c360_graph.cypher.quoting import copy_literal, identifier, string_literal
+from c360_graph.extracts import ExtractStore
+from c360_graph.mapping.control_rows import ControlRows
+from c360_graph.mapping.model import GraphMapping
+from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.phases.graph_parts import gather_parts
+from c360_graph.phases.scripting import script_to_load
+from c360_graph.resources import Neo4jResource, PostgresResource
+from c360_graph.run_log import RunLog
+from c360_graph.settings import load_settings
+from c360_graph.source_db.samples import distinctive_values
+from c360_graph.source_db.snapshot import open_snapshot
+
+GRAPH_CHECK, FILES_CHECK = "excluded_properties_are_absent", "excluded_values_are_in_no_file"
+
+
+def excluded_properties_check(*, mapping: GraphMapping) -> dg.AssetChecksDefinition:
+    """No node of a mapped label has a property that is an excluded column of its table."""
+
+    @dg.asset_check(
+        asset=GRAPH_KEY,
+        name=GRAPH_CHECK,
+        description="No node has a property that a rule excludes.",
+    )
+    def excluded_properties_are_absent(neo4j: Neo4jResource) -> dg.AssetCheckResult:
+        with failing_clearly(), neo4j.graph() as graph:
+            found = list(_present_properties(graph, mapping))
+        return outcome(GRAPH_KEY, GRAPH_CHECK, found, dg.AssetCheckSeverity.ERROR)
+
+    return excluded_properties_are_absent
+
+
+def excluded_values_check(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksDefinition:
+    """No file holds any of a sample of values that the sources keep in excluded columns."""
+
+    @dg.asset_check(
+        asset=SCRIPT_KEY,
+        name=FILES_CHECK,
+        description="A sample of the excluded columns' values is in no extract and not in the script.",
+    )
+    def excluded_values_are_in_no_file(
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+    ) -> dg.AssetCheckResult:
+        with failing_clearly():
+            control = postgres.control_database()
+            run_log = RunLog(control)
+            script = script_to_load(run_log, log_id=run_log.open_run(context.run.run_id))
+            store = ExtractStore(load_settings().c360_data_dir)
+            parts = gather_parts(mapping=mapping, rows=rows, store=store)
+            files = [script, *(extract.rows_path for extract in parts.extracts)]
+            found, looked_for = [], 0
+            for place, values in _excluded_values(mapping, control):
+                looked_for += len(values)
+                found += [
+                    f"{path.name} of {path.parent} holds a value of {place}"
+                    for path in files
+                    if holds_any(path, values)
+                ]
+        error = dg.AssetCheckSeverity.ERROR
+        return outcome(SCRIPT_KEY, FILES_CHECK, found, error, values_looked_for=looked_for)
+
+    return excluded_values_are_in_no_file
+
+
+def holds_any(path: Path, values: Iterable[str]) -> bool:
+    """Whether a file holds one of the texts, as it is or in the quoting of an extract or a script."""
+    if path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return any(content.find(form) >= 0 for value in values for form in _forms(value))
+
+
+def _forms(value: str) -> set[bytes]:
+    as_is = value.encode()
+    return {as_is, copy_literal(as_is)[1:-1], string_literal(value)[1:-1].encode()}
+
+
+def _present_properties(graph: Graph, mapping: GraphMapping) -> Iterator[str]:
+    for table in mapping.tables:
+        shared = {
+            p.column
+            for t in mapping.tables
+            if t.node_label == table.node_label
+            for p in t.properties
+        }
+        for column in table.excluded if table.node_label else ():
+            # A label that two tables feed may have the property from the other one.
+            if column.column in shared:
+                continue
+            label, name = identifier(table.node_label or ""), identifier(column.column)
+            count = graph.rows(
+                f"CYPHER 5 MATCH (n:{label}) WHERE n.{name} IS NOT NULL RETURN count(n) AS n"
+            )[0]["n"]
+            if count:
+                yield (
+                    f"{count:,} nodes of {table.node_label} have {column.column}, excluded by"
+                    f" field_exclusion_rules row {column.rule_id}. Load again."
+                )
+
+
+def _excluded_values(
+    mapping: GraphMapping, control: ControlDatabase
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for table in mapping.tables:
+        if not table.excluded:
+            continue
+        credentials = control.source_credentials(table.source)
+        with open_snapshot(table.source, credentials) as snapshot:
+            for column in table.excluded:
+                yield (
+                    f"{table.place}.{column.column}",
+                    distinctive_values(snapshot, table, column.column),
+                )

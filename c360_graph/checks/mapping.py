@@ -1,0 +1,90 @@
+"""Checks of `cypher_script` that compare control rows and sources: refused rows, unmapped tables, drift."""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from c360_graph.assets.cypher_script import KEY
+from c360_graph.checks.outcome import outcome
+from c360_graph.extracts import ExtractStore
+from c360_graph.mapping.catalog import SourceCatalog
+from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.settings import load_settings
+
+HONOURED, MAPPED = "control_rows_are_honoured", "every_table_is_mapped"
+DRIFT = "columns_have_not_drifted"
+
+
+def mapping_checks(
+    *, mapping: GraphMapping, catalogs: tuple[SourceCatalog, ...], warnings: tuple[str, ...]
+) -> dg.AssetChecksDefinition:
+    """Three checks in one step."""
+
+    @dg.multi_asset_check(
+        name="mapping_fits_sources",
+        specs=[
+            dg.AssetCheckSpec(
+                HONOURED, asset=KEY, description="Every active control row is part of the graph."
+            ),
+            dg.AssetCheckSpec(
+                MAPPED, asset=KEY, description="Every table of the sources is mapped."
+            ),
+            dg.AssetCheckSpec(
+                DRIFT,
+                asset=KEY,
+                description="Tables have the columns and types they had at the run before.",
+            ),
+        ],
+    )
+    def mapping_fits_sources() -> Iterator[dg.AssetCheckResult]:
+        refused = [*(str(refusal) for refusal in mapping.refusals), *warnings]
+        store = ExtractStore(load_settings().c360_data_dir)
+        error, warn = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+        yield outcome(KEY, HONOURED, refused, error, refused_rows=len(mapping.refusals))
+        unmapped = unmapped_tables(mapping, catalogs)
+        yield outcome(KEY, MAPPED, unmapped, warn, unmapped_tables=len(unmapped))
+        yield outcome(KEY, DRIFT, drifted_columns(mapping.tables, store), warn)
+
+    return mapping_fits_sources
+
+
+def unmapped_tables(mapping: GraphMapping, catalogs: Sequence[SourceCatalog]) -> list[str]:
+    """`source/table` of each table that no control row maps; a partition is its parent's."""
+    mapped = {(table.source.source_id, table.table_name) for table in mapping.tables}
+    names = {table.source.source_id: table.source.source_name for table in mapping.tables}
+    return sorted(
+        f"{names.get(catalog.source_id, f'source {catalog.source_id}')}/{name} is not mapped"
+        for catalog in catalogs
+        for name in catalog.mappable_names
+        if (catalog.source_id, name) not in mapped
+    )
+
+
+def drifted_columns(tables: Sequence[TableMapping], store: ExtractStore) -> list[str]:
+    """What changed between the two latest extracts of each table."""
+    changes: list[str] = []
+    for table in tables:
+        latest, former = store.latest(table.asset_key), store.former(table.asset_key)
+        if latest is not None and former is not None:
+            changes += column_changes(former.manifest.table, latest.manifest.table)
+    return changes
+
+
+def column_changes(old: TableMapping, new: TableMapping) -> Iterator[str]:
+    """What happened to the source's columns; a change of the exclusion rules is none."""
+    before, after = _columns(old), _columns(new)
+    for name in sorted(after.keys() - before.keys()):
+        yield f"{new.place}: {name} was added"
+    for name in sorted(before.keys() - after.keys()):
+        yield f"{new.place}: {name} was dropped"
+    for name in sorted(before.keys() & after.keys()):
+        was, now = before[name], after[name]
+        if was and now and was != now:
+            yield f"{new.place}: {name} was {was} and is {now}"
+
+
+def _columns(table: TableMapping) -> dict[str, str | None]:
+    """Name and type; of an excluded column only that it is there."""
+    return {p.column: p.type.name for p in table.properties} | {
+        e.column: None for e in table.excluded
+    }

@@ -1,0 +1,19 @@
+"""The result of a check from what it found."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+
+def outcome(
+    asset: str, name: str, found: Sequence[str], severity: dg.AssetCheckSeverity, **facts: int
+) -> dg.AssetCheckResult:
+    """Passed where nothing was found; otherwise all that was, a paragraph each."""
+    return dg.AssetCheckResult(
+        check_name=name,
+        asset_key=dg.AssetKey(asset),
+        passed=not found,
+        severity=severity,
+        description="\n\n".join(found) or "All as it should be.",
+        metadata=facts,
+    )

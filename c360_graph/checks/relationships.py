@@ -1,0 +1,132 @@
+"""Checks of `neo4j_graph` that compare it with what the extracts say: counts, orphans, ambiguous joins."""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from c360_graph.assets.failures import failing_clearly
+from c360_graph.assets.neo4j_graph import KEY
+from c360_graph.checks.outcome import outcome
+from c360_graph.cypher import cleanup
+from c360_graph.extracts import ExtractStore
+from c360_graph.mapping.control_rows import ControlRows
+from c360_graph.mapping.graph_manifest import edges_of
+from c360_graph.mapping.model import GraphMapping
+from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.phases.expectations import Expectation, expected_relationships
+from c360_graph.phases.graph_parts import GraphParts, gather_parts
+from c360_graph.resources import Neo4jResource
+from c360_graph.settings import load_settings
+
+NODES, RELATIONSHIPS = "node_counts_match", "relationship_counts_match"
+ORPHANS, AMBIGUOUS = "no_row_is_an_orphan", "no_join_is_ambiguous"
+
+
+def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksDefinition:
+    """Four checks that read the extracts once."""
+
+    @dg.multi_asset_check(
+        name="graph_matches_extracts",
+        specs=[
+            dg.AssetCheckSpec(
+                NODES,
+                asset=KEY,
+                description="Source, extract and graph hold as many rows as nodes.",
+            ),
+            dg.AssetCheckSpec(
+                RELATIONSHIPS,
+                asset=KEY,
+                description="The graph has as many relationships as joining the extracts gives.",
+            ),
+            dg.AssetCheckSpec(
+                ORPHANS, asset=KEY, description="Every reference of a row finds a partner."
+            ),
+            dg.AssetCheckSpec(
+                AMBIGUOUS, asset=KEY, description="No reference of a row finds several partners."
+            ),
+        ],
+    )
+    def graph_matches_extracts(neo4j: Neo4jResource) -> Iterator[dg.AssetCheckResult]:
+        with failing_clearly(), neo4j.graph() as graph:
+            store = ExtractStore(load_settings().c360_data_dir)
+            parts = gather_parts(mapping=mapping, rows=rows, store=store)
+            expectations = expected_relationships(parts)
+            results = [
+                node_counts(graph, parts),
+                relationship_counts(graph, expectations),
+                orphans(expectations),
+                ambiguous_joins(expectations),
+            ]
+        yield from results
+
+    return graph_matches_extracts
+
+
+def node_counts(graph: Graph, parts: GraphParts) -> dg.AssetCheckResult:
+    """Rows of the source's snapshot, lines of the extract, nodes of the label."""
+    wrong: list[str] = []
+    labels: dict[str, int] = {}
+    for extract in parts.extracts:
+        manifest = extract.manifest
+        with extract.open() as file:
+            lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+        if not lines == manifest.rows == manifest.source_rows - manifest.rows_left_out:
+            wrong.append(
+                f"{manifest.table.place}: {manifest.source_rows:,} rows in the source,"
+                f" {manifest.rows_left_out:,} left out, {lines:,} in the extract"
+            )
+        if manifest.table.node_label is not None:
+            label = manifest.table.node_label
+            labels[label] = labels.get(label, 0) + lines
+    for label, lines in labels.items():
+        nodes = graph.rows(cleanup.count_nodes(label))[0]["count"]
+        if nodes != lines:
+            wrong.append(f"{label}: {lines:,} rows in the extracts, {nodes:,} nodes")
+    return outcome(KEY, NODES, wrong, dg.AssetCheckSeverity.ERROR)
+
+
+def relationship_counts(graph: Graph, expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
+    """Relationships between two labels against the join of their extracts."""
+    expected: dict[tuple[str, str, str], int] = {}
+    for expectation in expectations:
+        edges = edges_of(expectation.mapping)
+        expected[edges] = expected.get(edges, 0) + expectation.relationships
+    wrong = []
+    for (kind, from_label, to_label), count in expected.items():
+        text = cleanup.count_relationships_between(
+            relationship_type=kind, from_label=from_label, to_label=to_label
+        )
+        there = graph.rows(text)[0]["count"]
+        if there != count:
+            wrong.append(
+                f"(:{from_label})-[:{kind}]->(:{to_label}): {count:,} by the extracts, {there:,} in"
+                " the graph"
+            )
+    return outcome(KEY, RELATIONSHIPS, wrong, dg.AssetCheckSeverity.ERROR)
+
+
+def orphans(expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
+    """Rows whose join found nothing."""
+    found = [
+        f"{_named(e)}: {e.orphans:,} rows find nothing, such as {'; '.join(e.orphan_sample)}"
+        for e in expectations
+        if e.orphans
+    ]
+    total = sum(e.orphans for e in expectations)
+    return outcome(KEY, ORPHANS, found, dg.AssetCheckSeverity.WARN, orphans=total)
+
+
+def ambiguous_joins(expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
+    """Rows whose join found several partners."""
+    found = [
+        f"{_named(e)}: {e.ambiguous:,} rows find several, such as {'; '.join(e.ambiguous_sample)}"
+        for e in expectations
+        if e.ambiguous
+    ]
+    total = sum(e.ambiguous for e in expectations)
+    return outcome(KEY, AMBIGUOUS, found, dg.AssetCheckSeverity.WARN, ambiguous_rows=total)
+
+
+def _named(expectation: Expectation) -> str:
+    mapping = expectation.mapping
+    return f"{mapping.relationship_type} (relationship_mappings row {mapping.relationship_id})"

@@ -1,0 +1,226 @@
+"""What the relationships must be, counted from the extracts alone: no source and no graph is asked.
+
+An engine that spills to the disk joins the extract files, so that memory stays small at any size.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import duckdb
+
+from c360_graph.errors import ExtractError
+from c360_graph.extracts import Extract
+from c360_graph.mapping.model import RelationshipMapping, TableMapping
+from c360_graph.phases.graph_parts import GraphParts
+from c360_graph.property_types import property_type
+
+MEMORY_LIMIT = "200MB"
+SAMPLE_ROWS = 5
+_SHORT_LINE, _LONGEST_LINE = 1_000_000, 200_000_000
+_NUMBERS = ("INTEGER", "FLOAT")
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What one mapping's join gives.
+
+    `orphans` are driving rows whose reference is there but finds nothing, `ambiguous` those that
+    find more than one partner; each with a few keys as a sample.
+    """
+
+    mapping: RelationshipMapping
+    relationships: int
+    orphans: int
+    orphan_sample: tuple[str, ...]
+    ambiguous: int
+    ambiguous_sample: tuple[str, ...]
+
+
+def expected_relationships(parts: GraphParts) -> tuple[Expectation, ...]:
+    """Join the extracts as each mapping says.
+
+    Raises:
+        ExtractError: an extract cannot be read.
+    """
+    with _engine() as engine:
+        return tuple(_expect(engine, mapping, parts) for mapping in parts.relationships)
+
+
+@contextmanager
+def _engine() -> Iterator[duckdb.DuckDBPyConnection]:
+    with (
+        tempfile.TemporaryDirectory(prefix="c360_joins_") as folder,
+        duckdb.connect(
+            ":memory:",
+            config={"memory_limit": MEMORY_LIMIT, "threads": 2, "temp_directory": folder},
+        ) as connection,
+    ):
+        yield connection
+
+
+def _expect(
+    engine: duckdb.DuckDBPyConnection, mapping: RelationshipMapping, parts: GraphParts
+) -> Expectation:
+    matches = _matches(mapping, parts)
+    try:
+        total, orphans, ambiguous = _one_row(
+            engine,
+            f"SELECT coalesce(sum(found), 0), count(*) FILTER (found = 0),"
+            f" count(*) FILTER (found > 1) FROM ({matches})",
+        )
+        return Expectation(
+            mapping=mapping,
+            relationships=int(total),
+            orphans=int(orphans),
+            orphan_sample=_sample(engine, matches, "found = 0") if orphans else (),
+            ambiguous=int(ambiguous),
+            ambiguous_sample=_sample(engine, matches, "found > 1") if ambiguous else (),
+        )
+    except duckdb.Error as error:
+        raise ExtractError(
+            f"The extracts of relationship_mappings row {mapping.relationship_id} cannot be joined:"
+            f" {str(error).splitlines()[0][:200]}. Materialize its tables again."
+        ) from None
+
+
+def _matches(mapping: RelationshipMapping, parts: GraphParts) -> str:
+    """SQL: one row for each driving row whose references are not NULL: its key, how many it found."""
+    from_tables = _tables(parts, mapping.from_label, mapping.from_tables)
+    to_tables = _tables(parts, mapping.to_label, mapping.to_tables)
+    if mapping.junction is not None:
+        (junction,) = (
+            t for t in parts.extracts if t.manifest.table.asset_key == mapping.junction.table
+        )
+        driving = [junction]
+        sides = [(from_tables, mapping.junction.from_pairs), (to_tables, mapping.junction.to_pairs)]
+    elif mapping.seek == "from":
+        driving, sides = to_tables, [(from_tables, mapping.pairs)]
+    else:
+        swapped = tuple((right, left) for left, right in mapping.pairs)
+        driving, sides = from_tables, [(to_tables, swapped)]
+    columns = tuple(dict.fromkeys(column for _, pairs in sides for _, column in pairs))
+    found = " * ".join(f"coalesce(s{i}.n, 0)" for i in range(len(sides)))
+    joins = " ".join(
+        f"LEFT JOIN ({_counted(tables, pairs, driving)}) AS s{i} ON "
+        + " AND ".join(f"s{i}.j{n} = d.{_quoted(column)}" for n, (_, column) in enumerate(pairs))
+        for i, (tables, pairs) in enumerate(sides)
+    )
+    present = " AND ".join(f"d.{_quoted(column)} IS NOT NULL" for column in columns)
+    rows = _rows(driving, columns, _number_columns(sides, driving))
+    return f"SELECT d._key, {found} AS found FROM ({rows}) AS d {joins} WHERE {present}"
+
+
+def _counted(tables: list[Extract], pairs: Pairs, driving: list[Extract]) -> str:
+    """How many rows of the sought side have each combination of the joined columns."""
+    sought = tuple(column for column, _ in pairs)
+    numbers = {
+        column
+        for column, other in pairs
+        if _are_numbers(tables, column) and _are_numbers(driving, other)
+    }
+    chosen = ", ".join(f"{_quoted(column)} AS j{n}" for n, column in enumerate(sought))
+    grouped = ", ".join(f"j{n}" for n in range(len(sought)))
+    rows = _rows(tables, tuple(dict.fromkeys(sought)), numbers)
+    return (
+        f"SELECT {grouped}, count(*) AS n FROM (SELECT {chosen} FROM ({rows})) GROUP BY {grouped}"
+    )
+
+
+def _number_columns(sides: list[tuple[list[Extract], Pairs]], driving: list[Extract]) -> set[str]:
+    return {
+        column
+        for tables, pairs in sides
+        for sought, column in pairs
+        if _are_numbers(tables, sought) and _are_numbers(driving, column)
+    }
+
+
+def _are_numbers(tables: list[Extract], column: str) -> bool:
+    """Numbers of different types are written differently: 1 and 1.00 are equal all the same."""
+    return all(
+        property_type(prop.type, treatment=prop.treatment).name in _NUMBERS
+        for extract in tables
+        if (prop := extract.manifest.table.property_of(column)) is not None
+    )
+
+
+def _rows(tables: list[Extract], columns: tuple[str, ...], numbers: set[str]) -> str:
+    """The rows of all tables of a side: a key to show, and the columns, NULL where a table has none."""
+    return " UNION ALL ".join(_table_rows(extract, columns, numbers) for extract in tables)
+
+
+def _table_rows(extract: Extract, columns: tuple[str, ...], numbers: set[str]) -> str:
+    table = extract.manifest.table
+    positions = {prop.column: f"c{i}" for i, prop in enumerate(table.properties)}
+
+    def value(column: str) -> str:
+        if column not in positions:
+            return f"NULL AS {_quoted(column)}"
+        text = positions[column]
+        if column in numbers:
+            text = f"TRY_CAST({text} AS DOUBLE)"
+        return f"{text} AS {_quoted(column)}"
+
+    key = [positions[column] for column in table.key or ()] or list(positions.values())[:1]
+    shown = f"{_literal(table.place + ' ')} || concat_ws(', ', {', '.join(key)}) AS _key"
+    return f"SELECT {', '.join([shown, *map(value, columns)])} FROM {_file(extract)}"
+
+
+def _file(extract: Extract) -> str:
+    """COPY's text form, its escapes left as they are: equal values have equal texts."""
+    names = ", ".join(f"'c{i}': 'VARCHAR'" for i, _ in enumerate(extract.manifest.table.properties))
+    size = min(max(extract.manifest.file_bytes, _SHORT_LINE), _LONGEST_LINE)
+    longest = f", max_line_size={size}, buffer_size={2 * size}" if _has_long_rows(extract) else ""
+    return (
+        f"read_csv({_literal(str(extract.rows_path))}, delim='\t', quote='', escape='', nullstr='\\N',"
+        f" header=false, auto_detect=false, columns={{{names}}}{longest})"
+    )
+
+
+def _tables(parts: GraphParts, label: str, places: tuple[str, ...]) -> list[Extract]:
+    return [
+        extract
+        for extract in parts.extracts
+        if extract.manifest.table.node_label == label
+        and _takes_part(extract.manifest.table, places)
+    ]
+
+
+def _takes_part(table: TableMapping, places: tuple[str, ...]) -> bool:
+    return not places or table.place in places
+
+
+def _has_long_rows(extract: Extract) -> bool:
+    """Whether a row may be longer than the engine takes by default (2 MB)."""
+    with extract.open() as file:
+        while block := file.read(_SHORT_LINE):
+            if b"\n" not in block and len(block) == _SHORT_LINE:
+                return True
+    return False
+
+
+def _sample(engine: duckdb.DuckDBPyConnection, matches: str, which: str) -> tuple[str, ...]:
+    rows = engine.execute(
+        f"SELECT _key FROM ({matches}) WHERE {which} ORDER BY _key LIMIT {SAMPLE_ROWS}"
+    ).fetchall()
+    return tuple(str(key)[:200] for (key,) in rows)
+
+
+def _one_row(engine: duckdb.DuckDBPyConnection, statement: str) -> tuple[int, int, int]:
+    row = engine.execute(statement).fetchone()
+    assert row is not None
+    return row[0], row[1], row[2]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

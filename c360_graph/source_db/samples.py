@@ -1,0 +1,34 @@
+"""A few values of a column, for looking for them where they must not be."""
+
+from __future__ import annotations
+
+from c360_graph.mapping.model import TableMapping
+from c360_graph.source_db.copy_query import quoted
+from c360_graph.source_db.snapshot import SourceSnapshot
+
+SAMPLE_ROWS = 200
+MOST_VALUES = 20
+SHORTEST = 8
+"""Characters: a shorter text stands in other columns by chance."""
+
+
+def distinctive_values(
+    snapshot: SourceSnapshot, table: TableMapping, column: str
+) -> tuple[str, ...]:
+    """Texts of some rows that are long and differ from row to row; none where the column's do not.
+
+    The values stay in memory: they go into no file, log or message.
+
+    Raises:
+        SourceError: the source refuses.
+    """
+    place = f"{quoted(table.source.db_schema)}.{quoted(table.table_name)}"
+    rows = snapshot.fetch(
+        f"SELECT {quoted(column)}::text FROM {place} WHERE {quoted(column)} IS NOT NULL"
+        f" LIMIT {SAMPLE_ROWS}"
+    )
+    texts = [str(row[0]) for row in rows]
+    long = list(dict.fromkeys(text for text in texts if len(text) >= SHORTEST))
+    if 2 * len(long) < len(texts):
+        return ()
+    return tuple(long[:MOST_VALUES])
