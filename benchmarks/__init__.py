@@ -1,0 +1,1 @@
+"""What the pipeline's speed is beside what one would use instead: `python -m benchmarks`."""

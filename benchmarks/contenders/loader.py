@@ -1,0 +1,30 @@
+"""This project's loader on a script that is there: `c360 load`."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from benchmarks.contenders.contender import Contender, Ground, Run
+from benchmarks.measurement import Usage
+
+_SECONDS = re.compile(r"statements in ([\d.]+) s")
+
+
+class OwnLoader(Contender):
+    """The second phase alone; the checks of the pipeline are on."""
+
+    title = "this project's loader on the script"
+
+    def prepare(self, ground: Ground) -> Run:
+        """The command as a user types it, without the lock that only pipelines need."""
+        start = "from c360_graph.cli import app; app()"
+        return Run(
+            command=[sys.executable, "-c", start, "load", str(ground.script), "--no-lock"],
+            environment=ground.target.neo4j.environment(),
+        )
+
+    def facts(self, ground: Ground, usage: Usage) -> dict[str, float]:
+        """The load's own time, without the start of Python."""
+        found = _SECONDS.search(usage.output)
+        return {"load": float(found.group(1))} if found else {}

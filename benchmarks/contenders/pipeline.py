@@ -1,0 +1,68 @@
+"""This project, whole: `dagster asset materialize` from PostgreSQL to Neo4j."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from benchmarks.contenders.contender import Contender, Ground, Run
+from benchmarks.measurement import Usage
+
+_STEP = re.compile(
+    r'STEP_SUCCESS - Finished execution of step "(?P<step>\w+)" in (?:(?P<minutes>\d+)m)?'
+    r"(?P<seconds>[\d.]+)(?P<unit>m?s)"
+)
+
+
+class WholePipeline(Contender):
+    """Extraction, script and load in one run."""
+
+    title = "this project, whole, from Dagster"
+
+    def prepare(self, ground: Ground) -> Run:
+        """A Dagster home of its own; data folder and control database are the dataset's."""
+        return pipeline_run(ground, clear=True)
+
+    def facts(self, ground: Ground, usage: Usage) -> dict[str, float]:
+        """Seconds of each step, and what of the whole is none of theirs."""
+        return step_seconds(usage)
+
+
+def pipeline_run(ground: Ground, *, clear: bool) -> Run:
+    """The command that materializes every asset."""
+    repository = Path(__file__).resolve().parents[2]
+    home = ground.folder / "dagster_home"
+    home.mkdir(exist_ok=True)
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
+    config = {"ops": {"neo4j_graph": {"config": {"clear_database": clear}}}}
+    command = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", "*"]
+    command += ["-m", "c360_graph.definitions", "--config-json", json.dumps(config)]
+    return Run(
+        command=command,
+        environment=ground.target.environment(ground.dataset.databases.control)
+        | {
+            "C360_DATA_DIR": str(ground.folder / "data"),
+            "DAGSTER_HOME": str(home),
+            "PYTHONPATH": str(repository),
+        },
+    )
+
+
+def step_seconds(usage: Usage) -> dict[str, float]:
+    """`extraction`, `cypher_script`, `neo4j_graph`, and `dagster`, which is all the rest."""
+    found = {match["step"]: _seconds(match) for match in _STEP.finditer(usage.output)}
+    graph, script = found.pop("neo4j_graph"), found.pop("cypher_script")
+    extraction = sum(found.values())
+    return {
+        "extraction": extraction,
+        "cypher_script": script,
+        "neo4j_graph": graph,
+        "dagster": usage.wall - extraction - script - graph,
+    }
+
+
+def _seconds(match: re.Match[str]) -> float:
+    seconds = float(match["seconds"]) / (1_000 if match["unit"] == "ms" else 1)
+    return 60 * int(match["minutes"] or 0) + seconds
