@@ -38,13 +38,11 @@ _SHORT_KEYS = frozenset(
 class RowLoss:
     """What a table holds that the graph cannot.
 
-    Of `all_rows` in the snapshot, `rows` are left out since a part of their key is absent; `values`
-    counts absent values by column.
+    `rows` are left out since a part of their key is absent; `values` counts absent values by column.
     """
 
     MAX_KEY_BYTES: ClassVar[int] = 8_000
 
-    all_rows: int
     rows: int
     values: dict[str, int]
     longest_key_bytes: int
@@ -54,11 +52,10 @@ class RowLoss:
         """Read the answer of `count_losses`."""
         counts = [int(value or 0) for value in row or ()]
         columns = [prop.column for prop in table.properties if _type(table, prop).lost]
-        values = dict(zip(columns, counts[3:], strict=True))
+        values = dict(zip(columns, counts[2:], strict=True))
         return cls(
-            all_rows=counts[0],
-            rows=counts[1],
-            longest_key_bytes=counts[2],
+            rows=counts[0],
+            longest_key_bytes=counts[1],
             values={column: count for column, count in values.items() if count},
         )
 
@@ -70,17 +67,19 @@ def copy_rows(table: TableMapping) -> str:
 
 
 def count_losses(table: TableMapping) -> str:
-    """One row: all rows, rows left out, bytes of the longest key, then absent values by column that can lose."""
+    """One row: rows left out, bytes of the longest key, then absent values by column that can lose."""
     lost = [
         f"sum({kind.lost(_column(prop))})"
         for prop in table.properties
         if (kind := _type(table, prop)).lost
     ]
     length = _key_length(table)
+    if not lost and length is None:
+        return "SELECT 0, 0"
     absent = " OR ".join(f"{text} IS NULL" for text in _losable_key(table))
     skipped = f"count(*) FILTER (WHERE {absent})" if absent else "0"
     longest = f"max({length})" if length else "0"
-    return f"SELECT {', '.join(['count(*)', skipped, longest, *lost])} {_from(table)}"
+    return f"SELECT {', '.join([skipped, longest, *lost])} {_from(table)}"
 
 
 def find_long_key(table: TableMapping) -> str:

@@ -85,15 +85,19 @@ class SourceSnapshot:
             report: told now and then how many rows have come.
         """
         rows = 0
-        with (
-            self._connection.cursor() as cursor,
-            cursor.copy(copy_rows(table)) as stream,
-        ):
-            for line in stream:
-                out.write(line)
-                rows += 1
-                if rows % ROWS_BETWEEN_REPORTS == 0:
-                    report(rows)
+        with self._connection.cursor() as cursor:
+            with cursor.copy(copy_rows(table)) as stream:
+                for line in stream:
+                    out.write(line)
+                    rows += 1
+                    if rows % ROWS_BETWEEN_REPORTS == 0:
+                        report(rows)
+            sent = cursor.rowcount
+        # The server's own count: a row lost on the way is an error, never a smaller graph.
+        if sent != rows:
+            raise SourceError(
+                f"{table.place}: the server sent {sent:,} rows, {rows:,} came. Run it again."
+            )
         return rows
 
 

@@ -87,7 +87,7 @@ def test_extracts_and_scripts_are_private_files(project: Project, graph: Graph) 
 
 
 def test_old_extracts_and_scripts_are_pruned_but_never_the_last_good_ones(
-    project: Project, graph: Graph, monkeypatch: object
+    project: Project, graph: Graph
 ) -> None:
     for _ in range(5):
         assert materialize_all().success

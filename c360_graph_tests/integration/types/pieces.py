@@ -102,7 +102,7 @@ class SourceDatabase:
                 manifest = ExtractManifest(
                     table=described,
                     rows=rows,
-                    source_rows=losses.all_rows,
+                    source_rows=rows + losses.rows,
                     rows_left_out=losses.rows,
                     values_absent=losses.values,
                     file_bytes=(folder / "rows.tsv").stat().st_size,
