@@ -37,9 +37,9 @@ def test_a_duplicate_key_is_named_by_its_row_and_key(graph: Graph, tmp_path: Pat
     rows = [*patients(1_700), (1_234, "a secret name"), *late]
     script = write(tmp_path / "s.cypher", [(PATIENT, rows)])
     assert re.sub(r"Node\(\d+\)", "Node(…)", failure(graph, script)) == (
-        "Statement 3 (nodes of clinic/patient, label Patient) failed at row 701 of the batch, key"
+        "Statement 4 (nodes of clinic/patient, label Patient) failed at row 701 of the batch, key"
         " id: 1234: Neo.ClientError.Schema.ConstraintValidationFailed: Node(…) already exists with"
-        " label `Patient` and property `id`. The load came to 2 statements and 1,000 of 1,801 rows;"
+        " label `Patient` and property `id`. The load came to 3 statements and 1,000 of 1,801 rows;"
         " the graph is incomplete. Mend the cause and load again with clear_database."
     )
 
@@ -87,8 +87,8 @@ def test_running_again_repairs_what_a_failed_statement_left(graph: Graph, tmp_pa
     good = script.read_bytes()
     script.write_bytes(good.replace(b"CREATE (a)-", b"CREATE (nobody:Knows {x: [[1]]})-"))
     message = failure(graph, script)
-    assert message.startswith("Statement 6 (VISITED, relationship_mappings row 1) failed: ")
-    assert "The load came to 5 statements and 1,530 of 1,530 rows" in message
+    assert message.startswith("Statement 7 (VISITED, relationship_mappings row 1) failed: ")
+    assert "The load came to 6 statements and 1,530 of 1,530 rows" in message
     script.write_bytes(good)
     with pytest.raises(GraphNotEmptyError):
         load_into_empty(graph, script)
