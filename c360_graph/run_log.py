@@ -123,15 +123,6 @@ class RunLog:
             )
             return tuple(OpenRun(log_id=r.log_id, dagster_run_id=r.dagster_run_id) for r in found)
 
-    def run_status(self, log_id: int) -> str:
-        """The status a run's row has now."""
-        with self._database.transaction() as connection:
-            return str(
-                connection.execute(
-                    text("SELECT status FROM etl_run_logs WHERE log_id = :id"), {"id": log_id}
-                ).scalar_one()
-            )
-
     def open_table(self, *, log_id: int, source_id: int, table_name: str) -> int:
         """A new row for a table that is being read; returns its table_log_id."""
         with self._database.transaction() as connection:
