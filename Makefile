@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Side by side each with servers of its own; a server that you name has one graph, so one at a time.
+WORKERS ?= $(if $(NEO4J_URI),0,3)
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo dev test test-unit test-lts check format requirements clean
@@ -25,13 +28,13 @@ dev: $(STAMP) ## the Dagster UI on port 3000
 	@$(BIN)/c360 dev
 
 test: check ## lint, types and every test, on real PostgreSQL and Neo4j
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-unit: $(STAMP) ## the tests that need no server
 	$(BIN)/pytest -m "not servers"
 
 test-lts: $(STAMP) ## the tests on real servers, Neo4j 5.26 LTS
-	C360_SANDBOX_NEO4J=5.26 $(BIN)/pytest -m servers
+	C360_SANDBOX_NEO4J=5.26 $(PYTEST) -m servers
 
 check: $(STAMP) ## ruff (lint, format) and mypy
 	$(BIN)/ruff check

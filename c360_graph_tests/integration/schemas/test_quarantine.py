@@ -62,7 +62,7 @@ def test_a_failing_check_names_each_row_and_why(shop: World) -> None:
         if evaluation.check_name == "control_rows_are_honoured"
     ]
     assert not check.passed
-    lines = (check.description or "").splitlines()
+    lines = (check.description or "").split("\n\n")
     said = dict(line.split(": ", 1) for line in lines)
     assert said.keys() == REASONS.keys()
     assert {row for row, reason in REASONS.items() if reason not in said[row]} == set()
