@@ -15,7 +15,8 @@ from psycopg import sql
 
 from c360_graph.control_db import ControlDatabase, Credentials
 from c360_graph.neo4j_loader.graph import Graph, open_graph
-from c360_graph.sandbox.sample import Server, load_sample
+from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.sandbox.sample import LABELS, Server, load_sample
 from c360_graph.sandbox.servers import start_neo4j, start_postgres, stop
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -90,7 +91,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
             found |= start_postgres(folder=folder).environment()
         if not os.environ.get("NEO4J_URI"):
             found |= start_neo4j(folder=folder, neo4j_line=line).environment()
-        yield TestServers(
+        made = TestServers(
             postgres=Server(
                 host=found["ETL_DB_HOST"],
                 port=int(found.get("ETL_DB_PORT", "5432")),
@@ -102,8 +103,36 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
             neo4j_password=found.get("NEO4J_PASSWORD", ""),
             neo4j_line=line,
         )
+        with nothing_of_others(made):
+            yield made
     finally:
         stop(folder=folder)
+
+
+@contextmanager
+def nothing_of_others(servers: TestServers) -> Iterator[None]:
+    """The tests empty the graph: make sure it holds no more than a sample's, and leave it empty."""
+    with open_graph(
+        uri=servers.neo4j_uri,
+        username=servers.neo4j_username,
+        password=servers.neo4j_password,
+        database="neo4j",
+    ) as graph:
+        foreign = sorted(set(graph_counts(graph)[0]) - LABELS)
+    if foreign:
+        pytest.exit(
+            f"{servers.neo4j_uri} holds nodes of {', '.join(foreign[:5])}, and the tests empty the graph"
+            " they run on. Point NEO4J_URI at another server, or unset it.",
+            returncode=1,
+        )
+    yield
+    with open_graph(
+        uri=servers.neo4j_uri,
+        username=servers.neo4j_username,
+        password=servers.neo4j_password,
+        database="neo4j",
+    ) as graph:
+        empty(graph)
 
 
 @pytest.fixture
