@@ -180,7 +180,9 @@ def relationship_statements(
         driving=relationships.driving_label(mapping),
     )
     if facts.driving is not None:
-        yield facts, relationships.create_relationships(mapping)
+        sought = relationships.sought_label(mapping)
+        nodes_there = sum(e.rows for e in extracts.values() if e.table.node_label == sought)
+        yield facts, relationships.create_relationships(mapping, sought=nodes_there)
         return
     assert mapping.junction is not None
     extract = extracts[mapping.junction.table]
