@@ -149,6 +149,13 @@ class ExtractStore:
         """The extract before the latest, None where none is kept."""
         return next(iter(self._older(asset_key)), None)
 
+    def kept(self, asset_key: tuple[str, str]) -> Iterator[Extract]:
+        """The latest extract and those before it that are still there, the newest first."""
+        latest = self.latest(asset_key)
+        if latest is not None:
+            yield latest
+            yield from self._older(asset_key)
+
     def prune(self, asset_key: tuple[str, str], *, keep: int) -> int:
         """Remove all but the newest `keep` committed extracts; returns how many were removed.
 

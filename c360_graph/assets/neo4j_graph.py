@@ -41,6 +41,14 @@ class Neo4jGraphConfig(dg.Config):
             " load refuses."
         ),
     )
+    full_comparison: bool = Field(
+        default=False,
+        description=(
+            "With clear_database false: compare every row with the graph itself, not only what differs"
+            " between the extracts of the last load and those of now. For a graph that was changed by"
+            " hand; chosen by itself where the graph is not as the last load left it."
+        ),
+    )
     lock_wait_seconds: float = Field(
         default=3600.0,
         ge=0,
@@ -78,7 +86,7 @@ def neo4j_graph_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetsD
             if config.clear_database:
                 facts = _load(context, target, log_id)
             else:
-                facts = _reconcile(context, target, log_id, config.max_removed_share)
+                facts = _reconcile(context, target, log_id, config)
         return dg.MaterializeResult(metadata=facts)
 
     def _load(context: dg.AssetExecutionContext, target: Target, log_id: int) -> Metadata:
@@ -87,7 +95,7 @@ def neo4j_graph_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetsD
         return load_facts(load_registered_script(target, path, clear=True), log_id=log_id)
 
     def _reconcile(
-        context: dg.AssetExecutionContext, target: Target, log_id: int, share: float
+        context: dg.AssetExecutionContext, target: Target, log_id: int, config: Neo4jGraphConfig
     ) -> Metadata:
         context.log.info(f"Bringing {target.graph.place} to the state of the extracts")
         store = ExtractStore(load_settings().c360_data_dir)
@@ -96,9 +104,10 @@ def neo4j_graph_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetsD
             target,
             parts,
             kept=kept_from_refused(rows, (*mapping.refusals, *parts.refusals)),
-            max_removed_share=share,
+            max_removed_share=config.max_removed_share,
             created=datetime.now(UTC).isoformat(),
             log_id=log_id,
+            former=None if config.full_comparison else store,
         )
         return reconcile_facts(reconciled, log_id=log_id)
 

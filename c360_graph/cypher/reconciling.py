@@ -36,6 +36,16 @@ def merge_nodes(table: TableMapping, block: bytes) -> bytes:
     return PIN + rows.unwound + text.encode()
 
 
+def find_nodes(table: TableMapping, block: bytes) -> bytes:
+    """One batch of rows: the id of each row's node, found by its key."""
+    rows = row_literal(block)
+    key = tuple(prop for prop in table.properties if prop.column in table.key)
+    read = property_map(key, table=table, null_mark=rows.null_mark)
+    inside = ", ".join((*own_properties(table), read))
+    text = f"\nMATCH (n:{identifier(table.node_label or '')} {{{inside}}}) RETURN id(n) AS id"
+    return PIN + rows.unwound + text.encode()
+
+
 def node_ids(label: str) -> bytes:
     """The id of every node of a label."""
     return PIN + f"MATCH (n:{identifier(label)}) RETURN id(n) AS id".encode()

@@ -77,8 +77,8 @@ def property_map(
 ) -> str:
     """`prop`: conversion of row[i], ... for a map literal; columns in the extract's order."""
     return ", ".join(
-        f"{identifier(prop.column)}: {value}"
-        for prop, value in zip(
+        f"{identifier(prop.column)}: {expression}"
+        for prop, expression in zip(
             properties, values(properties, table=table, null_mark=null_mark), strict=True
         )
     )
@@ -90,14 +90,23 @@ def values(
     """The Cypher expression of each property's value from `row`."""
     positions = {prop.column: index for index, prop in enumerate(table.properties)}
     for prop in properties:
-        yield _value(prop, f"row[{positions[prop.column]}]", table=table, null_mark=null_mark)
+        yield value(
+            prop,
+            f"row[{positions[prop.column]}]",
+            time_zone=table.source.time_zone,
+            null_mark=null_mark,
+            columns=len(table.properties),
+        )
 
 
-def _value(prop: PropertyMapping, text: str, *, table: TableMapping, null_mark: str) -> str:
-    kind = property_type(prop.type, treatment=prop.treatment, time_zone=table.source.time_zone)
+def value(
+    prop: PropertyMapping, text: str, *, time_zone: str | None, null_mark: str, columns: int
+) -> str:
+    """The Cypher expression of one value from its text, in a row of that many columns."""
+    kind = property_type(prop.type, treatment=prop.treatment, time_zone=time_zone)
     # A value that Neo4j cannot hold is absent although its column is NOT NULL.
     may_be_absent = prop.nullable or kind.lost is not None
-    nulled_already = len(table.properties) > MOST_COLUMNS_NULLED_APART
+    nulled_already = columns > MOST_COLUMNS_NULLED_APART
     if may_be_absent and not kind.null_safe and not nulled_already:
         text = f"nullIf({text}, {_mark(null_mark)})"
     return kind.convert(text)

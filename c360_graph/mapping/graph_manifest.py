@@ -24,8 +24,10 @@ class GraphManifest(Frozen):
     edges: tuple[Edges, ...] = ()
     digests: dict[str, str] = Field(default_factory=dict)
     """What each table's extract held, by `source/table`; what each mapping said, by `type from to`."""
-    counts: dict[str, int] = Field(default_factory=dict)
-    """Relationships that were there at the end, by `type from to`."""
+    nodes: dict[str, int] = Field(default_factory=dict)
+    """Nodes of each label that were there at the end; nobody counts after a script that a client ran."""
+    relationships: dict[str, int] = Field(default_factory=dict)
+    """Relationships of each type that were there at the end."""
 
     def without(self, other: GraphManifest) -> GraphManifest:
         """The labels and edges of this one that the other has not."""
@@ -81,5 +83,5 @@ def edges_of(mapping: RelationshipMapping) -> Edges:
 
 
 def edges_name(edges: Edges) -> str:
-    """The name of edges in `digests` and `counts`; a tab stands in no message of ours."""
+    """The name of edges in `digests`; a tab stands in no message of ours."""
     return "\t".join(edges)

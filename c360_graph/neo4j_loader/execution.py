@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -111,6 +111,24 @@ class Execution:
                 title=title,
                 tag=self._tag(),
                 send=lambda: answers.append(self.graph.fetch(text, **parameters)),
+            )
+        )
+        return answers[-1]
+
+    def ask_numbers(
+        self, title: str, text: bytes, *, keep: Callable[[int], bool] = lambda number: True
+    ) -> Sequence[int]:
+        """Those of the integers of a statement that only reads, one to a record, that are kept.
+
+        Raises:
+            StatementError: it was refused, or kept failing.
+        """
+        answers: list[Sequence[int]] = []
+        self._attempts.run(
+            Work(
+                title=title,
+                tag=self._tag(),
+                send=lambda: answers.append(self.graph.numbers(text, keep=keep)),
             )
         )
         return answers[-1]

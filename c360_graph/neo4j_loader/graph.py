@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
@@ -65,6 +66,15 @@ class Graph:
         # Never from a follower, which may not have yet what a transaction with a lost reply wrote.
         records, _, _ = self.driver.execute_query(Query(text), parameters, database_=self.database)
         return [record.data() for record in records]
+
+    def numbers(self, statement: bytes, *, keep: Callable[[int], bool]) -> array[int]:
+        """Those of a statement's integers, one to a record, that are kept, eight bytes each.
+
+        The records are never held together; the driver's errors pass through.
+        """
+        with self.driver.session(database=self.database) as session:
+            found = (record[0] for record in session.run(Query(statement.decode())))
+            return array("q", (number for number in found if keep(number)))
 
     def run(self, statement: str | bytes, *, tag: Tag, **parameters: Any) -> SummaryCounters:
         """Run a statement outside of a transaction of ours; the driver's errors pass through."""

@@ -29,6 +29,7 @@ from c360_graph.neo4j_loader.counts import check_counts, count_graph, graph_coun
 from c360_graph.neo4j_loader.emptying import empty_graph
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.manifest import counted, mark_whole, read_state
 from c360_graph.neo4j_loader.progress import ProgressMeter
 from c360_graph.neo4j_loader.side_by_side import side_by_side
 from c360_graph.neo4j_loader.under_way import Listener, under_way
@@ -195,6 +196,7 @@ class _Load:
         nodes, relationships = count_graph(lambda text: self.execution.ask("Counting", text))
         if header is not None:
             check_counts(nodes, header)
+            self._count_manifest()
         return LoadResult(
             statements=self._statements,
             rows=self._rows,
@@ -202,6 +204,12 @@ class _Load:
             nodes=nodes,
             relationships=relationships,
         )
+
+    def _count_manifest(self) -> None:
+        """A script cannot know how many relationships it will make, but the next load wants to."""
+        known = read_state(self.execution)
+        if known is not None and known.is_whole:
+            mark_whole(self.execution, counted(self.execution, known.manifest))
 
 
 @contextmanager

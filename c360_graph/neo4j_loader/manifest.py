@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from c360_graph.cypher import cleanup
 from c360_graph.cypher import manifest as text
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.neo4j_loader.execution import Execution
@@ -19,6 +20,11 @@ class KnownState:
 
     manifest: GraphManifest
     is_whole: bool
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it says how many nodes and relationships there were."""
+        return self.manifest.nodes.keys() == self.manifest.labels.keys()
 
 
 def read_state(execution: Execution) -> KnownState | None:
@@ -35,6 +41,32 @@ def read_state(execution: Execution) -> KnownState | None:
     except ValidationError:
         return None
     return KnownState(manifest=manifest, is_whole=rows[0]["state"] == text.WHOLE)
+
+
+def counted(execution: Execution, manifest: GraphManifest) -> GraphManifest:
+    """The manifest with what the count store has of its labels and types.
+
+    Raises:
+        StatementError: the server refuses.
+    """
+
+    def ask(statement: bytes) -> int:
+        return int(execution.ask(_TITLE, statement)[0]["count"])
+
+    types = dict.fromkeys(kind for kind, _, _ in manifest.edges)
+    return manifest.model_copy(
+        update={
+            "nodes": {label: ask(cleanup.count_nodes(label)) for label in manifest.labels},
+            "relationships": {kind: ask(cleanup.count_relationships(kind)) for kind in types},
+        }
+    )
+
+
+def is_as_left(execution: Execution, known: KnownState | None) -> bool:
+    """Whether the last load ended and the graph has as many nodes and relationships as then."""
+    if known is None or not known.is_whole or not known.is_counted:
+        return False
+    return counted(execution, known.manifest) == known.manifest
 
 
 def mark_broken(execution: Execution, manifest: GraphManifest) -> None:

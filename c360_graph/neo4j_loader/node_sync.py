@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
 
 from c360_graph.cypher import cleanup, reconciling
@@ -12,6 +12,8 @@ from c360_graph.cypher.nodes import create_nodes
 from c360_graph.cypher.script import StatementFacts, TableExtract
 from c360_graph.cypher.statements import Batch, Statement, lift
 from c360_graph.errors import GraphError
+from c360_graph.mapping.model import TableMapping
+from c360_graph.neo4j_loader.changes import RowChanges
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.node_ids import NodeIds
 from c360_graph.neo4j_loader.progress import ProgressMeter
@@ -77,26 +79,33 @@ class NodeSync:
         """
         there = self.count(label)
         seen = NodeIds()
-        created = updated = 0
-        self._meter.begin(label, unit="rows", total=sum(extract.rows for extract in extracts))
-
-        def merge(statement: Statement) -> tuple[list[int], int, int, int]:
-            batch = _lifted(statement)
-            records, counted = self._execution.change(statement.title, batch.text, rows=batch.rows)
-            rows = statement.facts.rows if statement.facts else 0
-            return records[0]["ids"], records[0]["updated"], counted.nodes_created, rows
-
-        for ids, changed, made, rows in side_by_side(
-            merge, _merges(label, extracts), threads=self._sessions
-        ):
-            seen.add(ids)
-            updated += changed
-            created += made
-            self._meter.add(rows)
-        stale = [i for i in self._ids(label) if i not in seen]
+        changes = self._merge_rows(label, extracts, seen)
+        stale = self._execution.ask_numbers(
+            f"Reading ids of {label}",
+            reconciling.node_ids(label),
+            keep=lambda number: number not in seen,
+        )
         self.refuse_loss(label, there=there, removed=len(stale))
         self.delete(label, stale)
-        return NodeChanges(created=created, updated=updated, deleted=len(stale))
+        return replace(changes, deleted=len(stale))
+
+    def change(self, label: str, changes: Sequence[RowChanges]) -> NodeChanges:
+        """Send only what changed, where the graph is known to hold what was extracted before.
+
+        Raises:
+            StatementError: a statement kept failing.
+            GraphError: more would be removed than is allowed; nothing was changed.
+        """
+        gone = sum(change.gone.rows for change in changes)
+        self.refuse_loss(label, there=self.count(label), removed=gone)
+        made = self._merge_rows(label, [change.there for change in changes], NodeIds())
+        stale = [
+            number
+            for statement in _finds(label, [change.gone for change in changes])
+            for number in self._found(statement)
+        ]
+        self.delete(label, stale)
+        return replace(made, deleted=len(stale))
 
     def replace(
         self, label: str, extracts: Sequence[TableExtract], *, old_first: bool
@@ -136,19 +145,57 @@ class NodeSync:
             self._execution.run_repeatable(title, reconciling.delete_ids(label), ids=part)
             self._meter.add(len(part))
 
-    def _ids(self, label: str) -> list[int]:
-        rows = self._execution.ask(f"Reading ids of {label}", reconciling.node_ids(label))
-        return [row["id"] for row in rows]
+    def _merge_rows(
+        self, label: str, extracts: Sequence[TableExtract], seen: NodeIds
+    ) -> NodeChanges:
+        """Make what is missing, change what differs; the ids of all these nodes are added to `seen`."""
+        created = updated = 0
+        self._meter.begin(label, unit="rows", total=sum(extract.rows for extract in extracts))
+
+        def merge(statement: Statement) -> tuple[list[int], int, int, int]:
+            batch = _lifted(statement)
+            records, counted = self._execution.change(statement.title, batch.text, rows=batch.rows)
+            rows = statement.facts.rows if statement.facts else 0
+            return records[0]["ids"], records[0]["updated"], counted.nodes_created, rows
+
+        for ids, changed, made, rows in side_by_side(
+            merge, _merges(label, extracts), threads=self._sessions
+        ):
+            seen.add(ids)
+            updated += changed
+            created += made
+            self._meter.add(rows)
+        return NodeChanges(created=created, updated=updated)
+
+    def _found(self, statement: Statement) -> list[int]:
+        batch = _lifted(statement)
+        records = self._execution.ask(statement.title, batch.text, rows=batch.rows)
+        return [record["id"] for record in records]
+
+    def _ids(self, label: str) -> Sequence[int]:
+        return self._execution.ask_numbers(f"Reading ids of {label}", reconciling.node_ids(label))
 
 
 def _merges(label: str, extracts: Sequence[TableExtract]) -> Iterator[Statement]:
+    return _batches(label, extracts, reconciling.merge_nodes)
+
+
+def _finds(label: str, extracts: Sequence[TableExtract]) -> Iterator[Statement]:
+    return _batches(label, extracts, reconciling.find_nodes)
+
+
+def _batches(
+    label: str,
+    extracts: Sequence[TableExtract],
+    statement: Callable[[TableMapping, bytes], bytes],
+) -> Iterator[Statement]:
     numbers = count(1)
     for extract in extracts:
         with extract.open() as file:
             for rows, block in blocks(file):
                 yield Statement(
                     number=next(numbers),
-                    text=reconciling.merge_nodes(extract.table, block),
+                    text=statement(extract.table, block),
                     facts=_facts(label, extract, rows),
                 )
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
+from itertools import chain, count
 
 from c360_graph.cypher import cleanup, reconciling
+from c360_graph.cypher.copy_text import blocks
+from c360_graph.cypher.links import LinkTables, create_links, delete_links
 from c360_graph.cypher.relationships import create_missing_relationships
-from c360_graph.cypher.script import TableExtract, relationship_statements
+from c360_graph.cypher.script import StatementFacts, TableExtract, relationship_statements
 from c360_graph.cypher.statements import Statement, lift
 from c360_graph.mapping.graph_manifest import Edges
 from c360_graph.mapping.model import RelationshipMapping
+from c360_graph.neo4j_loader.changes import LinkChanges, Links
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.progress import ProgressMeter
 
@@ -40,6 +43,11 @@ class RelationshipSync:
         )
         return int(self._execution.ask(f"Counting {kind}", text)[0]["count"])
 
+    def count_type(self, kind: str) -> int:
+        """Relationships of a type, between whatever labels."""
+        text = cleanup.count_relationships(kind)
+        return int(self._execution.ask(f"Counting {kind}", text)[0]["count"])
+
     def adjust(self, mapping: RelationshipMapping) -> RelationshipChanges:
         """For one mapping without junction: remove what joins no more, make what is missing."""
         kind = mapping.relationship_type
@@ -53,6 +61,24 @@ class RelationshipSync:
         return RelationshipChanges(
             created=made.relationships_created, deleted=removed.relationships_deleted
         )
+
+    def change(self, changes: LinkChanges) -> RelationshipChanges:
+        """Remove and make just these, where the graph is known to have what was there before.
+
+        Raises:
+            StatementError: a statement was refused, or kept failing.
+        """
+        kind = changes.tables.mapping.relationship_type
+        self._meter.begin(kind, unit="rows", total=None)
+        for statement in chain(
+            _link_statements(changes.tables, changes.removed, delete_links),
+            _link_statements(changes.tables, changes.added, create_links),
+        ):
+            batch = lift(statement)
+            assert batch is not None
+            self._execution.run_batch(statement, batch)
+            self._meter.add(statement.facts.rows if statement.facts else 0)
+        return RelationshipChanges(created=changes.added.count, deleted=changes.removed.count)
 
     def replace(
         self,
@@ -82,6 +108,21 @@ class RelationshipSync:
         )
         counted = self._execution.run_repeatable(f"Removing {kind}", text)
         return counted.relationships_deleted
+
+
+def _link_statements(
+    tables: LinkTables, links: Links, build: Callable[[LinkTables, bytes], bytes]
+) -> Iterator[Statement]:
+    mapping = tables.mapping
+    with links.open() as file:
+        for number, (rows, block) in enumerate(blocks(file), start=1):
+            facts = StatementFacts(
+                kind="links",
+                type=mapping.relationship_type,
+                relationship_id=mapping.relationship_id,
+                rows=rows,
+            )
+            yield Statement(number=number, text=build(tables, block), facts=facts)
 
 
 def _statements(

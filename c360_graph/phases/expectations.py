@@ -1,13 +1,7 @@
-"""What the relationships must be, counted from the extracts alone: no source and no graph is asked.
-
-An engine that spills to the disk joins the extract files, so that memory stays small at any size.
-"""
+"""What the relationships must be, counted from the extracts alone: no source and no graph is asked."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
@@ -15,12 +9,11 @@ import duckdb
 from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
+from c360_graph.phases.extract_engine import file_rows, literal, open_engine, quoted
 from c360_graph.phases.graph_parts import GraphParts
 from c360_graph.property_types import property_type
 
-MEMORY_LIMIT = "200MB"
 SAMPLE_ROWS = 5
-_SHORT_LINE = 1_000_000
 _NUMBERS = ("INTEGER", "FLOAT")
 
 Pairs = tuple[tuple[str, str], ...]
@@ -48,20 +41,8 @@ def expected_relationships(parts: GraphParts) -> tuple[Expectation, ...]:
     Raises:
         ExtractError: an extract cannot be read.
     """
-    with _engine() as engine:
+    with open_engine() as engine:
         return tuple(_expect(engine, mapping, parts) for mapping in parts.relationships)
-
-
-@contextmanager
-def _engine() -> Iterator[duckdb.DuckDBPyConnection]:
-    with (
-        tempfile.TemporaryDirectory(prefix="c360_joins_") as folder,
-        duckdb.connect(
-            ":memory:",
-            config={"memory_limit": MEMORY_LIMIT, "threads": 2, "temp_directory": folder},
-        ) as connection,
-    ):
-        yield connection
 
 
 def _expect(
@@ -108,10 +89,10 @@ def _matches(mapping: RelationshipMapping, parts: GraphParts) -> str:
     found = " * ".join(f"coalesce(s{i}.n, 0)" for i in range(len(sides)))
     joins = " ".join(
         f"LEFT JOIN ({_counted(tables, pairs, driving)}) AS s{i} ON "
-        + " AND ".join(f"s{i}.j{n} = d.{_quoted(column)}" for n, (_, column) in enumerate(pairs))
+        + " AND ".join(f"s{i}.j{n} = d.{quoted(column)}" for n, (_, column) in enumerate(pairs))
         for i, (tables, pairs) in enumerate(sides)
     )
-    present = " AND ".join(f"d.{_quoted(column)} IS NOT NULL" for column in columns)
+    present = " AND ".join(f"d.{quoted(column)} IS NOT NULL" for column in columns)
     rows = _rows(driving, columns, _number_columns(sides, driving))
     return f"SELECT d._key, {found} AS found FROM ({rows}) AS d {joins} WHERE {present}"
 
@@ -124,7 +105,7 @@ def _counted(tables: list[Extract], pairs: Pairs, driving: list[Extract]) -> str
         for column, other in pairs
         if _are_numbers(tables, column) and _are_numbers(driving, other)
     }
-    chosen = ", ".join(f"{_quoted(column)} AS j{n}" for n, column in enumerate(sought))
+    chosen = ", ".join(f"{quoted(column)} AS j{n}" for n, column in enumerate(sought))
     grouped = ", ".join(f"j{n}" for n in range(len(sought)))
     rows = _rows(tables, tuple(dict.fromkeys(sought)), numbers)
     return (
@@ -161,27 +142,15 @@ def _table_rows(extract: Extract, columns: tuple[str, ...], numbers: set[str]) -
 
     def value(column: str) -> str:
         if column not in positions:
-            return f"NULL AS {_quoted(column)}"
+            return f"NULL AS {quoted(column)}"
         text = positions[column]
         if column in numbers:
             text = f"TRY_CAST({text} AS DOUBLE)"
-        return f"{text} AS {_quoted(column)}"
+        return f"{text} AS {quoted(column)}"
 
     key = [positions[column] for column in table.key or ()] or list(positions.values())[:1]
-    shown = f"{_literal(table.place + ' ')} || concat_ws(', ', {', '.join(key)}) AS _key"
-    return f"SELECT {', '.join([shown, *map(value, columns)])} FROM {_file(extract)}"
-
-
-def _file(extract: Extract) -> str:
-    """COPY's text form, its escapes left as they are: equal values have equal texts."""
-    names = ", ".join(f"'c{i}': 'VARCHAR'" for i, _ in enumerate(extract.manifest.table.properties))
-    size = extract.manifest.longest_row_bytes
-    # Longer rows than it takes by default (2 MB) need larger buffers; they are taken only then.
-    longest = f", max_line_size={size}, buffer_size={2 * size}" if size > _SHORT_LINE else ""
-    return (
-        f"read_csv({_literal(str(extract.rows_path))}, delim='\t', quote='', escape='', nullstr='\\N',"
-        f" header=false, auto_detect=false, columns={{{names}}}{longest})"
-    )
+    shown = f"{literal(table.place + ' ')} || concat_ws(', ', {', '.join(key)}) AS _key"
+    return f"SELECT {', '.join([shown, *map(value, columns)])} FROM {file_rows(extract)}"
 
 
 def _tables(parts: GraphParts, label: str, places: tuple[str, ...]) -> list[Extract]:
@@ -208,11 +177,3 @@ def _one_row(engine: duckdb.DuckDBPyConnection, statement: str) -> tuple[int, in
     row = engine.execute(statement).fetchone()
     assert row is not None
     return row[0], row[1], row[2]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

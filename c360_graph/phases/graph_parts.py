@@ -42,7 +42,7 @@ def gather_parts(*, mapping: GraphMapping, rows: ControlRows, store: ExtractStor
         rows, tuple(extract.manifest.table for extract in extracts)
     )
     tables = tuple(
-        TableExtract(table=e.manifest.table, rows=e.manifest.rows, open=e.open, digest=_digest(e))
+        TableExtract(table=e.manifest.table, rows=e.manifest.rows, open=e.open, digest=digest_of(e))
         for e in extracts
     )
     return GraphParts(
@@ -100,7 +100,7 @@ def _treatments(table: TableMapping, rows: ControlRows, extract: Extract) -> dic
     return {prop.column: prop.treatment for prop in today.properties}
 
 
-def _digest(extract: Extract) -> str:
+def digest_of(extract: Extract) -> str:
     """Of the rows and of what their text means."""
     described = extract.manifest.table.model_dump_json()
     return hashlib.blake2b(

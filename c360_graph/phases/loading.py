@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from c360_graph.control_db import ControlDatabase
+from c360_graph.extracts import ExtractStore
 from c360_graph.load_lock import load_lock
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.neo4j_loader.graph import Graph
@@ -15,6 +16,7 @@ from c360_graph.neo4j_loader.load import LoadResult, clear_and_load, load_into_e
 from c360_graph.neo4j_loader.progress import Progress
 from c360_graph.neo4j_loader.reconcile import Desired, Reconciled, reconcile
 from c360_graph.neo4j_loader.under_way import Listener
+from c360_graph.phases.extract_changes import comparing
 from c360_graph.phases.graph_parts import GraphParts
 from c360_graph.run_log import RunLog, ScriptLog
 
@@ -81,8 +83,12 @@ def reconcile_graph(
     max_removed_share: float,
     created: str,
     log_id: int,
+    former: ExtractStore | None,
 ) -> Reconciled:
     """Bring the graph to the state of the extracts while it is being read.
+
+    `former` has the extracts of the last load, so that only what differs is sent where the graph is as
+    that load left it; None has every row compared with the graph.
 
     Raises:
         LoadLockedError: another load of the target was under way all the time.
@@ -96,4 +102,8 @@ def reconcile_graph(
         max_removed_share=max_removed_share,
     )
     with target.locked() as listener:
-        return reconcile(target.graph, desired, sessions=target.sessions, listener=listener)
+        if former is None:
+            return reconcile(target.graph, desired, sessions=target.sessions, listener=listener)
+        with comparing(parts, former, warn=target.warn) as changes:
+            desired = replace(desired, changes=changes)
+            return reconcile(target.graph, desired, sessions=target.sessions, listener=listener)

@@ -1,0 +1,187 @@
+"""SQL that tells which relationships two versions of the extracts make differently.
+
+Only driving rows matter that changed themselves or that refer to a row which came, went or changed
+what it is joined by. For these the relationships of both versions are made and compared as bags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from c360_graph.cypher.links import LinkTables
+from c360_graph.mapping.model import RelationshipMapping
+from c360_graph.phases.extract_versions import Versions, Which
+from c360_graph.property_types import property_type
+
+_EXACT = ("INTEGER", "STRING")
+"""Types whose values are equal just where their texts are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """An end that is looked up. Pairs are (its column, the driving row's column)."""
+
+    versions: Versions
+    pairs: tuple[tuple[str, str], ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Its key, then what it is joined by."""
+        return (*self.versions.table.key, *(column for column, _ in self.pairs))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakingPart:
+    """The tables of a mapping: `driving` has a row for each reference; an end that is the driving row
+    itself is no side."""
+
+    tables: LinkTables
+    driving: Versions
+    start: Side | None
+    end: Side | None
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The ends that are looked up."""
+        return tuple(side for side in (self.start, self.end) if side is not None)
+
+    @property
+    def versions(self) -> tuple[Versions, ...]:
+        """All tables."""
+        return (self.driving, *(side.versions for side in self.sides))
+
+    @property
+    def driving_columns(self) -> tuple[str, ...]:
+        """Of a driving row: key, references, what the relationship takes along."""
+        named = [
+            *self.driving.table.key,
+            *(column for side in self.sides for _, column in side.pairs),
+            *(prop.column for _, prop in self.tables.properties),
+        ]
+        return tuple(dict.fromkeys(named))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkQueries:
+    """Statements to run first, then a query each for rows of links to add and to remove."""
+
+    preparing: tuple[str, ...]
+    added: str
+    removed: str
+
+
+def taking_part(
+    mapping: RelationshipMapping, versions: Mapping[str, Versions]
+) -> TakingPart | None:
+    """The tables of a mapping; None where a label has several, or one is joined by an inexact type."""
+    start, end = _only(versions, mapping.from_label), _only(versions, mapping.to_label)
+    if start is None or end is None or mapping.from_tables or mapping.to_tables:
+        return None
+    driving, start_side, end_side = _sides(mapping, versions, start, end)
+    if driving is None:
+        return None
+    tables = LinkTables(
+        mapping=mapping,
+        start=start.table,
+        end=end.table,
+        junction=driving.table if mapping.junction else None,
+    )
+    part = TakingPart(tables=tables, driving=driving, start=start_side, end=end_side)
+    return part if all(_is_exact(side, driving) for side in part.sides) else None
+
+
+def _sides(
+    mapping: RelationshipMapping, versions: Mapping[str, Versions], start: Versions, end: Versions
+) -> tuple[Versions | None, Side | None, Side | None]:
+    """The driving table, and the ends that are looked up for its rows."""
+    if mapping.junction is not None:
+        return (
+            versions.get("/".join(mapping.junction.table)),
+            Side(versions=start, pairs=mapping.junction.from_pairs),
+            Side(versions=end, pairs=mapping.junction.to_pairs),
+        )
+    if mapping.seek == "from":
+        return end, Side(versions=start, pairs=mapping.pairs), None
+    swapped = tuple((right, left) for left, right in mapping.pairs)
+    return start, None, Side(versions=end, pairs=swapped)
+
+
+def link_queries(part: TakingPart, *, name: str) -> LinkQueries:
+    """The queries; `name` begins the names of the engine's tables that they make."""
+    moved = [
+        f"CREATE TEMP TABLE {name}_s{number} AS {_moved(side)}"
+        for number, side in enumerate(part.sides)
+    ]
+    affected = [
+        f"CREATE TEMP TABLE {name}_{which} AS {_affected(part, which, name)}"
+        for which in ("old", "new")
+    ]
+    old, new = (_links(part, which, f"{name}_{which}") for which in ("old", "new"))
+    return LinkQueries(
+        preparing=(*moved, *affected),
+        added=f"({new}) EXCEPT ALL ({old})",
+        removed=f"SELECT *, count(*) FROM (({old}) EXCEPT ALL ({new})) GROUP BY ALL",
+    )
+
+
+def _moved(side: Side) -> str:
+    """What rows are joined by that came, went or changed it."""
+    keys = len(side.versions.table.key)
+    old, new = (side.versions.different(which, side.columns) for which in ("old", "new"))
+    values = ", ".join(f"x{keys + i} AS v{i}" for i, _ in enumerate(side.pairs))
+    return (
+        f"SELECT DISTINCT {values} FROM"
+        f" ((({old}) EXCEPT ({new})) UNION ALL (({new}) EXCEPT ({old})))"
+    )
+
+
+def _affected(part: TakingPart, which: Which, name: str) -> str:
+    columns = part.driving_columns
+    found = [f"({part.driving.different(which, columns)})"]
+    for number, side in enumerate(part.sides):
+        same = " AND ".join(
+            f"r.x{columns.index(column)} = s.v{i}" for i, (_, column) in enumerate(side.pairs)
+        )
+        found.append(
+            f"(SELECT r.* FROM ({part.driving.rows(which, columns)}) AS r"
+            f" SEMI JOIN {name}_s{number} AS s ON {same})"
+        )
+    return " UNION ".join(found)
+
+
+def _links(part: TakingPart, which: Which, affected: str) -> str:
+    columns = part.driving_columns
+    chosen, joins = [], []
+    ends = (("a", part.start, part.tables.start), ("b", part.end, part.tables.end))
+    for alias, side, table in ends:
+        if side is None:
+            chosen += [f"d.x{columns.index(column)}" for column in table.key]
+            continue
+        chosen += [f"{alias}.x{i}" for i, _ in enumerate(table.key)]
+        same = " AND ".join(
+            f"{alias}.x{len(table.key) + i} = d.x{columns.index(column)}"
+            for i, (_, column) in enumerate(side.pairs)
+        )
+        joins.append(f"JOIN ({side.versions.rows(which, side.columns)}) AS {alias} ON {same}")
+    chosen += [f"d.x{columns.index(prop.column)}" for _, prop in part.tables.properties]
+    named = ", ".join(f"{text} AS l{i}" for i, text in enumerate(chosen))
+    return f"SELECT {named} FROM {affected} AS d {' '.join(joins)}"
+
+
+def _only(versions: Mapping[str, Versions], label: str) -> Versions | None:
+    found = [v for v in versions.values() if v.table.node_label == label]
+    return found[0] if len(found) == 1 and not found[0].table.label_is_shared else None
+
+
+def _is_exact(side: Side, driving: Versions) -> bool:
+    return all(
+        _kind(side.versions, sought) in _EXACT
+        and _kind(side.versions, sought) == _kind(driving, own)
+        for sought, own in side.pairs
+    )
+
+
+def _kind(versions: Versions, column: str) -> str | None:
+    prop = versions.table.property_of(column)
+    return property_type(prop.type, treatment=prop.treatment).name if prop else None
