@@ -41,6 +41,7 @@ class Reconciled:
     nodes: dict[str, int]
     relationships: dict[str, int]
     relationships_before: dict[str, int]
+    """Only of types that are ours, or were."""
     changed_nodes: dict[str, NodeChanges]
     changed_relationships: dict[str, RelationshipChanges]
     purged_properties: tuple[str, ...]
@@ -50,9 +51,8 @@ class Reconciled:
         """All changes as totals."""
         nodes, edges = self.changed_nodes.values(), self.changed_relationships.values()
         # Counted by what is left: many go with their nodes.
-        before, after = (
-            sum(counts.values()) for counts in (self.relationships_before, self.relationships)
-        )
+        before = sum(self.relationships_before.values())
+        after = sum(self.relationships.get(kind, 0) for kind in self.relationships_before)
         created = sum(change.created for change in edges)
         return {
             "nodes_created": sum(change.created for change in nodes),
@@ -220,7 +220,7 @@ class Reconciliation:
             seconds=time.monotonic() - self._begin,
             nodes=nodes,
             relationships=relationships,
-            relationships_before=self._before,
+            relationships_before={kind: self._before.get(kind, 0) for kind, _, _ in edges},
             changed_nodes=changed,
             changed_relationships={f"({e[1]})-[{e[0]}]->({e[2]})": c for e, c in edges.items()},
             purged_properties=purged,
