@@ -87,7 +87,7 @@ def table_rows(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         if line.startswith("#"):
             heading = line.lstrip("#").strip().strip("`")
         elif line.startswith("|") and not set(line) <= set("|-: "):
-            yield heading, tuple(cell.strip().strip("`") for cell in line.strip("|").split(" | "))
+            yield heading, tuple(cell.strip().strip("`") for cell in line[1:-1].split("|"))
 
 
 def _said(word: str) -> tuple[str, str]:
