@@ -7,7 +7,9 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-_FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
+)
 _LINK = re.compile(r"!?\[[^\]\n]*\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _NO_ANCHOR = re.compile(r"[^\w\- ]")
@@ -44,7 +46,8 @@ def blocks(text: str) -> Iterator[Block]:
         yield Block(
             line=text.count("\n", 0, found.start()) + 1,
             language=language,
-            text=found["text"],
+            # A block in a list is as far in as the list.
+            text=re.sub(f"^{found['indent']}", "", found["text"], flags=re.MULTILINE),
             says=dict(_said(word) for word in rest),
         )
 
