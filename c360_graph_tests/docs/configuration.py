@@ -76,7 +76,13 @@ def _kind(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(field.annotation))
     kinds = [a for a in get_args(field.annotation) if a is not type(None)] or [field.annotation]
-    names = {str: "text", int: "number", bool: "`true` or `false`", Path: "path", SecretStr: "secret"}
+    names = {
+        str: "text",
+        int: "number",
+        bool: "`true` or `false`",
+        Path: "path",
+        SecretStr: "secret",
+    }
     bounds = [bound for bound in map(_bound, field.metadata) if bound]
     return ", ".join([names.get(kinds[0], str(kinds[0])), *bounds])
 
