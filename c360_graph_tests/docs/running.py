@@ -118,9 +118,9 @@ def run_to_end(command: Command, place: Place) -> Finished:
         try:
             output, _ = process.communicate(timeout=_LONGEST_SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            output, _ = process.communicate()
-            return Finished(code=-1, output=f"{output}\nnot done after {_LONGEST_SECONDS:.0f} s")
+            return Finished(
+                code=-1, output=f"{_killed(process)}\nnot done after {_LONGEST_SECONDS:.0f} s"
+            )
     return Finished(code=process.returncode, output=output)
 
 
@@ -137,10 +137,19 @@ def run_until(command: Command, place: Place, text: str) -> Finished:
         try:
             output += process.communicate(timeout=_ENDING_SECONDS)[0]
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            output += process.communicate()[0] + "\nit goes on after being interrupted"
+            output += f"{_killed(process)}\nit goes on after being interrupted"
             return Finished(code=-1, output=output)
     return Finished(code=0 if said else process.returncode or -1, output=output)
+
+
+def _killed(process: subprocess.Popen[str]) -> str:
+    """End a command for good; gives what it wrote meanwhile."""
+    os.killpg(process.pid, signal.SIGKILL)
+    try:
+        return process.communicate(timeout=5)[0]
+    except subprocess.TimeoutExpired:
+        # What it started elsewhere still holds the pipe.
+        return ""
 
 
 def _output_until(process: subprocess.Popen[str], text: str, deadline: float) -> str:
@@ -169,6 +178,8 @@ def _started(command: Command, place: Place) -> subprocess.Popen[str]:
         text=True,
         errors="replace",
         start_new_session=True,
+        # A shell's background jobs ignore Ctrl-C, and what they start would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
