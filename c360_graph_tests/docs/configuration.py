@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -35,9 +34,9 @@ Given in the Dagster launchpad, or to `dagster asset materialize` by `--config-j
 """
 
 _TITLES = {
-    "etl": "Control database",
-    "neo4j": "Target graph",
-    "c360": "The pipeline",
+    "etl_db_": "Control database",
+    "neo4j_": "Target graph",
+    "c360_": "The pipeline",
 }
 
 
@@ -45,8 +44,9 @@ def configuration() -> str:
     """The whole document."""
     fields = Settings.model_fields.items()
     parts = [
-        "\n".join(["", f"## {_TITLES[group]}", "", *_table(list(members))]) + "\n"
-        for group, members in groupby(fields, key=lambda item: item[0].partition("_")[0])
+        "\n".join(["", f"## {title}", "", *_table([f for f in fields if f[0].startswith(prefix)])])
+        + "\n"
+        for prefix, title in _TITLES.items()
     ]
     return _HEAD + "".join(parts) + _TAIL
 

@@ -8,8 +8,9 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import psycopg
@@ -68,15 +69,15 @@ def _run_block(name: str, block: Block, place: Place) -> Iterator[Outcome]:
         )
     elif block.language == "console":
         for command in commands(block):
-            yield _timed(f"{name}:{command.line}", command.text, _complaint, command, block, place)
+            tried = partial(_complaint, command, block, place)
+            yield _timed(f"{name}:{command.line}", command.text, tried)
     else:
-        yield _timed(f"{name}:{block.line}", block.text.strip(), _refusal, block, place)
+        yield _timed(f"{name}:{block.line}", block.text.strip(), partial(_refusal, block, place))
 
 
-def _timed(where: str, text: str, function: object, *arguments: object) -> Outcome:
+def _timed(where: str, text: str, complaint: Callable[[], str | None]) -> Outcome:
     begin = time.monotonic()
-    assert callable(function)
-    reason = function(*arguments)
+    reason = complaint()
     return Outcome(
         place=where,
         text=text,
