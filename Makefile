@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Side by side each with servers of its own; a server that you name has one graph, so one at a time.
 WORKERS ?= $(if $(NEO4J_URI),0,3)
+# Where `make dev` serves.
+DEV_PORT ?= 3000
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo dev test test-unit test-lts check format requirements clean
+.PHONY: help venv demo dev test test-unit test-lts check docs docs-check format requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,8 +26,8 @@ venv: $(STAMP) ## set up .venv
 demo: $(STAMP) ## sample databases to graph on real servers, with counts and answers
 	@$(BIN)/c360 demo
 
-dev: $(STAMP) ## the Dagster UI on port 3000
-	@$(BIN)/c360 dev
+dev: $(STAMP) ## the Dagster UI on port 3000 (DEV_PORT=... for another)
+	@$(BIN)/c360 dev --port $(DEV_PORT)
 
 test: check ## lint, types and every test, on real PostgreSQL and Neo4j
 	$(PYTEST)
@@ -40,6 +42,12 @@ check: $(STAMP) ## ruff (lint, format) and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy c360_graph c360_graph_tests
+
+docs: $(STAMP) ## write the generated documents anew
+	$(BIN)/python -m c360_graph_tests.docs renew
+
+docs-check: $(STAMP) ## run every command of README.md and docs/ on servers of its own
+	$(BIN)/python -m c360_graph_tests.docs check
 
 format: $(STAMP) ## format and mend what ruff can
 	$(BIN)/ruff check --fix

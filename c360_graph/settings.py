@@ -29,7 +29,8 @@ class Settings(BaseSettings):
         description="Its password; unset means libpq's own ways (.pgpass, peer, trust).",
     )
     neo4j_uri: str = Field(
-        default="bolt://localhost:7687", description="Address of the target Neo4j."
+        default="bolt://localhost:7687",
+        description="Address of the target Neo4j; neo4j+s://... for Aura.",
     )
     neo4j_username: str = Field(default="neo4j", description="User of the target Neo4j.")
     neo4j_password: SecretStr = Field(default=SecretStr(""), description="Its password.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from psycopg.sql import Literal
+
 from c360_graph.mapping.model import TableMapping
 from c360_graph.source_db.copy_query import quoted
 from c360_graph.source_db.snapshot import SourceSnapshot
@@ -17,12 +19,17 @@ def distinctive_values(
 ) -> tuple[str, ...]:
     """Texts of some rows that are long and differ from row to row; none where the column's do not.
 
-    The values stay in memory: they go into no file, log or message.
+    None either where the source's role may not read the column: no value of it can have come from
+    there. The values stay in memory: they go into no file, log or message.
 
     Raises:
         SourceError: the source refuses.
     """
     place = f"{quoted(table.source.db_schema)}.{quoted(table.table_name)}"
+    allowed = f"has_column_privilege({_text(place)}, {_text(column)}, 'SELECT')"
+    # Asked, not tried: a refused statement would end the transaction.
+    if not snapshot.fetch(f"SELECT {allowed}")[0][0]:
+        return ()
     rows = snapshot.fetch(
         f"SELECT {quoted(column)}::text FROM {place} WHERE {quoted(column)} IS NOT NULL"
         f" LIMIT {SAMPLE_ROWS}"
@@ -32,3 +39,7 @@ def distinctive_values(
     if 2 * len(long) < len(texts):
         return ()
     return tuple(long[:MOST_VALUES])
+
+
+def _text(value: str) -> str:
+    return Literal(value).as_string()
