@@ -48,6 +48,23 @@ class SourceSnapshot:
         """All rows of a statement; of few rows only."""
         return self._connection.execute(statement).fetchall()
 
+    def limit_statements(self, seconds: int) -> None:
+        """Let no further statement of this snapshot run longer."""
+        self._connection.execute(f"SET LOCAL statement_timeout = '{seconds}s'")
+
+    def ask(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """All rows of a statement that may fail: the snapshot can be used afterwards.
+
+        Raises:
+            SourceError: it was refused or took too long. No value is in the message.
+        """
+        try:
+            with self._connection.transaction():
+                return self._connection.execute(statement, parameters or None).fetchall()
+        except psycopg.Error as error:
+            said = "a value" if isinstance(error, psycopg.DataError) else first_line(error)
+            raise SourceError(f"source {self.source.source_name} refused: {said}") from None
+
     def set_hash_pads(self, pads: HashPads) -> None:
         """Give the `hash` treatment its key, as bound values that live as long as the transaction."""
         self._connection.execute(
