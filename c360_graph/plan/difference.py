@@ -72,6 +72,7 @@ def plan_load(
         refusals=intention.mapping.refusals,
         resting_labels=intention.mapping.resting_labels,
         resting_relationships=intention.mapping.resting,
+        waiting_relationships=intention.mapping.waiting,
         problems=(
             *problems,
             *(f"{named.get(i, f'source {i}')}: {said}" for i, said in source_problems.items()),

@@ -43,17 +43,10 @@ class Intention:
     @cached_property
     def undecided(self) -> tuple[Edges, ...]:
         """Edges of rows that wait for a source that could not be asked."""
-        settled = {mapping.relationship_id for mapping in self.mapping.relationships}
-        settled |= set(self.mapping.resting)
-        settled |= {
-            refusal.row_id
-            for refusal in self.mapping.refusals
-            if refusal.control_table == "relationship_mappings"
-        }
         return tuple(
             (row.relationship_type, row.from_label, row.to_label)
             for row in self.rows.relationships
-            if row.relationship_id not in settled
+            if row.relationship_id in self.mapping.waiting
         )
 
     def keeps_label(self, label: str) -> bool:

@@ -144,5 +144,6 @@ class Plan(Frozen):
     refusals: tuple[Refusal, ...] = ()
     resting_labels: tuple[int, ...] = ()
     resting_relationships: tuple[int, ...] = ()
+    waiting_relationships: tuple[int, ...] = ()
     destroyed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()

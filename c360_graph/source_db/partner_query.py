@@ -70,7 +70,9 @@ def sample_references(
     table: TableMapping, columns: tuple[str, ...], *, catalog_table: CatalogTable | None
 ) -> str:
     """Texts of the columns of some rows in which none is NULL, from all over a large table."""
-    place = f"{quoted(table.source.db_schema)}.{quoted(table.table_name)} AS t{_scatter(catalog_table)}"
+    place = (
+        f"{quoted(table.source.db_schema)}.{quoted(table.table_name)} AS t{_scatter(catalog_table)}"
+    )
     read = ", ".join(_text(table, _property(table, column)) for column in columns)
     present = " AND ".join(f"t.{quoted(column)} IS NOT NULL" for column in columns)
     return f"SELECT {read} FROM {place} WHERE {present} LIMIT {SAMPLE_ROWS}"

@@ -79,9 +79,7 @@ class PartnerSampling:
             if has_columns(table, tuple(sought for sought, _ in side.pairs)):
                 statement = find_partners(table, side.pairs, driving)
                 numbers = list(range(len(distinct)))
-                found |= {
-                    row[0] for row in self._snapshot(table).ask(statement, numbers, *arrays)
-                }
+                found |= {row[0] for row in self._snapshot(table).ask(statement, numbers, *arrays)}
         return found
 
     def _snapshot(self, table: TableMapping) -> SourceSnapshot:
