@@ -128,7 +128,7 @@ def _tables(intention: Intention, estimates: Estimates) -> Iterator[PlannedTable
 def _destroyed(plan: Plan, holding: GraphHolding | None) -> Iterator[str]:
     for label in plan.labels:
         if label.destroys:
-            yield f"{label.nodes:,} nodes of {label.label} ({_WHY_LABEL[label.change]})"
+            yield f"{label.nodes:,} nodes of {label.label} ({_WHY[label.change]})"
     labelled = sum(holding.nodes.values()) if holding else 0
     if plan.way == "clear" and plan.graph.nodes > labelled:
         yield f"{plan.graph.nodes - labelled:,} nodes without a label"
@@ -139,12 +139,13 @@ def _destroyed(plan: Plan, holding: GraphHolding | None) -> Iterator[str]:
     for edges in plan.relationships:
         if edges.destroys:
             ends = f" from {edges.from_label} to {edges.to_label}" if edges.from_label else ""
-            why = "no load of ours made them" if edges.change == "foreign" else "no control row"
+            why = _WHY["foreign" if edges.change == "foreign" else "gone"]
             yield f"{edges.relationships or 0:,} relationships {edges.type}{ends} ({why})"
 
 
-_WHY_LABEL = {
+_WHY = {
     "removed": "no control row that is in force maps it",
+    "gone": "no control row that is in force makes them",
     "taken over": "not of ours; those that no row has the key of are removed",
     "foreign": "no load of ours made them",
 }
