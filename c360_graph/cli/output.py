@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import sys
@@ -34,16 +35,22 @@ err = Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, h
 @contextmanager
 def errors_in_one_sentence() -> Iterator[None]:
     """An error of ours ends the command with its message and exit code 1, without a stack."""
+    # The driver tells of each attempt; the error at the end says it once.
+    driver = logging.getLogger("neo4j")
+    level = driver.level
+    driver.setLevel(logging.ERROR)
     try:
         yield
     except C360Error as error:
-        err.print(f"[bold red]Error:[/] {escape(str(error))}")
+        err.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
+    finally:
+        driver.setLevel(level)
 
 
 def say(message: str) -> None:
     """A line for the person who waits."""
-    err.print(escape(message))
+    err.print(escape(message), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

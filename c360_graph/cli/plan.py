@@ -67,7 +67,7 @@ def plan(
 def _conclude(made: Plan) -> None:
     """The last lines, and the exit code."""
     for problem in made.problems:
-        err.print(f"[bold red]Not asked:[/] {escape(problem)}")
+        err.print(f"[bold red]Not asked:[/] {escape(problem)}", soft_wrap=True)
     if made.problems:
         say("The plan is incomplete.")
         raise typer.Exit(FAILED)

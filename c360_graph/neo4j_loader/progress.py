@@ -39,7 +39,9 @@ class Progress:
 
     @property
     def rate(self) -> str:
-        """`1,200 rows/s, 40 s left`."""
+        """`1,200 rows/s, 40 s left`; nothing before anything is done."""
+        if not self.done:
+            return ""
         left = "" if self.seconds_left is None else f", {_duration(self.seconds_left)} left"
         return f"{self.per_second:,.0f} {self.unit}/s{left}"
 
@@ -47,7 +49,8 @@ class Progress:
         share = ""
         if self.total:
             share = f"/{self.total:,} ({min(1.0, self.done / self.total):.0%})"
-        return f"{self.phase}: {self.done:,}{share} {self.unit}, {self.rate}"
+        rate = f", {self.rate}" if self.rate else ""
+        return f"{self.phase}: {self.done:,}{share} {self.unit}{rate}"
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,6 @@ def plan_load(
         samples: how many references find a partner, where that is known.
     """
     source_problems = source_problems or {}
-    named = {source.source_id: source.source_name for source in intention.rows.sources}
     plan = Plan(
         way=intention.way,
         graph=_graph(place, holding),
@@ -73,10 +72,7 @@ def plan_load(
         resting_labels=intention.mapping.resting_labels,
         resting_relationships=intention.mapping.resting,
         waiting_relationships=intention.mapping.waiting,
-        problems=(
-            *problems,
-            *(f"{named.get(i, f'source {i}')}: {said}" for i, said in source_problems.items()),
-        ),
+        problems=(*problems, *source_problems.values()),
     )
     return plan.model_copy(update={"destroyed": tuple(_destroyed(plan, holding))})
 
@@ -128,7 +124,7 @@ def _tables(intention: Intention, estimates: Estimates) -> Iterator[PlannedTable
 def _destroyed(plan: Plan, holding: GraphHolding | None) -> Iterator[str]:
     for label in plan.labels:
         if label.destroys:
-            yield f"{label.nodes:,} nodes of {label.label} ({_WHY[label.change]})"
+            yield f"{label.nodes or 0:,} nodes of {label.label} ({_WHY[label.change]})"
     labelled = sum(holding.nodes.values()) if holding else 0
     if plan.way == "clear" and plan.graph.nodes > labelled:
         yield f"{plan.graph.nodes - labelled:,} nodes without a label"

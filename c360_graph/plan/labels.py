@@ -14,7 +14,7 @@ def planned_labels(intention: Intention, holding: GraphHolding | None) -> tuple[
     if holding is None:
         keys = intention.desired.keys
         return tuple(
-            PlannedLabel(label=label, change="unknown", nodes=0, key=keys.get(label, ()))
+            PlannedLabel(label=label, change="unknown", key=keys.get(label, ()))
             for label in intention.desired.labels
         )
     return (

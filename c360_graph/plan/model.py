@@ -68,7 +68,7 @@ class PlannedLabel(Frozen):
 
     label: str
     change: LabelChange
-    nodes: int
+    nodes: int | None = None
     key: tuple[str, ...] = ()
     former_key: tuple[str, ...] = ()
     destroys: bool = False
