@@ -62,8 +62,9 @@ class SourceSnapshot:
             with self._connection.transaction():
                 return self._connection.execute(statement, parameters or None).fetchall()
         except psycopg.Error as error:
-            said = "a value" if isinstance(error, psycopg.DataError) else first_line(error)
-            raise SourceError(f"source {self.source.source_name} refused: {said}") from None
+            # The server's own words may hold a value: a function of the source's may raise anything.
+            kind = f"{type(error).__name__} (SQLSTATE {error.sqlstate})"
+            raise SourceError(f"source {self.source.source_name} refused: {kind}") from None
 
     def set_hash_pads(self, pads: HashPads) -> None:
         """Give the `hash` treatment its key, as bound values that live as long as the transaction."""

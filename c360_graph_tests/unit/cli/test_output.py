@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from c360_graph.cli import output
 from c360_graph.cli.output import errors_in_one_sentence, print_json
 from c360_graph.errors import SourceError
 
@@ -54,13 +57,9 @@ def test_an_error_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[st
 
 
 def _printed(value: Any, patch: pytest.MonkeyPatch) -> str:
-    """Text that capturing, which is there once for all examples, would pile up."""
-    from io import StringIO
-
-    from c360_graph.cli import output
-
+    """The document alone: pytest captures the output of all examples as one."""
     file = StringIO()
-    patch.setattr(output.out, "file", file)
+    patch.setattr(output, "out", Console(file=file, width=40))
     print_json(value)
     return file.getvalue()
 
