@@ -73,9 +73,9 @@ PLAN = Plan(
 )
 
 
-def printed(plan: Plan, **options: bool) -> str:
+def printed(plan: Plan, *, terminal: bool = False, no_color: bool = False) -> str:
     file = StringIO()
-    console = Console(file=file, width=100, **options)
+    console = Console(file=file, width=100, force_terminal=terminal, no_color=no_color)
     for table in plan_tables(plan):
         console.print(table)
     return file.getvalue()
@@ -114,5 +114,5 @@ def test_every_part_that_has_something_to_say_is_a_table() -> None:
 
 def test_colours_are_for_terminals_only() -> None:
     assert "\x1b[" not in printed(PLAN)
-    assert "\x1b[31mremoved" in printed(PLAN, force_terminal=True)
-    assert "\x1b[31m" not in printed(PLAN, force_terminal=True, no_color=True)
+    assert "\x1b[31mremoved" in printed(PLAN, terminal=True)
+    assert "\x1b[31m" not in printed(PLAN, terminal=True, no_color=True)
