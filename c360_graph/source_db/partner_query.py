@@ -14,7 +14,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 SAMPLE_ROWS = 1_000
 _SAMPLED_KINDS = ("r", "p", "m")
-_SCATTER_FROM_ROWS = 20 * SAMPLE_ROWS
+_SCATTERED_ROWS = 20 * SAMPLE_ROWS
 
 _NUMBERS = ("INTEGER", "FLOAT")
 _INTEGERS = ("int2", "int4", "int8")
@@ -70,12 +70,11 @@ def sample_references(
     table: TableMapping, columns: tuple[str, ...], *, catalog_table: CatalogTable | None
 ) -> str:
     """Texts of the columns of some rows in which none is NULL, from all over a large table."""
-    place = (
-        f"{quoted(table.source.db_schema)}.{quoted(table.table_name)} AS t{_scatter(catalog_table)}"
-    )
+    place = f"{quoted(table.source.db_schema)}.{quoted(table.table_name)} AS t"
+    pages, order = _scatter(catalog_table)
     read = ", ".join(_text(table, _property(table, column)) for column in columns)
     present = " AND ".join(f"t.{quoted(column)} IS NOT NULL" for column in columns)
-    return f"SELECT {read} FROM {place} WHERE {present} LIMIT {SAMPLE_ROWS}"
+    return f"SELECT {read} FROM {place}{pages} WHERE {present}{order} LIMIT {SAMPLE_ROWS}"
 
 
 def find_partners(table: TableMapping, pairs: Pairs, driving: TableMapping) -> str:
@@ -106,15 +105,16 @@ def _taking_part(
     )
 
 
-def _scatter(table: CatalogTable | None) -> str:
-    """A sample of pages: the first rows of a table are its oldest, and unlike the others."""
+def _scatter(table: CatalogTable | None) -> tuple[str, str]:
+    """A sample of pages and an order: a table's first rows are its oldest, and unlike the others."""
     if table is None or table.kind not in _SAMPLED_KINDS:
-        return ""
-    if table.estimated_rows < _SCATTER_FROM_ROWS:
-        return ""
-    # Twice as many rows as are taken, since some are NULL.
-    percent = 100 * 2 * SAMPLE_ROWS / table.estimated_rows
-    return f" TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (0)"
+        return "", ""
+    if table.estimated_rows < _SCATTERED_ROWS:
+        return "", ""
+    # Many pages, since rows of one page are alike. They come in the table's order, and the limit would
+    # leave out its end; by ctid the same rows come each time, and equal values are not together.
+    percent = 100 * _SCATTERED_ROWS / table.estimated_rows
+    return f" TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (0)", " ORDER BY md5(t.ctid::text)"
 
 
 def _property(table: TableMapping, column: str) -> PropertyMapping:

@@ -78,20 +78,27 @@ def test_a_junctions_rows_have_to_find_both_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "rows", "scattered"),
+    ("kind", "rows", "pages", "order"),
     [
-        ("r", 1_000_000, " TABLESAMPLE SYSTEM (0.200000) REPEATABLE (0)"),
-        ("r", 19_999, ""),
-        ("r", -1, ""),
-        ("v", 1_000_000, ""),
+        (
+            "r",
+            1_000_000,
+            " TABLESAMPLE SYSTEM (2.000000) REPEATABLE (0)",
+            " ORDER BY md5(t.ctid::text)",
+        ),
+        ("r", 19_999, "", ""),
+        ("r", -1, "", ""),
+        ("v", 1_000_000, "", ""),
     ],
 )
-def test_only_a_large_table_is_sampled_all_over(kind: str, rows: int, scattered: str) -> None:
+def test_only_a_large_table_is_sampled_all_over(
+    kind: str, rows: int, pages: str, order: str
+) -> None:
     driving = case("int", "int").resolve().tables[1]
     catalog_table = CatalogTable(
         schema_name="public", table_name="purchases", kind=kind, estimated_rows=rows
     )
     assert sample_references(driving, ("customer",), catalog_table=catalog_table) == (
-        f'SELECT (t."customer")::text FROM "public"."purchases" AS t{scattered}'
-        ' WHERE t."customer" IS NOT NULL LIMIT 1000'
+        f'SELECT (t."customer")::text FROM "public"."purchases" AS t{pages}'
+        f' WHERE t."customer" IS NOT NULL{order} LIMIT 1000'
     )
