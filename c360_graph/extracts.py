@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -16,9 +17,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -26,6 +27,9 @@ from pydantic import ValidationError
 from c360_graph.errors import ExtractError
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.model import TableMapping
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 WRITE_BYTES = 1 << 20
@@ -44,6 +48,9 @@ class ExtractManifest(Frozen):
     rows_left_out: int = 0
     values_absent: dict[str, int]
     file_bytes: int
+    file_lines: int
+    file_digest: str
+    longest_row_bytes: int
     log_id: int
     table_log_id: int
     start_time: datetime
@@ -65,6 +72,28 @@ class Extract:
     def open(self) -> AbstractContextManager[BinaryIO]:
         """The rows from their beginning."""
         return self.rows_path.open("rb", buffering=WRITE_BYTES)
+
+
+class RowsFile(io.FileIO):
+    """A new file of rows that knows what was written to it, so that nobody has to read it for that."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "xb", opener=lambda name, flags: os.open(name, flags, PRIVATE_FILE))
+        self.size = self.lines = 0
+        self._digest = blake2b()
+
+    @property
+    def digest(self) -> str:
+        """Of all bytes so far."""
+        return self._digest.hexdigest()
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """As any file; called with a megabyte at a time by the buffer before it."""
+        written = bytes(memoryview(data)[: super().write(data)])
+        self.size += len(written)
+        self.lines += written.count(b"\n")
+        self._digest.update(written)
+        return len(written)
 
 
 class ExtractStore:
@@ -159,6 +188,16 @@ def _holds_no_more(old: Extract, latest: Extract) -> bool:
         prop.column not in excluded and treated.get(prop.column, prop.treatment) == prop.treatment
         for prop in old.manifest.table.properties
     )
+
+
+@contextmanager
+def open_rows(folder: Path) -> Iterator[tuple[BinaryIO, RowsFile]]:
+    """An extract's new file: where to write, and what tells of it once the block has ended."""
+    file = RowsFile(folder / _ROWS)
+    with io.BufferedWriter(file, WRITE_BYTES) as out:
+        yield out, file
+        out.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
         ge=1,
         description="Scripts kept, the newest and the last one loaded always among them.",
     )
+    c360_compress_scripts: bool = Field(
+        default=False, description="Whether scripts are written compressed, as `.cypher.zst`."
+    )
     c360_strict: bool = Field(
         default=False,
         description="Turns control rows that cannot be honoured into an error at load (for CI).",

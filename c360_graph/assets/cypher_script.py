@@ -27,6 +27,10 @@ class CypherScriptConfig(dg.Config):
     output_folder: str | None = Field(
         default=None, description="Folder of the script; unset means C360_DATA_DIR/scripts."
     )
+    compress: bool | None = Field(
+        default=None,
+        description="Write `.cypher.zst`, for zstdcat; unset means C360_COMPRESS_SCRIPTS.",
+    )
 
 
 def cypher_script_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetsDefinition:
@@ -65,6 +69,9 @@ def cypher_script_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.Asset
                 folder=Path(config.output_folder or settings.c360_data_dir / "scripts"),
                 log_id=log_id,
                 run_log=run_log,
+                compressed=(
+                    settings.c360_compress_scripts if config.compress is None else config.compress
+                ),
             )
             for refusal in parts.refusals:
                 context.log.error(f"Left out of the script: {refusal}")

@@ -1,6 +1,5 @@
 """Checks that excluded columns are nowhere: not in the graph, not in extract or script."""
 
-import mmap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,9 +19,12 @@ from c360_graph.phases.graph_parts import gather_parts
 from c360_graph.phases.scripting import script_to_load
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.run_log import RunLog
+from c360_graph.script_files import open_script
 from c360_graph.settings import load_settings
 from c360_graph.source_db.samples import distinctive_values
 from c360_graph.source_db.snapshot import open_snapshot
+
+_READ_BYTES = 1 << 20
 
 GRAPH_CHECK, FILES_CHECK = "excluded_properties_are_absent", "excluded_values_are_in_no_file"
 
@@ -77,10 +79,17 @@ def excluded_values_check(*, mapping: GraphMapping, rows: ControlRows) -> dg.Ass
 
 def holds_any(path: Path, values: Iterable[str]) -> bool:
     """Whether a file holds one of the texts, as it is or in the quoting of an extract or a script."""
-    if path.stat().st_size == 0:
-        return False
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return any(content.find(form) >= 0 for value in values for form in _forms(value))
+    forms = {form for value in values for form in _forms(value)}
+    overlap = max(map(len, forms), default=1) - 1
+    kept = b""
+    # Not as mapped memory: the pages of a large file would all count as this process's own.
+    with open_script(path) as file:
+        while forms and (block := file.read(_READ_BYTES)):
+            text = kept + block
+            if any(form in text for form in forms):
+                return True
+            kept = text[-overlap:] if overlap else b""
+    return False
 
 
 def _forms(value: str) -> set[bytes]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO
 
-MAX_BATCH_ROWS = 1_000
+MAX_BATCH_ROWS = 2_000
+"""Measured with 300,000 rows of 8 properties: 1,000 rows 54,000 rows/s, 2,000 65,000, 5,000 55,000, 10,000 52,000."""
 MAX_BATCH_BYTES = 4_000_000
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -17,7 +18,7 @@ _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 def blocks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Cut an extract into (rows, text without its last newline), each a batch.
 
-    A batch ends at 1,000 rows or 4 MB, whichever comes first; one longer row is a batch alone.
+    A batch ends at 2,000 rows or 4 MB, whichever comes first; one longer row is a batch alone.
     """
     carried: list[bytes] = []
     while lines := carried + list(islice(file, MAX_BATCH_ROWS - len(carried))):

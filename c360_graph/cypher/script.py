@@ -16,6 +16,7 @@ from pydantic import Field
 
 from c360_graph.cypher import manifest, nodes, relationships, schema
 from c360_graph.cypher.copy_text import blocks
+from c360_graph.errors import ScriptError
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.graph_manifest import GraphManifest, manifest_of
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
@@ -123,7 +124,7 @@ def write_script(
     """Write a whole script, its rows as a stream.
 
     Raises:
-        ScriptError: a name cannot be written in Cypher.
+        ScriptError: a name cannot be written in Cypher, or an extract is not what was read.
         OSError: the disk refuses.
     """
     out.write(HEADER_PREFIX + _json(header) + b"\n")
@@ -158,13 +159,12 @@ def _statements(
 
 def _node_batches(extract: TableExtract) -> Iterator[tuple[StatementFacts, bytes]]:
     table = extract.table
-    with extract.open() as file:
-        for rows, block in blocks(file):
-            statement, match = nodes.create_nodes(table, block)
-            facts = StatementFacts(
-                kind="nodes", table=table.place, label=table.node_label, rows=rows, match=match
-            )
-            yield facts, statement
+    for rows, block in _whole(extract):
+        statement, match = nodes.create_nodes(table, block)
+        facts = StatementFacts(
+            kind="nodes", table=table.place, label=table.node_label, rows=rows, match=match
+        )
+        yield facts, statement
 
 
 def relationship_statements(
@@ -180,18 +180,31 @@ def relationship_statements(
         driving=relationships.driving_label(mapping),
     )
     if facts.driving is not None:
-        yield facts, relationships.create_relationships(mapping)
+        sought = relationships.sought_label(mapping)
+        nodes_there = sum(e.rows for e in extracts.values() if e.table.node_label == sought)
+        yield facts, relationships.create_relationships(mapping, sought=nodes_there)
         return
     assert mapping.junction is not None
     extract = extracts[mapping.junction.table]
+    for rows, block in _whole(extract):
+        yield (
+            facts.model_copy(update={"kind": "links", "table": extract.table.place, "rows": rows}),
+            relationships.link_rows(mapping, extract.table, block),
+        )
+
+
+def _whole(extract: TableExtract) -> Iterator[tuple[int, bytes]]:
+    """The blocks of an extract; at the end there were as many rows as it says."""
+    there = 0
     with extract.open() as file:
         for rows, block in blocks(file):
-            yield (
-                facts.model_copy(
-                    update={"kind": "links", "table": extract.table.place, "rows": rows}
-                ),
-                relationships.link_rows(mapping, extract.table, block),
-            )
+            there += rows
+            yield rows, block
+    if there != extract.rows:
+        raise ScriptError(
+            f"The extract of {extract.table.place} holds {there:,} rows where {extract.rows:,} were"
+            " read. Something changed it; materialize that asset again."
+        )
 
 
 def _json(value: Frozen) -> bytes:

@@ -32,6 +32,7 @@ from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.progress import ProgressMeter
 from c360_graph.neo4j_loader.side_by_side import side_by_side
 from c360_graph.neo4j_loader.under_way import Listener, under_way
+from c360_graph.script_files import open_script
 
 __all__ = ["Listener", "LoadResult", "clear_and_load", "graph_counts", "load_into_empty"]
 
@@ -102,7 +103,7 @@ class _Load:
             )
 
     def run(self) -> LoadResult:
-        with self._script.open("rb") as file:
+        with open_script(self._script) as file:
             header = read_header(file)
             try:
                 self._run_statements(read_statements(file), rows=header.rows if header else None)
@@ -232,7 +233,7 @@ def _may_run_beside_others(statement: Statement) -> bool:
 
 def _earlier(script: Path, statement: Statement) -> Iterator[Statement]:
     """The statements before this one that make relationships of its type between its labels."""
-    with script.open("rb") as file:
+    with open_script(script) as file:
         for other in read_statements(file):
             if other.number >= statement.number:
                 return
@@ -243,7 +244,7 @@ def _earlier(script: Path, statement: Statement) -> Iterator[Statement]:
 def _check_readable(script: Path) -> None:
     """Read the whole script once, so that one cut short is refused before the graph is touched."""
     try:
-        with script.open("rb") as file:
+        with open_script(script) as file:
             check_whole(file)
     except OSError as error:
         raise ScriptError(f"The script {script} cannot be read: {error.strerror}.") from None

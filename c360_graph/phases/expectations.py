@@ -20,7 +20,7 @@ from c360_graph.property_types import property_type
 
 MEMORY_LIMIT = "200MB"
 SAMPLE_ROWS = 5
-_SHORT_LINE, _LONGEST_LINE = 1_000_000, 200_000_000
+_SHORT_LINE = 1_000_000
 _NUMBERS = ("INTEGER", "FLOAT")
 
 Pairs = tuple[tuple[str, str], ...]
@@ -175,8 +175,9 @@ def _table_rows(extract: Extract, columns: tuple[str, ...], numbers: set[str]) -
 def _file(extract: Extract) -> str:
     """COPY's text form, its escapes left as they are: equal values have equal texts."""
     names = ", ".join(f"'c{i}': 'VARCHAR'" for i, _ in enumerate(extract.manifest.table.properties))
-    size = min(max(extract.manifest.file_bytes, _SHORT_LINE), _LONGEST_LINE)
-    longest = f", max_line_size={size}, buffer_size={2 * size}" if _has_long_rows(extract) else ""
+    size = extract.manifest.longest_row_bytes
+    # Longer rows than it takes by default (2 MB) need larger buffers; they are taken only then.
+    longest = f", max_line_size={size}, buffer_size={2 * size}" if size > _SHORT_LINE else ""
     return (
         f"read_csv({_literal(str(extract.rows_path))}, delim='\t', quote='', escape='', nullstr='\\N',"
         f" header=false, auto_detect=false, columns={{{names}}}{longest})"
@@ -194,15 +195,6 @@ def _tables(parts: GraphParts, label: str, places: tuple[str, ...]) -> list[Extr
 
 def _takes_part(table: TableMapping, places: tuple[str, ...]) -> bool:
     return not places or table.place in places
-
-
-def _has_long_rows(extract: Extract) -> bool:
-    """Whether a row may be longer than the engine takes by default (2 MB)."""
-    with extract.open() as file:
-        while block := file.read(_SHORT_LINE):
-            if b"\n" not in block and len(block) == _SHORT_LINE:
-                return True
-    return False
 
 
 def _sample(engine: duckdb.DuckDBPyConnection, matches: str, which: str) -> tuple[str, ...]:

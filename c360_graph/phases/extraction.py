@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from c360_graph.control_db import ControlDatabase
 from c360_graph.errors import SettingsError, SourceError
-from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_private
+from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow
 from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.tables import describe
@@ -108,15 +108,18 @@ def _extract(
         _set_hash_key(snapshot, live, settings)
         with store.new_folder(table.asset_key, log_id) as folder:
             losses = snapshot.losses(live)
-            with open_private(folder / "rows.tsv") as out:
-                rows = snapshot.copy(live, out, progress)
+            with open_rows(folder) as (out, file):
+                copied = snapshot.copy(live, out, progress)
             manifest = ExtractManifest(
                 table=live,
-                rows=rows,
-                source_rows=rows + losses.rows,
+                rows=copied.rows,
+                source_rows=copied.rows + losses.rows,
                 rows_left_out=losses.rows,
                 values_absent=losses.values,
-                file_bytes=(folder / "rows.tsv").stat().st_size,
+                file_bytes=file.size,
+                file_lines=file.lines,
+                file_digest=file.digest,
+                longest_row_bytes=copied.longest_bytes,
                 log_id=log_id,
                 table_log_id=table_log_id,
                 start_time=start,

@@ -102,10 +102,10 @@ def _treatments(table: TableMapping, rows: ControlRows, extract: Extract) -> dic
 
 def _digest(extract: Extract) -> str:
     """Of the rows and of what their text means."""
-    with extract.rows_path.open("rb") as file:
-        rows = hashlib.file_digest(file, "blake2b").hexdigest()
     described = extract.manifest.table.model_dump_json()
-    return hashlib.blake2b(f"{rows} {described}".encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(
+        f"{extract.manifest.file_digest} {described}".encode(), digest_size=16
+    ).hexdigest()
 
 
 def _rules_fingerprint(rows: ControlRows) -> str:

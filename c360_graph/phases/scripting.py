@@ -10,9 +10,10 @@ from pathlib import Path
 from c360_graph.cypher.script import write_script
 from c360_graph.cypher.statements import read_header
 from c360_graph.errors import ScriptError
-from c360_graph.extracts import PRIVATE_FOLDER, file_stamp, open_private
+from c360_graph.extracts import PRIVATE_FOLDER, file_stamp
 from c360_graph.phases.graph_parts import GraphParts
 from c360_graph.run_log import RunLog, ScriptLog
+from c360_graph.script_files import COMPRESSED, PLAIN, new_script, open_script
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,18 +31,22 @@ def write_graph_script(
     folder: Path,
     log_id: int,
     run_log: RunLog,
+    compressed: bool = False,
 ) -> WrittenScript:
     """Write `graph_output_<UTC microseconds>_<log id>.cypher` into a folder, whole or not at all.
+
+    A compressed one has `.zst` behind its name.
 
     Raises:
         ScriptError: the folder cannot be written.
     """
     header = parts.header(created=datetime.now(UTC).isoformat(), log_id=log_id)
-    path = (folder / f"graph_output_{file_stamp()}_{log_id}.cypher").resolve()
+    ending = COMPRESSED if compressed else PLAIN
+    path = (folder / f"graph_output_{file_stamp()}_{log_id}{ending}").resolve()
     partial = path.with_suffix(".partial")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
-        with open_private(partial) as out:
+        with new_script(partial, compressed=compressed) as out:
             write_script(out, header=header, extracts=parts.tables, mappings=parts.relationships)
         partial.replace(path)
     except OSError as error:
@@ -58,7 +63,8 @@ def script_to_load(run_log: RunLog, *, log_id: int) -> Path:
         ScriptError: there is none.
     """
     scripts = run_log.scripts()
-    own = [s for s in scripts if s.script_name.endswith(f"_{log_id}.cypher")]
+    endings = (f"_{log_id}{PLAIN}", f"_{log_id}{COMPRESSED}")
+    own = [s for s in scripts if s.script_name.endswith(endings)]
     for script in (*own, *scripts):
         if Path(script.file_path).exists():
             return Path(script.file_path)
@@ -85,7 +91,7 @@ def prune_scripts(run_log: RunLog, *, keep: int, rules: str) -> int:
 
 
 def _rules_of(path: Path) -> str | None:
-    with contextlib.suppress(OSError, ScriptError), path.open("rb") as file:
+    with contextlib.suppress(OSError, ScriptError), open_script(path) as file:
         header = read_header(file)
         return header.rules if header else None
     return None

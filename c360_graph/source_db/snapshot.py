@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import psycopg
@@ -31,6 +32,14 @@ _SESSION = (
     " SELECT set_config('search_path', concat_ws(', ', 'pg_catalog',"
     " nullif(current_setting('search_path'), '')), false)"
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopiedRows:
+    """How many rows were written, and the size of the longest with its newline."""
+
+    rows: int
+    longest_bytes: int
 
 
 class SourceSnapshot:
@@ -94,20 +103,21 @@ class SourceSnapshot:
             )
         return found
 
-    def copy(self, table: TableMapping, out: BinaryIO, report: Callable[[int], None]) -> int:
-        """Write the table's rows in COPY's text form; returns how many.
+    def copy(self, table: TableMapping, out: BinaryIO, report: Callable[[int], None]) -> CopiedRows:
+        """Write the table's rows in COPY's text form.
 
         Args:
             table: what to read; excluded columns are in no statement.
             out: takes one line a row.
             report: told now and then how many rows have come.
         """
-        rows = 0
+        rows = longest = 0
         with self._connection.cursor() as cursor:
             with cursor.copy(copy_rows(table)) as stream:
                 for line in stream:
                     out.write(line)
                     rows += 1
+                    longest = max(longest, len(line))
                     if rows % ROWS_BETWEEN_REPORTS == 0:
                         report(rows)
             sent = cursor.rowcount
@@ -116,7 +126,7 @@ class SourceSnapshot:
             raise SourceError(
                 f"{table.place}: the server sent {sent:,} rows, {rows:,} came. Run it again."
             )
-        return rows
+        return CopiedRows(rows=rows, longest_bytes=longest)
 
 
 @contextmanager

@@ -34,12 +34,12 @@ def failure(graph: Graph, script: Path) -> str:
 
 def test_a_duplicate_key_is_named_by_its_row_and_key(graph: Graph, tmp_path: Path) -> None:
     late = [(number, "late") for number in range(5_000, 5_100)]
-    rows = [*patients(1_700), (1_234, "a secret name"), *late]
+    rows = [*patients(2_700), (1_234, "a secret name"), *late]
     script = write(tmp_path / "s.cypher", [(PATIENT, rows)])
     assert re.sub(r"Node\(\d+\)", "Node(…)", failure(graph, script)) == (
         "Statement 4 (nodes of clinic/patient, label Patient) failed at row 701 of the batch, key"
         " id: 1234: Neo.ClientError.Schema.ConstraintValidationFailed: Node(…) already exists with"
-        " label `Patient` and property `id`. The load came to 3 statements and 1,000 of 1,801 rows;"
+        " label `Patient` and property `id`. The load came to 3 statements and 2,000 of 2,801 rows;"
         " the graph is incomplete. Mend the cause and load again with clear_database."
     )
 
@@ -81,19 +81,19 @@ def test_without_a_key_or_with_an_unreadable_one_the_row_has_its_number(
 def test_running_again_repairs_what_a_failed_statement_left(graph: Graph, tmp_path: Path) -> None:
     script = write(
         tmp_path / "s.cypher",
-        [(PATIENT, patients(1_500)), (VISIT, visits(30, of=10))],
+        [(PATIENT, patients(2_500)), (VISIT, visits(30, of=10))],
         (joined(1),),
     )
     good = script.read_bytes()
     script.write_bytes(good.replace(b"CREATE (a)-", b"CREATE (nobody:Knows {x: [[1]]})-"))
     message = failure(graph, script)
     assert message.startswith("Statement 7 (VISITED, relationship_mappings row 1) failed: ")
-    assert "The load came to 6 statements and 1,530 of 1,530 rows" in message
+    assert "The load came to 6 statements and 2,530 of 2,530 rows" in message
     script.write_bytes(good)
     with pytest.raises(GraphNotEmptyError):
         load_into_empty(graph, script)
     clear_and_load(graph, script)
-    assert graph_counts(graph) == ({"Patient": 1_500, "Visit": 30}, {"VISITED": 30})
+    assert graph_counts(graph) == ({"Patient": 2_500, "Visit": 30}, {"VISITED": 30})
 
 
 @pytest.mark.parametrize("lost", ["its last statement", "a part of its last line", "half of it"])

@@ -13,7 +13,7 @@ from typing import Any
 
 from c360_graph.control_db import Credentials
 from c360_graph.cypher.script import TableExtract, header_for, write_script
-from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_private
+from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, SourceRow
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.tables import describe
@@ -97,15 +97,18 @@ class SourceDatabase:
             described = self._described(snapshot, table, label or table, rules)
             with store.new_folder(described.asset_key, 1) as folder:
                 losses = snapshot.losses(described)
-                with open_private(folder / "rows.tsv") as out:
-                    rows = snapshot.copy(described, out, lambda rows: None)
+                with open_rows(folder) as (out, file):
+                    copied = snapshot.copy(described, out, lambda rows: None)
                 manifest = ExtractManifest(
                     table=described,
-                    rows=rows,
-                    source_rows=rows + losses.rows,
+                    rows=copied.rows,
+                    source_rows=copied.rows + losses.rows,
                     rows_left_out=losses.rows,
                     values_absent=losses.values,
-                    file_bytes=(folder / "rows.tsv").stat().st_size,
+                    file_bytes=file.size,
+                    file_lines=file.lines,
+                    file_digest=file.digest,
+                    longest_row_bytes=copied.longest_bytes,
                     log_id=1,
                     table_log_id=1,
                     start_time=datetime.now(UTC),

@@ -22,7 +22,9 @@ MATCH (b:`Club` {`club_id`: row[1]})
 CREATE (a)-[:`MEMBER_OF` {`since`: date(nullIf(row[2], '\\N')), `role`: nullIf(row[3], '\\N')}]->(b);
 // c360 {"kind":"relationships","relationship_id":1,"type":"REPORTS_TO","from_label":"Person","to_label":"Person","driving":"Person"}
 CYPHER 5 MATCH (row:`Person`)
-CALL (row) { MATCH (b:`Person` {`person_id`: row.`boss`}) CREATE (row)-[:`REPORTS_TO`]->(b) } IN TRANSACTIONS OF 10000 ROWS;
+MATCH (b:`Person` {`person_id`: row.`boss`}) USING SCAN b:`Person`
+WITH row, b
+CALL (row, b) { CREATE (row)-[:`REPORTS_TO`]->(b) } IN TRANSACTIONS OF 10000 ROWS;
 // c360 {"kind":"manifest"}
 CYPHER 5 MATCH (m:`_C360Load`) SET m.state = 'whole';
 // c360_graph end 9

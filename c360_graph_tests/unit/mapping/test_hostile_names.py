@@ -105,7 +105,7 @@ def test_names_stay_names_in_relationships(
         seek="from" if seek == "from" else "to",
         from_tables=(place,),
     )
-    statement = create_relationships(mapping)
+    statement = create_relationships(mapping, sought=1)
     columns = {name for pair in pairs for name in pair}
     assert names_in(statement) == {kind, one, other, "_c360_table", *columns}
     assert one_statement(statement)
@@ -114,6 +114,24 @@ def test_names_stay_names_in_relationships(
         r"CALL \(row\) \{ MATCH \([ab]:N \{N: row\.N(, N: row\.N)*\}\)"
         r"( WHERE ([ab]\.N = row\.N|[ab]\.N IN \[S\])( AND ([ab]\.N = row\.N|[ab]\.N IN \[S\]))*)?"
         r" CREATE \((a|row)\)-\[:N\]->\((b|row)\) \} IN TRANSACTIONS OF 10000 ROWS",
+        skeleton(statement),
+    )
+
+
+@given(kind=NAMES, one=NAMES, other=NAMES, pairs=PAIRS)
+def test_names_stay_names_where_a_small_label_is_joined_as_a_whole(
+    kind: str, one: str, other: str, pairs: tuple[tuple[str, str], ...]
+) -> None:
+    mapping = RelationshipMapping(
+        relationship_id=1, relationship_type=kind, from_label=one, to_label=other, pairs=pairs
+    )
+    statement = create_relationships(mapping, sought=1)
+    assert names_in(statement) == {kind, one, other, *(name for pair in pairs for name in pair)}
+    assert one_statement(statement)
+    assert re.fullmatch(
+        r"CYPHER 5 MATCH \(row:N\)\nMATCH \(a:N \{N: row\.N(, N: row\.N)*\}\) USING SCAN a:N"
+        r"( WHERE a\.N = row\.N( AND a\.N = row\.N)*)?\nWITH row, a\n"
+        r"CALL \(row, a\) \{ CREATE \(a\)-\[:N\]->\(row\) \} IN TRANSACTIONS OF 10000 ROWS",
         skeleton(statement),
     )
 
@@ -135,7 +153,7 @@ def test_names_stay_names_in_relationships_through_a_junction(
             properties=tuple(properties),
         ),
     )
-    statement = create_relationships(mapping)
+    statement = create_relationships(mapping, sought=1)
     columns = {name for pair in pairs for name in pair}
     assert names_in(statement) == {kind, label, link, *columns, *properties}
     assert one_statement(statement)

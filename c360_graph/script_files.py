@@ -1,0 +1,61 @@
+"""Files of scripts: plain or compressed, told apart by their first bytes, whatever they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from backports import zstd
+
+from c360_graph.errors import ScriptError
+from c360_graph.extracts import open_private
+
+PLAIN, COMPRESSED = ".cypher", ".cypher.zst"
+
+_MAGIC = b"\x28\xb5\x2f\xfd"
+"""A zstd frame begins so, and no text does: 0xFD is in no UTF-8."""
+# Half the size of level 1's at the same speed beside the wrapping; the window is 2 MB.
+_OPTIONS: dict[int, int] = {
+    zstd.CompressionParameter.compression_level: 3,
+    zstd.CompressionParameter.checksum_flag: 1,
+}
+
+
+@contextmanager
+def open_script(path: Path) -> Iterator[BinaryIO]:
+    """A script's text from its beginning, as a stream.
+
+    Raises:
+        ScriptError: it is compressed, and cut short or damaged; while it is read.
+        OSError: it cannot be opened.
+    """
+    with path.open("rb") as file:
+        is_compressed = file.read(len(_MAGIC)) == _MAGIC
+        file.seek(0)
+        if not is_compressed:
+            yield file
+            return
+        try:
+            with zstd.ZstdFile(file) as text:
+                yield text
+        except (zstd.ZstdError, EOFError):
+            raise ScriptError(
+                "the compressed script is cut short or damaged; write it anew"
+            ) from None
+
+
+@contextmanager
+def new_script(path: Path, *, compressed: bool) -> Iterator[BinaryIO]:
+    """A new file with mode 0600 for a script's text; zstdcat gives it back.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    with open_private(path) as file:
+        if not compressed:
+            yield file
+            return
+        with zstd.ZstdFile(file, "w", options=_OPTIONS) as text:
+            yield text
