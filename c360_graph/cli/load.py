@@ -65,9 +65,13 @@ def load(
         if as_json:
             print_json(asdict(result))
         else:
-            out.print(counts_table("Nodes", "label", result.nodes))
-            out.print(counts_table("Relationships", "type", result.relationships))
+            _print(result)
         say(f"{result.statements:,} statements in {result.seconds:.1f} s")
+
+
+def _print(result: LoadResult) -> None:
+    out.print(counts_table("Nodes", "label", result.nodes))
+    out.print(counts_table("Relationships", "type", result.relationships))
 
 
 def _locked(file: Path, graph: Graph, clear: bool, wait: float, report: Report) -> LoadResult:

@@ -13,7 +13,7 @@ from c360_graph.cli.plan_tables import plan_tables
 from c360_graph.control_db import ControlDatabase
 from c360_graph.mapping_state import find_mapping_state
 from c360_graph.phases.planning import make_plan
-from c360_graph.plan.model import Plan
+from c360_graph.plan.model import Plan, Way
 from c360_graph.resources import Neo4jResource, control_credentials
 from c360_graph.settings import load_settings
 
@@ -47,21 +47,25 @@ def plan(
     - `c360 plan --json | jq .destroyed` in CI
     """
     with errors_in_one_sentence():
-        settings = load_settings()
-        control = ControlDatabase(control_credentials(settings))
-        made = make_plan(
-            control=control,
-            state=find_mapping_state(control, settings.c360_data_dir),
-            open_graph=Neo4jResource().graph,
-            place=f"{settings.neo4j_uri}/{settings.neo4j_database}",
-            way="clear" if clear else "reconcile",
-        )
+        made = _make("clear" if clear else "reconcile")
     if as_json:
         print_json(made.model_dump(mode="json"))
     else:
         for table in plan_tables(made):
             out.print(table)
     _conclude(made)
+
+
+def _make(way: Way) -> Plan:
+    settings = load_settings()
+    control = ControlDatabase(control_credentials(settings))
+    return make_plan(
+        control=control,
+        state=find_mapping_state(control, settings.c360_data_dir),
+        open_graph=Neo4jResource().graph,
+        place=f"{settings.neo4j_uri}/{settings.neo4j_database}",
+        way=way,
+    )
 
 
 def _conclude(made: Plan) -> None:

@@ -57,22 +57,7 @@ def test_what_changed_since_the_last_load_is_told_before_it_happens(
     project: Project, graph: Graph
 ) -> None:
     assert materialize_all().success
-    with project.connect() as connection:
-        connection.execute(
-            "UPDATE node_label_mappings SET is_active = false WHERE node_label = 'Media'"
-        )
-        connection.execute(
-            "INSERT INTO field_exclusion_rules (rule_id, source_id, table_name, column_name, reason,"
-            " treatment)"
-            " VALUES (70, 1, 'accounts', 'full_name', 'PII', 'exclude'),"
-            " (71, 1, 'plans', 'plan_name', NULL, 'hash')"
-        )
-        connection.execute(
-            "INSERT INTO relationship_mappings (relationship_id, relationship_type, from_label,"
-            " to_label, join_condition) VALUES (77, 'KNOWS', 'Account', 'Nobody', 'a.x = b.y')"
-        )
-    with project.connect("profiles_db") as connection:
-        connection.execute("ALTER TABLE plans ALTER monthly_fee TYPE text, ADD note text")
+    change_everything(project)
     before = contents(graph)
     code, told = plan("--reconcile")
     assert code == 2
@@ -182,6 +167,26 @@ def test_every_command_that_prints_a_table_prints_json_and_nothing_else(
     folder = str(project.data_dir / "no_sandbox")
     status = invoke("sandbox", "status", "--folder", folder, "--json")
     assert document(status) == {"postgres_up": False, "neo4j_up": False}
+
+
+def change_everything(project: Project) -> None:
+    """A label off, a column excluded, another hashed, a row that is wrong, a type and a column new."""
+    with project.connect() as connection:
+        connection.execute(
+            "UPDATE node_label_mappings SET is_active = false WHERE node_label = 'Media'"
+        )
+        connection.execute(
+            "INSERT INTO field_exclusion_rules (rule_id, source_id, table_name, column_name, reason,"
+            " treatment)"
+            " VALUES (70, 1, 'accounts', 'full_name', 'PII', 'exclude'),"
+            " (71, 1, 'plans', 'plan_name', NULL, 'hash')"
+        )
+        connection.execute(
+            "INSERT INTO relationship_mappings (relationship_id, relationship_type, from_label,"
+            " to_label, join_condition) VALUES (77, 'KNOWS', 'Account', 'Nobody', 'a.x = b.y')"
+        )
+    with project.connect("profiles_db") as connection:
+        connection.execute("ALTER TABLE plans ALTER monthly_fee TYPE text, ADD note text")
 
 
 def invoke(*words: str, **environment: str) -> Result:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from c360_graph.cypher import schema
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.phases.graph_parts import kept_from_refused
+from c360_graph.plan.difference import plan_load
 from c360_graph.plan.holding import GraphHolding
 from c360_graph.plan.intention import Intention
-from c360_graph.plan.model import Way
+from c360_graph.plan.model import Plan, Way
 from c360_graph_tests.unit.mapping.given import Case, table
 
 PLACE = "bolt://somewhere:7687/neo4j"
@@ -59,3 +60,8 @@ def loaded(case: Case) -> GraphHolding:
         constraints={schema.constraint_name(key): key for key in schema.keys(tables)},
         indexes={schema.index_name(i): i for i in schema.indexes(tables, relationships)},
     )
+
+
+def planned(case: Case, holding: GraphHolding | None, *, way: Way = "clear") -> Plan:
+    """What a load of a case would do to a graph."""
+    return plan_load(intention(case, way=way), place=PLACE, holding=holding)

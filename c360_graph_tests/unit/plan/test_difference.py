@@ -9,14 +9,12 @@ import pytest
 from c360_graph.cypher.schema import LabelProperties, constraint_name
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.plan.difference import plan_load, questions
-from c360_graph.plan.holding import GraphHolding, Questions
+from c360_graph.plan.holding import GraphHolding
 from c360_graph.plan.model import (
     PartnerSample,
     Plan,
     PlannedGraph,
     PlannedLabel,
-    PlannedProperty,
-    PlannedPurge,
     PlannedRelationships,
     PlannedSchema,
     PlannedSource,
@@ -24,14 +22,72 @@ from c360_graph.plan.model import (
     RowEstimate,
     Way,
 )
-from c360_graph_tests.unit.mapping.given import Case, table
-from c360_graph_tests.unit.plan.given import EDGES, PLACE, intention, loaded, shop
+from c360_graph_tests.unit.mapping.given import table
+from c360_graph_tests.unit.plan.given import EDGES, PLACE, intention, loaded, planned, shop
 
 WAYS: tuple[Way, ...] = ("clear", "reconcile")
 
 
-def planned(case: Case, holding: GraphHolding | None, *, way: Way = "clear") -> Plan:
-    return plan_load(intention(case, way=way), place=PLACE, holding=holding)
+FIRST = Plan(
+    way="clear",
+    graph=PlannedGraph(place=PLACE, state="empty"),
+    sources=(
+        PlannedSource(source="crm_db", tables=1),
+        PlannedSource(source="shop_db", tables=1),
+    ),
+    tables=(
+        PlannedTable(
+            source="crm_db",
+            table="customers",
+            label="Customer",
+            rows=3,
+            rows_basis="count",
+            properties=2,
+            excluded=("email",),
+        ),
+        PlannedTable(
+            source="shop_db",
+            table="purchases",
+            label="Purchase",
+            rows=None,
+            rows_basis="unknown",
+            properties=3,
+            excluded=(),
+        ),
+    ),
+    labels=(
+        PlannedLabel(label="Customer", change="new", nodes=0, key=("id",)),
+        PlannedLabel(label="Purchase", change="new", nodes=0, key=("no",)),
+    ),
+    relationships=(
+        PlannedRelationships(
+            type="BOUGHT",
+            from_label="Customer",
+            to_label="Purchase",
+            change="new",
+            relationship_id=1,
+            relationships=0,
+            sample=PartnerSample(sampled=5, matched=4),
+        ),
+    ),
+    schema_changes=(
+        PlannedSchema(
+            kind="constraint",
+            change="create",
+            name=constraint_name(LabelProperties(label="Customer", properties=("id",))),
+            label="Customer",
+            properties=("id",),
+        ),
+        PlannedSchema(
+            kind="constraint",
+            change="create",
+            name=constraint_name(LabelProperties(label="Purchase", properties=("no",))),
+            label="Purchase",
+            properties=("no",),
+        ),
+    ),
+)
+"""The plan for an empty graph."""
 
 
 def test_for_an_empty_graph_everything_is_new() -> None:
@@ -42,65 +98,7 @@ def test_for_an_empty_graph_everything_is_new() -> None:
         estimates={("crm_db", "customers"): RowEstimate(rows=3, basis="count")},
         samples={1: PartnerSample(sampled=5, matched=4)},
     )
-    assert plan == Plan(
-        way="clear",
-        graph=PlannedGraph(place=PLACE, state="empty"),
-        sources=(
-            PlannedSource(source="crm_db", tables=1),
-            PlannedSource(source="shop_db", tables=1),
-        ),
-        tables=(
-            PlannedTable(
-                source="crm_db",
-                table="customers",
-                label="Customer",
-                rows=3,
-                rows_basis="count",
-                properties=2,
-                excluded=("email",),
-            ),
-            PlannedTable(
-                source="shop_db",
-                table="purchases",
-                label="Purchase",
-                rows=None,
-                rows_basis="unknown",
-                properties=3,
-                excluded=(),
-            ),
-        ),
-        labels=(
-            PlannedLabel(label="Customer", change="new", nodes=0, key=("id",)),
-            PlannedLabel(label="Purchase", change="new", nodes=0, key=("no",)),
-        ),
-        relationships=(
-            PlannedRelationships(
-                type="BOUGHT",
-                from_label="Customer",
-                to_label="Purchase",
-                change="new",
-                relationship_id=1,
-                relationships=0,
-                sample=PartnerSample(sampled=5, matched=4),
-            ),
-        ),
-        schema_changes=(
-            PlannedSchema(
-                kind="constraint",
-                change="create",
-                name=constraint_name(LabelProperties(label="Customer", properties=("id",))),
-                label="Customer",
-                properties=("id",),
-            ),
-            PlannedSchema(
-                kind="constraint",
-                change="create",
-                name=constraint_name(LabelProperties(label="Purchase", properties=("no",))),
-                label="Purchase",
-                properties=("no",),
-            ),
-        ),
-    )
+    assert plan == FIRST
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -147,90 +145,6 @@ def test_what_a_refused_row_made_stays_unless_the_graph_is_cleared(way: Way, cha
     assert (label.change, edges.change) == (change, change)
     assert bool(plan.destroyed) == (way == "clear")
     assert [refusal.row_id for refusal in plan.refusals] == [2, 1]
-
-
-def test_properties_come_change_their_type_and_go() -> None:
-    case = shop()
-    case.catalogs[1] = case.catalogs[1].model_copy(
-        update={"tables": (table("customers", "id int; born text?; note text?", key="id"),)}
-    )
-    before = loaded(shop())
-    asked = questions(intention(case), before)
-    assert asked == Questions(holders=(("Customer", "email"),))
-    plan = planned(case, replace(before, holders={("Customer", "email"): 2}))
-    assert plan.properties == (
-        PlannedProperty(label="Customer", name="note", change="new", types=("STRING",)),
-        PlannedProperty(
-            label="Customer",
-            name="born",
-            change="changed",
-            types=("STRING",),
-            former_types=("DATE",),
-        ),
-        PlannedProperty(
-            label="Customer",
-            name="email",
-            change="removed",
-            former_types=("STRING",),
-            nodes=2,
-            destroys=True,
-        ),
-    )
-    assert plan.destroyed == ("Customer.email of 2 nodes (it is read no more)",)
-    assert planned(case, before).destroyed == ()
-
-
-def test_an_array_may_have_been_json_or_empty() -> None:
-    case = (
-        Case()
-        .source("a_db", table("things", "id int; tags text[]?", key="id"))
-        .label("things", "Thing")
-    )
-    holding = GraphHolding(
-        place=PLACE,
-        manifest=intention(case).desired,
-        all_nodes=1,
-        nodes={"Thing": 1},
-        types={"Thing": {"id": ("INTEGER",), "tags": ("LIST<NOTHING>", "STRING")}},
-    )
-    assert planned(case, holding).properties == ()
-    other = replace(holding, types={"Thing": {"tags": ("LIST<INTEGER>",)}})
-    assert [found.name for found in planned(case, other).properties] == ["tags"]
-
-
-@pytest.mark.parametrize(
-    ("way", "listed", "outcome"),
-    [
-        ("clear", True, "removed"),
-        ("reconcile", True, "removed"),
-        ("clear", False, "removed"),
-        ("reconcile", False, "stays"),
-    ],
-)
-def test_an_excluded_value_in_the_graph_is_purged_unless_others_wrote_it(
-    way: Way, listed: bool, outcome: str
-) -> None:
-    case = shop().excluding("customers", "email")
-    before = loaded(shop() if listed else case)
-    assert questions(intention(case), before).holders == (("Customer", "email"),)
-    plan = planned(case, replace(before, holders={("Customer", "email"): 3}), way=way)
-    assert [(p.property, p.nodes, p.outcome, p.rule_id) for p in plan.purges] == [
-        ("email", 3, outcome, 1)
-    ]
-    assert bool(plan.destroyed) == listed
-
-
-def test_plain_values_of_a_column_that_is_hashed_now_are_replaced() -> None:
-    case = shop().excluding("customers", "email", treatment="hash")
-    before = loaded(shop())
-    assert questions(intention(case), before).untreated == (("Customer", "email", "hash"),)
-    plan = planned(case, replace(before, untreated={("Customer", "email"): 3}))
-    assert plan.purges == (
-        PlannedPurge(
-            label="Customer", property="email", treatment="hash", nodes=3, outcome="replaced"
-        ),
-    )
-    assert plan.destroyed == ()
 
 
 def test_a_changed_key_or_join_is_told() -> None:
