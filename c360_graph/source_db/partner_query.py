@@ -89,10 +89,9 @@ def find_partners(table: TableMapping, pairs: Pairs, driving: TableMapping) -> s
         for n, (sought, column) in enumerate(pairs)
     )
     place = f"{quoted(table.source.db_schema)}.{quoted(table.table_name)} AS t"
-    return (
-        f"SELECT k.number FROM unnest({arrays}) AS k(number, {names})"
-        f" WHERE EXISTS (SELECT FROM {place} WHERE {conditions})"
-    )
+    # In a statement with parameters a percent sign of a name is none only when it is doubled.
+    partner = f"SELECT FROM {place} WHERE {conditions}".replace("%", "%%")
+    return f"SELECT k.number FROM unnest({arrays}) AS k(number, {names}) WHERE EXISTS ({partner})"
 
 
 def _taking_part(

@@ -66,7 +66,7 @@ def test_partners_are_found_by_the_value_whatever_its_type_and_in_any_table_of_a
 ) -> None:
     with connect(servers, scratch_db) as connection:
         connection.execute(
-            "CREATE TABLE people (id int PRIMARY KEY, token uuid);"
+            'CREATE TABLE people (id int PRIMARY KEY, "to%ken" uuid);'
             "CREATE TABLE firms (id int PRIMARY KEY);"
             "CREATE TABLE orders (no int PRIMARY KEY, payer numeric(8,2), token text);"
             "INSERT INTO people VALUES (1, '77f7cea1-6636-563c-893e-df83b2858123'), (2, NULL);"
@@ -88,7 +88,7 @@ def test_partners_are_found_by_the_value_whatever_its_type_and_in_any_table_of_a
 
 def rows() -> ControlRows:
     labels = (("people", "Party"), ("firms", "Party"), ("orders", "Order"))
-    joins = (("PAID", "party.id = o.payer"), ("MEANT", "party.token = o.token"))
+    joins = (("PAID", "party.id = o.payer"), ("MEANT", 'party."to%ken" = o.token'))
     return ControlRows(
         sources=(SOURCE,),
         labels=tuple(
