@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from c360_graph.control_db import ControlDatabase
 from c360_graph.errors import C360Error, ControlDatabaseError
@@ -28,6 +28,8 @@ class MappingState(Frozen):
     catalogs: tuple[SourceCatalog, ...] = ()
     read_at: datetime
     warnings: tuple[str, ...] = ()
+    unasked: dict[int, str] = Field(default_factory=dict)
+    """Why a source could not be asked now, by source_id."""
 
     def mapping(self) -> GraphMapping:
         """Resolve the rows against the catalogs."""
@@ -45,7 +47,20 @@ def rows_fingerprint(rows: ControlRows) -> str:
 
 
 def read_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState:
-    """Read the control rows and ask each source for its catalog; keep the result as a snapshot.
+    """As `find_mapping_state`, and keep the result as a snapshot.
+
+    Raises:
+        ControlDatabaseError: it is down and there is no snapshot.
+    """
+    state = find_mapping_state(control, data_dir)
+    if not state.warnings:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+        write_whole(data_dir / _SNAPSHOT, state.model_dump_json().encode())
+    return state
+
+
+def find_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState:
+    """Read the control rows and ask each source for its catalog; nothing is written.
 
     A source that cannot be asked is described as in the last snapshot. With the control database
     down, the last snapshot is the answer, with a warning.
@@ -61,17 +76,21 @@ def read_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState
             raise
         warning = f"{error} Using the control rows of {last.read_at:%Y-%m-%d %H:%M:%S} UTC."
         return last.model_copy(update={"warnings": (warning,)})
-    catalogs, warnings = _read_catalogs(control, rows, last)
-    state = MappingState(rows=rows, catalogs=catalogs, read_at=datetime.now(UTC), warnings=warnings)
-    if not warnings:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
-        write_whole(data_dir / _SNAPSHOT, state.model_dump_json().encode())
-    return state
+    catalogs, unasked = _read_catalogs(control, rows, last)
+    return MappingState(
+        rows=rows,
+        catalogs=catalogs,
+        read_at=datetime.now(UTC),
+        warnings=tuple(
+            f"{said} Its tables are described as they were last seen." for said in unasked.values()
+        ),
+        unasked=unasked,
+    )
 
 
 def _read_catalogs(
     control: ControlDatabase, rows: ControlRows, last: MappingState | None
-) -> tuple[tuple[SourceCatalog, ...], tuple[str, ...]]:
+) -> tuple[tuple[SourceCatalog, ...], dict[int, str]]:
     wanted = frozenset(
         [row.table_name for row in rows.labels]
         + [row.junction_table for row in rows.relationships if row.junction_table]
@@ -88,15 +107,15 @@ def _read_catalogs(
         answers = list(pool.map(ask, rows.sources))
     known = {catalog.source_id: catalog for catalog in last.catalogs} if last else {}
     catalogs: list[SourceCatalog] = []
-    warnings: list[str] = []
+    unasked: dict[int, str] = {}
     for source, answer in zip(rows.sources, answers, strict=True):
         if isinstance(answer, SourceCatalog):
             catalogs.append(answer)
             continue
-        warnings.append(f"{answer} Its tables are described as they were last seen.")
+        unasked[source.source_id] = answer
         if source.source_id in known:
             catalogs.append(known[source.source_id])
-    return tuple(catalogs), tuple(warnings)
+    return tuple(catalogs), unasked
 
 
 def _load_snapshot(data_dir: Path) -> MappingState | None:

@@ -1,7 +1,4 @@
-"""The `c360` command.
-
-Exit codes: 0 done, 1 something failed or was refused, 2 the command line itself is wrong.
-"""
+"""The `c360` command. What its exit codes mean stands in `exit_codes`."""
 
 from __future__ import annotations
 

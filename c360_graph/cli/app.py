@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from c360_graph.cli import check, demo, dev, load, questions, sandbox
+from c360_graph.cli import check, demo, dev, load, plan, questions, sandbox
+from c360_graph.cli.exit_codes import EPILOG
 
 app = typer.Typer(
     name="c360",
     help="Siloed PostgreSQL databases become one Neo4j graph, driven by rows of a control database.",
+    epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
 app.command("load")(load.load)
 app.command("check")(check.check)
+app.command("plan")(plan.plan)
 app.command("ask")(questions.ask_all)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)

@@ -1,29 +1,85 @@
-"""`c360 check`: which control rows cannot be honoured."""
+"""`c360 check`: which control rows cannot be honoured, and which rest."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import typer
 
-from c360_graph.cli.output import errors_in_one_sentence, out, say
+from c360_graph.cli.exit_codes import FAILED
+from c360_graph.cli.output import Json, errors_in_one_sentence, out, print_json, say
 from c360_graph.control_db import ControlDatabase
-from c360_graph.mapping_state import read_mapping_state
+from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping_state import MappingState, read_mapping_state
 from c360_graph.resources import control_credentials
 from c360_graph.settings import load_settings
 
 
-def check() -> None:
-    """List the control rows that cannot be honoured, each with its id and why; exit 1 when there is any."""
+def check(as_json: Json = False) -> None:
+    """List the control rows that cannot be honoured, each with its id and why.
+
+    Rows that rest, because what they need is deactivated or cannot be asked, are listed too; they
+    are no fault. Exits with 1 when a row is refused or a source cannot be asked, else with 0.
+
+    **Examples**
+
+    - `c360 check` after changing a control row
+
+    - `c360 check --json | jq '.refused[].row_id'` in CI
+    """
     with errors_in_one_sentence():
         settings = load_settings()
         control = ControlDatabase(control_credentials(settings))
         state = read_mapping_state(control, settings.c360_data_dir)
         mapping = state.mapping()
-    problems = [*(str(refusal) for refusal in mapping.refusals), *state.warnings]
-    for problem in problems:
-        out.print(problem, markup=False, highlight=False, soft_wrap=True)
+    resting = tuple(resting_rows(state, mapping))
+    if as_json:
+        print_json(_document(state, mapping, resting))
+    else:
+        for line in (*map(str, mapping.refusals), *state.warnings, *resting):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+    problems = len(mapping.refusals) + len(state.warnings)
     say(
         f"{len(mapping.tables)} tables and {len(mapping.relationships)} relationships are sound,"
-        f" {len(problems)} problems."
+        f" {problems} problems."
     )
     if problems:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
+
+
+def resting_rows(state: MappingState, mapping: GraphMapping) -> Iterator[str]:
+    """A line for each row that is sound as far as is known, and makes nothing now."""
+    rows = state.rows
+    labels = {row.mapping_id: f"{row.table_name} as {row.node_label}" for row in rows.labels}
+    relationships = {
+        row.relationship_id: f"({row.from_label})-[{row.relationship_type}]->({row.to_label})"
+        for row in rows.relationships
+    }
+    for name in rows.inactive_sources:
+        yield f"source_databases {name}: deactivated"
+    for label in rows.inactive_labels:
+        yield f"node_label_mappings {label}: deactivated"
+    for number in mapping.resting_labels:
+        yield f"node_label_mappings row {number} ({labels[number]}): rests, a source is deactivated"
+    for number in mapping.resting:
+        yield (
+            f"relationship_mappings row {number} ({relationships[number]}): rests, a label or source"
+            " that it needs is deactivated"
+        )
+    for number in mapping.waiting:
+        yield (
+            f"relationship_mappings row {number} ({relationships[number]}): waits for a source that"
+            " cannot be asked"
+        )
+
+
+def _document(
+    state: MappingState, mapping: GraphMapping, resting: tuple[str, ...]
+) -> dict[str, object]:
+    return {
+        "tables": len(mapping.tables),
+        "relationships": len(mapping.relationships),
+        "refused": [refusal.model_dump() for refusal in mapping.refusals],
+        "warnings": state.warnings,
+        "resting": resting,
+    }

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
-from c360_graph.cli.output import counts_table, errors_in_one_sentence, out, say
-from c360_graph.cli.questions import print_answers
+from c360_graph.cli.output import (
+    Json,
+    counts_table,
+    err,
+    errors_in_one_sentence,
+    out,
+    print_json,
+    say,
+)
+from c360_graph.cli.questions import answers_as_data, print_answers
 from c360_graph.cli.sandbox import SQL_DIR, missing_servers, server_of
 from c360_graph.cli.signals import orderly_end
 from c360_graph.errors import GraphNotEmptyError, SandboxError
@@ -29,11 +39,21 @@ AS_OF = datetime(2025, 11, 3, tzinfo=UTC)
 """The sample's play events end here, so that answers are the same on every day."""
 
 
-def demo() -> None:
+_STEP = re.compile(r" - (\w+) - STEP_(START|SUCCESS|FAILURE) - ")
+_LOOK_SECONDS = 1.0
+
+
+def demo(as_json: Json = False) -> None:
     """Start real servers, load the sample databases, materialize every asset, print counts and answers.
 
     Servers named by ETL_DB_HOST or NEO4J_URI are used instead of being started. A graph that holds
     labels other than the sample's is refused. What the demo started is stopped at its end.
+
+    **Examples**
+
+    - `c360 demo`
+
+    - `c360 demo --json > demo.json`
     """
     with (
         orderly_end(),
@@ -48,10 +68,23 @@ def demo() -> None:
             refuse_foreign_labels(graph)
             with _step(f"Running dagster {' '.join(_MATERIALIZE)}"):
                 _materialize(Path(name) / "materialize.log")
-            nodes, relationships = graph_counts(graph)
-            out.print(counts_table("Nodes", "label", nodes))
-            out.print(counts_table("Relationships", "type", relationships))
-            print_answers(graph, {"as_of": AS_OF})
+            if as_json:
+                print_json(_document(graph))
+            else:
+                _print(graph)
+
+
+def _print(graph: Graph) -> None:
+    nodes, relationships = graph_counts(graph)
+    out.print(counts_table("Nodes", "label", nodes))
+    out.print(counts_table("Relationships", "type", relationships))
+    print_answers(graph, {"as_of": AS_OF})
+
+
+def _document(graph: Graph) -> dict[str, object]:
+    nodes, relationships = graph_counts(graph)
+    answers = answers_as_data(graph, {"as_of": AS_OF})
+    return {"nodes": nodes, "relationships": relationships, "answers": answers}
 
 
 @contextmanager
@@ -81,10 +114,35 @@ def refuse_foreign_labels(graph: Graph) -> None:
 def _materialize(log: Path) -> None:
     command = [sys.executable, "-m", "dagster", *_MATERIALIZE]
     with log.open("w") as file:
-        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)  # noqa: S603
-    if done.returncode:
+        code = _run_showing_steps(command, file, log)
+    if code:
         tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
         raise SandboxError("Materializing failed:\n" + "\n".join(tail))
+
+
+def _run_showing_steps(command: list[str], file: IO[str], log: Path) -> int:
+    with (
+        subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT) as process,  # noqa: S603
+        err.status("Starting Dagster") as status,
+    ):
+        try:
+            while process.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_LOOK_SECONDS)
+                status.update(steps_done(log.read_text(encoding="utf-8", errors="replace")))
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode
+
+
+def steps_done(log: str) -> str:
+    """How far a run is, by the events of its log."""
+    events = _STEP.findall(log)
+    ended = [name for name, event in events if event != "START"]
+    running = [name for name, event in events if event == "START" and name not in ended]
+    now = f", now {running[-1]}" if running else ""
+    return f"{len(ended)} steps done{now}"
 
 
 @contextmanager

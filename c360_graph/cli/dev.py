@@ -27,6 +27,12 @@ def dev(
 
     Servers that neither the environment nor .env names are started with the sample databases, and
     stopped at the end. Dagster's storage is the schema `dagster` of the control database.
+
+    **Examples**
+
+    - `c360 dev` and open http://127.0.0.1:3000
+
+    - `c360 dev --host 0.0.0.0 --port 8080` for others on the network
     """
     with (
         orderly_end(),

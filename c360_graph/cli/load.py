@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from c360_graph.cli.output import counts_table, errors_in_one_sentence, out, say
+from c360_graph.cli.output import (
+    Json,
+    counts_table,
+    err,
+    errors_in_one_sentence,
+    out,
+    print_json,
+    say,
+)
+from c360_graph.cli.progress_bar import Report, shown_progress
 from c360_graph.control_db import ControlDatabase
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import LoadResult, clear_and_load, load_into_empty
@@ -29,34 +39,55 @@ def load(
     wait: Annotated[
         float, typer.Option(help="Seconds to wait for another load; 0 fails at once.")
     ] = 0,
+    as_json: Json = False,
 ) -> None:
     """Run a script on the Neo4j of NEO4J_URI.
 
     A graph that is not empty is refused unless you say --clear. On a machine that cannot reach the
-    control database say --no-lock, and see to it yourself that no other load runs.
+    control database say --no-lock, and see to it yourself that no other load runs. Rate and time
+    left are shown on standard error while it runs.
+
+    **Examples**
+
+    - `c360 load c360_data/scripts/graph_output_….cypher` into an empty graph
+
+    - `c360 load graph_output_….cypher --clear --wait 600` after a load that is under way
+
+    - `c360 load graph_output_….cypher --json | jq .nodes` in CI
     """
     with errors_in_one_sentence(), Neo4jResource().graph() as graph:
         say(f"Loading {file} into {graph.place}")
-        result = _locked(file, graph, clear, wait) if lock else _unlocked(file, graph, clear)
-        out.print(counts_table("Nodes", "label", result.nodes))
-        out.print(counts_table("Relationships", "type", result.relationships))
+        with shown_progress(err) as report:
+            if lock:
+                result = _locked(file, graph, clear, wait, report)
+            else:
+                result = _unlocked(file, graph, clear, report)
+        if as_json:
+            print_json(asdict(result))
+        else:
+            _print(result)
         say(f"{result.statements:,} statements in {result.seconds:.1f} s")
 
 
-def _locked(file: Path, graph: Graph, clear: bool, wait: float) -> LoadResult:
+def _print(result: LoadResult) -> None:
+    out.print(counts_table("Nodes", "label", result.nodes))
+    out.print(counts_table("Relationships", "type", result.relationships))
+
+
+def _locked(file: Path, graph: Graph, clear: bool, wait: float, report: Report) -> LoadResult:
     settings = load_settings()
     target = Target(
         graph=graph,
         control=ControlDatabase(control_credentials(settings)),
         sessions=settings.c360_load_sessions,
         lock_wait_seconds=wait,
-        report=lambda progress: say(str(progress)),
+        report=report,
         warn=say,
     )
     return load_registered_script(target, file, clear=clear).result
 
 
-def _unlocked(file: Path, graph: Graph, clear: bool) -> LoadResult:
+def _unlocked(file: Path, graph: Graph, clear: bool, report: Report) -> LoadResult:
     start = clear_and_load if clear else load_into_empty
-    listener = Listener(report=lambda progress: say(str(progress)), warn=say)
+    listener = Listener(report=report, warn=say)
     return start(graph, file, sessions=load_settings().c360_load_sessions, listener=listener)

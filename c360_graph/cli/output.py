@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime, time
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from c360_graph.errors import C360Error
 
 # A file or a pipe gets whole lines, not those of a terminal 80 columns wide.
 _PIPE_WIDTH = 200
 MAX_ROWS = 20
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document to standard output, and nothing else."),
+]
 
 out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
 err = Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, highlight=False)
@@ -27,16 +35,46 @@ err = Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, h
 @contextmanager
 def errors_in_one_sentence() -> Iterator[None]:
     """An error of ours ends the command with its message and exit code 1, without a stack."""
+    # The driver tells of each attempt; the error at the end says it once.
+    driver = logging.getLogger("neo4j")
+    level = driver.level
+    driver.setLevel(logging.ERROR)
     try:
         yield
     except C360Error as error:
-        err.print(f"[bold red]Error:[/] {escape(str(error))}")
+        err.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
+    finally:
+        driver.setLevel(level)
 
 
 def say(message: str) -> None:
     """A line for the person who waits."""
-    err.print(escape(message))
+    err.print(escape(message), soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """The one JSON document that standard output holds."""
+    out.print_json(data=_jsonable(value), ensure_ascii=False)
+
+
+def grid(
+    title: str,
+    columns: tuple[str, ...],
+    rows: Iterable[tuple[str | Text | int | None, ...]],
+    *,
+    right: tuple[str, ...] = (),
+) -> Table:
+    """Facts as a table: numbers to the right, as are the columns named in `right`."""
+    listed = list(rows)
+    table = Table(title=escape(title), title_justify="left", show_header=any(columns))
+    for position, column in enumerate(columns):
+        numeric = any(isinstance(row[position], int) for row in listed)
+        justify: Literal["left", "right"] = "right" if numeric or column in right else "left"
+        table.add_column(column, justify=justify, overflow="fold")
+    for row in listed:
+        table.add_row(*map(_cell, row))
+    return table
 
 
 def counts_table(title: str, name: str, counts: dict[str, int]) -> Table:
@@ -63,6 +101,27 @@ def rows_table(title: str, columns: tuple[str, ...], rows: tuple[tuple[Any, ...]
     for row in rows[:MAX_ROWS]:
         table.add_row(*(escape(shown(value)) for value in row))
     return table
+
+
+def _cell(value: str | Text | int | None) -> str | Text:
+    if isinstance(value, Text):
+        return value
+    if isinstance(value, int):
+        return f"{value:,}"
+    return escape(value or "")
+
+
+def _jsonable(value: Any) -> Any:
+    """JSON has neither moments nor numbers that are none; a type it lacks is written as its text."""
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def shown(value: Any) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from c360_graph.cli.output import errors_in_one_sentence, out, say
+from c360_graph.cli.output import Json, errors_in_one_sentence, out, print_json, say
 from c360_graph.errors import SandboxError
 from c360_graph.sandbox.sample import CONTROL, Server, load_sample
 from c360_graph.settings import ENV_FILE, load_settings
@@ -32,7 +33,14 @@ def up(
         str | None, typer.Option(help="Neo4j line: 2026 or 5.26.", show_default="2026")
     ] = None,
 ) -> None:
-    """Start both servers and write how to reach them to .env, unless you have one of your own."""
+    """Start both servers and write how to reach them to .env, unless you have one of your own.
+
+    **Examples**
+
+    - `c360 sandbox up` then `c360 check`, `c360 plan`, `c360 dev`
+
+    - `c360 sandbox up --no-sample --neo4j 5.26` for empty servers of the LTS line
+    """
     from c360_graph.sandbox.servers import start
 
     with errors_in_one_sentence():
@@ -52,7 +60,12 @@ def up(
 
 @app.command()
 def down(folder: _Folder = FOLDER) -> None:
-    """Stop the servers that `up` started and remove their data."""
+    """Stop the servers that `up` started and remove their data.
+
+    **Example**
+
+    - `c360 sandbox down`
+    """
     from c360_graph.sandbox.servers import stop
 
     with errors_in_one_sentence():
@@ -63,14 +76,24 @@ def down(folder: _Folder = FOLDER) -> None:
 
 
 @app.command()
-def status(folder: _Folder = FOLDER) -> None:
-    """Say which of the two is up; exit 1 unless both are."""
+def status(folder: _Folder = FOLDER, as_json: Json = False) -> None:
+    """Say which of the two is up; exit 1 unless both are.
+
+    **Examples**
+
+    - `c360 sandbox status`
+
+    - `c360 sandbox status --json | jq .neo4j_up`
+    """
     from c360_graph.sandbox.servers import status as ask
 
     with errors_in_one_sentence():
         found = ask(folder=folder)
-    for name, is_up in (("PostgreSQL", found.postgres_up), ("Neo4j", found.neo4j_up)):
-        out.print(f"{name}: {'up' if is_up else 'down'}", highlight=False)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        for name, is_up in (("PostgreSQL", found.postgres_up), ("Neo4j", found.neo4j_up)):
+            out.print(f"{name}: {'up' if is_up else 'down'}", highlight=False)
     if not (found.postgres_up and found.neo4j_up):
         raise typer.Exit(1)
 

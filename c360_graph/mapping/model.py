@@ -121,6 +121,8 @@ class GraphMapping(Frozen):
     """Ids of relationships that rest because a label or source they need is deactivated."""
     resting_labels: tuple[int, ...] = ()
     """Ids of label rows for any source whose table none has, while a source is deactivated."""
+    waiting: tuple[int, ...] = ()
+    """Ids of relationships that are decided once a source that could not be asked answers."""
 
     def table(self, asset_key: tuple[str, str]) -> TableMapping | None:
         """The mapped table of that (source_name, table_name)."""

@@ -32,6 +32,7 @@ def resolve(rows: ControlRows, catalogs: Catalogs) -> GraphMapping:
         refusals=_by_row((*rows.unreadable, *refusals, *more)),
         resting=resting,
         resting_labels=resting_labels,
+        waiting=tuple(row.relationship_id for row in undecided),
     )
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from c360_graph.errors import C360Error
 
 REPORT_SECONDS = 5.0
+LIVE_SECONDS = 0.5
+_MINUTE, _HOUR = 60, 3_600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +37,30 @@ class Progress:
             return None
         return max(0.0, (self.total - self.done) / self.per_second)
 
+    @property
+    def rate(self) -> str:
+        """`1,200 rows/s, 40 s left`; nothing before anything is done."""
+        if not self.done:
+            return ""
+        left = "" if self.seconds_left is None else f", {_duration(self.seconds_left)} left"
+        return f"{self.per_second:,.0f} {self.unit}/s{left}"
+
     def __str__(self) -> str:
-        of = f"/{self.total:,}" if self.total is not None else ""
-        left = f", {self.seconds_left:.0f} s left" if self.seconds_left is not None else ""
-        return f"{self.phase}: {self.done:,}{of} {self.unit}, {self.per_second:,.0f}/s{left}"
+        share = ""
+        if self.total:
+            share = f"/{self.total:,} ({min(1.0, self.done / self.total):.0%})"
+        rate = f", {self.rate}" if self.rate else ""
+        return f"{self.phase}: {self.done:,}{share} {self.unit}{rate}"
+
+
+@dataclass(frozen=True)
+class LiveReport:
+    """A report that is told often: what it shows moves, where lines of a log would pile up."""
+
+    show: Callable[[Progress], None]
+
+    def __call__(self, progress: Progress) -> None:
+        self.show(progress)
 
 
 class ProgressMeter:
@@ -87,9 +109,17 @@ class ProgressMeter:
 
 @contextmanager
 def reporting(
-    meter: ProgressMeter, report: Callable[[Progress], None], every: float = REPORT_SECONDS
+    meter: ProgressMeter, report: Callable[[Progress], None], every: float | None = None
 ) -> Iterator[None]:
-    """Report every few seconds while the block runs. A report that fails is left out."""
+    """Report now and then while the block runs. A report that fails is left out.
+
+    Args:
+        meter: what is reported.
+        report: who is told; a `LiveReport` is told more often.
+        every: seconds between two reports.
+    """
+    if every is None:
+        every = LIVE_SECONDS if isinstance(report, LiveReport) else REPORT_SECONDS
     ended = threading.Event()
 
     def watch() -> None:
@@ -105,3 +135,13 @@ def reporting(
     finally:
         ended.set()
         watcher.join(timeout=30)
+
+
+def _duration(seconds: float) -> str:
+    """`40 s`, `3 min`, `1 h 5 min`."""
+    if seconds < 2 * _MINUTE:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / _MINUTE)
+    if minutes < _HOUR // _MINUTE:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -85,6 +85,24 @@ class SourceSnapshot:
             )
         return found
 
+    def limit_statements(self, seconds: int) -> None:
+        """Let no further statement of this snapshot run longer."""
+        self._connection.execute(f"SET LOCAL statement_timeout = '{seconds}s'")
+
+    def ask(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """All rows of a statement that may fail: the snapshot can be used afterwards.
+
+        Raises:
+            SourceError: it was refused or took too long. No value is in the message.
+        """
+        try:
+            with self._connection.transaction():
+                return self._connection.execute(statement, parameters or None).fetchall()
+        except psycopg.Error as error:
+            # The server's own words may hold a value: a function of the source's may raise anything.
+            kind = f"{type(error).__name__} (SQLSTATE {error.sqlstate})"
+            raise SourceError(f"source {self.source.source_name} refused: {kind}") from None
+
     def copy(self, table: TableMapping, out: BinaryIO, report: Callable[[int], None]) -> CopiedRows:
         """Write the table's rows in COPY's text form.
 

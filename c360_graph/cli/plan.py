@@ -1,0 +1,83 @@
+"""`c360 plan`: what a load would do, before it does it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from c360_graph.cli.exit_codes import DESTROYS, FAILED
+from c360_graph.cli.output import Json, err, errors_in_one_sentence, out, print_json, say
+from c360_graph.cli.plan_tables import plan_tables
+from c360_graph.control_db import ControlDatabase
+from c360_graph.mapping_state import find_mapping_state
+from c360_graph.phases.planning import make_plan
+from c360_graph.plan.model import Plan, Way
+from c360_graph.resources import Neo4jResource, control_credentials
+from c360_graph.settings import load_settings
+
+
+def plan(
+    clear: Annotated[
+        bool,
+        typer.Option(
+            "--clear/--reconcile",
+            help="The way of loading: the run's clear_database: true, or false.",
+        ),
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Say what a load would do to the graph, without writing anything.
+
+    Compares the control rows, the sources and the graph: tables that are read, labels, properties
+    and relationships that come and go, constraints and indexes, personal data that is purged,
+    control rows that are refused. Of each relationship up to 1,000 references are looked up in the
+    sources, across databases too.
+
+    Exits with 2 when something would be destroyed, with 1 when the graph or a source cannot be
+    asked (the rest of the plan is printed all the same), else with 0.
+
+    **Examples**
+
+    - `c360 plan` before a run that empties the graph first
+
+    - `c360 plan --reconcile` before a run with `clear_database: false`
+
+    - `c360 plan --json | jq .destroyed` in CI
+    """
+    with errors_in_one_sentence():
+        made = _make("clear" if clear else "reconcile")
+    if as_json:
+        print_json(made.model_dump(mode="json"))
+    else:
+        for table in plan_tables(made):
+            out.print(table)
+    _conclude(made)
+
+
+def _make(way: Way) -> Plan:
+    settings = load_settings()
+    control = ControlDatabase(control_credentials(settings))
+    return make_plan(
+        control=control,
+        state=find_mapping_state(control, settings.c360_data_dir),
+        open_graph=Neo4jResource().graph,
+        place=f"{settings.neo4j_uri}/{settings.neo4j_database}",
+        way=way,
+    )
+
+
+def _conclude(made: Plan) -> None:
+    """The last lines, and the exit code."""
+    for problem in made.problems:
+        err.print(f"[bold red]Not asked:[/] {escape(problem)}", soft_wrap=True)
+    if made.problems:
+        say("The plan is incomplete.")
+        raise typer.Exit(FAILED)
+    if made.destroyed:
+        say(
+            f"A load would destroy {len(made.destroyed)} things, listed above. Nothing was written."
+        )
+        raise typer.Exit(DESTROYS)
+    say("A load would destroy nothing. Nothing was written.")

@@ -1,0 +1,228 @@
+"""A plan as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.table import Table
+from rich.text import Text
+
+from c360_graph.cli.output import grid
+from c360_graph.plan.model import (
+    Plan,
+    PlannedLabel,
+    PlannedRelationships,
+    PlannedTable,
+)
+
+_STYLES = {
+    "new": "green",
+    "create": "green",
+    "changed": "yellow",
+    "made anew": "yellow",
+    "replaced": "yellow",
+    "drop": "yellow",
+    "taken over": "red",
+    "removed": "red",
+    "stays": "red",
+    "unchanged": "dim",
+}
+_STATES = {
+    "unreachable": "cannot be reached",
+    "empty": "is empty",
+    "loaded": "was loaded by us",
+    "broken": "was left unfinished by a load of ours",
+    "foreign": "holds nothing that a load of ours wrote",
+}
+_WAYS = {
+    "clear": "clear_database: true, the graph is emptied first",
+    "reconcile": "clear_database: false, the graph comes to the state of the sources",
+}
+
+
+def plan_tables(plan: Plan) -> Iterator[Table]:
+    """Those that have something to say, what is destroyed last."""
+    tables = (
+        _summary(plan),
+        _sources(plan),
+        _tables(plan),
+        _labels(plan),
+        _properties(plan),
+        _relationships(plan),
+        _schema(plan),
+        _purges(plan),
+        _refusals(plan),
+        _resting(plan),
+        _destroyed(plan),
+    )
+    return (table for table in tables if table.row_count)
+
+
+def _summary(plan: Plan) -> Table:
+    graph = plan.graph
+    held = f", {graph.nodes:,} nodes and {graph.relationships:,} relationships"
+    shown = "" if graph.state == "unreachable" else held
+    return grid(
+        "Plan",
+        ("", ""),
+        (
+            ("way", _WAYS[plan.way]),
+            ("graph", f"{graph.place} {_STATES[graph.state]}{shown}"),
+        ),
+    )
+
+
+def _sources(plan: Plan) -> Table:
+    return grid(
+        "Sources",
+        ("source", "tables", "answers"),
+        ((s.source, s.tables, s.problem or "yes") for s in plan.sources),
+    )
+
+
+def _tables(plan: Plan) -> Table:
+    return grid(
+        "Tables that are read",
+        ("table", "label", "rows", "properties", "excluded"),
+        (
+            (
+                f"{t.source}/{t.table}",
+                t.label or "(junction)",
+                _rows(t),
+                t.properties,
+                ", ".join(t.excluded),
+            )
+            for t in plan.tables
+        ),
+        right=("rows",),
+    )
+
+
+def _rows(table: PlannedTable) -> str:
+    if table.rows is None:
+        return "?"
+    mark = {"estimate": "about ", "at least": "more than "}.get(table.rows_basis, "")
+    return f"{mark}{table.rows:,}"
+
+
+def _labels(plan: Plan) -> Table:
+    return grid(
+        "Labels",
+        ("label", "change", "nodes now", "key"),
+        ((x.label, _styled(x.change), x.nodes, _key(x)) for x in plan.labels),
+    )
+
+
+def _key(label: PlannedLabel) -> str:
+    key = ", ".join(label.key) or "(none)"
+    if label.change == "made anew":
+        return f"{', '.join(label.former_key) or '(none)'} becomes {key}"
+    return key if label.key else ""
+
+
+def _properties(plan: Plan) -> Table:
+    return grid(
+        "Properties that are not what they were",
+        ("property", "change", "type", "type now", "nodes"),
+        (
+            (
+                f"{p.label}.{p.name}",
+                _styled(p.change),
+                " or ".join(p.types),
+                " or ".join(p.former_types),
+                p.nodes,
+            )
+            for p in plan.properties
+        ),
+    )
+
+
+def _relationships(plan: Plan) -> Table:
+    return grid(
+        "Relationships",
+        ("row", "relationship", "change", "now", "sampled references that find a partner"),
+        (
+            (r.relationship_id, _pattern(r), _styled(r.change), r.relationships, _sample(r))
+            for r in plan.relationships
+        ),
+    )
+
+
+def _pattern(row: PlannedRelationships) -> str:
+    if row.from_label is None:
+        return row.type
+    return f"({row.from_label})-[{row.type}]->({row.to_label})"
+
+
+def _sample(row: PlannedRelationships) -> str:
+    if row.sample is None:
+        return ""
+    if row.sample.problem:
+        return f"not sampled: {row.sample.problem}"
+    if not row.sample.sampled:
+        return "no references"
+    share = row.sample.matched / row.sample.sampled
+    return f"{row.sample.matched:,} of {row.sample.sampled:,} ({share:.0%})"
+
+
+def _schema(plan: Plan) -> Table:
+    return grid(
+        "Constraints and indexes",
+        ("change", "kind", "label", "properties", "name"),
+        (
+            (_styled(s.change), s.kind, s.label, ", ".join(s.properties), s.name)
+            for s in plan.schema_changes
+        ),
+    )
+
+
+def _purges(plan: Plan) -> Table:
+    return grid(
+        "Personal data that the graph holds against the rules",
+        ("property", "rule", "nodes", "outcome", "reason"),
+        (
+            (
+                f"{p.label}.{p.property}",
+                p.treatment if p.rule_id is None else f"{p.treatment} (row {p.rule_id})",
+                p.nodes,
+                _styled(p.outcome),
+                p.reason or "",
+            )
+            for p in plan.purges
+        ),
+    )
+
+
+def _refusals(plan: Plan) -> Table:
+    return grid(
+        "Control rows that are refused",
+        ("control table", "row", "why"),
+        ((r.control_table, r.row_id, r.reason) for r in plan.refusals),
+    )
+
+
+def _resting(plan: Plan) -> Table:
+    labels, relationships = "node_label_mappings", "relationship_mappings"
+    off = "what it needs is deactivated"
+    return grid(
+        "Control rows that rest",
+        ("control table", "row", "why"),
+        (
+            *((labels, row, off) for row in plan.resting_labels),
+            *((relationships, row, off) for row in plan.resting_relationships),
+            *(
+                (relationships, row, "a source it needs cannot be asked")
+                for row in plan.waiting_relationships
+            ),
+        ),
+    )
+
+
+def _destroyed(plan: Plan) -> Table:
+    return grid(
+        "Destroyed for good", ("what",), ((Text(what, style="red"),) for what in plan.destroyed)
+    )
+
+
+def _styled(word: str) -> Text:
+    return Text(word, style=_STYLES.get(word, ""))

@@ -1,0 +1,66 @@
+"""Statements that ask what a graph holds, by counts and bounded samples; none writes."""
+
+from __future__ import annotations
+
+from c360_graph.cypher.nodes import PIN
+from c360_graph.cypher.quoting import identifier
+from c360_graph.mapping.control_rows import Treatment
+
+SAMPLE_NODES = 1_000
+
+_LOOKS_TREATED = {"hash": "[0-9a-f]{64}", "mask": "[*]*.{0,4}"}
+"""Regular expressions of what a treatment leaves (see property_types)."""
+
+
+def sample_property_types(label: str) -> bytes:
+    """`name` and `types` of the properties that some nodes of a label have."""
+    return (
+        PIN
+        + (
+            f"MATCH (n:{identifier(label)}) WITH n LIMIT {SAMPLE_NODES}"
+            " UNWIND keys(n) AS name"
+            " WITH name, collect(DISTINCT valueType(n[name])) AS types"
+            " RETURN name, types ORDER BY name"
+        ).encode()
+    )
+
+
+def count_holders(label: str, name: str) -> bytes:
+    """Nodes of a label that have a property, as `count`."""
+    return (
+        PIN
+        + (
+            f"MATCH (n:{identifier(label)}) WHERE n.{identifier(name)} IS NOT NULL"
+            " RETURN count(n) AS count"
+        ).encode()
+    )
+
+
+def count_untreated(label: str, name: str, treatment: Treatment) -> bytes:
+    """Nodes of a label whose property does not look as the treatment would leave it, as `count`."""
+    value = f"n.{identifier(name)}"
+    return (
+        PIN
+        + (
+            f"MATCH (n:{identifier(label)}) WHERE {value} IS NOT NULL"
+            f" AND NOT coalesce(toStringOrNull({value}) =~ '(?s){_LOOKS_TREATED[treatment]}', false)"
+            " RETURN count(n) AS count"
+        ).encode()
+    )
+
+
+def show_constraints() -> str:
+    """`name`, `label` and `properties` of the constraints whose name begins with `$prefix`."""
+    return (
+        "SHOW CONSTRAINTS YIELD name, labelsOrTypes, properties WHERE name STARTS WITH $prefix"
+        " RETURN name, labelsOrTypes[0] AS label, properties"
+    )
+
+
+def show_indexes() -> str:
+    """The same of indexes that no constraint has."""
+    return (
+        "SHOW INDEXES YIELD name, labelsOrTypes, properties, owningConstraint"
+        " WHERE name STARTS WITH $prefix AND owningConstraint IS NULL"
+        " RETURN name, labelsOrTypes[0] AS label, properties"
+    )

@@ -1,0 +1,99 @@
+"""Reads what a graph holds, for a plan: counts and bounded samples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from c360_graph.cypher import cleanup
+from c360_graph.cypher import holding as text
+from c360_graph.cypher.schema import NAME_PREFIX, LabelProperties
+from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_name
+from c360_graph.neo4j_loader.counts import graph_counts
+from c360_graph.neo4j_loader.execution import Execution
+from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.manifest import read_state
+from c360_graph.plan.holding import GraphHolding, Questions
+
+
+def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
+    """The graph as it is, but for what `answer` counts.
+
+    Raises:
+        GraphError: the server cannot be reached or refuses.
+    """
+    state = read_state(Execution(graph))
+    listed = state.manifest if state else GraphManifest()
+    nodes, relationships = graph_counts(graph)
+    ours = {*listed.labels, *desired.labels} & nodes.keys()
+    edges = dict.fromkeys((*listed.edges, *desired.edges))
+    kinds = [edge[0] for edge in edges]
+    return GraphHolding(
+        place=graph.place,
+        manifest=state.manifest if state else None,
+        is_whole=state.is_whole if state else True,
+        all_nodes=_count(graph, cleanup.count_nodes_but_own()),
+        nodes=nodes,
+        relationships=relationships,
+        edges={
+            edges_name(edge): relationships.get(edge[0], 0)
+            # The count store answers for a type, not for a type between two labels.
+            if kinds.count(edge[0]) == 1
+            else _count_edges(graph, edge)
+            for edge in edges
+        },
+        types={label: _types(graph, label) for label in sorted(ours)},
+        constraints=_schema(graph, text.show_constraints()),
+        indexes=_schema(graph, text.show_indexes()),
+    )
+
+
+def answer(graph: Graph, holding: GraphHolding, questions: Questions) -> GraphHolding:
+    """The same with the counts that were asked for: each a pass over one label.
+
+    Raises:
+        GraphError: the server cannot be reached or refuses.
+    """
+    return replace(
+        holding,
+        holders={
+            (label, name): _count(graph, text.count_holders(label, name))
+            for label, name in questions.holders
+        },
+        untreated={
+            (label, name): _count(graph, text.count_untreated(label, name, treatment))
+            for label, name, treatment in questions.untreated
+        },
+    )
+
+
+def _count(graph: Graph, statement: bytes) -> int:
+    return int(graph.rows(statement)[0]["count"])
+
+
+def _count_edges(graph: Graph, edges: Edges) -> int:
+    kind, from_label, to_label = edges
+    return _count(
+        graph,
+        cleanup.count_relationships_between(
+            relationship_type=kind, from_label=from_label, to_label=to_label
+        ),
+    )
+
+
+def _types(graph: Graph, label: str) -> dict[str, tuple[str, ...]]:
+    return {
+        row["name"]: tuple(sorted({_bare(kind) for kind in row["types"]}))
+        for row in graph.rows(text.sample_property_types(label))
+    }
+
+
+def _bare(kind: str) -> str:
+    """A type's name as property_types has it: a value is never null, and so says."""
+    return kind.replace(" NOT NULL", "")
+
+
+def _schema(graph: Graph, statement: str) -> dict[str, LabelProperties]:
+    return {
+        row["name"]: LabelProperties(label=row["label"], properties=tuple(row["properties"]))
+        for row in graph.rows(statement, prefix=NAME_PREFIX)
+    }

@@ -1,0 +1,147 @@
+"""The whole plan: what was read of sources and graph against what a load is about to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from c360_graph.plan.holding import GraphHolding, Questions
+from c360_graph.plan.intention import Intention
+from c360_graph.plan.labels import planned_labels
+from c360_graph.plan.model import (
+    GraphState,
+    Plan,
+    PlannedGraph,
+    PlannedSource,
+    PlannedTable,
+    RowEstimate,
+)
+from c360_graph.plan.personal_data import excluded_to_count, planned_purges, treated_to_count
+from c360_graph.plan.properties import planned_properties, properties_to_count
+from c360_graph.plan.relationships import Samples, planned_relationships
+from c360_graph.plan.schema import planned_schema
+
+Estimates = Mapping[tuple[str, str], RowEstimate]
+"""By (source_name, table_name)."""
+
+
+def questions(intention: Intention, holding: GraphHolding) -> Questions:
+    """What has to be counted in a graph before its plan can be made."""
+    there = set(holding.nodes)
+    holders = properties_to_count(intention, holding) | excluded_to_count(intention)
+    return Questions(
+        holders=tuple(sorted(asked for asked in holders if asked[0] in there)),
+        untreated=tuple(
+            sorted(asked for asked in treated_to_count(intention) if asked[0] in there)
+        ),
+    )
+
+
+def plan_load(
+    intention: Intention,
+    *,
+    place: str,
+    holding: GraphHolding | None,
+    problems: tuple[str, ...] = (),
+    source_problems: Mapping[int, str] | None = None,
+    estimates: Estimates | None = None,
+    samples: Samples | None = None,
+) -> Plan:
+    """What a load would do.
+
+    Args:
+        intention: the mapping and the way of loading.
+        place: the target, for messages.
+        holding: what the target holds, its counts answered; None where it cannot be asked.
+        problems: what could not be asked beside the sources.
+        source_problems: why a source could not be asked, by source_id.
+        estimates: rows of the tables, where they are known.
+        samples: how many references find a partner, where that is known.
+    """
+    source_problems = source_problems or {}
+    plan = Plan(
+        way=intention.way,
+        graph=_graph(place, holding),
+        sources=_sources(intention, source_problems),
+        tables=tuple(_tables(intention, estimates or {})),
+        labels=planned_labels(intention, holding),
+        properties=tuple(planned_properties(intention, holding)) if holding else (),
+        relationships=tuple(planned_relationships(intention, holding, samples or {})),
+        schema_changes=tuple(planned_schema(intention, holding)) if holding else (),
+        purges=tuple(planned_purges(intention, holding)) if holding else (),
+        refusals=intention.mapping.refusals,
+        resting_labels=intention.mapping.resting_labels,
+        resting_relationships=intention.mapping.resting,
+        waiting_relationships=intention.mapping.waiting,
+        problems=(*problems, *source_problems.values()),
+    )
+    return plan.model_copy(update={"destroyed": tuple(_destroyed(plan, holding))})
+
+
+def _graph(place: str, holding: GraphHolding | None) -> PlannedGraph:
+    if holding is None:
+        return PlannedGraph(place=place, state="unreachable")
+    return PlannedGraph(
+        place=place,
+        state=_state(holding),
+        nodes=holding.all_nodes,
+        relationships=sum(holding.relationships.values()),
+    )
+
+
+def _state(holding: GraphHolding) -> GraphState:
+    if holding.manifest is None:
+        return "foreign" if holding.all_nodes else "empty"
+    return "loaded" if holding.is_whole else "broken"
+
+
+def _sources(intention: Intention, problems: Mapping[int, str]) -> tuple[PlannedSource, ...]:
+    return tuple(
+        PlannedSource(
+            source=source.source_name,
+            tables=sum(
+                table.source.source_id == source.source_id for table in intention.mapping.tables
+            ),
+            problem=problems.get(source.source_id),
+        )
+        for source in intention.rows.sources
+    )
+
+
+def _tables(intention: Intention, estimates: Estimates) -> Iterator[PlannedTable]:
+    for table in intention.mapping.tables:
+        estimate = estimates.get(table.asset_key, RowEstimate())
+        yield PlannedTable(
+            source=table.source.source_name,
+            table=table.table_name,
+            label=table.node_label,
+            rows=estimate.rows,
+            rows_basis=estimate.basis,
+            properties=len(table.properties),
+            excluded=tuple(column.column for column in table.excluded),
+        )
+
+
+def _destroyed(plan: Plan, holding: GraphHolding | None) -> Iterator[str]:
+    for label in plan.labels:
+        if label.destroys:
+            yield f"{label.nodes or 0:,} nodes of {label.label} ({_WHY[label.change]})"
+    labelled = sum(holding.nodes.values()) if holding else 0
+    if plan.way == "clear" and plan.graph.nodes > labelled:
+        yield f"{plan.graph.nodes - labelled:,} nodes without a label"
+    for prop in plan.properties:
+        if prop.destroys:
+            why = "others wrote it" if prop.change == "foreign" else "it is read no more"
+            yield f"{prop.label}.{prop.name} of {prop.nodes or 0:,} nodes ({why})"
+    for edges in plan.relationships:
+        if edges.destroys:
+            ends = f" from {edges.from_label} to {edges.to_label}" if edges.from_label else ""
+            why = _WHY["foreign" if edges.change == "foreign" else "gone"]
+            yield f"{edges.relationships or 0:,} relationships {edges.type}{ends} ({why})"
+
+
+_WHY = {
+    "removed": "no control row that is in force maps it",
+    "gone": "no control row that is in force makes them",
+    "taken over": "not of ours; those that no row has the key of are removed",
+    "foreign": "no load of ours made them",
+}

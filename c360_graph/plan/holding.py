@@ -1,0 +1,50 @@
+"""What a target graph holds, as its manifest, its counts and bounded samples show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from c360_graph.cypher.schema import LabelProperties
+from c360_graph.mapping.control_rows import Treatment
+from c360_graph.mapping.graph_manifest import GraphManifest
+
+LabelProperty = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """What has to be counted before a plan can be made."""
+
+    holders: tuple[LabelProperty, ...] = ()
+    """Nodes of a label that have a property."""
+    untreated: tuple[tuple[str, str, Treatment], ...] = ()
+    """Nodes of a label whose property does not look as its treatment would leave it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphHolding:
+    """A graph at one moment.
+
+    `nodes` counts by label, `relationships` by type, both without the loader's own; `edges` by the
+    manifest's names of edges. `types` are those a sample of nodes has, by label and property.
+    `constraints` and `indexes` are ours, by name.
+    """
+
+    place: str
+    manifest: GraphManifest | None = None
+    is_whole: bool = True
+    all_nodes: int = 0
+    nodes: Mapping[str, int] = field(default_factory=dict)
+    relationships: Mapping[str, int] = field(default_factory=dict)
+    edges: Mapping[str, int] = field(default_factory=dict)
+    types: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    constraints: Mapping[str, LabelProperties] = field(default_factory=dict)
+    indexes: Mapping[str, LabelProperties] = field(default_factory=dict)
+    holders: Mapping[LabelProperty, int] = field(default_factory=dict)
+    untreated: Mapping[LabelProperty, int] = field(default_factory=dict)
+
+    @property
+    def listed(self) -> GraphManifest:
+        """The manifest; an empty one where there is none."""
+        return self.manifest or GraphManifest()

@@ -1,0 +1,73 @@
+"""What a load is about to write, and what it leaves alone since it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from c360_graph.mapping.control_rows import ControlRows
+from c360_graph.mapping.graph_manifest import Edges, GraphManifest, manifest_of
+from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.plan.model import Way
+from c360_graph.property_types import property_type
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intention:
+    """The mapping and the way of loading. `unasked` are ids of sources whose catalog is not known.
+
+    `kept` is what control rows that are refused now made before.
+    """
+
+    way: Way
+    rows: ControlRows
+    mapping: GraphMapping
+    kept: GraphManifest
+    unasked: frozenset[int] = frozenset()
+
+    @cached_property
+    def desired(self) -> GraphManifest:
+        """What of the graph will be ours."""
+        return manifest_of(self.mapping.tables, self.mapping.relationships, {})
+
+    @cached_property
+    def unknown_labels(self) -> frozenset[str]:
+        """Labels of tables whose columns are not known."""
+        return frozenset(
+            table.node_label
+            for table in self.mapping.tables
+            if table.node_label and table.source.source_id in self.unasked
+        )
+
+    @cached_property
+    def undecided(self) -> tuple[Edges, ...]:
+        """Edges of rows that wait for a source that could not be asked."""
+        return tuple(
+            (row.relationship_type, row.from_label, row.to_label)
+            for row in self.rows.relationships
+            if row.relationship_id in self.mapping.waiting
+        )
+
+    def keeps_label(self, label: str) -> bool:
+        """Whether the nodes of an unmapped label stay: the other way of loading clears all."""
+        return self.way == "reconcile" and label in self.kept.labels
+
+    def keeps_edges(self, edges: Edges) -> bool:
+        """Whether relationships that no sound row makes stay."""
+        return self.way == "reconcile" and edges in self.kept.edges
+
+    def tables_of(self, label: str) -> Iterator[TableMapping]:
+        """The tables that feed a label."""
+        return (table for table in self.mapping.tables if table.node_label == label)
+
+    def types_of(self, label: str, name: str) -> tuple[str, ...]:
+        """The types that a property of a label will have, by the tables that feed it."""
+        found = {
+            property_type(
+                prop.type, treatment=prop.treatment, time_zone=table.source.time_zone
+            ).name
+            for table in self.tables_of(label)
+            if (prop := table.property_of(name)) is not None
+        }
+        return tuple(sorted(found))

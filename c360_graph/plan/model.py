@@ -1,0 +1,149 @@
+"""A plan: what a load would read, make, change and destroy. Its fields are the JSON of `c360 plan --json`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from c360_graph.mapping.control_rows import Frozen, Refusal, Treatment
+
+Way = Literal["clear", "reconcile"]
+"""`clear_database: true` or `false`."""
+
+GraphState = Literal["unreachable", "empty", "loaded", "broken", "foreign"]
+"""What a target is: `loaded` by us, by a load of ours that `broke` off, or without a manifest."""
+
+RowsBasis = Literal["estimate", "count", "at least", "unknown"]
+"""Where a number of rows comes from: the source's statistics, a count, a count that was stopped."""
+
+LabelChange = Literal[
+    "new", "unchanged", "made anew", "taken over", "removed", "kept", "foreign", "unknown"
+]
+"""`made anew`: the key changed. `taken over`: the nodes there are not of ours, and those that no row
+has the key of are removed. `kept`: its control row is refused. `foreign`: no load of ours made it.
+"""
+
+PropertyChange = Literal["new", "changed", "removed", "foreign"]
+EdgesChange = Literal["new", "unchanged", "changed", "removed", "kept", "foreign", "unknown"]
+PurgeOutcome = Literal["removed", "replaced", "stays"]
+
+
+class PlannedGraph(Frozen):
+    """The target. Counts are without the loader's own nodes."""
+
+    place: str
+    state: GraphState
+    nodes: int = 0
+    relationships: int = 0
+
+
+class PlannedSource(Frozen):
+    """A source; `problem` says why it cannot be asked."""
+
+    source: str
+    tables: int
+    problem: str | None = None
+
+
+class RowEstimate(Frozen):
+    """How many rows a table has, as far as that can be said without reading it."""
+
+    rows: int | None = None
+    basis: RowsBasis = "unknown"
+
+
+class PlannedTable(Frozen):
+    """A table that is read; without a label, as a junction only."""
+
+    source: str
+    table: str
+    label: str | None
+    rows: int | None
+    rows_basis: RowsBasis
+    properties: int
+    excluded: tuple[str, ...]
+
+
+class PlannedLabel(Frozen):
+    """A label of the mapping or of the graph, and how many nodes have it now."""
+
+    label: str
+    change: LabelChange
+    nodes: int | None = None
+    key: tuple[str, ...] = ()
+    former_key: tuple[str, ...] = ()
+    destroys: bool = False
+
+
+class PlannedProperty(Frozen):
+    """A property that is another afterwards; `nodes` have it now."""
+
+    label: str
+    name: str
+    change: PropertyChange
+    types: tuple[str, ...] = ()
+    former_types: tuple[str, ...] = ()
+    nodes: int | None = None
+    destroys: bool = False
+
+
+class PartnerSample(Frozen):
+    """Of some rows that hold a reference, how many find a partner; or why that cannot be said."""
+
+    sampled: int = 0
+    matched: int = 0
+    problem: str | None = None
+
+
+class PlannedRelationships(Frozen):
+    """What one row of relationship_mappings makes, or relationships that none makes any more."""
+
+    type: str
+    from_label: str | None
+    to_label: str | None
+    change: EdgesChange
+    relationship_id: int | None = None
+    relationships: int | None = None
+    sample: PartnerSample | None = None
+    destroys: bool = False
+
+
+class PlannedSchema(Frozen):
+    """A constraint or an index of ours that is made or dropped."""
+
+    kind: Literal["constraint", "index"]
+    change: Literal["create", "drop"]
+    name: str
+    label: str
+    properties: tuple[str, ...]
+
+
+class PlannedPurge(Frozen):
+    """Values in the graph that a rule of field_exclusion_rules forbids, on so many nodes."""
+
+    label: str
+    property: str
+    treatment: Treatment
+    nodes: int
+    outcome: PurgeOutcome
+    rule_id: int | None = None
+    reason: str | None = None
+
+
+class Plan(Frozen):
+    """All of it. `destroyed` says in words what is lost for good, `problems` what could not be asked."""
+
+    way: Way
+    graph: PlannedGraph
+    sources: tuple[PlannedSource, ...] = ()
+    tables: tuple[PlannedTable, ...] = ()
+    labels: tuple[PlannedLabel, ...] = ()
+    properties: tuple[PlannedProperty, ...] = ()
+    relationships: tuple[PlannedRelationships, ...] = ()
+    schema_changes: tuple[PlannedSchema, ...] = ()
+    purges: tuple[PlannedPurge, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    resting_labels: tuple[int, ...] = ()
+    resting_relationships: tuple[int, ...] = ()
+    waiting_relationships: tuple[int, ...] = ()
+    destroyed: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()

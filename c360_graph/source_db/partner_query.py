@@ -1,0 +1,144 @@
+"""The SQL that samples references and looks for their partners: pure text, names quoted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from c360_graph.mapping.catalog import CatalogTable
+from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
+from c360_graph.property_types import property_type
+from c360_graph.source_db.copy_query import quoted
+
+Pairs = tuple[tuple[str, str], ...]
+"""(column that is sought, column of the row that refers)."""
+
+SAMPLE_ROWS = 1_000
+_SAMPLED_KINDS = ("r", "p", "m")
+_SCATTERED_ROWS = 20 * SAMPLE_ROWS
+
+_NUMBERS = ("INTEGER", "FLOAT")
+_INTEGERS = ("int2", "int4", "int8")
+_TEXTS = ("text", "varchar", "bpchar")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """The tables in which a reference looks for its partner, and by which columns."""
+
+    tables: tuple[TableMapping, ...]
+    pairs: Pairs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Join:
+    """The tables whose rows refer, and the sides that each of these rows has to find."""
+
+    driving: tuple[TableMapping, ...]
+    sides: tuple[Side, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns by which a row refers."""
+        return tuple(dict.fromkeys(column for side in self.sides for _, column in side.pairs))
+
+
+def join_of(mapping: RelationshipMapping, tables: tuple[TableMapping, ...]) -> Join:
+    """Who looks for whom in a mapping."""
+    from_tables = _taking_part(tables, mapping.from_label, mapping.from_tables)
+    to_tables = _taking_part(tables, mapping.to_label, mapping.to_tables)
+    if mapping.junction is not None:
+        junction = mapping.junction
+        return Join(
+            driving=tuple(t for t in tables if t.asset_key == junction.table),
+            sides=(
+                Side(tables=from_tables, pairs=junction.from_pairs),
+                Side(tables=to_tables, pairs=junction.to_pairs),
+            ),
+        )
+    if mapping.seek == "from":
+        return Join(driving=to_tables, sides=(Side(tables=from_tables, pairs=mapping.pairs),))
+    swapped = tuple((right, left) for left, right in mapping.pairs)
+    return Join(driving=from_tables, sides=(Side(tables=to_tables, pairs=swapped),))
+
+
+def has_columns(table: TableMapping, columns: tuple[str, ...]) -> bool:
+    """Whether a table can take part: one of a shared label may lack a column."""
+    return all(table.property_of(column) for column in columns)
+
+
+def sample_references(
+    table: TableMapping, columns: tuple[str, ...], *, catalog_table: CatalogTable | None
+) -> str:
+    """Texts of the columns of some rows in which none is NULL, from all over a large table."""
+    place = f"{quoted(table.source.db_schema)}.{quoted(table.table_name)} AS t"
+    pages, order = _scatter(catalog_table)
+    read = ", ".join(_text(table, _property(table, column)) for column in columns)
+    present = " AND ".join(f"t.{quoted(column)} IS NOT NULL" for column in columns)
+    return f"SELECT {read} FROM {place}{pages} WHERE {present}{order} LIMIT {SAMPLE_ROWS}"
+
+
+def find_partners(table: TableMapping, pairs: Pairs, driving: TableMapping) -> str:
+    """Numbers of the references that find a row.
+
+    Takes an array of numbers, then one array of texts for each pair.
+    """
+    names = ", ".join(f"v{n}" for n, _ in enumerate(pairs))
+    arrays = ", ".join(("%s::int[]", *("%s::text[]" for _ in pairs)))
+    conditions = " AND ".join(
+        _equals(table, _property(table, sought), _property(driving, column), f"k.v{n}")
+        for n, (sought, column) in enumerate(pairs)
+    )
+    place = f"{quoted(table.source.db_schema)}.{quoted(table.table_name)} AS t"
+    # In a statement with parameters a percent sign of a name is none only when it is doubled.
+    partner = f"SELECT FROM {place} WHERE {conditions}".replace("%", "%%")
+    return f"SELECT k.number FROM unnest({arrays}) AS k(number, {names}) WHERE EXISTS ({partner})"
+
+
+def _taking_part(
+    tables: tuple[TableMapping, ...], label: str, places: tuple[str, ...]
+) -> tuple[TableMapping, ...]:
+    return tuple(
+        table
+        for table in tables
+        if table.node_label == label and (not places or table.place in places)
+    )
+
+
+def _scatter(table: CatalogTable | None) -> tuple[str, str]:
+    """A sample of pages and an order: a table's first rows are its oldest, and unlike the others."""
+    if table is None or table.kind not in _SAMPLED_KINDS:
+        return "", ""
+    if table.estimated_rows < _SCATTERED_ROWS:
+        return "", ""
+    # Many pages, since rows of one page are alike. They come in the table's order, and the limit would
+    # leave out its end; by ctid the same rows come each time, and equal values are not together.
+    percent = 100 * _SCATTERED_ROWS / table.estimated_rows
+    return f" TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (0)", " ORDER BY md5(t.ctid::text)"
+
+
+def _property(table: TableMapping, column: str) -> PropertyMapping:
+    found = table.property_of(column)
+    assert found is not None
+    return found
+
+
+def _text(table: TableMapping, prop: PropertyMapping) -> str:
+    """As the graph would have it. Both sides of a join are hashed alike, so neither is here."""
+    kind = property_type(prop.type, time_zone=table.source.time_zone)
+    return f"({kind.render(f't.{quoted(prop.column)}')})::text"
+
+
+def _equals(
+    table: TableMapping, sought: PropertyMapping, given: PropertyMapping, value: str
+) -> str:
+    """A condition that an index of the sought column serves, where equal types allow one."""
+    column, bases = f"t.{quoted(sought.column)}", (sought.type.base, given.type.base)
+    if all(base in _INTEGERS for base in bases):
+        return f"{column} = {value}::int8"
+    if all(base in _TEXTS for base in bases):
+        return f"{column} = {value}"
+    if bases == ("uuid", "uuid"):
+        return f"{column} = {value}::uuid"
+    if all(property_type(prop.type).name in _NUMBERS for prop in (sought, given)):
+        return f"{column}::float8 = {value}::float8"
+    return f"{_text(table, sought)} = {value}"

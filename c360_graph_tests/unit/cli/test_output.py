@@ -1,0 +1,76 @@
+"""What the command prints: JSON that any reader takes, and errors in one sentence."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Any
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from c360_graph.cli import output
+from c360_graph.cli.output import errors_in_one_sentence, print_json
+from c360_graph.errors import SourceError
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.datetimes(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+def refuse(name: str) -> None:
+    raise AssertionError(f"{name} is no JSON")
+
+
+@given(value=VALUES)
+def test_any_value_is_one_json_document(value: Any) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        text = _printed(value, patch)
+    assert _same(json.loads(text, parse_constant=refuse), value)
+
+
+def test_what_json_lacks_is_written_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"at": datetime(2025, 11, 3, tzinfo=UTC), "share": math.nan, "of": {"a"}, "t": (1,)})
+    assert json.loads(capsys.readouterr().out) == {
+        "at": "2025-11-03T00:00:00+00:00",
+        "share": None,
+        "of": "{'a'}",
+        "t": [1],
+    }
+
+
+def test_an_error_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    message = f"It is down [/bold]. {'Look at it. ' * 40}Start it."
+    with pytest.raises(typer.Exit) as ended, errors_in_one_sentence():
+        raise SourceError(message)
+    captured = capsys.readouterr()
+    assert ended.value.exit_code == 1
+    assert captured.out == ""
+    assert captured.err == f"Error: {message}\n"
+
+
+def _printed(value: Any, patch: pytest.MonkeyPatch) -> str:
+    """The document alone: pytest captures the output of all examples as one."""
+    file = StringIO()
+    patch.setattr(output, "out", Console(file=file, width=40))
+    print_json(value)
+    return file.getvalue()
+
+
+def _same(read: Any, value: Any) -> bool:
+    if isinstance(value, dict):
+        return read.keys() == value.keys() and all(_same(read[k], v) for k, v in value.items())
+    if isinstance(value, list):
+        return len(read) == len(value) and all(map(_same, read, value))
+    if isinstance(value, float):
+        return read == value if math.isfinite(value) else read is None
+    if isinstance(value, datetime):
+        return bool(read == value.isoformat())
+    return bool(read == value)
