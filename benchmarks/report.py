@@ -16,7 +16,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.bars import bar_lines, bars, growth
 from benchmarks.contenders import CONTENDERS
+from benchmarks.rates import NONE, Rates
 from benchmarks.series import Measurement, medians
 from benchmarks.target import Memory, Target
 
@@ -43,30 +45,6 @@ class Report:
 
     machine: dict[str, str]
     measurements: tuple[Measurement, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rates:
-    """Rates of a measurement; the offline import's count against its own time, as a whole."""
-
-    nodes: float
-    relationships: float
-    wall: float
-
-    @classmethod
-    def of(cls, measured: Measurement) -> Rates:
-        """The rates of a measurement."""
-        own = measured.facts.get("import")
-        nodes = own or measured.numbers.get("node_seconds") or float("nan")
-        relationships = own or measured.numbers.get("relationship_seconds") or float("nan")
-        return cls(
-            nodes=measured.nodes / nodes,
-            relationships=measured.relationships / relationships,
-            wall=measured.numbers["wall"],
-        )
-
-
-_NONE = Rates(nodes=float("nan"), relationships=float("nan"), wall=float("nan"))
 
 
 def machine(target: Target, memory: Memory) -> dict[str, str]:
@@ -119,7 +97,10 @@ def markdown(report: Report) -> str:
             _table(rows, nodes=first.nodes + first.relationships),
             "",
             *_phases(rows),
+            "",
+            *bar_lines(bars(rows)),
         ]
+    lines += ["", *bar_lines(growth(full))]
     return "\n".join(lines) + "\n"
 
 
@@ -137,17 +118,17 @@ def _table(rows: list[Measurement], *, nodes: int) -> str:
 
 def _cells(measured: Measurement, rates: dict[str, Rates], size: int) -> list[str]:
     own, contender = rates[measured.contender], CONTENDERS[measured.contender]
-    reference, limit = rates.get(REFERENCE, _NONE), rates.get(LIMIT, _NONE)
+    reference, limit = rates.get(REFERENCE, NONE), rates.get(LIMIT, NONE)
     wall, mark = own.wall, ""
     if contender.sampled:
         wall *= size / (measured.nodes + measured.relationships)
         mark = f" (extrapolated from {measured.nodes + measured.relationships:,} statements)"
     return [
         contender.title + mark,
-        f"{own.nodes:,.0f}",
+        _shown(own.nodes),
         _ratio(own.nodes, reference.nodes),
         _ratio(own.nodes, limit.nodes),
-        f"{own.relationships:,.0f}",
+        _shown(own.relationships),
         _ratio(own.relationships, reference.relationships),
         _ratio(own.relationships, limit.relationships),
         f"{wall:,.1f}",
@@ -156,6 +137,10 @@ def _cells(measured: Measurement, rates: dict[str, Rates], size: int) -> list[st
         f"{measured.numbers['neo4j_cpu']:,.1f}" if contender.online else "",
         f"{measured.numbers['peak_mb']:,.0f}",
     ]
+
+
+def _shown(rate: float) -> str:
+    return "" if isnan(rate) else f"{rate:,.0f}"
 
 
 def _ratio(value: float, base: float) -> str:

@@ -8,6 +8,7 @@ from benchmarks.contenders.load_csv import LoadCsv
 from benchmarks.contenders.loader import OwnLoader
 from benchmarks.contenders.offline_import import OfflineImport
 from benchmarks.contenders.pipeline import WholePipeline
+from benchmarks.contenders.second_load import SecondLoad
 from benchmarks.contenders.shell import CypherShell
 from benchmarks.contenders.single_rows import SingleRows
 
@@ -22,4 +23,5 @@ CONTENDERS: dict[str, Contender] = {
     "single-rows": SingleRows(),
     "offline-import": OfflineImport(),
     "cypher-shell": CypherShell(),
+    "second-load": SecondLoad(),
 }

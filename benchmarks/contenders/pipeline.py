@@ -52,7 +52,7 @@ def pipeline_run(ground: Ground, *, clear: bool) -> Run:
 
 def step_seconds(usage: Usage) -> dict[str, float]:
     """`extraction`, `cypher_script`, `neo4j_graph`, and `dagster`, which is all the rest."""
-    found = {match["step"]: _seconds(match) for match in _STEP.finditer(usage.output)}
+    found = steps_of(usage.output)
     graph, script = found.pop("neo4j_graph"), found.pop("cypher_script")
     extraction = sum(found.values())
     return {
@@ -61,6 +61,11 @@ def step_seconds(usage: Usage) -> dict[str, float]:
         "neo4j_graph": graph,
         "dagster": usage.wall - extraction - script - graph,
     }
+
+
+def steps_of(output: str) -> dict[str, float]:
+    """Seconds of each step, from what Dagster prints."""
+    return {match["step"]: _seconds(match) for match in _STEP.finditer(output)}
 
 
 def _seconds(match: re.Match[str]) -> float:
