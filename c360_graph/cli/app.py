@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from c360_graph.cli import check, demo, dev, load, questions, sandbox
+from c360_graph.cli.map import map_source
 
 app = typer.Typer(
     name="c360",
@@ -15,6 +16,7 @@ app = typer.Typer(
 )
 app.command("load")(load.load)
 app.command("check")(check.check)
+app.command("map")(map_source)
 app.command("ask")(questions.ask_all)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
