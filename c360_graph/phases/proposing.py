@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 
 from c360_graph.control_db import ControlDatabase
 from c360_graph.errors import C360Error, MappingError
@@ -11,11 +10,11 @@ from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.names import did_you_mean
 from c360_graph.proposal.findings import Finding, findings_of, is_worth_sampling
-from c360_graph.proposal.overlaps import Overlap, candidates
+from c360_graph.proposal.overlaps import Candidate, Overlap, candidates
 from c360_graph.proposal.personal_names import kind_by_name
 from c360_graph.proposal.propose import Known, propose
 from c360_graph.proposal.rows import Proposal
-from c360_graph.proposal.schema import ColumnPlace, SourceSchema
+from c360_graph.proposal.schema import ColumnPlace, SourceSchema, plural
 from c360_graph.proposal.sql_text import LOCK, statements
 from c360_graph.proposal.standing import Standing
 from c360_graph.proposal.tables import tables_to_read
@@ -24,6 +23,9 @@ from c360_graph.source_db.schema import read_schema
 from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
 
 Tables = tuple[CatalogTable, ...]
+
+MOST_COMPARISONS = 200
+"""Pairs of columns whose values are compared across databases; each takes seconds at worst."""
 
 
 def propose_rows(control: ControlDatabase, source_name: str) -> Proposal:
@@ -36,21 +38,25 @@ def propose_rows(control: ControlDatabase, source_name: str) -> Proposal:
     """
     active, every = control.read_rows(), control.read_rows_as_if_all_were_on()
     source = _source(active, source_name)
-    with _snapshots(control, active, source) as (snapshots, unasked):
-        mapped = frozenset(row.table_name for row in every.labels)
-        junctions = frozenset(r.junction_table for r in every.relationships if r.junction_table)
-        schemas = {n: read_schema(s, mapped | junctions) for n, s in snapshots.items()}
-        standing = Standing(active=active, every=every, schemas=tuple(schemas.values()))
-        tables = {name: tables_to_read(schema, standing)[0] for name, schema in schemas.items()}
-        findings, remarks = _findings(snapshots[source_name], tables[source_name])
-        findings = _by_name(schemas, tables, source_name) | findings
-        known = Known(
-            schema=schemas[source_name],
-            standing=standing,
-            findings=findings,
-            overlaps=tuple(_overlaps(snapshots, schemas, tables, source_name, findings)),
-        )
-    proposal = propose(known)
+    schemas, unasked = _schemas(control, active, source, _named_tables(every))
+    standing = Standing(active=active, every=every, schemas=tuple(schemas.values()))
+    tables = {name: tables_to_read(schema, standing)[0] for name, schema in schemas.items()}
+    with open_snapshot(source, control.source_credentials(source)) as snapshot:
+        sampled, remarks = _findings(snapshot, tables[source_name])
+    findings = _by_name(schemas, tables, source_name) | sampled
+    own = (schemas[source_name], tables[source_name])
+    pairs = [
+        pair
+        for name, schema in schemas.items()
+        if name != source_name
+        for pair in candidates(own, (schema, tables[name]), frozenset(findings))
+    ]
+    overlaps = _overlaps(control, schemas, source, pairs[:MOST_COMPARISONS])
+    if len(pairs) > MOST_COMPARISONS:
+        remarks = (*remarks, _too_many(pairs[MOST_COMPARISONS:]))
+    proposal = propose(
+        Known(schema=own[0], standing=standing, findings=findings, overlaps=overlaps)
+    )
     return proposal.model_copy(update={"remarks": (*unasked, *proposal.remarks, *remarks)})
 
 
@@ -61,6 +67,14 @@ def apply(control: ControlDatabase, proposal: Proposal) -> int:
         ControlDatabaseError: the control database refused a row, and none was added.
     """
     return sum(control.insert(statements(proposal), lock=LOCK))
+
+
+def _too_many(pairs: Sequence[Candidate]) -> str:
+    shown = ", ".join(f"{pair.reference} = {pair.key}" for pair in pairs[:5])
+    return (
+        f"{plural(len(pairs), 'pair')} of columns across databases with names that agree were not"
+        f" compared, {MOST_COMPARISONS} others were: {shown}{', ...' if len(pairs) > 5 else ''}."
+    )
 
 
 def _source(rows: ControlRows, name: str) -> SourceRow:
@@ -78,24 +92,29 @@ def _source(rows: ControlRows, name: str) -> SourceRow:
     )
 
 
-@contextmanager
-def _snapshots(
-    control: ControlDatabase, rows: ControlRows, wanted: SourceRow
-) -> Iterator[tuple[dict[str, SourceSnapshot], tuple[str, ...]]]:
-    """A snapshot of each active source, and why some could not be had."""
-    snapshots: dict[str, SourceSnapshot] = {}
+def _named_tables(rows: ControlRows) -> frozenset[str]:
+    """The tables that control rows name, in whichever source."""
+    labelled = (row.table_name for row in rows.labels)
+    return frozenset(
+        (*labelled, *(r.junction_table for r in rows.relationships if r.junction_table))
+    )
+
+
+def _schemas(
+    control: ControlDatabase, rows: ControlRows, wanted: SourceRow, named: frozenset[str]
+) -> tuple[dict[str, SourceSchema], tuple[str, ...]]:
+    """The schema of each active source by its name, and why some could not be had."""
+    schemas: dict[str, SourceSchema] = {}
     unasked: list[str] = []
-    with ExitStack() as stack:
-        for source in rows.sources:
-            try:
-                snapshots[source.source_name] = stack.enter_context(
-                    open_snapshot(source, control.source_credentials(source))
-                )
-            except C360Error as error:
-                if source == wanted:
-                    raise
-                unasked.append(f"{error} No join with it is proposed.")
-        yield snapshots, tuple(unasked)
+    for source in rows.sources:
+        try:
+            with open_snapshot(source, control.source_credentials(source)) as snapshot:
+                schemas[source.source_name] = read_schema(snapshot, named)
+        except C360Error as error:
+            if source == wanted:
+                raise
+            unasked.append(f"{error} No join with it is proposed.")
+    return schemas, tuple(unasked)
 
 
 def _findings(
@@ -136,20 +155,26 @@ def _by_name(
 
 
 def _overlaps(
-    snapshots: Mapping[str, SourceSnapshot],
+    control: ControlDatabase,
     schemas: Mapping[str, SourceSchema],
-    tables: Mapping[str, Tables],
-    own: str,
-    findings: Mapping[ColumnPlace, Finding],
-) -> Iterator[Overlap]:
-    personal = frozenset(findings)
-    for other in schemas:
-        if other == own:
+    own: SourceRow,
+    pairs: Sequence[Candidate],
+) -> tuple[Overlap, ...]:
+    """What comparing each pair's values says; two sources are open at a time."""
+    found: list[Overlap] = []
+    for schema in schemas.values():
+        here = [p for p in pairs if schema.source.source_name in (p.reference.source, p.key.source)]
+        if schema.source == own or not here:
             continue
-        found = candidates((schemas[own], tables[own]), (schemas[other], tables[other]), personal)
-        for candidate in found:
-            ends = (candidate.reference, candidate.key)
-            referring, referred = (
-                (snapshots[end.source], schemas[end.source].table(end.table)) for end in ends
-            )
-            yield measure_overlap(candidate, referring=referring, referred=referred)
+        with (
+            open_snapshot(own, control.source_credentials(own)) as mine,
+            open_snapshot(schema.source, control.source_credentials(schema.source)) as theirs,
+        ):
+            snapshots = {snapshot.source.source_name: snapshot for snapshot in (mine, theirs)}
+            for pair in here:
+                referring, referred = (
+                    (snapshots[end.source], schemas[end.source].table(end.table))
+                    for end in (pair.reference, pair.key)
+                )
+                found.append(measure_overlap(pair, referring=referring, referred=referred))
+    return tuple(found)

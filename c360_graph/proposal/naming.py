@@ -13,7 +13,8 @@ from c360_graph.mapping.names import reason_against_name
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NO_WORD = re.compile(r"[\W_]+")
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
-_KEYWORDS: frozenset[str] = frozenset(Postgres.tokenizer_class.KEYWORDS)
+# `if` is no word of PostgreSQL's and yet a statement to the parser.
+_KEYWORDS: frozenset[str] = frozenset(Postgres.tokenizer_class.KEYWORDS) | {"IF"}
 
 _IRREGULAR = {
     "people": "person",
@@ -51,7 +52,7 @@ _SHORTEST_PLURAL = 4
 ROLE_ENDINGS = frozenset(["id", "ids", "key", "fk", "no", "nr", "num", "number", "code", "uuid"])
 """Last words of a column that refers to a row, which say nothing of what it refers to."""
 _SOURCE_ENDINGS = frozenset(["db", "database", "prod"])
-_MOST_INITIALS = 4
+_MOST_INITIALS = 3
 
 
 def words(name: str) -> tuple[str, ...]:

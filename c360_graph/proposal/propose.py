@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from c360_graph.mapping.catalog import CatalogTable
@@ -57,7 +57,14 @@ def propose(known: Known) -> Proposal:
         labels=labels,
         relationships=relationships,
         exclusions=exclusions,
-        remarks=(*remarks, *more, *still_more, *withheld, *named),
+        remarks=(
+            *remarks,
+            *more,
+            *still_more,
+            *withheld,
+            *named,
+            *_in_the_clear(exclusions, known),
+        ),
     )
     return _accepted(proposal, known.standing)
 
@@ -212,6 +219,18 @@ def _exclusions(
         for number, (place, treatment, why) in enumerate(treatments.each(keys))
         if place.source != own or place.table in read
     )
+
+
+def _in_the_clear(exclusions: tuple[Proposed[ExclusionRow], ...], known: Known) -> Iterator[str]:
+    for proposed in exclusions:
+        if (proposed.source_name, proposed.row.table_name) in known.standing.labels:
+            place = ColumnPlace(
+                proposed.source_name, proposed.row.table_name, proposed.row.column_name
+            )
+            yield (
+                f"{place} is read in the clear at present; with its rule ({proposed.row.treatment})"
+                " the next run takes the clear values out of the graph."
+            )
 
 
 def _accepted(proposal: Proposal, standing: Standing) -> Proposal:

@@ -52,7 +52,7 @@ class RelationshipRows:
         return self._row(
             kind,
             (start, end),
-            why=f"{join.evidence}; " + (_OWNED if owned else _REFERS),
+            why=_why(join, owned=owned),
             source_db=join.child[0],
             join_condition=_condition(from_alias, to_alias, pairs),
             from_alias=from_alias,
@@ -72,7 +72,10 @@ class RelationshipRows:
         return self._row(
             _link_type(link),
             (start.parent, end.parent),
-            why=f"{link.junction[1]} only links: {start.evidence} and {end.evidence}",
+            why=(
+                f"{link.junction[1]} only links, so that its rows become relationships"
+                f" ({start.evidence}, {end.evidence})"
+            ),
             source_db=link.junction[0],
             join_condition=" AND ".join(conditions),
             from_alias=from_alias,
@@ -114,8 +117,14 @@ class RelationshipRows:
         return Proposed(row=row, source_name=source_db, why=why)
 
 
-_OWNED = "no row is without one, so that the parent has it"
-_REFERS = "a row refers to one"
+def _why(join: Join, *, owned: bool) -> str:
+    own = ", ".join(f"{join.child[1]}.{column}" for column, _ in join.pairs)
+    text = f"{own} refers to {join.parent[1]}"
+    return (
+        f"{text} and is never NULL: the parent has it ({join.evidence})"
+        if owned
+        else f"{text} ({join.evidence})"
+    )
 
 
 def _type(join: Join, *, owned: bool) -> str:

@@ -43,7 +43,7 @@ def tables_to_read(
             wanted.append(table)
         else:
             remarks.append(f"{schema.source.source_name}/{table.table_name} {reason}")
-    return tuple(wanted), (*remarks, *_partitions(schema), *_keyless(schema, wanted))
+    return tuple(wanted), (*remarks, *_partitions(schema), *_keyless(schema, wanted, standing))
 
 
 def _reason_against(table: CatalogTable, schema: SourceSchema, standing: Standing) -> str | None:
@@ -78,8 +78,10 @@ def _partitions(schema: SourceSchema) -> Iterator[str]:
         )
 
 
-def _keyless(schema: SourceSchema, wanted: list[CatalogTable]) -> Iterator[str]:
+def _keyless(schema: SourceSchema, wanted: list[CatalogTable], standing: Standing) -> Iterator[str]:
     for table in wanted:
+        if (schema.source.source_name, table.table_name) in standing.labels:
+            continue
         if not table.primary_key and not table.unique_keys:
             yield (
                 f"{schema.source.source_name}/{table.table_name} has no key: its nodes get no"

@@ -106,9 +106,7 @@ class Treatments:
         (group,) = self._of[place]
         others = ", ".join(str(other) for other in sorted(group - {place}))
         what = f"{finding.kind}: {finding.why}" if finding else "its partner is hashed"
-        text = f"{what}; hashed, so that the join with {others} still works"
-        clear = (place.source, place.table) in self._standing.labels
-        return f"{text}. IT IS READ IN THE CLEAR AT PRESENT" if clear else text
+        return f"{what}; hashed, so that the join with {others} still works"
 
     def _alone(
         self, place: ColumnPlace, finding: Finding, keys: frozenset[ColumnPlace]
