@@ -65,6 +65,7 @@ _NATIONAL_IDS = (
 )
 _MODULES: tuple[ModuleType, ...] = tuple(import_module(f"stdnum.{name}") for name in _NATIONAL_IDS)
 _SHORTEST_ID = 9
+_IMEI_DIGITS = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +130,11 @@ def _is_ip(value: str) -> bool:
     return True
 
 
+def _is_imei(value: str) -> bool:
+    """Without its check digit, or with a software version in its place, it is any 14 or 16 digits."""
+    return len(value) == _IMEI_DIGITS and bool(imei.is_valid(value))
+
+
 def _is_card(value: str) -> bool:
     return _CARD.fullmatch(value) is not None and bool(luhn.is_valid(re.sub("[ -]", "", value)))
 
@@ -151,7 +157,7 @@ _KINDS: tuple[tuple[Kind, Callable[[str], bool]], ...] = (
     ("bank account", lambda value: bool(iban.is_valid(value))),
     ("national id", _matches(_SSN)),
     ("card number", _is_card),
-    ("device id", lambda value: bool(imei.is_valid(value)) and len(value) > 14),
+    ("device id", _is_imei),
     ("phone number", _is_phone),
 )
 _WITHIN: tuple[tuple[Kind, Callable[[str], bool]], ...] = (
