@@ -25,55 +25,66 @@ from c360_graph.proposal.joins import Fact, edges_of, fact
 from c360_graph.proposal.sql_text import script
 from c360_graph.sandbox.sample import SOURCES, fill_database
 from c360_graph.source_db.snapshot import open_snapshot
-from c360_graph_tests.conftest import SQL_DIR, Project, TestServers
+from c360_graph_tests.conftest import SQL_DIR, Project, TestServers, sample_project
 from c360_graph_tests.integration.runs import materialize_all
 from c360_graph_tests.integration.test_pipeline import NODES
 from c360_graph_tests.unit.mapping.given import table
 from c360_graph_tests.unit.proposal.given import key, proposed, schema
 
 AWKWARD = Path(__file__).with_name("awkward.sql")
+FORGET = (
+    "TRUNCATE field_exclusion_rules, node_label_mappings, relationship_mappings RESTART IDENTITY"
+)
 RULES = "SELECT table_name, column_name, treatment FROM field_exclusion_rules WHERE is_excluded"
 
 
+@pytest.fixture(scope="module")
+def sample(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The sample databases, and one of the awkward schema that is no source yet."""
+    with sample_project(servers, tmp_path_factory.mktemp("map")) as made:
+        fill_database(servers.postgres, name=f"{made.prefix}awkward", files=(AWKWARD,))
+        yield made
+
+
 @pytest.fixture
-def unmapped(project: Project) -> Project:
-    """The sample databases, with sources and no other control row."""
-    with project.connect() as connection:
+def unmapped(sample: Project) -> Project:
+    """The sample databases, as sources that no other control row is about."""
+    with sample.connect() as connection:
+        connection.execute(FORGET)
+        connection.execute("DELETE FROM source_databases WHERE source_name = 'awkward'")
         connection.execute(
-            "TRUNCATE field_exclusion_rules, node_label_mappings, relationship_mappings"
+            "UPDATE source_databases SET db_name = %s || source_name", (sample.prefix,)
         )
-    return project
+    return sample
 
 
 @pytest.fixture
 def awkward(unmapped: Project) -> Project:
     """One source more, of the awkward schema."""
-    name = f"{unmapped.prefix}awkward"
-    fill_database(unmapped.servers.postgres, name=name, files=(AWKWARD,))
     with unmapped.connect() as connection:
         connection.execute(
-            "INSERT INTO source_databases (source_name, db_name) VALUES ('awkward', %s)", (name,)
+            "INSERT INTO source_databases (source_name, db_name) VALUES ('awkward', %s)",
+            (f"{unmapped.prefix}awkward",),
         )
     return unmapped
 
 
 def test_the_sample_mapped_from_nothing_says_all_that_its_hand_made_rows_say(
-    project: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch
+    unmapped: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_hand = mapping(project)
-    with project.connect() as connection:
+    with unmapped.connect() as connection:
+        connection.execute((SQL_DIR / "etl_control_db_sample_data.sql").read_text().encode())
+        by_hand = mapping(unmapped)
         rules = set(connection.execute(RULES.encode()).fetchall())
-        connection.execute(
-            "TRUNCATE field_exclusion_rules, node_label_mappings, relationship_mappings"
-        )
+        connection.execute(FORGET)
     for source in SOURCES:
         done = c360("map", source, "--apply", "--yes")
         assert done.exit_code == 0, done.stderr
     assert c360("check").exit_code == 0
-    by_map = mapping(project)
+    by_map = mapping(unmapped)
     assert {t.asset_key for t in by_map.tables} == {t.asset_key for t in by_hand.tables}
     assert facts(by_map) == facts(by_hand)
-    with project.connect() as connection:
+    with unmapped.connect() as connection:
         proposed_rules = set(connection.execute(RULES.encode()).fetchall())
     assert proposed_rules - rules == {
         ("accounts", "email", "hash"),
@@ -123,9 +134,7 @@ def test_the_printed_sql_adds_what_apply_adds_and_nothing_is_added_unasked(
         connection.execute(printed.stdout.encode())
     by_hand = control_rows(unmapped)
     with unmapped.connect() as connection:
-        connection.execute(
-            "TRUNCATE field_exclusion_rules, node_label_mappings, relationship_mappings"
-        )
+        connection.execute(FORGET)
     assert c360("map", "profiles_db", "--apply", answer="y\n").exit_code == 0
     assert control_rows(unmapped) == by_hand
 
@@ -155,7 +164,7 @@ def test_no_sampled_value_is_printed(awkward: Project) -> None:
         ).fetchall()
     secrets = {text for row in values for text in row if text} | {"private.person", "secret.person"}
     for source in (*SOURCES, "awkward"):
-        for options in ((), ("--json",), ("--apply", "--yes")):
+        for options in (("--json",), ("--apply", "--yes")):
             done = c360("map", source, *options)
             assert done.exit_code == 0, done.stderr
             assert not [text for text in secrets if text in done.stdout + done.stderr]
@@ -183,7 +192,7 @@ def test_json_holds_the_same_rows(unmapped: Project) -> None:
     ]
 
 
-def test_a_source_that_is_not_there_is_one_sentence(project: Project) -> None:
+def test_a_source_that_is_not_there_is_one_sentence(unmapped: Project) -> None:
     done = c360("map", "profile_db")
     assert done.exit_code == 1
     assert "did you mean 'profiles_db'?" in done.stderr
@@ -234,6 +243,9 @@ def test_partitions_views_and_other_schemas_are_told_of_and_the_rest_is_honoured
         "awkward has 3 partitions: the tables they are partitions of have their rows.",
         "awkward/calls has no key: its nodes get no constraint, and a load that keeps the graph"
         " replaces them all when a row changed.",
+        # A parent's key says nothing of the rows that inherit.
+        "awkward/vehicles has no key: its nodes get no constraint, and a load that keeps the graph"
+        " replaces them all when a row changed.",
         "awkward/bookings: foreign key bookings_region_id_fkey is not proposed: it refers to schema"
         " elsewhere, which this source does not read.",
     )
@@ -243,10 +255,10 @@ def test_partitions_views_and_other_schemas_are_told_of_and_the_rest_is_honoured
 
 
 def test_a_statement_that_takes_too_long_is_given_up_and_the_snapshot_goes_on(
-    project: Project,
+    unmapped: Project,
 ) -> None:
-    source = project.control.read_rows().sources[0]
-    with open_snapshot(source, project.control.source_credentials(source)) as snapshot:
+    source = unmapped.control.read_rows().sources[0]
+    with open_snapshot(source, unmapped.control.source_credentials(source)) as snapshot:
         assert snapshot.fetch_within("SELECT pg_sleep(20)", 1) is None
         assert snapshot.fetch_within("SELECT 1 / 0", 1) is None
         assert snapshot.fetch("SELECT count(*) FROM plans") == [(5,)]
@@ -258,9 +270,13 @@ NAMES = st.text(
 ) | st.sampled_from(["'", "\\", "\\'", "%s", ":x", "-- \n;", "\r", "$$", "E'", "\u2028", "{}"])
 
 
-@given(source=NAMES, name=NAMES, column=NAMES.filter(lambda name: name not in ("id", "email")))
+@given(
+    source=NAMES,
+    name=NAMES.filter(str.strip),
+    column=NAMES.filter(lambda name: name not in ("id", "email")),
+)
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_name_comes_to_the_control_database_to_the_letter(
     scratch_control: psycopg.Connection, source: str, name: str, column: str
