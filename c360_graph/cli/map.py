@@ -48,7 +48,8 @@ def map_source(
 
 def _remark(proposal: Proposal) -> None:
     for remark in proposal.remarks:
-        say(f"- {remark}")
+        # A name may hold what would be a line of its own.
+        say(f"- {' '.join(remark.split())}")
     if any(p.row.treatment == "hash" for p in proposal.exclusions):
         say("- Hashed columns need C360_HASH_KEY when the sources are read.")
     say(

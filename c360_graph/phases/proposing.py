@@ -48,7 +48,6 @@ def propose_rows(control: ControlDatabase, source_name: str) -> Proposal:
     pairs = [
         pair
         for name, schema in schemas.items()
-        if name != source_name
         for pair in candidates(own, (schema, tables[name]), frozenset(findings))
     ]
     overlaps = _overlaps(control, schemas, source, pairs[:MOST_COMPARISONS])
@@ -72,7 +71,7 @@ def apply(control: ControlDatabase, proposal: Proposal) -> int:
 def _too_many(pairs: Sequence[Candidate]) -> str:
     shown = ", ".join(f"{pair.reference} = {pair.key}" for pair in pairs[:5])
     return (
-        f"{plural(len(pairs), 'pair')} of columns across databases with names that agree were not"
+        f"{plural(len(pairs), 'pair')} of columns with names that agree were not"
         f" compared, {MOST_COMPARISONS} others were: {shown}{', ...' if len(pairs) > 5 else ''}."
     )
 
@@ -163,8 +162,9 @@ def _overlaps(
     """What comparing each pair's values says; two sources are open at a time."""
     found: list[Overlap] = []
     for schema in schemas.values():
-        here = [p for p in pairs if schema.source.source_name in (p.reference.source, p.key.source)]
-        if schema.source == own or not here:
+        ends = {own.source_name, schema.source.source_name}
+        here = [pair for pair in pairs if {pair.reference.source, pair.key.source} == ends]
+        if not here:
             continue
         with (
             open_snapshot(own, control.source_credentials(own)) as mine,

@@ -89,17 +89,25 @@ def upper_snake(parts: Iterable[str]) -> str:
     return "_".join(part.upper() for part in parts)
 
 
-def label_name(table_name: str, source: SourceRow, taken: Container[str]) -> str:
-    """A label for a table, unlike those taken (which are casefolded)."""
+def label_name(
+    table_name: str, source: SourceRow, *, own: Container[str], others: Container[str]
+) -> str:
+    """A label for a table, unlike those that its source or others have (both casefolded).
+
+    Where another source has it, the source's name goes before; where its own has it, the plural stays.
+    """
     source_words = [word for word in words(source.source_name) if word not in _SOURCE_ENDINGS]
     base = pascal_case(singular_words(table_name)) or "Table"
     qualified = pascal_case(source_words) + base
-    candidates = [base, pascal_case(words(table_name)), qualified]
-    candidates += [f"{qualified}{number}" for number in range(2, 1_000)]
+    plural = pascal_case(words(table_name))
+    ways_out = [qualified, plural] if base.casefold() in others else [plural, qualified]
+    candidates = [base, *ways_out, *(f"{qualified}{number}" for number in range(2, 1_000))]
     return next(
         name
         for name in candidates
-        if name.casefold() not in taken and not reason_against_name(name, what="node_label")
+        if name.casefold() not in own
+        and name.casefold() not in others
+        and not reason_against_name(name, what="node_label")
     )
 
 

@@ -1,4 +1,4 @@
-"""Joins across sources: columns whose names agree, and then whether their values do."""
+"""Joins that no foreign key tells of, above all across sources: names agree, and then values do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Tables = Iterable[CatalogTable]
 
 
 class Candidate(Frozen):
-    """A column whose name says that it refers to a key of another source."""
+    """A column whose name says that it refers to a key, of its own source or another."""
 
     reference: ColumnPlace
     key: ColumnPlace
@@ -52,6 +52,11 @@ class Overlap(Frozen):
         """Whether the two columns are worth a relationship."""
         return self.sampled >= FEWEST_VALUES and self.share >= PROPOSED_SHARE
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether both columns are of one source."""
+        return self.candidate.reference.source == self.candidate.key.source
+
     def __str__(self) -> str:
         pair = f"{self.candidate.reference} = {self.candidate.key}"
         if self.found is None:
@@ -61,12 +66,13 @@ class Overlap(Frozen):
     def as_join(self) -> Join:
         """The join that it comes to."""
         reference, key = self.candidate.reference, self.candidate.key
+        told = "no foreign key says so" if self.is_inside else "across databases"
         return Join(
             child=(reference.source, reference.table),
             parent=(key.source, key.table),
             pairs=((reference.column, key.column),),
             required=self.candidate.required,
-            evidence=f"across databases: {self}",
+            evidence=f"{told}: {self}",
         )
 
 
@@ -75,7 +81,10 @@ def candidates(
     other: tuple[SourceSchema, Tables],
     personal: frozenset[ColumnPlace],
 ) -> tuple[Candidate, ...]:
-    """Pairs of columns of two sources whose names agree, each pair once; the first source's refer first."""
+    """Pairs of columns whose names agree, each pair once; the first source's refer first.
+
+    Both may be the same source.
+    """
     found: dict[frozenset[ColumnPlace], Candidate] = {}
     for referring, referred in ((own, other), (other, own)):
         for candidate in _one_way(referring, referred, personal):
@@ -93,7 +102,11 @@ def _one_way(
         reference = ColumnPlace(referring[0].source.source_name, table.table_name, column.name)
         for key_table, key_column in keys:
             key = ColumnPlace(referred[0].source.source_name, key_table.table_name, key_column.name)
-            if _alike(column.type, key_column.type) and _names_agree(reference, key):
+            if (
+                reference != key
+                and _alike(column.type, key_column.type)
+                and _names_agree(reference, key)
+            ):
                 yield Candidate(
                     reference=reference,
                     key=key,

@@ -36,7 +36,8 @@ class Known:
 def propose(known: Known) -> Proposal:
     """The rows for one source; the project's own validation has accepted each of them."""
     tables, remarks = tables_to_read(known.schema, known.standing)
-    joins, more = joins_of(known.schema, tables)
+    declared, more = joins_of(known.schema, tables)
+    joins = (*declared, *(o.as_join() for o in known.overlaps if o.agrees and o.is_inside))
     links = links_of(known.schema, joins)
     linking = {link.junction for link in links}
     labels = _labels(known, [t for t in tables if _place(known, t) not in linking])
@@ -74,13 +75,14 @@ def _place(known: Known, table: CatalogTable) -> TablePlace:
 
 
 def _labels(known: Known, tables: list[CatalogTable]) -> tuple[Proposed[NodeLabelRow], ...]:
-    taken = {row.node_label.casefold() for row in known.standing.every.labels}
+    others = {row.node_label.casefold() for row in known.standing.every.labels}
+    own: set[str] = set()
     found: list[Proposed[NodeLabelRow]] = []
     for table in tables:
         if _place(known, table) in known.standing.labels:
             continue
-        name = label_name(table.table_name, known.schema.source, taken)
-        taken.add(name.casefold())
+        name = label_name(table.table_name, known.schema.source, own=own, others=others)
+        own.add(name.casefold())
         row = NodeLabelRow(
             mapping_id=-1 - len(found),
             source_id=known.schema.source.source_id,
@@ -104,10 +106,12 @@ def _about(table: CatalogTable) -> str:
 def _across(
     overlaps: tuple[Overlap, ...], labels: Mapping[TablePlace, str]
 ) -> tuple[tuple[Join, ...], tuple[str, ...]]:
-    """The joins across databases, and a remark on those that are weak, unknown or too early."""
+    """The joins across databases, and a remark on overlaps that are weak, unknown or too early."""
     joins: list[Join] = []
     remarks: list[str] = []
     for overlap in overlaps:
+        if overlap.agrees and overlap.is_inside:
+            continue
         join = overlap.as_join()
         unmapped = [place for place in (join.child, join.parent) if place not in labels]
         if overlap.agrees and not unmapped:

@@ -43,7 +43,7 @@ class RelationshipRows:
         A row that cannot be without its parent is a part of it: the parent HAS it. Any other refers
         to its parent, and so does a row of the same table.
         """
-        owned = join.required and join.child != join.parent
+        owned = join.required and join.child != join.parent and not _is_same(join)
         start, end = (join.parent, join.child) if owned else (join.child, join.parent)
         kind = _type(join, owned=owned)
         from_alias = alias_for(start[1], ())
@@ -117,19 +117,23 @@ class RelationshipRows:
         return Proposed(row=row, source_name=source_db, why=why)
 
 
+def _is_same(join: Join) -> bool:
+    """Whether two sources have a table of the same things."""
+    names = (singular_words(join.child[1]), singular_words(join.parent[1]))
+    return join.child[0] != join.parent[0] and names[0] == names[1]
+
+
 def _why(join: Join, *, owned: bool) -> str:
+    if _is_same(join):
+        return f"the same thing in both sources ({join.evidence})"
     own = ", ".join(f"{join.child[1]}.{column}" for column, _ in join.pairs)
-    text = f"{own} refers to {join.parent[1]}"
-    return (
-        f"{text} and is never NULL: the parent has it ({join.evidence})"
-        if owned
-        else f"{text} ({join.evidence})"
-    )
+    kept = " and is never NULL: the parent has it" if owned else ""
+    return f"{own} refers to {join.parent[1]}{kept} ({join.evidence})"
 
 
 def _type(join: Join, *, owned: bool) -> str:
     child, parent = singular_words(join.child[1]), singular_words(join.parent[1])
-    if join.child[0] != join.parent[0] and child == parent:
+    if _is_same(join):
         return SAME
     role = _role(join, parent)
     if not owned:

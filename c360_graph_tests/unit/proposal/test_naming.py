@@ -34,13 +34,16 @@ SOURCE = SourceRow(source_id=1, source_name="billing_db", db_name="billing")
     ],
 )
 def test_a_label_is_the_table_in_the_singular(table: str, label: str) -> None:
-    assert label_name(table, SOURCE, ()) == label
+    assert label_name(table, SOURCE, own=(), others=()) == label
 
 
-def test_a_label_that_is_taken_gives_way_to_the_plural_then_to_the_source() -> None:
-    assert label_name("users", SOURCE, {"user"}) == "Users"
-    assert label_name("users", SOURCE, {"user", "users"}) == "BillingUser"
-    assert label_name("users", SOURCE, {"user", "users", "billinguser"}) == "BillingUser2"
+def test_a_label_that_is_taken_gets_the_plural_or_its_source_before_it() -> None:
+    assert label_name("users", SOURCE, own={"user"}, others=()) == "Users"
+    assert label_name("user", SOURCE, own={"user"}, others=()) == "BillingUser"
+    assert label_name("users", SOURCE, own=(), others={"user"}) == "BillingUser"
+    assert label_name("users", SOURCE, own=(), others={"user", "billinguser"}) == "Users"
+    taken = {"user", "users", "billinguser"}
+    assert label_name("users", SOURCE, own=taken, others=()) == "BillingUser2"
 
 
 @pytest.mark.parametrize("table", ["a_s", "items_found", "Ünïts", "in_out_log", "", "1 2", "!"])

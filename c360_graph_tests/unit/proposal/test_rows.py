@@ -227,6 +227,66 @@ def test_names_that_agree_make_candidates_and_others_do_not() -> None:
     assert [c.personal for c in pairs(desk, crm)] == [False, False, False, True]
 
 
+def test_without_foreign_keys_names_within_a_source_make_candidates_too() -> None:
+    shop = schema(
+        "shop",
+        table("users", "id int; referrer_user_id int?", key="id"),
+        table("orders", "order_id int; user_id int", key="order_id"),
+        table("lines", "order_id int; line_no int", key="order_id line_no"),
+    )
+    assert [f"{c.reference} = {c.key}" for c in pairs(shop, shop)] == [
+        "shop/users.referrer_user_id = shop/users.id",
+        "shop/orders.user_id = shop/users.id",
+        "shop/lines.order_id = shop/orders.order_id",
+    ]
+    found = proposed(
+        shop, overlaps=[Overlap(candidate=pair, sampled=9, found=9) for pair in pairs(shop, shop)]
+    )
+    assert joins(found) == [
+        "(User)-[:HAS_REFERRER_USER]->(User) on u.referrer_user_id = u1.id",
+        "(User)-[:HAS_ORDER]->(Order) on u.id = o.user_id",
+        "(Order)-[:HAS_LINE]->(Line) on o.order_id = l.order_id",
+    ]
+    assert found.relationships[2].why == (
+        "lines.order_id refers to orders and is never NULL: the parent has it (no foreign key says"
+        " so: shop/lines.order_id = shop/orders.order_id, 100 % of 9 sampled values)"
+    )
+
+
+def test_a_table_links_by_names_and_values_as_well_as_by_foreign_keys() -> None:
+    app = schema(
+        "app",
+        table("users", "user_id int", key="user_id"),
+        table("teams", "team_id int", key="team_id"),
+        table("members", "user_id int; team_id int"),
+    )
+    found = proposed(
+        app, overlaps=[Overlap(candidate=pair, sampled=9, found=9) for pair in pairs(app, app)]
+    )
+    assert [p.row.node_label for p in found.labels] == ["User", "Team"]
+    assert joins(found) == [
+        "(User)-[:MEMBERS]->(Team) on u.user_id = m.user_id AND m.team_id = t.team_id through members"
+    ]
+
+
+def test_the_same_thing_in_two_sources_is_said_to_be_the_same() -> None:
+    ours = schema("erp", table("ports", "code text", key="code"))
+    theirs = schema("ops", table("ports", "code text", key="code"), number=2)
+    (pair,) = pairs(ours, theirs)
+    row = NodeLabelRow(mapping_id=1, source_id=2, table_name="ports", node_label="Port")
+    found = proposed(
+        ours,
+        theirs,
+        overlaps=[Overlap(candidate=pair, sampled=9, found=6)],
+        standing=ControlRows(labels=(row,)),
+    )
+    assert joins(found) == ["(ErpPort)-[:SAME_AS]->(Port) on p.code = p1.code"]
+    assert found.relationships[0].why == (
+        "the same thing in both sources (across databases: erp/ports.code = ops/ports.code, 67 % of 9"
+        " sampled values)"
+    )
+
+
 def pairs(own: SourceSchema, other: SourceSchema) -> tuple[Candidate, ...]:
     personal = frozenset(findings({}, own, other))
     return candidates((own, own.catalog.tables), (other, other.catalog.tables), personal)
