@@ -29,10 +29,10 @@ def map_source(
 ) -> None:
     """Propose control rows for a source, as SQL on standard output.
 
-    Labels come from table names, relationships from foreign keys and from columns of other active
-    sources whose names and sampled values agree, exclusions from columns whose names or sampled
-    values look personal. Nothing is changed unless you say --apply; rows that are there stay as they
-    are. What you should know besides goes to standard error.
+    Labels come from table names, relationships from foreign keys and from columns, in this or any
+    other active source, whose names and sampled values agree, exclusions from columns whose names or
+    sampled values look personal. Nothing is changed unless you say --apply; rows that are there stay
+    as they are. What you should know besides goes to standard error.
 
         c360 map profiles_db > rows.sql
     """

@@ -128,7 +128,7 @@ def _findings(
         samples = sample_columns(snapshot, table, columns)
         if samples is None:
             remarks.append(
-                f"{name}/{table.table_name} could not be sampled in time: its columns are judged by"
+                f"{name}/{table.table_name} could not be sampled (refused, or too slow): its columns are judged by"
                 " their names alone."
             )
         here, more = findings_of(table, samples or {})

@@ -60,7 +60,7 @@ class Overlap(Frozen):
     def __str__(self) -> str:
         pair = f"{self.candidate.reference} = {self.candidate.key}"
         if self.found is None:
-            return f"{pair}: the values could not be compared in time"
+            return f"{pair}: the values could not be compared (refused, or too slow)"
         return f"{pair}, {100 * self.share:.0f} % of {self.sampled} sampled values"
 
     def as_join(self) -> Join:
@@ -97,15 +97,18 @@ def _one_way(
     referred: tuple[SourceSchema, Tables],
     personal: frozenset[ColumnPlace],
 ) -> Iterator[Candidate]:
-    keys = list(_keys(referred))
+    keys = []
+    for table, column in _keys(referred):
+        place = ColumnPlace(referred[0].source.source_name, table.table_name, column.name)
+        keys.append((place, column, _full_name(place)))
     for table, column in _references(referring):
         reference = ColumnPlace(referring[0].source.source_name, table.table_name, column.name)
-        for key_table, key_column in keys:
-            key = ColumnPlace(referred[0].source.source_name, key_table.table_name, key_column.name)
+        text = _full_name(reference)
+        for key, key_column, wanted in keys:
             if (
                 reference != key
                 and _alike(column.type, key_column.type)
-                and _names_agree(reference, key)
+                and _stand_together(wanted, text)
             ):
                 yield Candidate(
                     reference=reference,
@@ -148,9 +151,8 @@ def _family(column_type: ColumnType) -> str | None:
     return "uuid" if base == "uuid" else None
 
 
-def _names_agree(reference: ColumnPlace, key: ColumnPlace) -> bool:
+def _stand_together(wanted: tuple[str, ...], text: tuple[str, ...]) -> bool:
     """Whether the words of the key's full name stand side by side in the reference's."""
-    wanted, text = _full_name(key), _full_name(reference)
     length = len(wanted)
     return length > 0 and any(
         text[at : at + length] == wanted for at in range(len(text) - length + 1)

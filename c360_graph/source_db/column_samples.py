@@ -28,12 +28,12 @@ _INTEGERS = frozenset(["int2", "int4", "int8"])
 def sample_columns(
     snapshot: SourceSnapshot, table: CatalogTable, columns: Sequence[str]
 ) -> dict[str, tuple[str, ...]] | None:
-    """Texts of some rows' values, each column without its NULLs; None where the source took too long."""
+    """Texts of some rows' values, each column without its NULLs; None where the source refused or took long."""
     if not columns:
         return {}
-    texts = ", ".join(f"left({quoted(c)}::text, {_LONGEST_TEXT})" for c in columns)
+    texts = ", ".join(f"left(t.{quoted(c)}::text, {_LONGEST_TEXT})" for c in columns)
     rows = snapshot.fetch_within(
-        f"SELECT {texts} FROM ({_some_rows(table, SAMPLED_ROWS)}) AS sampled", MOST_SECONDS
+        f"SELECT {texts} FROM ({_some_rows(table, SAMPLED_ROWS)}) AS t", MOST_SECONDS
     )
     if rows is None:
         return None
@@ -61,12 +61,11 @@ def measure_overlap(
     if not values:
         return Overlap(candidate=candidate, sampled=0, found=0)
     snapshot, table = referred
-    key = comparison.of(candidate.key.column)
+    # The table has a name of our choosing: its own could be the one that stands for the values.
+    there = f"SELECT FROM {_from(table)} AS t WHERE {comparison.of(candidate.key.column)}"
     rows = snapshot.fetch_within(
         "SELECT count(*) FROM unnest(%s::text[]) AS sampled (value)"
-        f" WHERE EXISTS (SELECT FROM {_from(table)} WHERE {key} = {comparison.cast})".replace(
-            "%", "%%"
-        ).replace("%%s::text[]", "%s::text[]", 1),
+        + f" WHERE EXISTS ({there} = {comparison.cast})".replace("%", "%%"),
         MOST_SECONDS,
         values,
     )
@@ -84,9 +83,9 @@ class _Comparison:
 
     def of(self, column: str) -> str:
         if self.salt is not None:
-            text = f"{sql_literal(self.salt)} || {quoted(column)}::text"
+            text = f"{sql_literal(self.salt)} || t.{quoted(column)}::text"
             return f"encode(sha256(convert_to({text}, 'UTF8')), 'hex')"
-        return f"{quoted(column)}::text" if self.as_text else quoted(column)
+        return f"t.{quoted(column)}::text" if self.as_text else f"t.{quoted(column)}"
 
 
 def _comparison(candidate: Candidate) -> _Comparison:
@@ -106,8 +105,8 @@ def _values(
     snapshot, table = referring
     rows = snapshot.fetch_within(
         f"SELECT DISTINCT ({comparison.of(column)})::text"
-        f" FROM ({_some_rows(table, ROWS_TO_DRAW_FROM)}) AS sampled"
-        f" WHERE {quoted(column)} IS NOT NULL LIMIT {SAMPLED_VALUES}",
+        f" FROM ({_some_rows(table, ROWS_TO_DRAW_FROM)}) AS t"
+        f" WHERE t.{quoted(column)} IS NOT NULL LIMIT {SAMPLED_VALUES}",
         MOST_SECONDS,
     )
     return None if rows is None else [row[0] for row in rows]

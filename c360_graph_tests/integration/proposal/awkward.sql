@@ -28,6 +28,11 @@ CREATE VIEW busy_legs AS SELECT leg_no FROM legs;
 CREATE MATERIALIZED VIEW leg_counts AS SELECT count(*) FROM legs;
 CREATE TABLE vehicles (id integer PRIMARY KEY);
 CREATE TABLE trucks (axles integer) INHERITS (vehicles);
+-- Named as the statement that compares values could name its own.
+CREATE TABLE sampled (value uuid PRIMARY KEY, "t%s" uuid);
+CREATE TABLE t (id integer PRIMARY KEY, more text, sampled_value uuid, "x%s_sampled_value" uuid NOT NULL);
+INSERT INTO sampled SELECT gen_random_uuid() FROM generate_series(1, 9);
+INSERT INTO t SELECT row_number() OVER (), NULL, value, value FROM sampled;
 CREATE TABLE alembic_version (version_num text PRIMARY KEY);
 
 -- Large enough to be sampled by pages; nothing but values says what its columns hold.

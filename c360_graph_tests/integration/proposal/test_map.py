@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -24,7 +26,7 @@ from c360_graph.phases.proposing import propose_rows
 from c360_graph.proposal.joins import Fact, edges_of, fact
 from c360_graph.proposal.sql_text import script
 from c360_graph.sandbox.sample import SOURCES, fill_database
-from c360_graph.source_db.snapshot import open_snapshot
+from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
 from c360_graph_tests.conftest import SQL_DIR, Project, TestServers, sample_project
 from c360_graph_tests.integration.runs import materialize_all
 from c360_graph_tests.integration.test_pipeline import NODES
@@ -170,6 +172,24 @@ def test_no_sampled_value_is_printed(awkward: Project) -> None:
             assert not [text for text in secrets if text in done.stdout + done.stderr]
 
 
+def test_personal_values_are_compared_by_digests_and_leave_no_database(
+    unmapped: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    fetch = SourceSnapshot.fetch_within
+
+    def recording(
+        self: SourceSnapshot, statement: str, seconds: int, values: list[str] | None = None
+    ) -> list[tuple[Any, ...]] | None:
+        sent.extend(values or ())
+        return fetch(self, statement, seconds, values)
+
+    monkeypatch.setattr(SourceSnapshot, "fetch_within", recording)
+    propose_rows(unmapped.control, "support_db")
+    assert len(sent) == 19
+    assert all(re.fullmatch("[0-9a-f]{64}", value) for value in sent)
+
+
 def test_json_holds_the_same_rows(unmapped: Project) -> None:
     data = json.loads(c360("map", "support_db", "--json").stdout)
     assert data["source"] == "support_db"
@@ -219,6 +239,8 @@ def test_partitions_views_and_other_schemas_are_told_of_and_the_rest_is_honoured
         ("calls", "Call"),
         ("contacts", "Contact"),
         ("legs", "Leg"),
+        ("sampled", "Sampled"),
+        ("t", "T"),
         ("vehicles", "Vehicle"),
         ('Über "Crew"; --', "ÜberCrew"),
     ]
@@ -227,6 +249,8 @@ def test_partitions_views_and_other_schemas_are_told_of_and_the_rest_is_honoured
         ("HAS_LEG", "c.leg_no = l.leg_no AND c.departs = l.departs"),
         ("HAS_FROM", 'c."from" = c1."select"'),
         ("HAS_IT_S_S_X_1", 'c."it\'s %s :x \\ $1" = c1."select"'),
+        ("HAS_SAMPLED", "t.sampled_value = s.value"),
+        ("HAS_T_AS_X_S_SAMPLED", 's.value = t."x%s_sampled_value"'),
     ]
     assert [(p.row.column_name, p.row.treatment) for p in found.exclusions] == [
         ("five", "hash"),
@@ -251,7 +275,7 @@ def test_partitions_views_and_other_schemas_are_told_of_and_the_rest_is_honoured
     )
     assert c360("map", "awkward", "--apply", "--yes").exit_code == 0
     assert c360("check").exit_code == 0
-    assert len(mapping(awkward).relationships) == 4
+    assert len(mapping(awkward).relationships) == 6
 
 
 def test_a_statement_that_takes_too_long_is_given_up_and_the_snapshot_goes_on(
