@@ -19,6 +19,8 @@ class Finding:
 
     kind: Kind
     why: str
+    within: bool = False
+    """Whether the column's values are documents or lists that hold such things among others."""
 
 
 def is_worth_sampling(column: CatalogColumn) -> bool:
@@ -58,7 +60,7 @@ def _judge(
     if within is None:
         return None, None
     if not whole and 2 * within.count >= within.of:
-        return Finding(kind=within.kind, why=f"{within.share} hold one"), None
+        return Finding(kind=within.kind, why=f"{within.share} hold one", within=True), None
     return None, (
         f"is proposed as it is, but {within.share} hold something like a {within.kind}: judge"
         " whether it is to be excluded."

@@ -117,4 +117,5 @@ class Treatments:
             return "hash", f"{why}; hashed, since it is part of the primary key"
         if place in self._likely and finding.kind != "credential":
             return "hash", f"{why}; hashed, since another source has the same values"
-        return treatment, why
+        # The hash of a whole document answers no question.
+        return ("exclude" if finding.within else treatment), why

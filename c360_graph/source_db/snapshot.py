@@ -62,7 +62,10 @@ class SourceSnapshot:
             with self._connection.transaction():
                 self._connection.execute(f"SET LOCAL statement_timeout = {1000 * seconds}")
                 params = None if values is None else (values,)
-                return self._connection.execute(statement.encode(), params).fetchall()
+                rows = self._connection.execute(statement.encode(), params).fetchall()
+                # A savepoint that is released keeps what was set since.
+                self._connection.execute("SET LOCAL statement_timeout = 0")
+                return rows
         except psycopg.Error:
             if self._connection.closed:
                 raise

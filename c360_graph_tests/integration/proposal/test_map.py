@@ -253,7 +253,7 @@ def test_partitions_views_and_other_schemas_are_told_of_and_the_rest_is_honoured
         ("HAS_T_AS_X_S_SAMPLED", 's.value = t."x%s_sampled_value"'),
     ]
     assert [(p.row.column_name, p.row.treatment) for p in found.exclusions] == [
-        ("five", "hash"),
+        ("five", "exclude"),
         ("one", "hash"),
         ("three", "hash"),
         ("two", "hash"),
@@ -285,6 +285,7 @@ def test_a_statement_that_takes_too_long_is_given_up_and_the_snapshot_goes_on(
     with open_snapshot(source, unmapped.control.source_credentials(source)) as snapshot:
         assert snapshot.fetch_within("SELECT pg_sleep(20)", 1) is None
         assert snapshot.fetch_within("SELECT 1 / 0", 1) is None
+        assert snapshot.fetch_within("SELECT '%'", 1) == [("%",)]
         assert snapshot.fetch("SELECT count(*) FROM plans") == [(5,)]
         assert snapshot.fetch("SHOW statement_timeout") == [("0",)]
 
