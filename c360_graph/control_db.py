@@ -81,14 +81,36 @@ class ControlDatabase:
         Raises:
             ControlDatabaseError: the database cannot be reached or lacks its tables.
         """
+        return control_rows(**self._every_row())
+
+    def read_rows_as_if_all_were_on(self) -> ControlRows:
+        """The rows of active sources as if none of them was switched off, without passwords.
+
+        Raises:
+            ControlDatabaseError: the database cannot be reached or lacks its tables.
+        """
+        found = self._every_row()
+        on = {
+            table: [{**row, "is_active": True, "is_excluded": True} for row in rows]
+            for table, rows in found.items()
+        }
+        return control_rows(**(on | {"sources": found["sources"]}))
+
+    def insert(self, statements: Sequence[str], *, lock: str) -> list[int]:
+        """Run INSERT statements as they stand, all of them or none; returns the rows each added.
+
+        Args:
+            statements: texts without parameters; no sign in them means anything to the driver.
+            lock: the statement that keeps others from inserting the same at the same time.
+
+        Raises:
+            ControlDatabaseError: the database refused one, and nothing was added.
+        """
         with self.transaction() as connection:
-            sources = _rows(connection, "source_databases", "source_id")
-            exclusions = _rows(connection, "field_exclusion_rules", "rule_id")
-            labels = _rows(connection, "node_label_mappings", "mapping_id")
-            relationships = _rows(connection, "relationship_mappings", "relationship_id")
-        return control_rows(
-            sources=sources, exclusions=exclusions, labels=labels, relationships=relationships
-        )
+            # Without parameters the driver leaves `%` alone.
+            plain = connection.execution_options(no_parameters=True)
+            plain.exec_driver_sql(lock)
+            return [plain.exec_driver_sql(statement).rowcount for statement in statements]
 
     def source_credentials(self, source: SourceRow) -> Credentials:
         """Where a source lies and how to log in, its password read at this moment.
@@ -118,6 +140,16 @@ class ControlDatabase:
             password=password if password is not None else (own.password if own else None),
             sslmode=source.db_sslmode,
         )
+
+    def _every_row(self) -> dict[str, Sequence[RowMapping]]:
+        """The rows of each table, by the names that `control_rows` takes them under."""
+        with self.transaction() as connection:
+            return {
+                "sources": _rows(connection, "source_databases", "source_id"),
+                "exclusions": _rows(connection, "field_exclusion_rules", "rule_id"),
+                "labels": _rows(connection, "node_label_mappings", "mapping_id"),
+                "relationships": _rows(connection, "relationship_mappings", "relationship_id"),
+            }
 
     def touch_source(self, source_id: int) -> None:
         """Set last_accessed: extraction has connected."""

@@ -6,6 +6,7 @@ import typer
 
 from c360_graph.cli import check, demo, dev, load, plan, questions, sandbox
 from c360_graph.cli.exit_codes import EPILOG
+from c360_graph.cli.map import map_source
 
 app = typer.Typer(
     name="c360",
@@ -18,6 +19,7 @@ app = typer.Typer(
 app.command("load")(load.load)
 app.command("check")(check.check)
 app.command("plan")(plan.plan)
+app.command("map")(map_source)
 app.command("ask")(questions.ask_all)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)

@@ -57,6 +57,30 @@ class SourceSnapshot:
         """All rows of a statement; of few rows only."""
         return self._connection.execute(statement).fetchall()
 
+    def fetch_within(
+        self, statement: str, seconds: int, values: list[str] | None = None
+    ) -> list[tuple[Any, ...]] | None:
+        """All rows of a statement, None where the source refuses it or takes longer; the snapshot goes on.
+
+        Args:
+            statement: with `values` it has the one parameter `%s`, and any other `%` doubled.
+            seconds: how long it may take.
+            values: the parameter, an array of text.
+        """
+        try:
+            with self._connection.transaction():
+                self._connection.execute(f"SET LOCAL statement_timeout = {1000 * seconds}")
+                params = None if values is None else (values,)
+                rows = self._connection.execute(statement.encode(), params).fetchall()
+                # A savepoint that is released keeps what was set since.
+                self._connection.execute("SET LOCAL statement_timeout = 0")
+                return rows
+        except psycopg.Error:
+            if self._connection.closed:
+                raise
+            # What the server says may repeat a value.
+            return None
+
     def set_hash_pads(self, pads: HashPads) -> None:
         """Give the `hash` treatment its key, as bound values that live as long as the transaction."""
         self._connection.execute(

@@ -12,7 +12,7 @@ import c360_graph
 
 TIERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "settings"}),
-    frozenset({"mapping", "property_types", "cypher", "plan"}),
+    frozenset({"mapping", "plan", "proposal", "property_types", "cypher"}),
     frozenset(
         {
             "control_db",

@@ -1,0 +1,81 @@
+"""Joins from foreign keys, and which tables only link two others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from c360_graph.mapping.catalog import CatalogTable
+from c360_graph.proposal.joins import Join, Link, fact
+from c360_graph.proposal.schema import ForeignKey, SourceSchema, is_key
+
+
+def joins_of(
+    schema: SourceSchema, tables: Iterable[CatalogTable]
+) -> tuple[tuple[Join, ...], tuple[str, ...]]:
+    """A join for each foreign key between tables that are read, and a remark on each other one."""
+    read = {table.table_name for table in tables}
+    found: dict[object, Join] = {}
+    remarks: list[str] = []
+    for key in schema.foreign_keys:
+        if key.table_name not in read:
+            continue
+        reason = _reason_against(key, schema, read)
+        if reason:
+            place = f"{schema.source.source_name}/{key.table_name}"
+            remarks.append(f"{place}: foreign key {key.name} is not proposed: {reason}")
+        else:
+            join = _join(schema, key)
+            found.setdefault(fact(join.edges), join)
+    return tuple(found.values()), tuple(remarks)
+
+
+def _reason_against(key: ForeignKey, schema: SourceSchema, read: set[str]) -> str | None:
+    if key.to_schema != schema.source.db_schema:
+        return f"it refers to schema {key.to_schema}, which this source does not read."
+    if key.to_table not in read:
+        return f"{key.to_table} is not read."
+    return None
+
+
+def _join(schema: SourceSchema, key: ForeignKey) -> Join:
+    name = schema.source.source_name
+    return Join(
+        child=(name, key.table_name),
+        parent=(name, key.to_table),
+        pairs=tuple(zip(key.columns, key.to_columns, strict=True)),
+        required=all(not schema.column(key.table_name, c).nullable for c in key.columns),
+        evidence=f"foreign key {key.name}",
+    )
+
+
+def links_of(schema: SourceSchema, joins: tuple[Join, ...]) -> tuple[Link, ...]:
+    """The tables that only link: two foreign keys, and nothing that makes their rows things.
+
+    Either the two keys' columns are the table's own key (further columns then tell of the link), or
+    there is nothing else but a key of one column; and no other table refers to it.
+    """
+    by_child: dict[str, list[Join]] = defaultdict(list)
+    for join in joins:
+        by_child[join.child[1]].append(join)
+    parents = {join.parent[1] for join in joins}
+    found = []
+    for name, ends in by_child.items():
+        if len(ends) == 2 and name not in parents and _only_links(schema.table(name), ends):
+            first, second = sorted(ends, key=lambda join: _place(schema.table(name), join))
+            found.append(Link(junction=first.child, ends=(first, second)))
+    return tuple(found)
+
+
+def _only_links(table: CatalogTable, ends: list[Join]) -> bool:
+    joined = {own for join in ends for own, _ in join.pairs}
+    if is_key(table, tuple(joined)):
+        return True
+    others = {column.name for column in table.columns} - joined
+    return not others or (len(table.primary_key) == 1 and others == set(table.primary_key))
+
+
+def _place(table: CatalogTable, join: Join) -> list[int]:
+    """Where the columns of a join stand in its table."""
+    order = [column.name for column in table.columns]
+    return sorted(order.index(own) for own, _ in join.pairs)

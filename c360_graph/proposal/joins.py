@@ -1,0 +1,84 @@
+"""Which columns of which tables are equal: by foreign keys, by agreement of values, by rows that stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from c360_graph.mapping.control_rows import Frozen
+from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
+from c360_graph.proposal.schema import ColumnPlace
+
+TablePlace = tuple[str, str]
+Edge = tuple[ColumnPlace, ColumnPlace]
+Fact = frozenset[frozenset[ColumnPlace]]
+"""What a relationship says, whichever way round it is and whatever it is called."""
+
+
+class Join(Frozen):
+    """Rows of `child` refer to rows of `parent`; pairs are (child's column, parent's column)."""
+
+    child: TablePlace
+    parent: TablePlace
+    pairs: tuple[tuple[str, str], ...]
+    required: bool = False
+    """Whether no row of the child is without a reference."""
+    evidence: str
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The columns that are equal."""
+        return tuple(
+            (ColumnPlace(*self.child, own), ColumnPlace(*self.parent, other))
+            for own, other in self.pairs
+        )
+
+
+class Link(Frozen):
+    """A junction table: each row of it joins a row of one parent to a row of the other."""
+
+    junction: TablePlace
+    ends: tuple[Join, Join]
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The columns that are equal."""
+        return self.ends[0].edges + self.ends[1].edges
+
+
+def fact(edges: tuple[Edge, ...]) -> Fact:
+    """What these equalities say together."""
+    return frozenset(frozenset(edge) for edge in edges)
+
+
+def edges_of(mapping: GraphMapping) -> Iterator[tuple[Edge, ...]]:
+    """The equalities of each relationship that stands, for each choice of tables it joins."""
+    for relationship in mapping.relationships:
+        starts = _tables(mapping, relationship.from_label, relationship.from_tables)
+        ends = _tables(mapping, relationship.to_label, relationship.to_tables)
+        for start in starts:
+            for end in ends:
+                yield _edges(relationship, start, end)
+
+
+def _tables(mapping: GraphMapping, label: str, places: tuple[str, ...]) -> tuple[TableMapping, ...]:
+    return tuple(
+        table
+        for table in mapping.tables
+        if table.node_label == label and (not places or table.place in places)
+    )
+
+
+def _edges(
+    relationship: RelationshipMapping, start: TableMapping, end: TableMapping
+) -> tuple[Edge, ...]:
+    junction = relationship.junction
+    if junction is None:
+        return tuple(
+            (ColumnPlace(*start.asset_key, left), ColumnPlace(*end.asset_key, right))
+            for left, right in relationship.pairs
+        )
+    return tuple(
+        (ColumnPlace(*side.asset_key, left), ColumnPlace(*junction.table, right))
+        for side, pairs in ((start, junction.from_pairs), (end, junction.to_pairs))
+        for left, right in pairs
+    )

@@ -1,0 +1,134 @@
+"""Names of labels, relationship types and aliases, made from names of tables and columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable
+
+from sqlglot.dialects.postgres import Postgres
+
+from c360_graph.mapping.control_rows import SourceRow
+from c360_graph.mapping.names import reason_against_name
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NO_WORD = re.compile(r"[\W_]+")
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
+# `if` is no word of PostgreSQL's and yet a statement to the parser.
+_KEYWORDS: frozenset[str] = frozenset(Postgres.tokenizer_class.KEYWORDS) | {"IF"}
+
+_IRREGULAR = {
+    "people": "person",
+    "children": "child",
+    "men": "man",
+    "women": "woman",
+    "data": "data",
+    "media": "media",
+    "indices": "index",
+    "movies": "movie",
+    "cookies": "cookie",
+}
+_UNCHANGED = ("ss", "us", "is", "as", "os", "ws", "series", "species", "sms", "dns", "gps")
+# Endings of plurals with what stands there in the singular; the first that fits counts.
+_PLURALS = (
+    ("ouses", "ouse"),
+    ("auses", "ause"),
+    ("chases", "chase"),
+    ("bases", "base"),
+    ("cases", "case"),
+    ("leases", "lease"),
+    ("uses", "us"),
+    ("sses", "ss"),
+    ("shes", "sh"),
+    ("ches", "ch"),
+    ("xes", "x"),
+    ("zzes", "zz"),
+    ("analyses", "analysis"),
+    ("diagnoses", "diagnosis"),
+    ("heroes", "hero"),
+    ("ies", "y"),
+    ("s", ""),
+)
+_SHORTEST_PLURAL = 4
+ROLE_ENDINGS = frozenset(["id", "ids", "key", "fk", "no", "nr", "num", "number", "code", "uuid"])
+"""Last words of a column that refers to a row, which say nothing of what it refers to."""
+_SOURCE_ENDINGS = frozenset(["db", "database", "prod"])
+_MOST_INITIALS = 3
+
+
+def words(name: str) -> tuple[str, ...]:
+    """The words of a name in lower case, cut at what is no letter or digit and in camelCase."""
+    parts = (part for piece in _NO_WORD.split(name) for part in _CAMEL.split(piece))
+    return tuple(part.lower() for part in parts if part)
+
+
+def singular(word: str) -> str:
+    """The singular of an English word, itself where it is none in the plural."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if len(word) < _SHORTEST_PLURAL or word.endswith(_UNCHANGED):
+        return word
+    for ending, other in _PLURALS:
+        if word.endswith(ending):
+            return word.removesuffix(ending) + other
+    return word
+
+
+def singular_words(name: str) -> tuple[str, ...]:
+    """The words of a table's name, the last one in the singular."""
+    found = words(name)
+    return (*found[:-1], singular(found[-1])) if found else ()
+
+
+def pascal_case(parts: Iterable[str]) -> str:
+    """`('payment', 'method')` as `PaymentMethod`."""
+    return "".join(part[:1].upper() + part[1:] for part in parts)
+
+
+def upper_snake(parts: Iterable[str]) -> str:
+    """`('payment', 'method')` as `PAYMENT_METHOD`."""
+    return "_".join(part.upper() for part in parts)
+
+
+def label_name(
+    table_name: str, source: SourceRow, *, own: Container[str], others: Container[str]
+) -> str:
+    """A label for a table, unlike those that its source or others have (both casefolded).
+
+    Where another source has it, the source's name goes before; where its own has it, the plural stays.
+    """
+    source_words = [word for word in words(source.source_name) if word not in _SOURCE_ENDINGS]
+    base = pascal_case(singular_words(table_name)) or "Table"
+    qualified = pascal_case(source_words) + base
+    plural = pascal_case(words(table_name))
+    ways_out = [qualified, plural] if base.casefold() in others else [plural, qualified]
+    candidates = [base, *ways_out, *(f"{qualified}{number}" for number in range(2, 1_000))]
+    return next(
+        name
+        for name in candidates
+        if name.casefold() not in own
+        and name.casefold() not in others
+        and not reason_against_name(name, what="node_label")
+    )
+
+
+def role_words(column: str) -> tuple[str, ...]:
+    """What a referring column calls what it refers to: `billing_address_id` is a billing address."""
+    found = words(column)
+    while len(found) > 1 and found[-1] in ROLE_ENDINGS:
+        found = found[:-1]
+    return () if len(found) == 1 and found[0] in ROLE_ENDINGS else found
+
+
+def alias_for(table_name: str, taken: Container[str]) -> str:
+    """The table's initials, or those with a number where they are taken or mean something in SQL."""
+    initials = "".join(word[0] for word in words(table_name) if _PLAIN.fullmatch(word[0]))
+    initials = initials[:_MOST_INITIALS] or "t"
+    candidates = [initials, *(f"{initials}{number}" for number in range(1, 10))]
+    return next(name for name in candidates if name not in taken and name.upper() not in _KEYWORDS)
+
+
+def identifier(name: str) -> str:
+    """A column as join_condition writes it: quoted unless it is plain."""
+    if _PLAIN.fullmatch(name) and name.upper() not in _KEYWORDS:
+        return name
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,274 @@
+"""From a source's schema to the rows it should have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from c360_graph.mapping.catalog import CatalogTable
+from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, Refusal, RelationshipRow
+from c360_graph.mapping.validate import resolve
+from c360_graph.proposal.findings import Finding
+from c360_graph.proposal.foreign_keys import joins_of, links_of
+from c360_graph.proposal.joins import Edge, Join, Link, TablePlace, edges_of, fact
+from c360_graph.proposal.naming import label_name
+from c360_graph.proposal.overlaps import FEWEST_VALUES, MENTIONED_SHARE, Overlap
+from c360_graph.proposal.relationships import RelationshipRows
+from c360_graph.proposal.rows import Proposal, Proposed
+from c360_graph.proposal.schema import ColumnPlace, SourceSchema, plural
+from c360_graph.proposal.standing import Standing
+from c360_graph.proposal.tables import tables_to_read
+from c360_graph.proposal.treatments import Treatments, groups_of, needs_hash, stands_against_hash
+
+Findings = Mapping[ColumnPlace, Finding]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """All that was read for a proposal."""
+
+    schema: SourceSchema
+    standing: Standing
+    findings: Findings
+    overlaps: tuple[Overlap, ...] = ()
+
+
+def propose(known: Known) -> Proposal:
+    """The rows for one source; the project's own validation has accepted each of them."""
+    tables, remarks = tables_to_read(known.schema, known.standing)
+    declared, more = joins_of(known.schema, tables)
+    joins = (*declared, *(o.as_join() for o in known.overlaps if o.agrees and o.is_inside))
+    links = links_of(known.schema, joins)
+    linking = {link.junction for link in links}
+    labels = _labels(known, [t for t in tables if _place(known, t) not in linking])
+    all_labels = known.standing.labels | {
+        (p.source_name, p.row.table_name): p.row.node_label for p in labels
+    }
+    across, still_more = _across(known.overlaps, all_labels)
+    wanted: tuple[Join | Link, ...] = (
+        *(j for j in joins if j.child not in linking),
+        *links,
+        *across,
+    )
+    kept, withheld = _without_conflicts(_new(wanted, known.standing), known)
+    relationships, named = _relationships(kept, known, all_labels)
+    exclusions = _exclusions(kept, known, tables)
+    proposal = Proposal(
+        source_name=known.schema.source.source_name,
+        labels=labels,
+        relationships=relationships,
+        exclusions=exclusions,
+        remarks=(
+            *remarks,
+            *more,
+            *still_more,
+            *withheld,
+            *named,
+            *_in_the_clear(exclusions, known),
+        ),
+    )
+    return _accepted(proposal, known.standing)
+
+
+def _place(known: Known, table: CatalogTable) -> TablePlace:
+    return (known.schema.source.source_name, table.table_name)
+
+
+def _labels(known: Known, tables: list[CatalogTable]) -> tuple[Proposed[NodeLabelRow], ...]:
+    others = {row.node_label.casefold() for row in known.standing.every.labels}
+    own: set[str] = set()
+    found: list[Proposed[NodeLabelRow]] = []
+    for table in tables:
+        if _place(known, table) in known.standing.labels:
+            continue
+        name = label_name(table.table_name, known.schema.source, own=own, others=others)
+        own.add(name.casefold())
+        row = NodeLabelRow(
+            mapping_id=-1 - len(found),
+            source_id=known.schema.source.source_id,
+            table_name=table.table_name,
+            node_label=name,
+        )
+        found.append(
+            Proposed(row=row, source_name=known.schema.source.source_name, why=_about(table))
+        )
+    return tuple(found)
+
+
+def _about(table: CatalogTable) -> str:
+    rows = table.estimated_rows
+    size = f"about {plural(rows, 'row')}" if rows >= 0 else "not yet analysed"
+    keys = (table.primary_key, *table.unique_keys)
+    key = next((", ".join(columns) for columns in keys if columns), None)
+    return f"{size}, {f'key {key}' if key else 'no key'}"
+
+
+def _across(
+    overlaps: tuple[Overlap, ...], labels: Mapping[TablePlace, str]
+) -> tuple[tuple[Join, ...], tuple[str, ...]]:
+    """The joins across databases, and a remark on overlaps that are weak, unknown or too early."""
+    joins: list[Join] = []
+    remarks: list[str] = []
+    for overlap in overlaps:
+        if overlap.agrees and overlap.is_inside:
+            continue
+        join = overlap.as_join()
+        unmapped = [place for place in (join.child, join.parent) if place not in labels]
+        if overlap.agrees and not unmapped:
+            joins.append(join)
+        elif overlap.agrees:
+            where = ", ".join("/".join(place) for place in unmapped)
+            remarks.append(f"{overlap}: is proposed once {where} is mapped.")
+        elif overlap.found is None or (
+            overlap.share >= MENTIONED_SHARE and overlap.sampled >= FEWEST_VALUES
+        ):
+            remarks.append(f"{overlap}: is not proposed.")
+    return tuple(joins), tuple(remarks)
+
+
+def _new(wanted: tuple[Join | Link, ...], standing: Standing) -> tuple[Join | Link, ...]:
+    """What no row says yet; a junction counts as said where both its joins are."""
+    return tuple(
+        one
+        for one in wanted
+        if fact(one.edges) not in standing.facts
+        and not (
+            isinstance(one, Link) and all(fact(end.edges) in standing.facts for end in one.ends)
+        )
+    )
+
+
+def _without_conflicts(
+    wanted: tuple[Join | Link, ...], known: Known
+) -> tuple[tuple[Join | Link, ...], tuple[str, ...]]:
+    """Leave out joins by personal columns that a row on one side keeps from being hashed."""
+    kept = list(wanted)
+    remarks: list[str] = []
+    while True:
+        against = {
+            place: obstacle
+            for group in groups_of(_edges(tuple(kept), known))
+            if needs_hash(group, known.findings, known.standing)
+            and (obstacle := stands_against_hash(group, known.standing))
+            for place in group
+        }
+        broken = [one for one in kept if any(a in against for a, _ in one.edges)]
+        if not broken:
+            return tuple(kept), tuple(remarks)
+        for one in broken:
+            kept.remove(one)
+            pairs = " AND ".join(f"{a} = {b}" for a, b in one.edges)
+            obstacle = next(against[a] for a, _ in one.edges if a in against)
+            remarks.append(
+                f"{pairs} is not proposed: one side is personal, and {obstacle} has a rule other than"
+                " hash; give both the treatment hash to have it."
+            )
+
+
+def _edges(kept: tuple[Join | Link, ...], known: Known) -> list[Edge]:
+    standing = [edge for edges in edges_of(known.standing.mapping) for edge in edges]
+    return standing + [edge for one in kept for edge in one.edges]
+
+
+def _relationships(
+    kept: tuple[Join | Link, ...], known: Known, labels: Mapping[TablePlace, str]
+) -> tuple[tuple[Proposed[RelationshipRow], ...], tuple[str, ...]]:
+    orders = [row.execution_order or 0 for row in known.standing.every.relationships]
+    rows = RelationshipRows(labels, known.standing.relationship_names, max(orders, default=0))
+    found: list[Proposed[RelationshipRow]] = []
+    remarks: list[str] = []
+    for one in kept:
+        row = rows.of_link(one) if isinstance(one, Link) else rows.of_join(one)
+        if row:
+            found.append(row)
+        else:
+            pairs = " AND ".join(f"{a} = {b}" for a, b in one.edges)
+            remarks.append(f"{pairs} is not proposed: a row of the name it would have is there.")
+    return tuple(found), tuple(remarks)
+
+
+def _exclusions(
+    kept: tuple[Join | Link, ...], known: Known, tables: tuple[CatalogTable, ...]
+) -> tuple[Proposed[ExclusionRow], ...]:
+    source_ids = {s.source.source_name: s.source.source_id for s in known.standing.schemas}
+    own = known.schema.source.source_name
+    # What nobody reads needs no rule.
+    read = {table.table_name for table in tables}
+    treatments = Treatments(
+        known.findings,
+        known.standing,
+        source_name=own,
+        edges=_edges(kept, known),
+        likely=(
+            place
+            for overlap in known.overlaps
+            if overlap.agrees
+            for place in (overlap.candidate.reference, overlap.candidate.key)
+        ),
+    )
+    keys = frozenset(ColumnPlace(own, t.table_name, c) for t in tables for c in t.primary_key)
+    return tuple(
+        Proposed(
+            row=ExclusionRow(
+                rule_id=-1 - number,
+                source_id=source_ids[place.source],
+                table_name=place.table,
+                column_name=place.column,
+                reason=why,
+                treatment=treatment,
+            ),
+            source_name=place.source,
+            why=why,
+        )
+        for number, (place, treatment, why) in enumerate(treatments.each(keys))
+        if place.source != own or place.table in read
+    )
+
+
+def _in_the_clear(exclusions: tuple[Proposed[ExclusionRow], ...], known: Known) -> Iterator[str]:
+    for proposed in exclusions:
+        if (proposed.source_name, proposed.row.table_name) in known.standing.labels:
+            place = ColumnPlace(
+                proposed.source_name, proposed.row.table_name, proposed.row.column_name
+            )
+            yield (
+                f"{place} is read in the clear at present; with its rule ({proposed.row.treatment})"
+                " the next run takes the clear values out of the graph."
+            )
+
+
+def _accepted(proposal: Proposal, standing: Standing) -> Proposal:
+    """Withdraw what validation refuses, until it refuses nothing that it did not refuse before."""
+    before = {_name(refusal) for refusal in standing.mapping.refusals}
+    remarks: list[str] = []
+    while True:
+        mapping = resolve(proposal.laid_over(standing.active), standing.catalogs)
+        new = [refusal for refusal in mapping.refusals if _name(refusal) not in before]
+        withdrawn = frozenset(_name(refusal) for refusal in new if refusal.row_id < 0)
+        remarks += [_withdrawn(proposal, refusal) for refusal in new if refusal.row_id < 0]
+        if not withdrawn:
+            remarks += [f"With these rows, {refusal}" for refusal in new]
+            return proposal.model_copy(update={"remarks": (*proposal.remarks, *remarks)})
+        proposal = proposal.without(withdrawn)
+
+
+def _name(refusal: Refusal) -> tuple[str, int]:
+    return (refusal.control_table, refusal.row_id)
+
+
+def _withdrawn(proposal: Proposal, refusal: Refusal) -> str:
+    rows = {
+        **{("node_label_mappings", p.row.mapping_id): p.row.table_name for p in proposal.labels},
+        **{
+            ("relationship_mappings", p.row.relationship_id): p.row.join_condition
+            for p in proposal.relationships
+        },
+        **{
+            (
+                "field_exclusion_rules",
+                p.row.rule_id,
+            ): f"{p.row.table_name}.{p.row.column_name}"
+            for p in proposal.exclusions
+        },
+    }
+    return f"{rows[_name(refusal)]} is not proposed: {refusal.reason}"

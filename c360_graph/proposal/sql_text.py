@@ -1,0 +1,136 @@
+"""The SQL that adds proposed rows: each statement adds one row, unless something says as much already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, RelationshipRow
+from c360_graph.proposal.rows import Proposal, Proposed
+from c360_graph.proposal.schema import ColumnPlace, plural
+
+LOCK = (
+    "LOCK TABLE node_label_mappings, relationship_mappings, field_exclusion_rules"
+    " IN SHARE ROW EXCLUSIVE MODE"
+)
+"""Taken first, so that two who apply at once do not both find a row missing."""
+
+
+def statements(proposal: Proposal) -> tuple[str, ...]:
+    """The INSERT statements without semicolons, in the order they are to be run."""
+    return (
+        *map(label_insert, proposal.labels),
+        *map(exclusion_insert, proposal.exclusions),
+        *map(relationship_insert, proposal.relationships),
+    )
+
+
+def script(proposal: Proposal) -> str:
+    """The whole as a file for psql: one transaction, each row with a comment that says why."""
+    name = proposal.source_name
+    if not proposal.count:
+        return _comment(f"Nothing is left to propose for source {name}.")
+    parts = [
+        _comment(f"Control rows for source {name}: {plural(proposal.count, 'proposal')}."),
+        _comment("Read them, change what you know better, and run this on the control database."),
+        _comment("Safe to run again: a row that is there stays as it is, switched off or not."),
+        f"BEGIN;\n{LOCK};\n",
+        *_section("Tables that become nodes", map(_label, proposal.labels)),
+        *_section("Columns that look personal", map(_exclusion, proposal.exclusions)),
+        *_section("Relationships", map(_relationship, proposal.relationships)),
+        "\nCOMMIT;\n",
+    ]
+    return "".join(parts)
+
+
+def label_insert(proposed: Proposed[NodeLabelRow]) -> str:
+    """A table's label, unless the table has a row."""
+    row = proposed.row
+    table = literal(row.table_name)
+    return (
+        "INSERT INTO node_label_mappings (source_id, table_name, node_label, is_active)\n"
+        f"SELECT src.source_id, {table}, {literal(row.node_label)}, true\n"
+        f"{_from_source(proposed.source_name)}\n"
+        "  AND NOT EXISTS (\n"
+        "      SELECT FROM node_label_mappings AS old\n"
+        f"      WHERE old.table_name = {table}\n"
+        "        AND (old.source_id = src.source_id OR old.source_id IS NULL)\n"
+        "  )"
+    )
+
+
+def exclusion_insert(proposed: Proposed[ExclusionRow]) -> str:
+    """A column's treatment, unless the column has a rule."""
+    row = proposed.row
+    table, column = literal(row.table_name), literal(row.column_name)
+    return (
+        "INSERT INTO field_exclusion_rules\n"
+        "    (source_id, table_name, column_name, is_excluded, treatment, reason)\n"
+        f"SELECT src.source_id, {table}, {column}, true, {literal(row.treatment)},\n"
+        f"    {literal(row.reason)}\n"
+        f"{_from_source(proposed.source_name)}\n"
+        "  AND NOT EXISTS (\n"
+        "      SELECT FROM field_exclusion_rules AS old\n"
+        f"      WHERE old.source_id = src.source_id AND old.table_name = {table}\n"
+        f"        AND old.column_name = {column}\n"
+        "  )"
+    )
+
+
+def relationship_insert(proposed: Proposed[RelationshipRow]) -> str:
+    """A relationship, unless there is one of that type between these labels."""
+    row = proposed.row
+    names = [literal(t) for t in (row.relationship_type, row.from_label, row.to_label)]
+    return (
+        "INSERT INTO relationship_mappings\n"
+        "    (source_db, relationship_type, from_label, to_label, join_condition,\n"
+        "     junction_table, junction_label, from_alias, to_alias, junction_alias,\n"
+        "     is_active, description, execution_order)\n"
+        f"SELECT {literal(row.source_db)}, {', '.join(names)},\n"
+        f"    {literal(row.join_condition)},\n"
+        f"    {literal(row.junction_table)}, {literal(row.junction_label)},"
+        f" {literal(row.from_alias)}, {literal(row.to_alias)}, {literal(row.junction_alias)},\n"
+        f"    true, {literal(row.description)}, {row.execution_order}\n"
+        "WHERE NOT EXISTS (\n"
+        "    SELECT FROM relationship_mappings AS old\n"
+        f"    WHERE old.relationship_type = {names[0]}\n"
+        f"      AND old.from_label = {names[1]} AND old.to_label = {names[2]}\n"
+        ")"
+    )
+
+
+def literal(text: str | None) -> str:
+    """A text as an SQL literal, the same whether or not standard_conforming_strings is on."""
+    if text is None:
+        return "NULL"
+    quoted = text.replace("'", "''")
+    return f"E'{quoted}'".replace("\\", "\\\\") if "\\" in quoted else f"'{quoted}'"
+
+
+def _from_source(name: str) -> str:
+    return f"FROM source_databases AS src\nWHERE src.source_name = {literal(name)}"
+
+
+def _label(proposed: Proposed[NodeLabelRow]) -> str:
+    place = f"{proposed.source_name}/{proposed.row.table_name}"
+    return f"{_comment(f'{place}: {proposed.why}')}{label_insert(proposed)};\n"
+
+
+def _exclusion(proposed: Proposed[ExclusionRow]) -> str:
+    row = proposed.row
+    place = ColumnPlace(proposed.source_name, row.table_name, row.column_name)
+    return f"{_comment(f'{place}: {proposed.why}')}{exclusion_insert(proposed)};\n"
+
+
+def _relationship(proposed: Proposed[RelationshipRow]) -> str:
+    return f"{_comment(proposed.why)}{relationship_insert(proposed)};\n"
+
+
+def _section(title: str, rows: Iterator[str]) -> Iterator[str]:
+    for number, row in enumerate(rows):
+        yield f"\n-- {title}\n\n" if number == 0 else "\n"
+        yield row
+
+
+def _comment(text: str) -> str:
+    """A comment of one line, whatever names stand in it."""
+    return f"-- {' '.join(text.split())}\n"

@@ -1,0 +1,71 @@
+"""The control rows that stand already: a proposal neither repeats them nor speaks against them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from c360_graph.mapping.control_rows import ControlRows, ExclusionRow
+from c360_graph.mapping.exclusions import rule_for
+from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.tables import Catalogs
+from c360_graph.mapping.validate import resolve
+from c360_graph.proposal.joins import Fact, TablePlace, edges_of, fact
+from c360_graph.proposal.schema import ColumnPlace, SourceSchema
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """The rows in force, all rows as if each were in force, and the sources that could be asked."""
+
+    active: ControlRows
+    every: ControlRows
+    schemas: tuple[SourceSchema, ...]
+
+    @cached_property
+    def catalogs(self) -> Catalogs:
+        """By source_id."""
+        return {schema.catalog.source_id: schema.catalog for schema in self.schemas}
+
+    @cached_property
+    def mapping(self) -> GraphMapping:
+        """What the rows in force come to."""
+        return resolve(self.active, self.catalogs)
+
+    @cached_property
+    def labels(self) -> dict[TablePlace, str]:
+        """The label of each table that has one."""
+        return {t.asset_key: t.node_label for t in self.mapping.tables if t.node_label}
+
+    @cached_property
+    def facts(self) -> frozenset[Fact]:
+        """What relationships say already, those switched off too."""
+        everything = resolve(self.every, self.catalogs)
+        return frozenset(fact(edges) for edges in edges_of(everything))
+
+    @cached_property
+    def relationship_names(self) -> frozenset[tuple[str, str, str]]:
+        """Type, from_label and to_label of every row."""
+        return frozenset(
+            (r.relationship_type, r.from_label, r.to_label) for r in self.every.relationships
+        )
+
+    def rests(self, schema: SourceSchema, table_name: str) -> bool:
+        """Whether someone has switched a table's label off, or its row cannot be honoured."""
+        spoken_of = any(
+            row.table_name == table_name and row.source_id in (None, schema.source.source_id)
+            for row in self.every.labels
+        )
+        return spoken_of and (schema.source.source_name, table_name) not in self.labels
+
+    def rule(self, place: ColumnPlace) -> ExclusionRow | None:
+        """The rule in force for a column."""
+        return self._rule(place, self.active)
+
+    def is_left_clear(self, place: ColumnPlace) -> bool:
+        """Whether a rule that is switched off says that the column is to be read as it is."""
+        return self.rule(place) is None and self._rule(place, self.every) is not None
+
+    def _rule(self, place: ColumnPlace, rows: ControlRows) -> ExclusionRow | None:
+        source = next(s for s in rows.sources if s.source_name == place.source)
+        return rule_for(source, place.table, place.column, rows.exclusions)

@@ -1,0 +1,126 @@
+"""Samples of columns, bounded in rows and in time. The values stay in memory: none goes into a file,
+a log or a message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from secrets import token_hex
+
+from c360_graph.mapping.catalog import CatalogTable
+from c360_graph.property_types import sql_literal
+from c360_graph.proposal.overlaps import Candidate, Overlap
+from c360_graph.source_db.copy_query import quoted
+from c360_graph.source_db.snapshot import SourceSnapshot
+
+SAMPLED_ROWS = 500
+ROWS_TO_DRAW_FROM = 5_000
+SAMPLED_VALUES = 200
+MOST_SECONDS = 5
+"""For each statement; one that takes longer is given up."""
+_LONGEST_TEXT = 400
+_SCATTERED_FROM = 50_000
+"""Rows; of a larger table the sample is drawn from all of its pages, not from the first."""
+_SAMPLABLE = ("r", "p", "m")
+_INTEGERS = frozenset(["int2", "int4", "int8"])
+
+
+def sample_columns(
+    snapshot: SourceSnapshot, table: CatalogTable, columns: Sequence[str]
+) -> dict[str, tuple[str, ...]] | None:
+    """Texts of some rows' values, each column without its NULLs; None where the source refused or took long."""
+    if not columns:
+        return {}
+    texts = ", ".join(f"left(t.{quoted(c)}::text, {_LONGEST_TEXT})" for c in columns)
+    rows = snapshot.fetch_within(
+        f"SELECT {texts} FROM ({_some_rows(table, SAMPLED_ROWS)}) AS t", MOST_SECONDS
+    )
+    if rows is None:
+        return None
+    return {
+        column: tuple(row[place] for row in rows if row[place] is not None)
+        for place, column in enumerate(columns)
+    }
+
+
+def measure_overlap(
+    candidate: Candidate,
+    *,
+    referring: tuple[SourceSnapshot, CatalogTable],
+    referred: tuple[SourceSnapshot, CatalogTable],
+) -> Overlap:
+    """How many of a reference's sampled values are among the key's.
+
+    Personal values are compared by salted digests, which each database makes of its own: no value
+    leaves its database.
+    """
+    comparison = _comparison(candidate)
+    values = _values(referring, candidate.reference.column, comparison)
+    if values is None:
+        return Overlap(candidate=candidate, sampled=0, found=None)
+    if not values:
+        return Overlap(candidate=candidate, sampled=0, found=0)
+    snapshot, table = referred
+    # The table has a name of our choosing: its own could be the one that stands for the values.
+    there = f"SELECT FROM {_from(table)} AS t WHERE {comparison.of(candidate.key.column)}"
+    rows = snapshot.fetch_within(
+        "SELECT count(*) FROM unnest(%s::text[]) AS sampled (value)"
+        + f" WHERE EXISTS ({there} = {comparison.cast})".replace("%", "%%"),
+        MOST_SECONDS,
+        values,
+    )
+    found = None if rows is None else int(rows[0][0])
+    return Overlap(candidate=candidate, sampled=len(values), found=found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Comparison:
+    """What is compared: digests, else the column itself, so that its index serves."""
+
+    salt: str | None = field(default=None, repr=False)
+    cast: str = "sampled.value"
+    as_text: bool = False
+
+    def of(self, column: str) -> str:
+        if self.salt is not None:
+            text = f"{sql_literal(self.salt)} || t.{quoted(column)}::text"
+            return f"encode(sha256(convert_to({text}, 'UTF8')), 'hex')"
+        return f"t.{quoted(column)}::text" if self.as_text else f"t.{quoted(column)}"
+
+
+def _comparison(candidate: Candidate) -> _Comparison:
+    if candidate.personal:
+        return _Comparison(salt=token_hex(16))
+    one, other = candidate.reference_type.base, candidate.key_type.base
+    if {one, other} <= _INTEGERS:
+        return _Comparison(cast="sampled.value::int8")
+    if one == other == "uuid":
+        return _Comparison(cast="sampled.value::uuid")
+    return _Comparison(as_text=not {one, other} <= {"text", "varchar"})
+
+
+def _values(
+    referring: tuple[SourceSnapshot, CatalogTable], column: str, comparison: _Comparison
+) -> list[str] | None:
+    snapshot, table = referring
+    rows = snapshot.fetch_within(
+        f"SELECT DISTINCT ({comparison.of(column)})::text"
+        f" FROM ({_some_rows(table, ROWS_TO_DRAW_FROM)}) AS t"
+        f" WHERE t.{quoted(column)} IS NOT NULL LIMIT {SAMPLED_VALUES}",
+        MOST_SECONDS,
+    )
+    return None if rows is None else [row[0] for row in rows]
+
+
+def _some_rows(table: CatalogTable, rows: int) -> str:
+    """Some rows of a table, the same ones each time as long as it does not change."""
+    scattered = ""
+    if table.kind in _SAMPLABLE and table.estimated_rows > max(_SCATTERED_FROM, 10 * rows):
+        # Pages are drawn, so that three times the rows make sure that there are enough.
+        percent = min(100.0, 300.0 * rows / table.estimated_rows)
+        scattered = f" TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (1)"
+    return f"SELECT * FROM {_from(table)}{scattered} LIMIT {rows}"
+
+
+def _from(table: CatalogTable) -> str:
+    return f"{quoted(table.schema_name)}.{quoted(table.table_name)}"
