@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from c360_graph.cli.output import counts_table, errors_in_one_sentence, out, say
-from c360_graph.control_db import ControlDatabase
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.control_db import ControlDatabase, control_credentials
+from c360_graph.neo4j_loader.graph import Graph, target_graph
 from c360_graph.neo4j_loader.load import LoadResult, clear_and_load, load_into_empty
 from c360_graph.neo4j_loader.under_way import Listener
 from c360_graph.phases.loading import Target, load_registered_script
-from c360_graph.resources import Neo4jResource, control_credentials
 from c360_graph.settings import load_settings
 
 
@@ -35,7 +34,7 @@ def load(
     A graph that is not empty is refused unless you say --clear. On a machine that cannot reach the
     control database say --no-lock, and see to it yourself that no other load runs.
     """
-    with errors_in_one_sentence(), Neo4jResource().graph() as graph:
+    with errors_in_one_sentence(), target_graph() as graph:
         say(f"Loading {file} into {graph.place}")
         result = _locked(file, graph, clear, wait) if lock else _unlocked(file, graph, clear)
         out.print(counts_table("Nodes", "label", result.nodes))

@@ -5,22 +5,18 @@ An engine that spills to the disk joins the extract files, so that memory stays 
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-
-import duckdb
 
 from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract
+from c360_graph.join_engine import JoinEngine, join_engine
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.phases.graph_parts import GraphParts
 from c360_graph.property_types import property_type
 
-MEMORY_LIMIT = "200MB"
 SAMPLE_ROWS = 5
-_SHORT_LINE = 1_000_000
+READ_BYTES = 2_000_000
+_SHORT_LINE = 100_000
 _NUMBERS = ("INTEGER", "FLOAT")
 
 Pairs = tuple[tuple[str, str], ...]
@@ -48,44 +44,29 @@ def expected_relationships(parts: GraphParts) -> tuple[Expectation, ...]:
     Raises:
         ExtractError: an extract cannot be read.
     """
-    with _engine() as engine:
+    with join_engine() as engine:
         return tuple(_expect(engine, mapping, parts) for mapping in parts.relationships)
 
 
-@contextmanager
-def _engine() -> Iterator[duckdb.DuckDBPyConnection]:
-    with (
-        tempfile.TemporaryDirectory(prefix="c360_joins_") as folder,
-        duckdb.connect(
-            ":memory:",
-            config={"memory_limit": MEMORY_LIMIT, "threads": 2, "temp_directory": folder},
-        ) as connection,
-    ):
-        yield connection
-
-
-def _expect(
-    engine: duckdb.DuckDBPyConnection, mapping: RelationshipMapping, parts: GraphParts
-) -> Expectation:
+def _expect(engine: JoinEngine, mapping: RelationshipMapping, parts: GraphParts) -> Expectation:
     matches = _matches(mapping, parts)
     try:
-        total, orphans, ambiguous = _one_row(
-            engine,
-            f"SELECT coalesce(sum(found), 0), count(*) FILTER (found = 0),"
+        ((total, orphans, ambiguous),) = engine.rows(
+            f"SELECT coalesce(sum(found), 0)::bigint, count(*) FILTER (found = 0),"
             f" count(*) FILTER (found > 1) FROM ({matches})",
         )
         return Expectation(
             mapping=mapping,
-            relationships=int(total),
-            orphans=int(orphans),
+            relationships=total,
+            orphans=orphans,
             orphan_sample=_sample(engine, matches, "found = 0") if orphans else (),
-            ambiguous=int(ambiguous),
+            ambiguous=ambiguous,
             ambiguous_sample=_sample(engine, matches, "found > 1") if ambiguous else (),
         )
-    except duckdb.Error as error:
+    except ExtractError as error:
         raise ExtractError(
             f"The extracts of relationship_mappings row {mapping.relationship_id} cannot be joined:"
-            f" {str(error).splitlines()[0][:200]}. Materialize its tables again."
+            f" {error}. Materialize its tables again."
         ) from None
 
 
@@ -175,12 +156,12 @@ def _table_rows(extract: Extract, columns: tuple[str, ...], numbers: set[str]) -
 def _file(extract: Extract) -> str:
     """COPY's text form, its escapes left as they are: equal values have equal texts."""
     names = ", ".join(f"'c{i}': 'VARCHAR'" for i, _ in enumerate(extract.manifest.table.properties))
-    size = extract.manifest.longest_row_bytes
-    # Longer rows than it takes by default (2 MB) need larger buffers; they are taken only then.
-    longest = f", max_line_size={size}, buffer_size={2 * size}" if size > _SHORT_LINE else ""
+    size = max(extract.manifest.longest_row_bytes, _SHORT_LINE)
+    # By itself it takes 32 MB at a time, and keeps several: so much that the limit stopped joins.
+    sizes = f"max_line_size={size}, buffer_size={max(2 * size, READ_BYTES)}"
     return (
         f"read_csv({_literal(str(extract.rows_path))}, delim='\t', quote='', escape='', nullstr='\\N',"
-        f" header=false, auto_detect=false, columns={{{names}}}{longest})"
+        f" header=false, auto_detect=false, columns={{{names}}}, {sizes})"
     )
 
 
@@ -197,17 +178,11 @@ def _takes_part(table: TableMapping, places: tuple[str, ...]) -> bool:
     return not places or table.place in places
 
 
-def _sample(engine: duckdb.DuckDBPyConnection, matches: str, which: str) -> tuple[str, ...]:
-    rows = engine.execute(
+def _sample(engine: JoinEngine, matches: str, which: str) -> tuple[str, ...]:
+    rows = engine.rows(
         f"SELECT _key FROM ({matches}) WHERE {which} ORDER BY _key LIMIT {SAMPLE_ROWS}"
-    ).fetchall()
+    )
     return tuple(str(key)[:200] for (key,) in rows)
-
-
-def _one_row(engine: duckdb.DuckDBPyConnection, statement: str) -> tuple[int, int, int]:
-    row = engine.execute(statement).fetchone()
-    assert row is not None
-    return row[0], row[1], row[2]
 
 
 def _quoted(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from c360_graph.control_db import ControlDatabase
 from c360_graph.load_lock import load_lock
@@ -15,8 +16,11 @@ from c360_graph.neo4j_loader.load import LoadResult, clear_and_load, load_into_e
 from c360_graph.neo4j_loader.progress import Progress
 from c360_graph.neo4j_loader.reconcile import Desired, Reconciled, reconcile
 from c360_graph.neo4j_loader.under_way import Listener
-from c360_graph.phases.graph_parts import GraphParts
 from c360_graph.run_log import RunLog, ScriptLog
+
+if TYPE_CHECKING:
+    # For who loads a script alone: it reads mappings, whose grammar takes 16 MB.
+    from c360_graph.phases.graph_parts import GraphParts
 
 
 @dataclass(frozen=True, kw_only=True)
