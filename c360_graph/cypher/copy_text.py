@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
 from typing import BinaryIO
 
 MAX_BATCH_ROWS = 1_000
@@ -19,22 +18,33 @@ def blocks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
     A batch ends at 1,000 rows or 4 MB, whichever comes first; one longer row is a batch alone.
     """
-    carried: list[bytes] = []
-    while lines := carried + list(islice(file, MAX_BATCH_ROWS - len(carried))):
-        if sum(map(len, lines)) <= MAX_BATCH_BYTES:
-            taken, carried = lines, []
-        else:
-            taken, carried = _cut(lines)
-        yield len(taken), b"".join(taken)[:-1]
+    lines: list[bytes] = []
+    size = 0
+    while True:
+        if len(lines) < MAX_BATCH_ROWS and size <= MAX_BATCH_BYTES:
+            # By bytes, not by rows: a thousand rows may be a gigabyte.
+            more = file.readlines(MAX_BATCH_BYTES)
+            lines += more
+            size += sum(map(len, more))
+        if not lines:
+            return
+        taken = _fitting(lines[:MAX_BATCH_ROWS])
+        del lines[: len(taken)]
+        block = b"".join(taken)
+        size -= len(block)
+        yield len(taken), block[:-1]
 
 
-def _cut(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+def _fitting(lines: list[bytes]) -> list[bytes]:
+    """The first lines that make 4 MB together, one at least."""
+    if sum(map(len, lines)) <= MAX_BATCH_BYTES:
+        return lines
     size = 0
     for count, line in enumerate(lines):
         size += len(line)
         if size > MAX_BATCH_BYTES:
-            return lines[: max(count, 1)], lines[max(count, 1) :]
-    return lines, []
+            return lines[: max(count, 1)]
+    return lines
 
 
 def decode_value(text: str) -> str | None:

@@ -66,7 +66,7 @@ def test_a_compressed_script_that_is_cut_short_or_damaged_is_refused(
 ) -> None:
     compressed.write_bytes(damage(compressed.read_bytes()))
     with (
-        pytest.raises(ScriptError, match="cut short|damaged|cannot be read"),
+        pytest.raises(ScriptError, match=r"cut short|damaged"),
         open_script(compressed) as file,
     ):
         check_whole(file)
