@@ -71,7 +71,11 @@ def _serve(folder: str) -> None:
 
     # An interruption is for the run, which then closes this process's input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    config = {"memory_limit": MEMORY_LIMIT, "threads": THREADS, "temp_directory": folder}
+    config: dict[str, Any] = {
+        "memory_limit": MEMORY_LIMIT,
+        "threads": THREADS,
+        "temp_directory": folder,
+    }
     with duckdb.connect(":memory:", config=config) as connection:
         for line in sys.stdin:
             try:

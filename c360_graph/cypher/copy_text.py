@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 MAX_BATCH_ROWS = 1_000
-MAX_BATCH_BYTES = 4_000_000
+MAX_BATCH_BYTES = 1_000_000
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -16,7 +16,7 @@ _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 def blocks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Cut an extract into (rows, text without its last newline), each a batch.
 
-    A batch ends at 1,000 rows or 4 MB, whichever comes first; one longer row is a batch alone.
+    A batch ends at 1,000 rows or 1 MB, whichever comes first; one longer row is a batch alone.
     """
     lines: list[bytes] = []
     size = 0
@@ -36,7 +36,7 @@ def blocks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _fitting(lines: list[bytes]) -> list[bytes]:
-    """The first lines that make 4 MB together, one at least."""
+    """The first lines that make 1 MB together, one at least."""
     if sum(map(len, lines)) <= MAX_BATCH_BYTES:
         return lines
     size = 0
