@@ -137,7 +137,8 @@ def test_a_compressed_script_is_loaded_registered_and_pruned_as_any_other(
     monkeypatch.setenv("C360_COMPRESS_SCRIPTS", "true")
     assert materialize_all().success
     assert graph_counts(graph)[0] == NODES
-    (script,) = folder.iterdir()
+    # The one before was the last one loaded when this one was written.
+    (script,) = (path for path in folder.iterdir() if path != plain)
     assert script.name.endswith(".cypher.zst")
     assert zstd.decompress(script.read_bytes()).split(b"\n", 1)[1] == text.split(b"\n", 1)[1]
     with project.connect() as connection:
@@ -147,8 +148,9 @@ def test_a_compressed_script_is_loaded_registered_and_pruned_as_any_other(
         ).fetchone()
     assert row == (script.name, str(script), round(script.stat().st_size / 1024, 2), True)
     config = {"ops": {"cypher_script": {"config": {"compress": False}}}}
-    assert materialize_all(run_config=config).success
-    assert [path.suffix for path in folder.iterdir()] == [".cypher"]
+    for _ in range(2):
+        assert materialize_all(run_config=config).success
+    assert [path.suffix for path in folder.iterdir()] == [".cypher"] * 2
 
 
 def test_steps_may_have_a_process_each(project: Project) -> None:
