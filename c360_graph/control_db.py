@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from c360_graph.errors import ControlDatabaseError
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.reading import control_rows
-from c360_graph.settings import resolve_secret
+from c360_graph.settings import Settings, resolve_secret
 
 CONNECT_TIMEOUT_SECONDS = 10
 
@@ -158,6 +158,18 @@ class ControlDatabase:
                 text("UPDATE source_databases SET last_accessed = now() WHERE source_id = :id"),
                 {"id": source_id},
             )
+
+
+def control_credentials(settings: Settings) -> Credentials:
+    """How the settings reach the control database."""
+    password = settings.etl_db_password
+    return Credentials(
+        host=settings.etl_db_host,
+        port=settings.etl_db_port,
+        database=settings.etl_db_name,
+        user=settings.etl_db_user,
+        password=password.get_secret_value() if password else None,
+    )
 
 
 def lock_number(name: str) -> int:

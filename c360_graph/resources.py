@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import Field
 
-from c360_graph.control_db import ControlDatabase, Credentials
+from c360_graph.control_db import ControlDatabase, Credentials, control_credentials
 from c360_graph.neo4j_loader.graph import Graph, open_graph
-from c360_graph.settings import Settings, load_settings
+from c360_graph.settings import load_settings
 
 
 class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -65,15 +65,3 @@ class Neo4jResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             database=self.database or settings.neo4j_database,
         ) as graph:
             yield graph
-
-
-def control_credentials(settings: Settings) -> Credentials:
-    """How the settings reach the control database."""
-    password = settings.etl_db_password
-    return Credentials(
-        host=settings.etl_db_host,
-        port=settings.etl_db_port,
-        database=settings.etl_db_name,
-        user=settings.etl_db_user,
-        password=password.get_secret_value() if password else None,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from backports import zstd
 
@@ -16,9 +16,9 @@ PLAIN, COMPRESSED = ".cypher", ".cypher.zst"
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 """A zstd frame begins so, and no text does: 0xFD is in no UTF-8."""
-# Half the size of level 1's at the same speed beside the wrapping; the window is 2 MB.
+# Measured on 146 MB: level 1 54 MB in 1.0 s, level 2 53 MB in 0.9 s, level 3 52 MB in 2.0 s.
 _OPTIONS: dict[int, int] = {
-    zstd.CompressionParameter.compression_level: 3,
+    zstd.CompressionParameter.compression_level: 2,
     zstd.CompressionParameter.checksum_flag: 1,
 }
 
@@ -39,7 +39,7 @@ def open_script(path: Path) -> Iterator[BinaryIO]:
             return
         try:
             with zstd.ZstdFile(file) as text:
-                yield text
+                yield cast(BinaryIO, text)
         except (zstd.ZstdError, EOFError):
             raise ScriptError(
                 "the compressed script is cut short or damaged; write it anew"
@@ -58,4 +58,4 @@ def new_script(path: Path, *, compressed: bool) -> Iterator[BinaryIO]:
             yield file
             return
         with zstd.ZstdFile(file, "w", options=_OPTIONS) as text:
-            yield text
+            yield cast(BinaryIO, text)

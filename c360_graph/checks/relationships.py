@@ -1,7 +1,6 @@
 """Checks of `neo4j_graph` that compare it with what the extracts say: counts, orphans, ambiguous joins."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -14,12 +13,10 @@ from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import edges_of
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.phases.expectations import Expectation, expected_relationships
 from c360_graph.phases.graph_parts import GraphParts, gather_parts
 from c360_graph.resources import Neo4jResource
 from c360_graph.settings import load_settings
-
-if TYPE_CHECKING:
-    from c360_graph.phases.expectations import Expectation
 
 NODES, RELATIONSHIPS = "node_counts_match", "relationship_counts_match"
 ORPHANS, AMBIGUOUS = "no_row_is_an_orphan", "no_join_is_ambiguous"
@@ -50,9 +47,6 @@ def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksD
         ],
     )
     def graph_matches_extracts(neo4j: Neo4jResource) -> Iterator[dg.AssetCheckResult]:
-        # Its engine takes 27 MB, and only this check needs it of all that reads the definitions.
-        from c360_graph.phases.expectations import expected_relationships
-
         with failing_clearly(), neo4j.graph() as graph:
             store = ExtractStore(load_settings().c360_data_dir)
             parts = gather_parts(mapping=mapping, rows=rows, store=store)
@@ -90,7 +84,7 @@ def node_counts(graph: Graph, parts: GraphParts) -> dg.AssetCheckResult:
     return outcome(KEY, NODES, wrong, dg.AssetCheckSeverity.ERROR)
 
 
-def relationship_counts(graph: Graph, expectations: Sequence["Expectation"]) -> dg.AssetCheckResult:
+def relationship_counts(graph: Graph, expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
     """Relationships between two labels against the join of their extracts."""
     expected: dict[tuple[str, str, str], int] = {}
     for expectation in expectations:
@@ -110,7 +104,7 @@ def relationship_counts(graph: Graph, expectations: Sequence["Expectation"]) -> 
     return outcome(KEY, RELATIONSHIPS, wrong, dg.AssetCheckSeverity.ERROR)
 
 
-def orphans(expectations: Sequence["Expectation"]) -> dg.AssetCheckResult:
+def orphans(expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
     """Rows whose join found nothing."""
     found = [
         f"{_named(e)}: {e.orphans:,} rows find nothing, such as {'; '.join(e.orphan_sample)}"
@@ -121,7 +115,7 @@ def orphans(expectations: Sequence["Expectation"]) -> dg.AssetCheckResult:
     return outcome(KEY, ORPHANS, found, dg.AssetCheckSeverity.WARN, orphans=total)
 
 
-def ambiguous_joins(expectations: Sequence["Expectation"]) -> dg.AssetCheckResult:
+def ambiguous_joins(expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
     """Rows whose join found several partners."""
     found = [
         f"{_named(e)}: {e.ambiguous:,} rows find several, such as {'; '.join(e.ambiguous_sample)}"
@@ -132,6 +126,6 @@ def ambiguous_joins(expectations: Sequence["Expectation"]) -> dg.AssetCheckResul
     return outcome(KEY, AMBIGUOUS, found, dg.AssetCheckSeverity.WARN, ambiguous_rows=total)
 
 
-def _named(expectation: "Expectation") -> str:
+def _named(expectation: Expectation) -> str:
     mapping = expectation.mapping
     return f"{mapping.relationship_type} (relationship_mappings row {mapping.relationship_id})"

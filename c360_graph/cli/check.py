@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import typer
 
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import Json, errors_in_one_sentence, out, print_json, say
-from c360_graph.control_db import ControlDatabase
+from c360_graph.control_db import ControlDatabase, control_credentials
 from c360_graph.mapping.model import GraphMapping
-from c360_graph.mapping_state import MappingState, read_mapping_state
-from c360_graph.resources import control_credentials
 from c360_graph.settings import load_settings
+
+if TYPE_CHECKING:
+    from c360_graph.mapping_state import MappingState
 
 
 def check(as_json: Json = False) -> None:
@@ -27,6 +29,9 @@ def check(as_json: Json = False) -> None:
 
     - `c360 check --json | jq '.refused[].row_id'` in CI
     """
+    # Here, as no other command reads join conditions, whose grammar takes 16 MB.
+    from c360_graph.mapping_state import read_mapping_state
+
     with errors_in_one_sentence():
         settings = load_settings()
         control = ControlDatabase(control_credentials(settings))

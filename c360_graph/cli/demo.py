@@ -27,9 +27,8 @@ from c360_graph.cli.questions import answers_as_data, print_answers
 from c360_graph.cli.sandbox import SQL_DIR, missing_servers, server_of
 from c360_graph.cli.signals import orderly_end
 from c360_graph.errors import GraphNotEmptyError, SandboxError
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.graph import Graph, target_graph
 from c360_graph.neo4j_loader.load import graph_counts
-from c360_graph.resources import Neo4jResource
 from c360_graph.sandbox.sample import LABELS, Server, load_sample
 from c360_graph.settings import load_settings
 
@@ -64,7 +63,7 @@ def demo(as_json: Json = False) -> None:
         os.environ["C360_DATA_DIR"] = str(Path(name) / "data")
         with _step("Loading the sample databases"):
             load_sample(server, control_db=load_settings().etl_db_name, sql_dir=SQL_DIR)
-        with Neo4jResource().graph() as graph:
+        with target_graph() as graph:
             refuse_foreign_labels(graph)
             with _step(f"Running dagster {' '.join(_MATERIALIZE)}"):
                 _materialize(Path(name) / "materialize.log")

@@ -18,12 +18,11 @@ from c360_graph.cli.output import (
     say,
 )
 from c360_graph.cli.progress_bar import Report, shown_progress
-from c360_graph.control_db import ControlDatabase
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.control_db import ControlDatabase, control_credentials
+from c360_graph.neo4j_loader.graph import Graph, target_graph
 from c360_graph.neo4j_loader.load import LoadResult, clear_and_load, load_into_empty
 from c360_graph.neo4j_loader.under_way import Listener
 from c360_graph.phases.loading import Target, load_registered_script
-from c360_graph.resources import Neo4jResource, control_credentials
 from c360_graph.settings import load_settings
 
 
@@ -55,7 +54,7 @@ def load(
 
     - `c360 load graph_output_….cypher --json | jq .nodes` in CI
     """
-    with errors_in_one_sentence(), Neo4jResource().graph() as graph:
+    with errors_in_one_sentence(), target_graph() as graph:
         say(f"Loading {file} into {graph.place}")
         with shown_progress(err) as report:
             if lock:

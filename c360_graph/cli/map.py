@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from c360_graph.cli.output import errors_in_one_sentence, say
-from c360_graph.control_db import ControlDatabase
-from c360_graph.phases.proposing import apply, propose_rows
+from c360_graph.cli.output import Json, errors_in_one_sentence, print_json, say
+from c360_graph.control_db import ControlDatabase, control_credentials
 from c360_graph.proposal.rows import Proposal
 from c360_graph.proposal.schema import plural
-from c360_graph.proposal.sql_text import script
-from c360_graph.resources import control_credentials
 from c360_graph.settings import load_settings
 
 
@@ -23,9 +19,7 @@ def map_source(
         bool, typer.Option("--apply", help="Add the rows to the control database, after asking.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --apply: do not ask.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the proposals as JSON instead of SQL.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Propose control rows for a source, as SQL on standard output.
 
@@ -34,13 +28,23 @@ def map_source(
     sampled values look personal. Nothing is changed unless you say --apply; rows that are there stay
     as they are. What you should know besides goes to standard error.
 
-        c360 map profiles_db > rows.sql
+    **Examples**
+
+    - `c360 map profiles_db > rows.sql` to read, edit and run by psql
+
+    - `c360 map profiles_db --apply` to add the rows after a question
     """
+    # Here, as the grammar of joins takes 16 MB, which most commands do without.
+    from c360_graph.phases.proposing import propose_rows
+    from c360_graph.proposal.sql_text import script
+
     with errors_in_one_sentence():
         control = ControlDatabase(control_credentials(load_settings()))
         proposal = propose_rows(control, source)
-        text = json.dumps(proposal.as_data(), indent=2, ensure_ascii=False) + "\n"
-        typer.echo(text if as_json else script(proposal), nl=False)
+        if as_json:
+            print_json(proposal.as_data())
+        else:
+            typer.echo(script(proposal), nl=False)
         _remark(proposal)
         if add:
             _apply(control, proposal, ask=not yes)
@@ -66,4 +70,6 @@ def _apply(control: ControlDatabase, proposal: Proposal, *, ask: bool) -> None:
     if ask and not typer.confirm(question, err=True):
         say("Nothing was added.")
         raise typer.Exit(1)
+    from c360_graph.phases.proposing import apply
+
     say(f"{plural(apply(control, proposal), 'row')} added.")

@@ -10,11 +10,9 @@ from rich.markup import escape
 from c360_graph.cli.exit_codes import DESTROYS, FAILED
 from c360_graph.cli.output import Json, err, errors_in_one_sentence, out, print_json, say
 from c360_graph.cli.plan_tables import plan_tables
-from c360_graph.control_db import ControlDatabase
-from c360_graph.mapping_state import find_mapping_state
-from c360_graph.phases.planning import make_plan
+from c360_graph.control_db import ControlDatabase, control_credentials
+from c360_graph.neo4j_loader.graph import target_graph
 from c360_graph.plan.model import Plan, Way
-from c360_graph.resources import Neo4jResource, control_credentials
 from c360_graph.settings import load_settings
 
 
@@ -57,12 +55,16 @@ def plan(
 
 
 def _make(way: Way) -> Plan:
+    # Here, as most commands read no mapping, whose grammar takes 16 MB.
+    from c360_graph.mapping_state import find_mapping_state
+    from c360_graph.phases.planning import make_plan
+
     settings = load_settings()
     control = ControlDatabase(control_credentials(settings))
     return make_plan(
         control=control,
         state=find_mapping_state(control, settings.c360_data_dir),
-        open_graph=Neo4jResource().graph,
+        open_graph=target_graph,
         place=f"{settings.neo4j_uri}/{settings.neo4j_database}",
         way=way,
     )

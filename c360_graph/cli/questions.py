@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from c360_graph.cli.output import Json, errors_in_one_sentence, out, print_json, rows_table
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.graph import Graph, target_graph
 from c360_graph.questions import ask, read_questions
-from c360_graph.resources import Neo4jResource
 
 
 def ask_all(
@@ -40,7 +39,7 @@ def ask_all(
         given["as_of"] = as_of.astimezone() if as_of.tzinfo else utc(as_of)
     if email is not None:
         given["email"] = email
-    with errors_in_one_sentence(), Neo4jResource().graph() as graph:
+    with errors_in_one_sentence(), target_graph() as graph:
         if as_json:
             print_json(answers_as_data(graph, given))
         else:

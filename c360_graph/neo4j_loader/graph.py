@@ -20,6 +20,7 @@ from neo4j.exceptions import (
 )
 
 from c360_graph.errors import GraphError
+from c360_graph.settings import load_settings
 
 Outcome = Literal["lost", "transient", "out of memory", "refused"]
 Tag = Mapping[str, str]
@@ -163,6 +164,24 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
                 " NEO4J_USERNAME, NEO4J_PASSWORD and NEO4J_DATABASE."
             ) from None
         yield Graph(driver, database, uri)
+
+
+@contextmanager
+def target_graph() -> Iterator[Graph]:
+    """The target that the settings name.
+
+    Raises:
+        SettingsError: a setting cannot be used.
+        GraphError: it cannot be reached or refuses the login.
+    """
+    settings = load_settings()
+    with open_graph(
+        uri=settings.neo4j_uri,
+        username=settings.neo4j_username,
+        password=settings.neo4j_password.get_secret_value(),
+        database=settings.neo4j_database,
+    ) as graph:
+        yield graph
 
 
 def outcome(error: BaseException) -> Outcome:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import duckdb
-
 from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract
+from c360_graph.join_engine import JoinEngine, join_engine
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
-from c360_graph.phases.extract_engine import file_rows, literal, open_engine, quoted
+from c360_graph.phases.extract_sql import file_rows, literal, quoted
 from c360_graph.phases.graph_parts import GraphParts
 from c360_graph.property_types import property_type
 
@@ -41,32 +40,29 @@ def expected_relationships(parts: GraphParts) -> tuple[Expectation, ...]:
     Raises:
         ExtractError: an extract cannot be read.
     """
-    with open_engine() as engine:
+    with join_engine() as engine:
         return tuple(_expect(engine, mapping, parts) for mapping in parts.relationships)
 
 
-def _expect(
-    engine: duckdb.DuckDBPyConnection, mapping: RelationshipMapping, parts: GraphParts
-) -> Expectation:
+def _expect(engine: JoinEngine, mapping: RelationshipMapping, parts: GraphParts) -> Expectation:
     matches = _matches(mapping, parts)
     try:
-        total, orphans, ambiguous = _one_row(
-            engine,
-            f"SELECT coalesce(sum(found), 0), count(*) FILTER (found = 0),"
+        ((total, orphans, ambiguous),) = engine.rows(
+            f"SELECT coalesce(sum(found), 0)::bigint, count(*) FILTER (found = 0),"
             f" count(*) FILTER (found > 1) FROM ({matches})",
         )
         return Expectation(
             mapping=mapping,
-            relationships=int(total),
-            orphans=int(orphans),
+            relationships=total,
+            orphans=orphans,
             orphan_sample=_sample(engine, matches, "found = 0") if orphans else (),
-            ambiguous=int(ambiguous),
+            ambiguous=ambiguous,
             ambiguous_sample=_sample(engine, matches, "found > 1") if ambiguous else (),
         )
-    except duckdb.Error as error:
+    except ExtractError as error:
         raise ExtractError(
             f"The extracts of relationship_mappings row {mapping.relationship_id} cannot be joined:"
-            f" {str(error).splitlines()[0][:200]}. Materialize its tables again."
+            f" {error}. Materialize its tables again."
         ) from None
 
 
@@ -166,14 +162,8 @@ def _takes_part(table: TableMapping, places: tuple[str, ...]) -> bool:
     return not places or table.place in places
 
 
-def _sample(engine: duckdb.DuckDBPyConnection, matches: str, which: str) -> tuple[str, ...]:
-    rows = engine.execute(
+def _sample(engine: JoinEngine, matches: str, which: str) -> tuple[str, ...]:
+    rows = engine.rows(
         f"SELECT _key FROM ({matches}) WHERE {which} ORDER BY _key LIMIT {SAMPLE_ROWS}"
-    ).fetchall()
+    )
     return tuple(str(key)[:200] for (key,) in rows)
-
-
-def _one_row(engine: duckdb.DuckDBPyConnection, statement: str) -> tuple[int, int, int]:
-    row = engine.execute(statement).fetchone()
-    assert row is not None
-    return row[0], row[1], row[2]

@@ -10,22 +10,18 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import duckdb
+from typing import BinaryIO
 
 from c360_graph.cypher.script import TableExtract
-from c360_graph.extracts import WRITE_BYTES, ExtractStore, open_private
+from c360_graph.errors import ExtractError
+from c360_graph.extracts import WRITE_BYTES, ExtractStore
+from c360_graph.join_engine import JoinEngine, join_engine
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.neo4j_loader.changes import LinkChanges, Links, RowChanges
-from c360_graph.phases.extract_engine import file_lines, open_engine
+from c360_graph.phases.extract_sql import file_lines, written_to
 from c360_graph.phases.extract_versions import Versions
 from c360_graph.phases.graph_parts import GraphParts, digest_of
-from c360_graph.phases.link_queries import link_queries, taking_part
-
-_FETCHED_ROWS = 10_000
-
-Row = tuple[Any, ...]
+from c360_graph.phases.link_queries import LinkQuery, link_queries, taking_part
 
 
 @contextmanager
@@ -33,7 +29,7 @@ def comparing(
     parts: GraphParts, store: ExtractStore, *, warn: Callable[[str], None]
 ) -> Iterator[Callable[[Mapping[str, str]], ExtractChanges]]:
     """Gives what compares `parts` with the extracts of these digests (by `source/table`)."""
-    with open_engine() as engine, tempfile.TemporaryDirectory(prefix="c360_changes_") as folder:
+    with join_engine() as engine, tempfile.TemporaryDirectory(prefix="c360_changes_") as folder:
         yield lambda digests: ExtractChanges(
             engine, Path(folder), _versions(parts, store, digests), warn=warn
         )
@@ -44,7 +40,7 @@ class ExtractChanges:
 
     def __init__(
         self,
-        engine: duckdb.DuckDBPyConnection,
+        engine: JoinEngine,
         folder: Path,
         versions: Mapping[str, Versions],
         *,
@@ -76,13 +72,13 @@ class ExtractChanges:
         queries = link_queries(parts, name=f"m{mapping.relationship_id}")
         try:
             for statement in queries.preparing:
-                self._engine.execute(statement)
+                self._engine.rows(statement)
             return LinkChanges(
                 tables=parts.tables,
-                added=self._links(queries.added, count=lambda row: 1),
-                removed=self._links(queries.removed, count=lambda row: int(row[-1])),
+                added=self._links(queries.added),
+                removed=self._links(queries.removed),
             )
-        except duckdb.Error as error:
+        except ExtractError as error:
             self._warn(_not_compared(f"relationship_mappings row {mapping.relationship_id}", error))
             return None
 
@@ -101,41 +97,36 @@ class ExtractChanges:
         try:
             if versions.are_same:
                 for name in (there, before, gone):
-                    self._engine.execute(f"CREATE TEMP TABLE {name} (line VARCHAR)")
+                    self._engine.rows(f"CREATE TEMP TABLE {name} (line VARCHAR)")
                 return True
-            self._engine.execute(f"CREATE TEMP TABLE {there} AS {_only_in(new, old)}")
-            self._engine.execute(f"CREATE TEMP TABLE {before} AS {_only_in(old, new)}")
+            self._engine.rows(f"CREATE TEMP TABLE {there} AS {_only_in(new, old)}")
+            self._engine.rows(f"CREATE TEMP TABLE {before} AS {_only_in(old, new)}")
             keys = " AND ".join(
                 f"{versions.value('o', column)} = {versions.value('n', column)}"
                 for column in versions.table.key
             )
-            self._engine.execute(
+            self._engine.rows(
                 f"CREATE TEMP TABLE {gone} AS SELECT line FROM {before} AS o"
                 f" ANTI JOIN {there} AS n ON {keys}"
             )
-        except duckdb.Error as error:
+        except ExtractError as error:
             self._warn(_not_compared(versions.place, error))
             return False
         return True
 
     def _table_extract(self, versions: Versions, name: str) -> TableExtract:
-        path, rows = self._written(f"SELECT line FROM {name}", count=lambda row: 1)
+        ((rows,),) = self._engine.rows(f"SELECT count(*) FROM {name}")
+        path = self._written(f"SELECT line FROM {name}")
         return TableExtract(table=versions.table, rows=rows, open=_opened(path))
 
-    def _links(self, query: str, *, count: Callable[[Row], int]) -> Links:
-        path, links = self._written(query, count=count)
-        return Links(count=links, open=_opened(path))
+    def _links(self, query: LinkQuery) -> Links:
+        ((links,),) = self._engine.rows(query.counting)
+        return Links(count=links, open=_opened(self._written(query.lines)))
 
-    def _written(self, query: str, *, count: Callable[[Row], int]) -> tuple[Path, int]:
-        """A query's rows as COPY text in a file, and the sum of what each counts for."""
+    def _written(self, query: str) -> Path:
         path = self._folder / f"rows_{len(list(self._folder.iterdir()))}.tsv"
-        total = 0
-        with open_private(path) as out:
-            self._engine.execute(query)
-            while rows := self._engine.fetchmany(_FETCHED_ROWS):
-                out.writelines(_line(row) for row in rows)
-                total += sum(map(count, rows))
-        return path, total
+        self._engine.rows(written_to(path, query))
+        return path
 
 
 def _versions(
@@ -159,16 +150,12 @@ def _only_in(these: str, those: str) -> str:
     )
 
 
-def _line(row: Row) -> bytes:
-    return "\t".join("\\N" if value is None else str(value) for value in row).encode() + b"\n"
-
-
 def _opened(path: Path) -> Callable[[], BinaryIO]:
     return lambda: path.open("rb", buffering=WRITE_BYTES)
 
 
-def _not_compared(what: str, error: duckdb.Error) -> str:
+def _not_compared(what: str, error: ExtractError) -> str:
     return (
         f"The extracts of {what} cannot be compared with those before"
-        f" ({str(error).splitlines()[0][:200]}); the graph itself is compared."
+        f" ({error}); the graph itself is compared."
     )

@@ -8,7 +8,7 @@ from typing import Literal
 
 from c360_graph.extracts import Extract
 from c360_graph.mapping.model import TableMapping
-from c360_graph.phases.extract_engine import file_rows
+from c360_graph.phases.extract_sql import file_rows
 
 Which = Literal["old", "new"]
 

@@ -63,12 +63,21 @@ class TakingPart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LinkQuery:
+    """A query for how many relationships there are, and one for their rows in COPY's text form."""
+
+    counting: str
+    lines: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class LinkQueries:
-    """Statements to run first, then a query each for rows of links to add and to remove."""
+    """Statements to run first, then relationships to add and to remove; the latter's rows have how many
+    as a last column."""
 
     preparing: tuple[str, ...]
-    added: str
-    removed: str
+    added: LinkQuery
+    removed: LinkQuery
 
 
 def taking_part(
@@ -118,11 +127,26 @@ def link_queries(part: TakingPart, *, name: str) -> LinkQueries:
         for which in ("old", "new")
     ]
     old, new = (_links(part, which, f"{name}_{which}") for which in ("old", "new"))
-    return LinkQueries(
-        preparing=(*moved, *affected),
-        added=f"({new}) EXCEPT ALL ({old})",
-        removed=f"SELECT *, count(*) FROM (({old}) EXCEPT ALL ({new})) GROUP BY ALL",
+    added, removed = f"{name}_added", f"{name}_removed"
+    changed = (
+        f"CREATE TEMP TABLE {added} AS ({new}) EXCEPT ALL ({old})",
+        f"CREATE TEMP TABLE {removed} AS SELECT *, count(*) AS n"
+        f" FROM (({old}) EXCEPT ALL ({new})) GROUP BY ALL",
     )
+    columns = [f"l{i}" for i, _ in enumerate(part.tables.columns)]
+    return LinkQueries(
+        preparing=(*moved, *affected, *changed),
+        added=LinkQuery(counting=f"SELECT count(*) FROM {added}", lines=_lines(columns, added)),
+        removed=LinkQuery(
+            counting=f"SELECT coalesce(sum(n), 0)::bigint FROM {removed}",
+            lines=_lines([*columns, "n"], removed),
+        ),
+    )
+
+
+def _lines(columns: list[str], table: str) -> str:
+    texts = ", ".join(f"coalesce({column}::varchar, '\\N')" for column in columns)
+    return f"SELECT concat_ws(chr(9), {texts}) AS line FROM {table}"
 
 
 def _moved(side: Side) -> str:

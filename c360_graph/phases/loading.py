@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from c360_graph.control_db import ControlDatabase
 from c360_graph.extracts import ExtractStore
@@ -16,9 +17,11 @@ from c360_graph.neo4j_loader.load import LoadResult, clear_and_load, load_into_e
 from c360_graph.neo4j_loader.progress import Progress
 from c360_graph.neo4j_loader.reconcile import Desired, Reconciled, reconcile
 from c360_graph.neo4j_loader.under_way import Listener
-from c360_graph.phases.extract_changes import comparing
-from c360_graph.phases.graph_parts import GraphParts
 from c360_graph.run_log import RunLog, ScriptLog
+
+if TYPE_CHECKING:
+    # For who loads a script alone: it reads mappings, whose grammar takes 16 MB.
+    from c360_graph.phases.graph_parts import GraphParts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,9 @@ def reconcile_graph(
         kept=kept,
         max_removed_share=max_removed_share,
     )
+    # Here, as a load of a script alone compares nothing, and it takes memory to be able to.
+    from c360_graph.phases.extract_changes import comparing
+
     with target.locked() as listener:
         if former is None:
             return reconcile(target.graph, desired, sessions=target.sessions, listener=listener)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import dagster as dg
+import pytest
+from backports import zstd
 
 from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.script_files import open_script
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import materialize_all
 
@@ -126,7 +129,17 @@ def test_an_excluded_value_that_another_column_leaks_is_found(
     assert secret not in str(check.description)
 
 
-def test_an_excluded_value_in_the_script_alone_is_found(project: Project, graph: Graph) -> None:
+def test_an_excluded_value_in_the_script_alone_is_found(
+    project: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("C360_COMPRESS_SCRIPTS", "true")
+    assert materialize_all().success
+    compressed = max((project.data_dir / "scripts").glob("*.cypher.zst"))
+    secret = f"// {excluded_value(project)}\n".encode()
+    compressed.write_bytes(compressed.read_bytes() + zstd.compress(secret))
+    check = check_only()["excluded_values_are_in_no_file"]
+    assert compressed.name in str(check.description)
+    monkeypatch.delenv("C360_COMPRESS_SCRIPTS")
     assert materialize_all().success
     script = max((project.data_dir / "scripts").glob("*.cypher"))
     script.write_bytes(script.read_bytes() + f"// {excluded_value(project)}\n".encode())
@@ -139,8 +152,9 @@ def test_an_excluded_value_in_the_script_alone_is_found(project: Project, graph:
 def test_what_a_new_rule_excludes_is_purged_from_retained_extracts_and_scripts(
     project: Project, graph: Graph
 ) -> None:
-    for _ in range(2):
-        assert materialize_all().success
+    config = {"ops": {"cypher_script": {"config": {"compress": True}}}}
+    for run_config in (None, config):
+        assert materialize_all(run_config=run_config).success
     with project.connect() as connection:
         connection.execute(
             "INSERT INTO field_exclusion_rules (source_id, table_name, column_name, reason)"
@@ -151,9 +165,9 @@ def test_what_a_new_rule_excludes_is_purged_from_retained_extracts_and_scripts(
         (name,) = connection.execute(
             "SELECT full_name FROM accounts WHERE length(full_name) > 12 ORDER BY 1 LIMIT 1"
         ).fetchone() or ("",)
-    assert any(name.encode() in path.read_bytes() for path in files_of(project))
+    assert any(name.encode() in content_of(path) for path in files_of(project))
     assert materialize_all().success
-    assert not any(name.encode() in path.read_bytes() for path in files_of(project))
+    assert not any(name.encode() in content_of(path) for path in files_of(project))
     assert len(list((project.data_dir / "extracts/profiles_db/plans").glob("2*"))) == 3
 
 
@@ -180,6 +194,12 @@ def excluded_value(project: Project) -> str:
         row = connection.execute("SELECT hashed_password FROM accounts LIMIT 1").fetchone()
     assert row is not None
     return str(row[0])
+
+
+def content_of(path: Path) -> bytes:
+    """What a file says, compressed or not."""
+    with open_script(path) as file:
+        return file.read()
 
 
 def files_of(project: Project) -> list[Path]:

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from backports import zstd
 
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
@@ -123,6 +124,33 @@ def test_the_script_goes_to_the_folder_that_config_names(
     assert row[:2] == (script.name, str(script))
     assert float(row[2]) == round(script.stat().st_size / 1024, 2)
     assert row[3] is True
+
+
+def test_a_compressed_script_is_loaded_registered_and_pruned_as_any_other(
+    project: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("C360_KEEP_SCRIPTS", "1")
+    folder = project.data_dir / "scripts"
+    assert materialize_all().success
+    (plain,) = folder.iterdir()
+    text = plain.read_bytes()
+    monkeypatch.setenv("C360_COMPRESS_SCRIPTS", "true")
+    assert materialize_all().success
+    assert graph_counts(graph)[0] == NODES
+    # The one before was the last one loaded when this one was written.
+    (script,) = (path for path in folder.iterdir() if path != plain)
+    assert script.name.endswith(".cypher.zst")
+    assert zstd.decompress(script.read_bytes()).split(b"\n", 1)[1] == text.split(b"\n", 1)[1]
+    with project.connect() as connection:
+        row = connection.execute(
+            "SELECT script_name, file_path, file_size_kb::float8, last_run_time IS NOT NULL"
+            " FROM cypher_scripts ORDER BY script_id DESC LIMIT 1"
+        ).fetchone()
+    assert row == (script.name, str(script), round(script.stat().st_size / 1024, 2), True)
+    config = {"ops": {"cypher_script": {"config": {"compress": False}}}}
+    for _ in range(2):
+        assert materialize_all(run_config=config).success
+    assert [path.suffix for path in folder.iterdir()] == [".cypher"] * 2
 
 
 def test_steps_may_have_a_process_each(project: Project) -> None:

@@ -20,6 +20,7 @@ TIERS: tuple[frozenset[str], ...] = (
             "load_lock",
             "source_db",
             "extracts",
+            "join_engine",
             "script_files",
             "mapping_state",
             "neo4j_loader",

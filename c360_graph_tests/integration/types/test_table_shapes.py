@@ -79,14 +79,14 @@ def test_a_view_over_functions_of_the_source_finds_them_as_its_role_does(
     assert graph.rows("MATCH (n:v) RETURN n.rate AS rate") == [{"rate": "1.50"}]
 
 
-def test_huge_rows_are_batches_of_their_own_and_a_batch_ends_before_4_mb(
+def test_huge_rows_are_batches_of_their_own_and_a_batch_ends_before_1_mb(
     source: SourceDatabase, graph: Graph, servers: TestServers
 ) -> None:
     source.execute(
         "CREATE TABLE t (id int PRIMARY KEY, body text, bytes bytea)",
-        # 5 MB that must be decoded, 5 MB that must not, then rows of 1 MB between small ones.
+        # 5 MB that must be decoded, 5 MB that must not, then rows of a quarter MB between small ones.
         r"INSERT INTO t VALUES (1, repeat(E'line\n\t\\', 700000)), (2, repeat('x''y', 1700000))",
-        "INSERT INTO t SELECT i, repeat('é', CASE WHEN i % 2 = 0 THEN 500000 ELSE 3 END) FROM generate_series(3, 20) i",
+        "INSERT INTO t SELECT i, repeat('é', CASE WHEN i % 2 = 0 THEN 120000 ELSE 3 END) FROM generate_series(3, 20) i",
         "INSERT INTO t SELECT i, NULL, decode(repeat('ff', 1000000), 'hex') FROM generate_series(21, 22) i",
     )
     extract = source.extract("t")

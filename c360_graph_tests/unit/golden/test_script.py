@@ -14,6 +14,7 @@ import pytest
 
 from c360_graph.cypher.script import TableExtract, header_for, write_script
 from c360_graph.cypher.statements import read_statements
+from c360_graph.errors import ScriptError
 from c360_graph_tests.unit.mapping.given import Case, table
 
 FOLDER = Path(__file__).parent
@@ -114,6 +115,21 @@ def test_the_script_is_the_golden_one_to_the_byte(
     if os.environ.get("C360_RENEW_GOLDEN"):
         golden.write_bytes(written)
     assert written.decode() == golden.read_bytes().decode()
+
+
+def test_an_extract_with_other_rows_than_were_read_makes_no_script() -> None:
+    (extract,) = (
+        TableExtract(table=t, rows=3, open=lambda: BytesIO(ROWS["hr/people"]))
+        for t in shop().resolve().tables
+        if t.place == "hr/people"
+    )
+    with pytest.raises(ScriptError, match="hr/people holds 2 rows where 3 were read"):
+        write_script(
+            BytesIO(),
+            header=header_for((extract,), created="now", log_id=7),
+            extracts=(extract,),
+            mappings=(),
+        )
 
 
 def test_hostile_names_make_no_statement_of_their_own() -> None:

@@ -1,0 +1,27 @@
+"""A command pays only for what it needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+HEAVY = ("dagster", "sqlglot", "duckdb")
+
+
+def test_loading_a_script_alone_imports_neither_dagster_nor_the_grammar_of_joins() -> None:
+    # Dagster and sqlglot were 67 MB and more than a second of every `c360 load`.
+    code = (
+        "import json, sys; from typer.testing import CliRunner; from c360_graph.cli import app;"
+        "done = CliRunner().invoke(app, ['load', 'nothing.cypher', '--no-lock']);"
+        f"print(json.dumps([done.exit_code, [m for m in {HEAVY} if m in sys.modules]]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"NEO4J_URI": "bolt://127.0.0.1:1", "PYTHONPATH": ":".join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert json.loads(done.stdout) == [1, []]
