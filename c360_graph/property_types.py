@@ -65,6 +65,18 @@ def property_type(
     return _BY_BASE.get(column_type.base, _STRING)
 
 
+def shown_list(text: str) -> str:
+    """A list's rendered text for a reader: its elements in brackets, or its JSON."""
+    if text.startswith(chr(_JSON_MARK)):
+        return text[1:]
+    elements = text.split(chr(_ELEMENT_END))[:-1]
+    escape = chr(_ESCAPE)
+    marks = ((_JSON_MARK, "2"), (_ELEMENT_END, "1"), (_ESCAPE, "0"))
+    for code, digit in marks:
+        elements = [element.replace(escape + digit, chr(code)) for element in elements]
+    return f"[{', '.join(elements)}]"
+
+
 def sql_literal(text: str) -> str:
     """A text as an SQL literal; standard_conforming_strings is on in every session of ours."""
     return "'" + text.replace("'", "''") + "'"

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import psycopg
 
 from c360_graph.control_db import CONNECT_TIMEOUT_SECONDS, Credentials, first_line
-from c360_graph.errors import SourceError
+from c360_graph.errors import SourceError, SourceUnavailableError
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import TableMapping
@@ -122,7 +122,7 @@ def open_snapshot(source: SourceRow, credentials: Credentials) -> Iterator[Sourc
             autocommit=True,
         )
     except psycopg.Error as error:
-        raise SourceError(
+        raise _kind_of(error)(
             f"{where} cannot be reached: {_without(credentials.password, first_line(error))}."
             f" Check source_databases row {source.source_id}."
         ) from None
@@ -132,7 +132,21 @@ def open_snapshot(source: SourceRow, credentials: Credentials) -> Iterator[Sourc
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield SourceSnapshot(connection, source)
     except psycopg.Error as error:
-        raise SourceError(f"{where} failed: {first_line(error)}.") from None
+        raise _kind_of(error)(f"{where} failed: {first_line(error)}.") from None
+
+
+def _kind_of(error: psycopg.Error) -> type[SourceError]:
+    """Whether another try may succeed: nobody answered, or a server that starts, stops or is full.
+
+    A login or a database that the server refuses comes without SQLSTATE, as a refused connection
+    does; only the text tells them apart.
+    """
+    if not isinstance(error, psycopg.OperationalError):
+        return SourceError
+    if error.sqlstate is not None:
+        return SourceUnavailableError if error.sqlstate in _PASSING else SourceError
+    refused = "FATAL:" in str(error) and not any(text in str(error) for text in _PASSING_REFUSALS)
+    return SourceError if refused else SourceUnavailableError
 
 
 def _without(password: str | None, message: str) -> str:
