@@ -111,14 +111,10 @@ def lineage_to_asset(columns: Sequence[GraphColumn], key: str) -> dg.TableColumn
 def _type_name(table: TableMapping, column: str) -> str:
     prop = table.property_of(column)
     assert prop is not None
-    return property_type(
-        prop.type, treatment=prop.treatment, time_zone=table.source.time_zone
-    ).name
+    return property_type(prop.type, treatment=prop.treatment, time_zone=table.source.time_zone).name
 
 
-def _joined(
-    mapping: RelationshipMapping, tables: Tables
-) -> Iterator[tuple[tuple[str, str], str]]:
+def _joined(mapping: RelationshipMapping, tables: Tables) -> Iterator[tuple[tuple[str, str], str]]:
     """The columns whose equality makes the relationship, and a junction's that it carries."""
     through = mapping.junction
     from_columns = [left for left, _ in (through.from_pairs if through else mapping.pairs)]

@@ -24,7 +24,9 @@ def schema_picture(
         counts: relationships by type.
     """
     if len(edges) > MOST_EDGES or len(labels) > MOST_EDGES:
-        return f"{len(labels):,} labels and {len(edges):,} kinds of relationships: too many to draw."
+        return (
+            f"{len(labels):,} labels and {len(edges):,} kinds of relationships: too many to draw."
+        )
     svg = schema_svg(labels=labels, edges=edges, counts=counts)
     return f"![schema of the graph](data:image/svg+xml;base64,{b64encode(svg).decode()})"
 

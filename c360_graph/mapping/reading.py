@@ -133,9 +133,7 @@ def _source(row: Row) -> dict[Any, Any]:
 
 def _described(row: Row) -> dict[Any, Any]:
     """Owner and tags as texts: what only describes a row never keeps it from being read."""
-    return {
-        name: None if row.get(name) is None else str(row[name]) for name in ("owner", "tags")
-    }
+    return {name: None if row.get(name) is None else str(row[name]) for name in ("owner", "tags")}
 
 
 def _exclusion(row: Row) -> Row:

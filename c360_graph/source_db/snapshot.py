@@ -19,6 +19,17 @@ from c360_graph.source_db.hash_pads import HashPads
 
 ROWS_BETWEEN_REPORTS = 5_000
 
+# PostgreSQL's SQLSTATEs: a lost connection, a shutdown, a start, too many connections, a read on a
+# standby that the primary's changes cut short.
+_PASSING = frozenset(
+    {"08000", "08001", "08003", "08006", "57P01", "57P02", "57P03", "53300", "40001", "40P01"}
+)
+_PASSING_REFUSALS = (
+    "the database system is ",
+    "too many clients already",
+    "remaining connection slots",
+)
+
 # What the text of a value depends on is the same for every server and role.
 _SESSION = (
     "SET client_encoding = 'UTF8'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601';"
