@@ -6,11 +6,11 @@ before it: a property of the graph leads to the script's, and that to the source
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import dagster as dg
 
-from c360_graph.mapping.model import RelationshipMapping, TableMapping
+from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
 from c360_graph.property_types import property_type
 
 Tables = Sequence[TableMapping]
@@ -23,8 +23,14 @@ class GraphColumn:
 
     name: str
     type: str
-    description: str
     sources: tuple[tuple[tuple[str, str], str], ...]
+    note: str = ""
+
+    @property
+    def description(self) -> str:
+        """The sources in words: Dagster's own UI shows no column lineage, only keeps it."""
+        came = ", ".join(f"{'/'.join(key)}.{column}" for key, column in self.sources)
+        return f"from {came}" + (f". {self.note}" if self.note else "")
 
 
 def table_columns(table: TableMapping) -> dg.TableSchema:
@@ -33,7 +39,7 @@ def table_columns(table: TableMapping) -> dg.TableSchema:
         columns=[
             dg.TableColumn(
                 name=prop.column,
-                type=_type_name(table, prop.column),
+                type=_type_name(table, prop),
                 description=f"{prop.type.name} in the source"
                 + (f", treated: {prop.treatment}" if prop.treatment else ""),
                 constraints=dg.TableColumnConstraints(
@@ -51,26 +57,29 @@ def table_columns(table: TableMapping) -> dg.TableSchema:
 def graph_columns(tables: Tables, relationships: Relationships) -> tuple[GraphColumn, ...]:
     """Every property by label, then every relationship, each once."""
     found: dict[str, GraphColumn] = {}
+
+    def add(column: GraphColumn) -> None:
+        former = found.get(column.name, column)
+        sources = tuple(dict.fromkeys((*former.sources, *column.sources)))
+        found[column.name] = replace(former, sources=sources)
+
     for table in tables:
         for prop in table.properties if table.node_label else ():
-            name = f"{table.node_label}.{prop.column}"
-            former = found.get(name)
-            source = (table.asset_key, prop.column)
-            found[name] = GraphColumn(
-                name=name,
-                type=former.type if former else _type_name(table, prop.column),
-                description=f"{former.description}, {table.place}" if former else table.place,
-                sources=(*(former.sources if former else ()), source),
+            add(
+                GraphColumn(
+                    name=f"{table.node_label}.{prop.column}",
+                    type=_type_name(table, prop),
+                    sources=((table.asset_key, prop.column),),
+                )
             )
     for mapping in relationships:
-        name = f"(:{mapping.from_label})-[:{mapping.relationship_type}]->(:{mapping.to_label})"
-        former = found.get(name)
-        sources = (*(former.sources if former else ()), *_joined(mapping, tables))
-        found[name] = GraphColumn(
-            name=name,
-            type="RELATIONSHIP",
-            description=mapping.description or "",
-            sources=tuple(dict.fromkeys(sources)),
+        add(
+            GraphColumn(
+                name=f"(:{mapping.from_label})-[:{mapping.relationship_type}]->(:{mapping.to_label})",
+                type="RELATIONSHIP",
+                sources=tuple(_joined(mapping, tables)),
+                note=mapping.description or "",
+            )
         )
     return tuple(found.values())
 
@@ -108,10 +117,9 @@ def lineage_to_asset(columns: Sequence[GraphColumn], key: str) -> dg.TableColumn
     )
 
 
-def _type_name(table: TableMapping, column: str) -> str:
-    prop = table.property_of(column)
-    assert prop is not None
-    return property_type(prop.type, treatment=prop.treatment, time_zone=table.source.time_zone).name
+def _type_name(table: TableMapping, prop: PropertyMapping) -> str:
+    zone = table.source.time_zone
+    return property_type(prop.type, treatment=prop.treatment, time_zone=zone).name
 
 
 def _joined(mapping: RelationshipMapping, tables: Tables) -> Iterator[tuple[tuple[str, str], str]]:

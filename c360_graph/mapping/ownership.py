@@ -36,7 +36,7 @@ def ownership_of(table: TableMapping, rows: ControlRows) -> Ownership:
 
 def refused_ownership(rows: ControlRows) -> tuple[Refusal, ...]:
     """Owners and tags that cannot be shown; the row itself is honoured without them."""
-    described = [
+    described: list[tuple[str, int, SourceRow | NodeLabelRow]] = [
         *(("source_databases", row.source_id, row) for row in rows.sources),
         *(("node_label_mappings", row.mapping_id, row) for row in rows.labels),
     ]

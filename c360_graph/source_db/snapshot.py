@@ -133,7 +133,7 @@ def open_snapshot(source: SourceRow, credentials: Credentials) -> Iterator[Sourc
             autocommit=True,
         )
     except psycopg.Error as error:
-        raise _kind_of(error)(
+        raise kind_of(error)(
             f"{where} cannot be reached: {_without(credentials.password, first_line(error))}."
             f" Check source_databases row {source.source_id}."
         ) from None
@@ -143,10 +143,10 @@ def open_snapshot(source: SourceRow, credentials: Credentials) -> Iterator[Sourc
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield SourceSnapshot(connection, source)
     except psycopg.Error as error:
-        raise _kind_of(error)(f"{where} failed: {first_line(error)}.") from None
+        raise kind_of(error)(f"{where} failed: {first_line(error)}.") from None
 
 
-def _kind_of(error: psycopg.Error) -> type[SourceError]:
+def kind_of(error: psycopg.Error) -> type[SourceError]:
     """Whether another try may succeed: nobody answered, or a server that starts, stops or is full.
 
     A login or a database that the server refuses comes without SQLSTATE, as a refused connection
