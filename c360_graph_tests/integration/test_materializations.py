@@ -9,11 +9,12 @@ import dagster as dg
 import pytest
 from dagster import DagsterInstance
 
-from c360_graph.assets.policies import SECONDS_BEFORE_A_RETRY
+from c360_graph.assets import policies
 from c360_graph.executor import LOG_ID_TAG
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph_tests.conftest import Project
-from c360_graph_tests.integration.runs import materialize_all
+from c360_graph_tests.integration.loader.proxy import faulty_proxy
+from c360_graph_tests.integration.runs import materialize_all, materialize_by_command
 
 Metadata = dict[str, Any]
 
@@ -118,7 +119,7 @@ def test_definitions_carry_owners_tags_kinds_pools_and_versions(
     assert (list(accounts.owners), list(plans.owners)) == (["me@example.com"], ["team:billing"])
     assert plans.tags["pii"] == ""
     assert accounts.kinds == {"postgres"}
-    assert before["support_db/tickets"].owners == []
+    assert list(before["support_db/tickets"].owners) == []
     from c360_graph.definitions import defs
 
     table = defs().resolve_assets_def(dg.AssetKey(["profiles_db", "plans"]))
@@ -126,7 +127,7 @@ def test_definitions_carry_owners_tags_kinds_pools_and_versions(
     assert (table.op.pool, loaded.op.pool) == ("source_profiles_db", "neo4j")
     policy = table.op.retry_policy
     assert policy is not None
-    assert (policy.max_retries, policy.delay) == (2, SECONDS_BEFORE_A_RETRY)
+    assert (policy.max_retries, policy.delay) == (2, policies.SECONDS_BEFORE_A_RETRY)
     _control(project, "UPDATE node_label_mappings SET node_label = 'Tariff' WHERE mapping_id = 2")
     after = _specs()
     assert {key for key in before if before[key].code_version != after[key].code_version} == {
@@ -146,14 +147,47 @@ def test_an_older_control_database_without_owners_and_tags_is_read(project: Proj
     }
 
 
-def test_a_run_is_tagged_with_its_row_of_the_audit_table(project: Project, graph: Graph) -> None:
-    with DagsterInstance.ephemeral() as instance:
-        result = materialize_all(instance=instance)
-        run = instance.get_run_by_id(result.run_id)
-    assert run is not None
+def test_a_run_is_tagged_with_its_row_of_the_audit_table(project: Project) -> None:
+    done = materialize_by_command(select="profiles_db/plans")
+    assert done.returncode == 0, done.stderr[-2000:]
     with project.connect() as connection:
-        rows = connection.execute("SELECT log_id, dagster_run_id FROM etl_run_logs").fetchall()
-    assert rows == [(int(run.tags[LOG_ID_TAG]), result.run_id)]
+        rows = connection.execute(
+            "SELECT log_id::text, dagster_run_id FROM etl_run_logs"
+        ).fetchall()
+        tags = connection.execute(
+            "SELECT value, run_id FROM dagster.run_tags WHERE key = %s", (LOG_ID_TAG,)
+        ).fetchall()
+    assert len(rows) == 1
+    assert tags == rows
+
+
+def test_a_source_that_is_lost_in_the_middle_is_read_at_the_next_try(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "SECONDS_BEFORE_A_RETRY", 0.1)
+    monkeypatch.setenv("C360_RETRIES", "1")
+    server = project.servers.postgres
+    monkeypatch.setenv("C360_TEST_SOURCE_PASSWORD", server.password or "none")
+    from c360_graph.definitions import defs
+
+    with faulty_proxy(server.host, server.port) as proxy:
+        with project.connect() as connection:
+            connection.execute(
+                "UPDATE source_databases SET db_host = '127.0.0.1', db_port = %s, db_user = %s,"
+                " db_password = 'env:C360_TEST_SOURCE_PASSWORD', db_sslmode = 'disable'"
+                " WHERE source_name = 'profiles_db'",
+                (proxy.port, server.user),
+            )
+        job = defs().resolve_implicit_global_asset_job_def()
+        proxy.fail_once(b"COPY ")
+        result = job.execute_in_process(
+            asset_selection=[dg.AssetKey(["profiles_db", "plans"])], raise_on_error=False
+        )
+        assert proxy.failed == 1
+    assert result.success
+    with project.connect() as connection:
+        tries = connection.execute("SELECT status FROM etl_table_logs ORDER BY table_log_id")
+        assert tries.fetchall() == [("failed",), ("completed",)]
 
 
 def _check_preview(project: Project, text: str) -> None:
