@@ -8,7 +8,7 @@ from pydantic import Field
 from c360_graph.assets.descriptions import graph_description
 from c360_graph.assets.facts import script_facts
 from c360_graph.assets.failures import failing_clearly
-from c360_graph.assets.policies import freshness_policy, retry_policy
+from c360_graph.assets.policies import freshness_policy
 from c360_graph.assets.source_table import operation_name
 from c360_graph.assets.versions import graph_version
 from c360_graph.extracts import ExtractStore
@@ -56,7 +56,6 @@ def cypher_script_asset(
         code_version=graph_version(mapping),
         automation_condition=dg.AutomationCondition.eager(),
         freshness_policy=freshness_policy(settings),
-        retry_policy=retry_policy(settings),
     )
     def cypher_script(
         context: dg.AssetExecutionContext,

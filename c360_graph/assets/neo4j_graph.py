@@ -11,7 +11,7 @@ from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
 from c360_graph.assets.descriptions import graph_description
 from c360_graph.assets.facts import Metadata, load_facts, reconcile_facts
 from c360_graph.assets.failures import failing_clearly
-from c360_graph.assets.policies import NEO4J_POOL, freshness_policy, retry_policy
+from c360_graph.assets.policies import NEO4J_POOL, freshness_policy
 from c360_graph.assets.versions import graph_version
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
@@ -70,7 +70,6 @@ def neo4j_graph_asset(
         code_version=graph_version(mapping),
         automation_condition=dg.AutomationCondition.eager(),
         freshness_policy=freshness_policy(settings),
-        retry_policy=retry_policy(settings),
         pool=NEO4J_POOL,
     )
     def neo4j_graph(
@@ -79,7 +78,10 @@ def neo4j_graph_asset(
         postgres: PostgresResource,
         neo4j: Neo4jResource,
     ) -> dg.MaterializeResult[None]:
-        with failing_clearly(), neo4j.graph() as graph:
+        with (
+            failing_clearly(retries=settings.c360_retries, tried=context.retry_number),
+            neo4j.graph() as graph,
+        ):
             control = postgres.control_database()
             log_id = RunLog(control).open_run(context.run.run_id)
             target = Target(

@@ -1,4 +1,4 @@
-"""How assets are run: tried again, kept apart from each other, and called stale."""
+"""Which assets wait for each other, and when one is called stale."""
 
 from datetime import timedelta
 
@@ -7,17 +7,6 @@ import dagster as dg
 from c360_graph.settings import Settings
 
 NEO4J_POOL = "neo4j"
-SECONDS_BEFORE_A_RETRY = 10.0
-
-
-def retry_policy(settings: Settings) -> dg.RetryPolicy:
-    """Tries again after 10 s, 20 s and so on, but only what `failing_clearly` lets through."""
-    return dg.RetryPolicy(
-        max_retries=settings.c360_retries,
-        delay=SECONDS_BEFORE_A_RETRY,
-        backoff=dg.Backoff.EXPONENTIAL,
-        jitter=dg.Jitter.PLUS_MINUS,
-    )
 
 
 def freshness_policy(settings: Settings) -> dg.FreshnessPolicy | None:

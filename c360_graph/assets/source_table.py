@@ -9,7 +9,7 @@ from c360_graph.assets.columns import table_columns
 from c360_graph.assets.descriptions import table_description
 from c360_graph.assets.facts import extract_facts, table_name
 from c360_graph.assets.failures import failing_clearly
-from c360_graph.assets.policies import freshness_policy, retry_policy, source_pool
+from c360_graph.assets.policies import freshness_policy, source_pool
 from c360_graph.assets.versions import table_version
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
@@ -58,13 +58,12 @@ def source_table_asset(
                 },
             )
         },
-        retry_policy=retry_policy(settings),
         pool=source_pool(group),
     )
     def extract(
         context: dg.AssetExecutionContext, postgres: PostgresResource
     ) -> dg.MaterializeResult[None]:
-        with failing_clearly():
+        with failing_clearly(retries=settings.c360_retries, tried=context.retry_number):
             control = postgres.control_database()
             now = load_settings()
             extracted = extract_table(

@@ -29,22 +29,22 @@ from c360_graph.source_db.snapshot import kind_of
     ],
 )
 def test_only_a_server_that_cannot_be_reached_is_tried_again(error: C360Error, again: bool) -> None:
-    with pytest.raises(dg.Failure) as failure, failing_clearly():
+    with (
+        pytest.raises((dg.Failure, dg.RetryRequested)) as raised,
+        failing_clearly(retries=2, tried=1),
+    ):
         raise error
-    assert failure.value.description == str(error)
-    assert failure.value.allow_retries is again
+    if again:
+        assert isinstance(raised.value, dg.RetryRequested)
+        assert (raised.value.max_retries, raised.value.seconds_to_wait) == (2, 20.0)
+    failure = raised.value.__cause__ if again else raised.value
+    assert isinstance(failure, dg.Failure)
+    assert failure.description == str(error)
 
 
-def test_a_fault_of_the_program_is_not_tried_again_and_keeps_its_stack() -> None:
-    with pytest.raises(dg.Failure) as failure, failing_clearly():
-        raise KeyError("x")
-    assert failure.value.allow_retries is False
-    assert isinstance(failure.value.__cause__, KeyError)
-
-
-def test_what_dagster_raises_itself_passes_through() -> None:
-    with pytest.raises(dg.DagsterExecutionInterruptedError), failing_clearly():
-        raise dg.DagsterExecutionInterruptedError
+def test_without_retries_every_error_is_a_failure_at_once() -> None:
+    with pytest.raises(dg.Failure, match="nobody answers"), failing_clearly():
+        raise SourceUnavailableError("nobody answers")
 
 
 @pytest.mark.parametrize(
