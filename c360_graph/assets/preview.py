@@ -6,10 +6,10 @@ What a rule excludes is in no extract, what it hashes or masks stands there so a
 from itertools import islice
 
 from c360_graph.assets.markdown import code, table
-from c360_graph.cypher.copy_text import decode_rows
+from c360_graph.cypher.copy_text import decode_rows, shown_list
 from c360_graph.extracts import Extract
 from c360_graph.mapping.model import TableMapping
-from c360_graph.property_types import property_type, shown_list
+from c360_graph.property_types import property_type
 
 LONGEST_VALUE = 40
 MOST_COLUMNS = 50
