@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
+from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.executor import close_abandoned_runs
 from c360_graph.mapping_state import rows_fingerprint
 from c360_graph.resources import PostgresResource
@@ -87,6 +89,41 @@ def audit_sensor() -> dg.SensorDefinition:
         return dg.SkipReason(f"{count} abandoned runs were looked at.")
 
     return close_abandoned
+
+
+def failed_runs_sensor() -> dg.SensorDefinition:
+    """Writes each failed run into the audit table and the log, one that never started as well."""
+
+    @dg.run_failure_sensor(
+        name="failed_runs",
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Closes the row of etl_run_logs of each failed run, and makes one for a run that failed"
+            " before its first step."
+        ),
+    )
+    def failed_runs(context: dg.RunFailureSensorContext, postgres: PostgresResource) -> None:
+        run_log = RunLog(postgres.control_database())
+        run_id, why = context.dagster_run.run_id, context.failure_event.message
+        run_log.close_run(run_log.open_run(run_id), "failed", why)
+        context.log.error(f"Run {run_id} of {context.dagster_run.job_name} failed: {why}")
+
+    return failed_runs
+
+
+def eager_sensor() -> dg.SensorDefinition:
+    """Rebuilds script and graph when tables were read on their own; off until it is switched on."""
+    return dg.AutomationConditionSensorDefinition(
+        name="rebuild_when_tables_change",
+        target=dg.AssetSelection.assets(SCRIPT_KEY, GRAPH_KEY),
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        minimum_interval_seconds=30,
+        description=(
+            "Writes the script and loads the graph when a table was materialized on its own. Off by"
+            " default: with the config's default each load empties the graph first."
+        ),
+    )
 
 
 def _reload(context: dg.SensorEvaluationContext, url: str) -> str:

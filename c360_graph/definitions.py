@@ -14,7 +14,14 @@ from dagster._core.definitions.definitions_load_context import (
 from c360_graph.assets.cypher_script import cypher_script_asset
 from c360_graph.assets.neo4j_graph import neo4j_graph_asset
 from c360_graph.assets.source_table import source_table_asset
-from c360_graph.automation import audit_sensor, control_rows_sensor, graph_job, nightly_schedule
+from c360_graph.automation import (
+    audit_sensor,
+    control_rows_sensor,
+    eager_sensor,
+    failed_runs_sensor,
+    graph_job,
+    nightly_schedule,
+)
 from c360_graph.checks.exclusions import excluded_properties_check, excluded_values_check
 from c360_graph.checks.mapping import mapping_checks
 from c360_graph.checks.relationships import graph_checks
@@ -59,9 +66,17 @@ def build_definitions(*, state: MappingState, settings: Settings) -> dg.Definiti
     _refuse_or_warn(mapping, problems, settings)
     return dg.Definitions(
         assets=[
-            *(source_table_asset(table=table, rows=state.rows) for table in mapping.tables),
-            cypher_script_asset(mapping=mapping, rows=state.rows),
-            neo4j_graph_asset(mapping=mapping, rows=state.rows),
+            *(
+                source_table_asset(
+                    table=table,
+                    rows=state.rows,
+                    relationships=mapping.relationships,
+                    settings=settings,
+                )
+                for table in mapping.tables
+            ),
+            cypher_script_asset(mapping=mapping, rows=state.rows, settings=settings),
+            neo4j_graph_asset(mapping=mapping, rows=state.rows, settings=settings),
         ],
         asset_checks=[
             mapping_checks(mapping=mapping, catalogs=state.catalogs, warnings=state.warnings),
@@ -74,6 +89,8 @@ def build_definitions(*, state: MappingState, settings: Settings) -> dg.Definiti
         sensors=[
             control_rows_sensor(fingerprint=state.fingerprint, settings=settings),
             audit_sensor(),
+            failed_runs_sensor(),
+            eager_sensor(),
         ],
         resources={"postgres": PostgresResource(), "neo4j": Neo4jResource()},
         executor=audited_executor(settings.c360_executor),

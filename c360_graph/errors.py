@@ -7,9 +7,11 @@
     ├── ControlDatabaseError     the control database cannot be reached or lacks its tables
     ├── MappingError             control rows that cannot be honoured, each with its reason
     ├── SourceError              a source database refused, vanished or holds what cannot be read
+    │   └── SourceUnavailableError   it cannot be reached just now; another try may succeed
     ├── ExtractError             an extract is missing or damaged
     ├── ScriptError              a script cannot be written, found or read
     ├── GraphError               Neo4j refused or the graph is not in the state that was asked for
+    │   ├── GraphUnavailableError    Neo4j cannot be reached just now; another try may succeed
     │   ├── StatementError       one statement of a script failed; says which and how far the load came
     │   ├── GraphNotEmptyError   a load that needs an empty graph met one that is not
     │   └── CountMismatchError   the graph holds other counts than were extracted
@@ -41,6 +43,10 @@ class SourceError(C360Error):
     """A source database refused, vanished or holds what cannot be read."""
 
 
+class SourceUnavailableError(SourceError):
+    """A source cannot be reached just now, or left in the middle; another try may succeed."""
+
+
 class ExtractError(C360Error):
     """An extract is missing or damaged."""
 
@@ -51,6 +57,10 @@ class ScriptError(C360Error):
 
 class GraphError(C360Error):
     """Neo4j refused, or the graph is not in the state that was asked for."""
+
+
+class GraphUnavailableError(GraphError):
+    """Neo4j cannot be reached just now; another try may succeed."""
 
 
 class StatementError(GraphError):

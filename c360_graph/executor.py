@@ -10,6 +10,9 @@ import dagster as dg
 from c360_graph.resources import PostgresResource
 from c360_graph.run_log import Ending, RunLog
 
+LOG_ID_TAG = "c360/log_id"
+"""Tag of a run: its row in etl_run_logs."""
+
 _INTERRUPTIONS = (dg.DagsterExecutionInterruptedError, KeyboardInterrupt, GeneratorExit)
 _ENDINGS: dict[dg.DagsterRunStatus, Ending] = {
     dg.DagsterRunStatus.SUCCESS: "completed",
@@ -45,6 +48,7 @@ class AuditedExecutor(dg.Executor):
         run_log = RunLog(PostgresResource().control_database())
         close_abandoned_runs(run_log, plan_context.instance)
         log_id = run_log.open_run(plan_context.run_id)
+        plan_context.instance.add_run_tags(plan_context.run_id, {LOG_ID_TAG: str(log_id)})
         failures: dict[str, str] = {}
         ending: Ending = "failed"
         with run_log.holding_run(log_id):
@@ -77,7 +81,16 @@ def close_abandoned_runs(run_log: RunLog, instance: dg.DagsterInstance) -> int:
             None if ending == "completed" else "The run's process ended without closing this row."
         )
         run_log.close_run(run.log_id, ending, error)
+        if run.dagster_run_id:
+            _free_pools(instance, run.dagster_run_id)
     return len(runs)
+
+
+def _free_pools(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Give back what a killed process held: without a daemon nobody else would, and the next waits."""
+    storage = instance.event_log_storage
+    if storage.supports_global_concurrency_limits:
+        storage.free_concurrency_slots_for_run(run_id)
 
 
 def audited_executor(kind: str) -> dg.ExecutorDefinition:

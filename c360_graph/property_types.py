@@ -14,7 +14,7 @@ from c360_graph.mapping.control_rows import Treatment
 
 # Inside a list's text: each element ends with \x1f, \x1d escapes the three marks within an element,
 # and a leading \x1c says that JSON follows (a row whose array has more dimensions than one).
-_ELEMENT_END, _ESCAPE, _JSON_MARK = 31, 29, 28
+ELEMENT_END, ESCAPE, JSON_MARK = 31, 29, 28
 
 EXACT_FLOAT_DIGITS = 15
 """Decimal digits that every IEEE double holds exactly (C's DBL_DIG)."""
@@ -266,31 +266,31 @@ def _element_text(element: PropertyType) -> str:
     text = f"({element.render('u.e')})::text"
     if element.name != "STRING":
         return text
-    for code, escape in ((_ESCAPE, "0"), (_ELEMENT_END, "1"), (_JSON_MARK, "2")):
-        text = f"replace({text}, chr({code}), chr({_ESCAPE}) || '{escape}')"
+    for code, escape in ((ESCAPE, "0"), (ELEMENT_END, "1"), (JSON_MARK, "2")):
+        text = f"replace({text}, chr({code}), chr({ESCAPE}) || '{escape}')"
     return text
 
 
 def _rendered_list(value: str, element: PropertyType) -> str:
     return (
         f"CASE WHEN {value} IS NULL THEN NULL"
-        f" WHEN array_ndims({value}) > 1 THEN chr({_JSON_MARK}) || to_json({value})::text"
-        f" ELSE coalesce((SELECT string_agg({_element_text(element)} || chr({_ELEMENT_END}), '')"
+        f" WHEN array_ndims({value}) > 1 THEN chr({JSON_MARK}) || to_json({value})::text"
+        f" ELSE coalesce((SELECT string_agg({_element_text(element)} || chr({ELEMENT_END}), '')"
         f" FROM {_elements(value)}), '') END"
     )
 
 
 def _converted_list(text: str, element: PropertyType) -> str:
     converted = element.convert(_unescaped("x") if element.name == "STRING" else "x")
-    parts = f"split({text}, '\\u{_ELEMENT_END:04x}')[..-1]"
+    parts = f"split({text}, '\\u{ELEMENT_END:04x}')[..-1]"
     elements = parts if converted == "x" else f"[x IN {parts} | {converted}]"
     return (
-        f"CASE WHEN {text} STARTS WITH '\\u{_JSON_MARK:04x}' THEN substring({text}, 1)"
+        f"CASE WHEN {text} STARTS WITH '\\u{JSON_MARK:04x}' THEN substring({text}, 1)"
         f" ELSE {elements} END"
     )
 
 
 def _unescaped(text: str) -> str:
-    for code, escape in ((_JSON_MARK, "2"), (_ELEMENT_END, "1"), (_ESCAPE, "0")):
-        text = f"replace({text}, '\\u{_ESCAPE:04x}{escape}', '\\u{code:04x}')"
+    for code, escape in ((JSON_MARK, "2"), (ELEMENT_END, "1"), (ESCAPE, "0")):
+        text = f"replace({text}, '\\u{ESCAPE:04x}{escape}', '\\u{code:04x}')"
     return text

@@ -54,6 +54,29 @@ class Settings(BaseSettings):
     c360_compress_scripts: bool = Field(
         default=False, description="Whether scripts are written compressed, as `.cypher.zst`."
     )
+    c360_preview_rows: int = Field(
+        default=5,
+        ge=0,
+        le=50,
+        description=(
+            "Rows of each extract that its asset shows; Dagster keeps them in its event log, however"
+            " the rules change later. 0 keeps row values out of Dagster's storage."
+        ),
+    )
+    c360_retries: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="How often an asset is tried again when a server cannot be reached just now.",
+    )
+    c360_fresh_hours: int = Field(
+        default=36,
+        ge=0,
+        description=(
+            "Age at which Dagster calls an asset stale, with a warning from two thirds of it on;"
+            " 0 sets no such policy."
+        ),
+    )
     c360_strict: bool = Field(
         default=False,
         description="Turns control rows that cannot be honoured into an error at load (for CI).",

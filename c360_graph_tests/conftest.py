@@ -170,7 +170,11 @@ def sample_project(servers: TestServers, folder: Path) -> Iterator[Project]:
     prefix = f"t{uuid4().hex[:8]}_"
     control_db = f"{prefix}etl_control_db"
     load_sample(servers.postgres, control_db=control_db, sql_dir=SQL_DIR, prefix=prefix)
-    environment = servers.environment(control_db) | {"C360_DATA_DIR": str(folder / "data")}
+    environment = servers.environment(control_db) | {
+        "C360_DATA_DIR": str(folder / "data"),
+        # What fails is to fail at once; the test of retries says otherwise.
+        "C360_RETRIES": "0",
+    }
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("C360_", "DAGSTER_"))]:
             patch.delenv(name)

@@ -5,9 +5,12 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
+from c360_graph.assets.descriptions import graph_description
 from c360_graph.assets.facts import script_facts
 from c360_graph.assets.failures import failing_clearly
+from c360_graph.assets.policies import freshness_policy
 from c360_graph.assets.source_table import operation_name
+from c360_graph.assets.versions import graph_version
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
@@ -15,7 +18,7 @@ from c360_graph.phases.graph_parts import gather_parts
 from c360_graph.phases.scripting import prune_scripts, write_graph_script
 from c360_graph.resources import PostgresResource
 from c360_graph.run_log import RunLog
-from c360_graph.settings import load_settings
+from c360_graph.settings import Settings, load_settings
 
 KEY = "cypher_script"
 GROUP = "graph"
@@ -33,7 +36,9 @@ class CypherScriptConfig(dg.Config):
     )
 
 
-def cypher_script_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetsDefinition:
+def cypher_script_asset(
+    *, mapping: GraphMapping, rows: ControlRows, settings: Settings
+) -> dg.AssetsDefinition:
     """The asset that depends on every mapped table."""
 
     @dg.asset(
@@ -49,8 +54,12 @@ def cypher_script_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.Asset
         kinds={"cypher"},
         description=(
             "One Cypher script that builds the whole graph in an empty database: constraints, nodes"
-            " of every source, then relationships. cypher-shell runs it as it is."
+            " of every source, then relationships. cypher-shell runs it as it is.\n\n"
+            + graph_description(mapping)
         ),
+        code_version=graph_version(mapping),
+        automation_condition=dg.AutomationCondition.eager(),
+        freshness_policy=freshness_policy(settings),
     )
     def cypher_script(
         context: dg.AssetExecutionContext,
@@ -58,15 +67,13 @@ def cypher_script_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.Asset
         postgres: PostgresResource,
     ) -> dg.MaterializeResult[None]:
         with failing_clearly():
-            settings = load_settings()
+            now = load_settings()
             run_log = RunLog(postgres.control_database())
             log_id = run_log.open_run(context.run.run_id)
-            parts = gather_parts(
-                mapping=mapping, rows=rows, store=ExtractStore(settings.c360_data_dir)
-            )
+            parts = gather_parts(mapping=mapping, rows=rows, store=ExtractStore(now.c360_data_dir))
             written = write_graph_script(
                 parts=parts,
-                folder=Path(config.output_folder or settings.c360_data_dir / "scripts"),
+                folder=Path(config.output_folder or now.c360_data_dir / "scripts"),
                 log_id=log_id,
                 run_log=run_log,
                 compressed=(
@@ -75,7 +82,7 @@ def cypher_script_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.Asset
             )
             for refusal in parts.refusals:
                 context.log.error(f"Left out of the script: {refusal}")
-            prune_scripts(run_log, keep=settings.c360_keep_scripts, rules=parts.rules)
+            prune_scripts(run_log, keep=now.c360_keep_scripts, rules=parts.rules)
         return dg.MaterializeResult(metadata=script_facts(written, log_id=log_id))
 
     return cypher_script

@@ -5,10 +5,14 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
+from c360_graph.assets.columns import graph_columns, graph_schema, lineage_to_asset
 from c360_graph.assets.cypher_script import GROUP
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
+from c360_graph.assets.descriptions import graph_description
 from c360_graph.assets.facts import Metadata, load_facts, reconcile_facts
 from c360_graph.assets.failures import failing_clearly
+from c360_graph.assets.policies import NEO4J_POOL, freshness_policy
+from c360_graph.assets.versions import graph_version
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
@@ -17,7 +21,7 @@ from c360_graph.phases.loading import Target, load_registered_script, reconcile_
 from c360_graph.phases.scripting import script_to_load
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.run_log import RunLog
-from c360_graph.settings import load_settings
+from c360_graph.settings import Settings, load_settings
 
 KEY = "neo4j_graph"
 
@@ -56,15 +60,25 @@ class Neo4jGraphConfig(dg.Config):
     )
 
 
-def neo4j_graph_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetsDefinition:
+def neo4j_graph_asset(
+    *, mapping: GraphMapping, rows: ControlRows, settings: Settings
+) -> dg.AssetsDefinition:
     """The asset behind `cypher_script`."""
+    columns = graph_columns(mapping.tables, mapping.relationships)
 
     @dg.asset(
         key=KEY,
         deps=[SCRIPT_KEY],
         group_name=GROUP,
         kinds={"neo4j"},
-        description="The graph in Neo4j, built from the newest script; one load at a time.",
+        description=(
+            "The graph in Neo4j, built from the newest script; one load at a time.\n\n"
+            + graph_description(mapping)
+        ),
+        code_version=graph_version(mapping),
+        automation_condition=dg.AutomationCondition.eager(),
+        freshness_policy=freshness_policy(settings),
+        pool=NEO4J_POOL,
     )
     def neo4j_graph(
         context: dg.AssetExecutionContext,
@@ -72,7 +86,10 @@ def neo4j_graph_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetsD
         postgres: PostgresResource,
         neo4j: Neo4jResource,
     ) -> dg.MaterializeResult[None]:
-        with failing_clearly(), neo4j.graph() as graph:
+        with (
+            failing_clearly(retries=settings.c360_retries, tried=context.retry_number),
+            neo4j.graph() as graph,
+        ):
             control = postgres.control_database()
             log_id = RunLog(control).open_run(context.run.run_id)
             target = Target(
@@ -87,12 +104,20 @@ def neo4j_graph_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetsD
                 facts = _load(context, target, log_id)
             else:
                 facts = _reconcile(context, target, log_id, config)
-        return dg.MaterializeResult(metadata=facts)
+        return dg.MaterializeResult(
+            metadata={
+                **facts,
+                "dagster/column_schema": graph_schema(columns),
+                "dagster/column_lineage": lineage_to_asset(columns, SCRIPT_KEY),
+            }
+        )
 
     def _load(context: dg.AssetExecutionContext, target: Target, log_id: int) -> Metadata:
         path = script_to_load(RunLog(target.control), log_id=log_id)
         context.log.info(f"Loading {path.name} into {target.graph.place}")
-        return load_facts(load_registered_script(target, path, clear=True), log_id=log_id)
+        return load_facts(
+            load_registered_script(target, path, clear=True), mapping.relationships, log_id=log_id
+        )
 
     def _reconcile(
         context: dg.AssetExecutionContext, target: Target, log_id: int, config: Neo4jGraphConfig
@@ -109,6 +134,6 @@ def neo4j_graph_asset(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetsD
             log_id=log_id,
             former=None if config.full_comparison else store,
         )
-        return reconcile_facts(reconciled, log_id=log_id)
+        return reconcile_facts(reconciled, parts.relationships, log_id=log_id)
 
     return neo4j_graph

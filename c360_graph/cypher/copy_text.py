@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from c360_graph.property_types import ELEMENT_END, ESCAPE, JSON_MARK
+
 MAX_BATCH_ROWS = 2_000
 """Measured with 300,000 rows of 8 properties: 1,000 rows 54,000 rows/s, 2,000 65,000, 5,000 55,000, 10,000 52,000."""
 MAX_BATCH_BYTES = 1_000_000
@@ -63,3 +65,15 @@ def decode_rows(block: bytes) -> list[list[str | None]]:
     return [
         [decode_value(value) for value in line.split("\t")] for line in block.decode().split("\n")
     ]
+
+
+def shown_list(text: str) -> str:
+    """A list's rendered text for a reader: its elements in brackets, or its JSON."""
+    if text.startswith(chr(JSON_MARK)):
+        return text[1:]
+    elements = text.split(chr(ELEMENT_END))[:-1]
+    escape = chr(ESCAPE)
+    marks = ((JSON_MARK, "2"), (ELEMENT_END, "1"), (ESCAPE, "0"))
+    for code, digit in marks:
+        elements = [element.replace(escape + digit, chr(code)) for element in elements]
+    return f"[{', '.join(elements)}]"

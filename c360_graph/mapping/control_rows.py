@@ -38,6 +38,8 @@ class SourceRow(Frozen):
     db_schema: str = "public"
     db_sslmode: str | None = None
     time_zone: str | None = None
+    owner: str | None = None
+    tags: str | None = None
 
 
 class ExclusionRow(Frozen):
@@ -58,6 +60,8 @@ class NodeLabelRow(Frozen):
     source_id: int | None
     table_name: str
     node_label: str
+    owner: str | None = None
+    tags: str | None = None
 
 
 class RelationshipRow(Frozen):

@@ -64,6 +64,11 @@ class TableMapping(Frozen):
         """`source/table`, as messages, audit rows and scripts name it."""
         return "/".join(self.asset_key)
 
+    @property
+    def described(self) -> str:
+        """All that decides what a row's text means; whose the source is and its tags do not."""
+        return self.model_dump_json(exclude={"source": {"owner", "tags"}})
+
     def as_catalog_table(self) -> CatalogTable:
         """The columns that are read, as a catalog would show them."""
         return CatalogTable(

@@ -59,7 +59,9 @@ def control_rows(
             (_exclusion(row) for row in exclusions if reader.is_on("field_exclusion_rules", row)),
         ),
         labels=reader.read(
-            NodeLabelRow, "node_label_mappings", ({"source_id": None, **row} for row in active)
+            NodeLabelRow,
+            "node_label_mappings",
+            ({"source_id": None, **row} | _described(row) for row in active),
         ),
         relationships=reader.read(
             RelationshipRow,
@@ -124,9 +126,14 @@ class _Reader:
         )
 
 
-def _source(row: Row) -> Row:
+def _source(row: Row) -> dict[Any, Any]:
     values = {name: value for name, value in row.items() if name != "db_password"}
-    return values | {"db_schema": row.get("db_schema") or "public"}
+    return values | {"db_schema": row.get("db_schema") or "public"} | _described(row)
+
+
+def _described(row: Row) -> dict[Any, Any]:
+    """Owner and tags as texts: what only describes a row never keeps it from being read."""
+    return {name: None if row.get(name) is None else str(row[name]) for name in ("owner", "tags")}
 
 
 def _exclusion(row: Row) -> Row:

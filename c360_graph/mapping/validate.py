@@ -5,6 +5,7 @@ from __future__ import annotations
 from c360_graph.mapping.control_rows import ControlRows, Refusal, RelationshipRow
 from c360_graph.mapping.junctions import junction_only_tables
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
+from c360_graph.mapping.ownership import refused_ownership
 from c360_graph.mapping.relationships import resolve_relationships
 from c360_graph.mapping.tables import Catalogs, resolve_tables
 
@@ -29,7 +30,7 @@ def resolve(rows: ControlRows, catalogs: Catalogs) -> GraphMapping:
     return GraphMapping(
         tables=labelled + _needed(junctions, relationships, undecided),
         relationships=relationships,
-        refusals=_by_row((*rows.unreadable, *refusals, *more)),
+        refusals=_by_row((*rows.unreadable, *refusals, *more, *refused_ownership(rows))),
         resting=resting,
         resting_labels=resting_labels,
         waiting=tuple(row.relationship_id for row in undecided),

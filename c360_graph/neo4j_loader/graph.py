@@ -19,7 +19,7 @@ from neo4j.exceptions import (
     SessionExpired,
 )
 
-from c360_graph.errors import GraphError
+from c360_graph.errors import GraphError, GraphUnavailableError
 from c360_graph.settings import load_settings
 
 Outcome = Literal["lost", "transient", "out of memory", "refused"]
@@ -159,7 +159,8 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
         try:
             driver.execute_query("RETURN 1", database_=database)
         except ERRORS as error:
-            raise GraphError(
+            passing = outcome(error) in ("lost", "transient")
+            raise (GraphUnavailableError if passing else GraphError)(
                 f"Neo4j at {uri}/{database} cannot be used: {said(error)}. Check NEO4J_URI,"
                 " NEO4J_USERNAME, NEO4J_PASSWORD and NEO4J_DATABASE."
             ) from None

@@ -36,7 +36,7 @@ class Versions:
         """Whether the same text means the same row. The engine passes over an empty line, which only
         a table of one column has."""
         return (
-            self.old.manifest.table == self.table
+            self.old.manifest.table.described == self.table.described
             and bool(self.table.key)
             and len(self.table.properties) > 1
         )

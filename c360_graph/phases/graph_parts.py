@@ -102,7 +102,7 @@ def _treatments(table: TableMapping, rows: ControlRows, extract: Extract) -> dic
 
 def digest_of(extract: Extract) -> str:
     """Of the rows and of what their text means."""
-    described = extract.manifest.table.model_dump_json()
+    described = extract.manifest.table.described
     return hashlib.blake2b(
         f"{extract.manifest.file_digest} {described}".encode(), digest_size=16
     ).hexdigest()

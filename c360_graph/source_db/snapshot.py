@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import psycopg
 
 from c360_graph.control_db import CONNECT_TIMEOUT_SECONDS, Credentials, first_line
-from c360_graph.errors import SourceError
+from c360_graph.errors import SourceError, SourceUnavailableError
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import TableMapping
@@ -19,6 +19,17 @@ from c360_graph.source_db.copy_query import RowLoss, copy_rows, count_losses, fi
 from c360_graph.source_db.hash_pads import HashPads
 
 ROWS_BETWEEN_REPORTS = 5_000
+
+# PostgreSQL's SQLSTATEs: a lost connection, a shutdown, a start, too many connections, a read on a
+# standby that the primary's changes cut short.
+_PASSING = frozenset(
+    {"08000", "08001", "08003", "08006", "57P01", "57P02", "57P03", "53300", "40001", "40P01"}
+)
+_PASSING_REFUSALS = (
+    "the database system is ",
+    "too many clients already",
+    "remaining connection slots",
+)
 
 # What the text of a value depends on is the same for every server and role.
 _SESSION = (
@@ -174,7 +185,7 @@ def open_snapshot(source: SourceRow, credentials: Credentials) -> Iterator[Sourc
             autocommit=True,
         )
     except psycopg.Error as error:
-        raise SourceError(
+        raise kind_of(error)(
             f"{where} cannot be reached: {_without(credentials.password, first_line(error))}."
             f" Check source_databases row {source.source_id}."
         ) from None
@@ -184,7 +195,21 @@ def open_snapshot(source: SourceRow, credentials: Credentials) -> Iterator[Sourc
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield SourceSnapshot(connection, source)
     except psycopg.Error as error:
-        raise SourceError(f"{where} failed: {first_line(error)}.") from None
+        raise kind_of(error)(f"{where} failed: {first_line(error)}.") from None
+
+
+def kind_of(error: psycopg.Error) -> type[SourceError]:
+    """Whether another try may succeed: nobody answered, or a server that starts, stops or is full.
+
+    A login or a database that the server refuses comes without SQLSTATE, as a refused connection
+    does; only the text tells them apart.
+    """
+    if not isinstance(error, psycopg.OperationalError):
+        return SourceError
+    if error.sqlstate is not None:
+        return SourceUnavailableError if error.sqlstate in _PASSING else SourceError
+    refused = "FATAL:" in str(error) and not any(text in str(error) for text in _PASSING_REFUSALS)
+    return SourceError if refused else SourceUnavailableError
 
 
 def _without(password: str | None, message: str) -> str:

@@ -96,6 +96,51 @@ def test_there_is_one_job_for_all_assets_and_a_nightly_schedule(project: Project
     assert schedule.job_name == "build_graph"
 
 
+def test_what_rebuilds_a_graph_is_off_and_what_keeps_the_audit_tables_true_is_on(
+    project: Project,
+) -> None:
+    repository = _definitions().get_repository_def()
+    states = {s.name: s.default_status.value for s in repository.sensor_defs}
+    states |= {s.name: s.default_status.value for s in repository.schedule_defs}
+    assert states == {
+        "nightly": "STOPPED",
+        "control_rows": "STOPPED",
+        "rebuild_when_tables_change": "STOPPED",
+        "close_abandoned_runs": "RUNNING",
+        "failed_runs": "RUNNING",
+    }
+
+
+def test_a_run_that_failed_before_its_first_step_has_a_row_all_the_same(project: Project) -> None:
+    @dg.op
+    def fails() -> None:
+        raise dg.Failure("on purpose")
+
+    @dg.job
+    def failing() -> None:
+        fails()
+
+    sensor = _definitions().resolve_sensor_def("failed_runs")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = failing.execute_in_process(instance=instance, raise_on_error=False)
+        context = dg.build_run_status_sensor_context(
+            sensor_name="failed_runs",
+            dagster_instance=instance,
+            dagster_run=result.dagster_run,
+            dagster_event=result.get_run_failure_event(),
+            resources={"postgres": PostgresResource()},
+        ).for_run_failure()
+        for _ in range(2):
+            sensor(context)
+    with project.connect() as connection:
+        rows = connection.execute(
+            "SELECT dagster_run_id, status, error_message, run_end_time IS NOT NULL"
+            " FROM etl_run_logs"
+        ).fetchall()
+    why = "Execution of run for \"failing\" failed. Steps failed: ['fails']."
+    assert rows == [(result.run_id, "failed", why, True)]
+
+
 def _definitions() -> dg.Definitions:
     from c360_graph.definitions import defs
 

@@ -53,6 +53,17 @@ def test_rows_of_an_older_control_database_are_read_with_the_defaults_of_its_new
     assert rows.labels[0].source_id is None
     assert rows.exclusions[0].treatment == "exclude"
     assert rows.relationships[0].from_alias is None
+    assert (rows.sources[0].owner, rows.sources[0].tags) == (None, None)
+    assert (rows.labels[0].owner, rows.labels[0].tags) == (None, None)
+
+
+def test_owner_and_tags_of_any_kind_never_keep_a_row_from_being_read() -> None:
+    rows = read(
+        sources=[SOURCE | {"owner": "team:x", "tags": ["a"]}], labels=[LABEL | {"owner": 7}]
+    )
+    assert rows.unreadable == ()
+    assert (rows.sources[0].owner, rows.sources[0].tags) == ("team:x", "['a']")
+    assert rows.labels[0].owner == "7"
 
 
 def test_passwords_are_left_behind() -> None:

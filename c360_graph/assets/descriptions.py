@@ -1,0 +1,73 @@
+"""What an asset is, in words made of the mapping alone."""
+
+from c360_graph.assets.markdown import code
+from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
+
+_TREATED = {"hash": "a keyed hash of it is read", "mask": "all but its last four characters masked"}
+
+
+def table_description(
+    table: TableMapping, relationships: tuple[RelationshipMapping, ...] = ()
+) -> str:
+    """Markdown: source, label, key, relationships that use it, columns withheld and why."""
+    label = code(f":{table.node_label}") if table.node_label else None
+    what = f"nodes {label}" if label else "a junction, no label of its own"
+    place = code(f"{table.source.db_schema}.{table.table_name}")
+    paragraphs = [
+        f"Table {place} of source {code(table.source.source_name)}, read as {what}.",
+        f"Key: {', '.join(map(code, table.key))}."
+        if table.key
+        else "Key: none, so no constraint guards it.",
+    ]
+    used = [_drawn(r) for r in relationships if _uses(r, table)]
+    if used:
+        paragraphs.append("Relationships: " + ", ".join(used) + ".")
+    withheld = [f"- {code(e.column)} is never read: {_reason(e.reason)}" for e in table.excluded]
+    withheld += [
+        f"- {code(p.column)}: {_TREATED[p.treatment]}"
+        for p in table.properties
+        if p.treatment in _TREATED
+    ]
+    if withheld:
+        paragraphs.append("Columns withheld:\n\n" + "\n".join(withheld))
+    return "\n\n".join(paragraphs)
+
+
+def graph_description(mapping: GraphMapping) -> str:
+    """Markdown: how much is mapped, and what of the control rows rests or was refused."""
+    sources = {table.source.source_name for table in mapping.tables}
+    labels = {table.node_label for table in mapping.tables if table.node_label}
+    types = {relationship.relationship_type for relationship in mapping.relationships}
+    text = (
+        f"{len(mapping.tables)} tables of {len(sources)} sources, {len(labels)} labels,"
+        f" {len(types)} relationship types."
+    )
+    if mapping.refusals:
+        text += f" {len(mapping.refusals)} control rows cannot be honoured (see the checks)."
+    return text
+
+
+def _drawn(relationship: RelationshipMapping) -> str:
+    return code(
+        f"(:{relationship.from_label})-[:{relationship.relationship_type}]->"
+        f"(:{relationship.to_label})"
+    )
+
+
+def _uses(relationship: RelationshipMapping, table: TableMapping) -> bool:
+    if relationship.junction is not None and relationship.junction.table == table.asset_key:
+        return True
+    return bool(table.node_label) and (
+        (
+            table.node_label == relationship.from_label
+            and table.place in (relationship.from_tables or (table.place,))
+        )
+        or (
+            table.node_label == relationship.to_label
+            and table.place in (relationship.to_tables or (table.place,))
+        )
+    )
+
+
+def _reason(text: str | None) -> str:
+    return code(text) if text else "no reason given"

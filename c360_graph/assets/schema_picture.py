@@ -1,0 +1,69 @@
+"""The graph's schema as a picture: labels, relationship types and how many there are of each."""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Edge = tuple[str, str, str]
+"""(type, from label, to label)"""
+
+MOST_EDGES = 200
+"""Beyond that a picture tells nothing, and laying it out takes its time."""
+
+_FONT = "Helvetica,Arial,sans-serif"
+
+
+def schema_picture(
+    *, labels: Mapping[str, int], edges: Sequence[Edge], counts: Mapping[str, int]
+) -> str:
+    """Markdown with an SVG in it; Dagster's UI shows no other kind of drawing.
+
+    Args:
+        labels: nodes by label.
+        edges: what is drawn between them.
+        counts: relationships by type.
+    """
+    if len(edges) > MOST_EDGES or len(labels) > MOST_EDGES:
+        return (
+            f"{len(labels):,} labels and {len(edges):,} kinds of relationships: too many to draw."
+        )
+    svg = schema_svg(labels=labels, edges=edges, counts=counts)
+    return f"![schema of the graph](data:image/svg+xml;base64,{b64encode(svg).decode()})"
+
+
+def schema_svg(
+    *, labels: Mapping[str, int], edges: Sequence[Edge], counts: Mapping[str, int]
+) -> bytes:
+    """The drawing, laid out by Graphviz."""
+    # Loaded when a graph is drawn: it brings C libraries that nothing else needs.
+    import pygraphviz
+
+    graph: Any = pygraphviz.AGraph(
+        directed=True, strict=False, bgcolor="transparent", nodesep="0.4", ranksep="0.9"
+    )
+    graph.node_attr.update(
+        shape="box",
+        style="rounded,filled",
+        fillcolor="#e8f0fe",
+        color="#3b5bdb",
+        fontname=_FONT,
+        fontsize="12",
+    )
+    graph.edge_attr.update(color="#868e96", fontname=_FONT, fontsize="10", fontcolor="#495057")
+    names = {*labels, *(end for _, *ends in edges for end in ends)}
+    numbers = {label: str(number) for number, label in enumerate(sorted(names))}
+    for label, number in numbers.items():
+        count = f"\\n{labels[label]:,}" if label in labels else ""
+        graph.add_node(number, label=_literal(label) + count)
+    for index, (kind, start, end) in enumerate(edges):
+        count = f"\\n{counts[kind]:,}" if kind in counts else ""
+        text = _literal(kind) + count
+        graph.add_edge(numbers[start], numbers[end], key=str(index), label=text)
+    drawn: bytes = graph.draw(format="svg", prog="dot")
+    return drawn
+
+
+def _literal(name: str) -> str:
+    """A name as it is: backslashes and angle brackets mean something to Graphviz."""
+    text = name.replace("\\", "\\\\")
+    return " " + text if text.startswith("<") else text
