@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Side by side each with servers of its own; a server that you name has one graph, so one at a time.
+N ?= 1000000
 WORKERS ?= $(if $(NEO4J_URI),0,3)
 # Where `make dev` serves.
 DEV_PORT ?= 3000
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo dev test test-unit test-lts check docs docs-check format requirements clean
+.PHONY: help venv demo dev bench test test-unit test-lts check docs docs-check format requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,7 +42,10 @@ test-lts: $(STAMP) ## the tests on real servers, Neo4j 5.26 LTS
 check: $(STAMP) ## ruff (lint, format) and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy c360_graph c360_graph_tests
+	$(BIN)/mypy c360_graph c360_graph_tests benchmarks
+
+bench: $(STAMP) ## every way to load, side by side: N play events (1,000,000), about an hour and a half
+	$(BIN)/python -m benchmarks $(foreach n,$(N),--events $(n)) $(BENCH)
 
 docs: $(STAMP) ## write the generated documents anew
 	$(BIN)/python -m c360_graph_tests.docs renew
