@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any
 
 import typer
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from c360_graph.answers import shown
 from c360_graph.errors import C360Error
 
 # A file or a pipe gets whole lines, not those of a terminal 80 columns wide.
@@ -63,14 +63,3 @@ def rows_table(title: str, columns: tuple[str, ...], rows: tuple[tuple[Any, ...]
     for row in rows[:MAX_ROWS]:
         table.add_row(*(escape(shown(value)) for value in row))
     return table
-
-
-def shown(value: Any) -> str:
-    """A value as a cell."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    if isinstance(value, tuple):
-        return ", ".join(shown(item) for item in value)
-    return str(value)

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from c360_graph.cli.output import errors_in_one_sentence, out, rows_table
+from c360_graph.answers import ask
+from c360_graph.cli.output import errors_in_one_sentence, out, rows_table, say
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.questions import ask, read_questions
+from c360_graph.questions import FOLDER, read_questions
 from c360_graph.resources import Neo4jResource
+from c360_graph.settings import load_settings
 
 
 def ask_all(
@@ -34,8 +36,13 @@ def ask_all(
 
 def print_answers(graph: Graph, given: dict[str, Any]) -> None:
     """Every question with its answer as a table."""
-    for number, question in enumerate(read_questions(), start=1):
-        answer = ask(graph, question, given)
+    settings = load_settings()
+    own = [settings.c360_queries_dir] if settings.c360_queries_dir else []
+    for number, question in enumerate(read_questions(FOLDER, *own), start=1):
+        answer = ask(graph, question, given, timeout_seconds=settings.c360_query_timeout_seconds)
+        if answer.lacking:
+            say(f"{number}. {question.title} is skipped: {' '.join(answer.lacking)}")
+            continue
         out.print(rows_table(f"{number}. {question.title}", answer.columns, answer.rows))
 
 
