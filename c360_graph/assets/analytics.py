@@ -25,7 +25,7 @@ MOST_ROWS = 20
 """Rows of an answer in its metadata."""
 
 
-class AnswersConfig(dg.Config):  # type: ignore[misc]
+class AnswersConfig(dg.Config):
     """Config of `answers`."""
 
     parameters: dict[str, str] = Field(

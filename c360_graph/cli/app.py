@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from c360_graph.cli import check, demo, dev, load, questions, sandbox
+from c360_graph.cli import check, customer, demo, dev, load, questions, sandbox
 
 app = typer.Typer(
     name="c360",
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.command("load")(load.load)
 app.command("check")(check.check)
 app.command("ask")(questions.ask_all)
+app.command("customer")(customer.customer)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
 app.add_typer(sandbox.app, name="sandbox")

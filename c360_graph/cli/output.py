@@ -49,9 +49,15 @@ def counts_table(title: str, name: str, counts: dict[str, int]) -> Table:
     return table
 
 
-def rows_table(title: str, columns: tuple[str, ...], rows: tuple[tuple[Any, ...], ...]) -> Table:
+def rows_table(
+    title: str,
+    columns: tuple[str, ...],
+    rows: tuple[tuple[Any, ...], ...],
+    *,
+    most: int = MAX_ROWS,
+) -> Table:
     """The first rows of an answer; the caption says how many more there are."""
-    more = len(rows) - MAX_ROWS
+    more = len(rows) - most
     table = Table(
         title=escape(title),
         title_justify="left",
@@ -60,6 +66,6 @@ def rows_table(title: str, columns: tuple[str, ...], rows: tuple[tuple[Any, ...]
     for position, column in enumerate(columns):
         numeric = all(isinstance(row[position], int | float) for row in rows)
         table.add_column(escape(column), justify="right" if numeric else "left", overflow="fold")
-    for row in rows[:MAX_ROWS]:
+    for row in rows[:most]:
         table.add_row(*(escape(shown(value)) for value in row))
     return table

@@ -4,6 +4,8 @@
   const COLOURS = ["#c92a2a", "#7b8794", "#d97706", "#2563eb", "#0d9488", "#7c3aed", "#be185d", "#4d7c0f"];
   const INK = "#17212b", SOFT = "#52606d", LINE = "#e1e6ec";
   const TYPE = { fontFamily: getComputedStyle(document.body).fontFamily, color: SOFT, fontSize: 12 };
+  // Of a kind with more nodes than that, in a large picture, labels appear under the pointer.
+  const MOST_LABELS = 12;
   const charts = [];
 
   function open(id) {
@@ -19,7 +21,11 @@
       axisLine: { lineStyle: { color: LINE } },
       axisLabel: { ...TYPE, width: isBar ? 110 : undefined, overflow: "truncate" },
     };
-    const values = { type: "value", axisLabel: TYPE, splitLine: { lineStyle: { color: LINE } }, splitNumber: 4 };
+    // A bar has its value beside it, so that it needs no axis.
+    const values = {
+      type: "value", splitNumber: 4,
+      axisLabel: { ...TYPE, show: !isBar }, splitLine: { show: !isBar, lineStyle: { color: LINE } },
+    };
     open(`chart-${chart.name}`).setOption({
       animation: false,
       textStyle: TYPE,
@@ -55,6 +61,8 @@
   function pictureOption(picture, nodes) {
     const colour = (kind) => COLOURS[picture.kinds.indexOf(kind) % COLOURS.length];
     const many = picture.nodes.length > 40;
+    const count = (kind) => picture.nodes.filter((node) => node.kind === kind).length;
+    const crowded = new Set(picture.kinds.filter((kind) => many && count(kind) > MOST_LABELS));
     return {
       animation: false,
       textStyle: TYPE,
@@ -62,18 +70,19 @@
       series: [{
         type: "graph", layout: "force", draggable: true, roam: true, top: 60, bottom: 40,
         selectedMode: "single",
-        force: { initLayout: "circular", repulsion: many ? 160 : 380, edgeLength: many ? 50 : 80, gravity: many ? 0.2 : 0.28, layoutAnimation: false },
+        force: { initLayout: "circular", repulsion: many ? 260 : 700, edgeLength: many ? 60 : 105, gravity: many ? 0.2 : 0.26, layoutAnimation: false },
         zoom: 0.9,
         categories: picture.kinds.map((kind) => ({ name: kind, itemStyle: { color: colour(kind) } })),
         data: picture.nodes.map((node) => ({
-          id: node.id, name: node.caption, category: picture.kinds.indexOf(node.kind),
+          id: node.id, name: node.id, caption: node.caption, category: picture.kinds.indexOf(node.kind),
+          label: { show: !crowded.has(node.kind) }, emphasis: { label: { show: true } },
           symbolSize: Math.min(46, 16 + 7 * Math.sqrt(nodes.get(node.id).neighbours.length)),
         })),
         links: picture.edges.map((edge) => ({ source: edge.source, target: edge.target, kind: edge.kind })),
         itemStyle: { borderColor: "#ffffff", borderWidth: 2 },
         lineStyle: { color: "#a9b4c0", width: 1.5, curveness: 0.04 },
-        label: { show: true, position: "bottom", ...TYPE, color: INK, fontSize: 11, width: 150, overflow: "truncate" },
-        labelLayout: { hideOverlap: many },
+        // A function, since a text with `$$` in it would lose one in ECharts' own template.
+        label: { show: true, formatter: (node) => node.data.caption, position: "bottom", ...TYPE, color: INK, fontSize: 11, width: 150, overflow: "truncate" },
         edgeLabel: { show: false, formatter: (edge) => edge.data.kind, ...TYPE, fontSize: 11, color: SOFT },
         emphasis: { focus: "adjacency", lineStyle: { width: 3 }, edgeLabel: { show: true } },
         select: { itemStyle: { borderColor: INK, borderWidth: 3 } },

@@ -36,7 +36,7 @@ class Headline:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Cells as text; `left_out` counts the rows after the first MOST_ROWS."""
+    """Cells as text; `left_out` counts the rows after those that are shown."""
 
     columns: tuple[str, ...]
     classes: tuple[str, ...]
@@ -72,11 +72,15 @@ class Page:
 
 
 def table_of(
-    columns: Sequence[str], rows: Sequence[Sequence[Any]], *, row_count: int | None = None
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    row_count: int | None = None,
+    most: int = MOST_ROWS,
 ) -> Table:
     """The first rows as text; columns of numbers and of short texts are marked so."""
     count = len(rows) if row_count is None else row_count
-    texts = tuple(tuple(shown(value) for value in row) for row in rows[:MOST_ROWS])
+    texts = tuple(tuple(shown(value) for value in row) for row in rows[:most])
     return Table(
         columns=tuple(column.replace("_", " ") for column in columns),
         classes=tuple(
@@ -84,7 +88,7 @@ def table_of(
             for place in range(len(columns))
         ),
         rows=texts,
-        left_out=max(0, count - MOST_ROWS),
+        left_out=max(0, count - most),
     )
 
 
