@@ -65,22 +65,15 @@ def build_definitions(
         MappingError: nothing can be built, or C360_STRICT is set and something cannot.
     """
     mapping = state.mapping()
-    problems = (
-        *(str(refusal) for refusal in mapping.refusals),
-        *state.warnings,
-        *asked.problems,
-    )
+    refused = tuple(str(refusal) for refusal in mapping.refusals)
+    problems = (*refused, *state.warnings, *asked.problems)
     _refuse_or_warn(mapping, problems, settings)
     return dg.Definitions(
         assets=[
             *(source_table_asset(table=table, rows=state.rows) for table in mapping.tables),
             cypher_script_asset(mapping=mapping, rows=state.rows),
             neo4j_graph_asset(mapping=mapping, rows=state.rows),
-            analytics_assets(
-                questions=asked.questions,
-                pictures=asked.pictures,
-                rules=rules_fingerprint(state.rows),
-            ),
+            analytics_assets(asked=asked, rules=rules_fingerprint(state.rows)),
         ],
         asset_checks=[
             mapping_checks(mapping=mapping, catalogs=state.catalogs, warnings=state.warnings),

@@ -8,21 +8,20 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from c360_graph.answers import Answer, Refused, Reply, ask_all, shown
+from c360_graph.answers import Refused, Reply, ask_all, shown
+from c360_graph.assets.answer_facts import answer_facts
 from c360_graph.assets.failures import failing_clearly
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.assets.source_table import operation_name
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
-from c360_graph.questions import Question
+from c360_graph.questions import Question, QuestionSet
 from c360_graph.resources import Neo4jResource
 from c360_graph.settings import load_settings
 
 OPERATION, GROUP = "answers", "answers"
 REPORT_KEY = "customer_360_report"
 HAS_ROWS = "has_rows"
-MOST_ROWS = 20
-"""Rows of an answer in its metadata."""
 
 
 class AnswersConfig(dg.Config):
@@ -37,25 +36,18 @@ class AnswersConfig(dg.Config):
     )
 
 
-def analytics_assets(
-    *, questions: Sequence[Question], pictures: Sequence[Question], rules: str
-) -> dg.AssetsDefinition:
-    """All questions and the report in one step.
+def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
+    """An asset `answers/<name>` for each question, and the report, in one step.
 
     One step, since each costs time of its own, and since Dagster would skip the report as soon as
-    one answer is skipped.
-
-    Args:
-        questions: an asset `answers/<name>` each.
-        pictures: what the report draws.
-        rules: fingerprint of the exclusion rules.
+    one answer is skipped. `rules` is the fingerprint of the exclusion rules.
     """
-    keys = {question.name: dg.AssetKey([GROUP, question.name]) for question in questions}
+    keys = {question.name: dg.AssetKey([GROUP, question.name]) for question in asked.questions}
 
     @dg.multi_asset(
         name=OPERATION,
         outs={
-            **{_output(q.name): _answer_out(q, keys[q.name]) for q in questions},
+            **{_output(q.name): _answer_out(q, keys[q.name]) for q in asked.questions},
             REPORT_KEY: _report_out(),
         },
         deps=[GRAPH_KEY],
@@ -74,18 +66,17 @@ def analytics_assets(
     ) -> Iterator[dg.MaterializeResult[None]]:
         selected = context.selected_asset_keys
         has_report = dg.AssetKey(REPORT_KEY) in selected
-        asked = [q for q in questions if has_report or keys[q.name] in selected]
         with failing_clearly(), neo4j.graph() as graph:
-            replies = _ask(graph, asked, config)
-            report = (
-                _report(graph, replies, _ask(graph, pictures, config), rules)
-                if has_report
-                else None
-            )
+            questions = [q for q in asked.questions if has_report or keys[q.name] in selected]
+            replies = _ask(graph, questions, config)
+            pictures = _ask(graph, asked.pictures if has_report else (), config)
+            counts = graph_counts(graph)
         for reply in replies:
             if keys[reply.question.name] in selected:
                 yield from _materialized(context, keys[reply.question.name], reply)
-        if report is not None:
+        if has_report:
+            with failing_clearly():
+                report = _write_report(replies, pictures, counts, rules)
             yield report
         _fail_for_refused(replies)
 
@@ -93,12 +84,8 @@ def analytics_assets(
 
 
 def _ask(graph: Graph, questions: Sequence[Question], config: AnswersConfig) -> tuple[Reply, ...]:
-    return ask_all(
-        graph,
-        questions,
-        config.parameters,
-        timeout_seconds=load_settings().c360_query_timeout_seconds,
-    )
+    timeout = load_settings().c360_query_timeout_seconds
+    return ask_all(graph, questions, config.parameters, timeout_seconds=timeout)
 
 
 def _materialized(
@@ -124,33 +111,11 @@ def _materialized(
     )
 
 
-def answer_facts(answer: Answer) -> dict[str, Any]:
-    """Metadata of an answer."""
-    return {
-        "title": answer.question.title,
-        "dagster/row_count": answer.row_count,
-        "answer": dg.MetadataValue.md(answer_table(answer)),
-    }
-
-
-def answer_table(answer: Answer) -> str:
-    """The first rows as a Markdown table."""
-    if not answer.columns:
-        return "No columns."
-    lines = [
-        f"| {' | '.join(_cell(column) for column in answer.columns)} |",
-        f"| {' | '.join('---' for _ in answer.columns)} |",
-        *(
-            f"| {' | '.join(_cell(shown(value)) for value in row)} |"
-            for row in answer.rows[:MOST_ROWS]
-        ),
-    ]
-    more = answer.row_count - MOST_ROWS
-    return "\n".join(lines) + (f"\n\nand {more:,} more rows" if more > 0 else "")
-
-
-def _report(
-    graph: Graph, replies: Sequence[Reply], pictures: Sequence[Reply], rules: str
+def _write_report(
+    replies: Sequence[Reply],
+    pictures: Sequence[Reply],
+    counts: tuple[dict[str, int], dict[str, int]],
+    rules: str,
 ) -> dg.MaterializeResult[None]:
     # Imported here: definitions are loaded often, and seldom need what writes a page.
     from c360_graph.report.customer_360 import customer_360_page, is_answered
@@ -158,12 +123,11 @@ def _report(
     from c360_graph.report.page import render
 
     settings = load_settings()
-    nodes, relationships = graph_counts(graph)
     page = customer_360_page(
         replies=replies,
         pictures=pictures,
-        nodes=nodes,
-        relationships=relationships,
+        nodes=counts[0],
+        relationships=counts[1],
         made_at=datetime.now(UTC),
         rules=rules,
     )
@@ -227,9 +191,3 @@ def _report_out() -> dg.AssetOut:
 
 def _output(name: str) -> str:
     return operation_name((GROUP, name))
-
-
-def _cell(text: str) -> str:
-    # Dagster shows Markdown, where a tag or a link would be one.
-    escaped = "".join(f"\\{c}" if c in "\\`*_[]<>|" else c for c in text)
-    return " ".join(escaped.split())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from c360_graph.customer.lookup import CustomerGraph, Match
 from c360_graph.cypher import customer as text
-from c360_graph.mapping.graph_manifest import Edges
+from c360_graph.mapping.graph_manifest import Edges, GraphManifest
 
 MOST_NEIGHBOURS = 500
 MOST_RELATED = 10
@@ -58,39 +58,30 @@ def read_neighbourhood(graph: CustomerGraph, match: Match) -> Neighbourhood:
         GraphError: the server refuses, or it took too long.
     """
     schema = graph.schema()
-
-    def thing(label: str, row: dict[str, Any]) -> Thing:
-        known = [name for name in schema.labels.get(label, ()) if name in row["properties"]]
-        return Thing(
-            id=row["id"],
-            label=label,
-            key=schema.keys.get(label, ()),
-            properties={name: row["properties"][name] for name in known},
-        )
-
     groups = []
     for edges, outward in _around(schema.edges, match.label):
         label = edges[2] if outward else edges[1]
+        names = schema.labels.get(label, ())
         onward = [e for e in schema.edges if label in e[1:] and match.label not in e[1:]]
         rows = graph.rows(
             text.neighbours(match.label, edges, onward, outward=outward),
             id=match.id,
-            names=list(schema.labels.get(label, ())),
+            names=list(names),
             most=MOST_NEIGHBOURS,
             most_related=MOST_RELATED,
         )
-        items = tuple(_item(thing, label, row, onward) for row in rows)
+        items = tuple(_item(schema, label, row, onward) for row in rows)
         if items:
             groups.append(
                 Group(
                     relationship_type=edges[0],
                     label=label,
-                    properties=schema.labels.get(label, ()),
+                    properties=names,
                     items=items,
                     total=rows[0]["total"],
                 )
             )
-    centre = thing(match.label, {"id": match.id, "properties": match.properties})
+    centre = _thing(schema, match.label, {"id": match.id, "properties": match.properties})
     return Neighbourhood(centre=centre, groups=tuple(groups))
 
 
@@ -104,15 +95,25 @@ def _around(edges: Sequence[Edges], label: str) -> Iterator[tuple[Edges, bool]]:
 
 
 def _item(
-    thing: Callable[[str, dict[str, Any]], Thing],
+    schema: GraphManifest,
     label: str,
     row: dict[str, Any],
     onward: Sequence[Edges],
 ) -> Item:
     # What several share has nothing related, whatever there is to follow.
     related = (
-        (edges[0], thing(edges[2] if edges[1] == label else edges[1], far))
+        (edges[0], _thing(schema, edges[2] if edges[1] == label else edges[1], far))
         for edges, ends in zip(onward, row["related"], strict=False)
         for far in ends
     )
-    return Item(thing=thing(label, row), related=tuple(related))
+    return Item(thing=_thing(schema, label, row), related=tuple(related))
+
+
+def _thing(schema: GraphManifest, label: str, row: dict[str, Any]) -> Thing:
+    known = [name for name in schema.labels.get(label, ()) if name in row["properties"]]
+    return Thing(
+        id=row["id"],
+        label=label,
+        key=schema.keys.get(label, ()),
+        properties={name: row["properties"][name] for name in known},
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from neo4j import READ_ACCESS, NotificationMinimumSeverity, Query, ResultSummary
+from neo4j import READ_ACCESS, NotificationMinimumSeverity, Query, ResultSummary, Session
 
 from c360_graph.errors import GraphError
 from c360_graph.neo4j_loader.graph import ERRORS, Graph, said
@@ -54,15 +54,9 @@ def read(
     Raises:
         GraphError: the server cannot be reached, refuses, or ended it after the timeout.
     """
-    query = Query(statement, timeout=timeout_seconds)
-    session = graph.driver.session(
-        database=graph.database,
-        default_access_mode=READ_ACCESS,
-        notifications_min_severity=NotificationMinimumSeverity.WARNING,
-    )
     try:
-        with session:
-            result = session.run(query, dict(parameters))
+        with _reading_session(graph) as session:
+            result = session.run(Query(statement, timeout=timeout_seconds), dict(parameters))
             columns = tuple(result.keys())
             kept = _Kept(position=_position(columns, tally_by), limit=keep)
             for record in result:
@@ -77,6 +71,14 @@ def read(
         row_count=kept.row_count,
         tally=tuple(kept.tally.items()),
         unknown=unknown,
+    )
+
+
+def _reading_session(graph: Graph) -> Session:
+    return graph.driver.session(
+        database=graph.database,
+        default_access_mode=READ_ACCESS,
+        notifications_min_severity=NotificationMinimumSeverity.WARNING,
     )
 
 

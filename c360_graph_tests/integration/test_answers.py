@@ -6,6 +6,7 @@ import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -63,7 +64,7 @@ def test_every_question_is_answered_in_the_run_that_loads_the_graph(loaded: Load
     facts = {key.path[-1]: _facts(result, key) for key in _answer_keys(result)}
     assert {name: fact["dagster/row_count"].value for name, fact in facts.items()} == ROWS
     table = str(facts["05_revenue_by_plan"]["answer"].value)
-    assert '| 4 | Family "All In" | 17.5 | 8 | 9 | 157.5 |' in table
+    assert "| 1 | Basic | 7.99 | 11 | 11 | 87.89 | 41 | 3.73 |" in table
     assert all(c.passed for c in result.get_asset_check_evaluations() if c.check_name == "has_rows")
 
 
@@ -218,10 +219,10 @@ def _facts(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, dg.
     return dict(event.materialization.metadata)
 
 
-def _drawn(path: Path) -> dict[str, list[dict[str, object]]]:
+def _drawn(path: Path) -> dict[str, list[dict[str, Any]]]:
     html = path.read_text(encoding="utf-8")
     begin = html.index('id="drawn">') + len('id="drawn">')
-    drawn: dict[str, list[dict[str, object]]] = json.loads(
+    drawn: dict[str, list[dict[str, Any]]] = json.loads(
         html[begin : html.index("</script>", begin)]
     )
     return drawn

@@ -17,6 +17,26 @@ from c360_graph.report.page import Headline, Page, Section, render, table_of
 from c360_graph.report.pictures import Edge, Node, Picture
 
 MADE_AT = datetime(2025, 11, 3, 7, 8, 9, tzinfo=UTC)
+SMALL_BODY = (
+    "<body>\n<header>\n<h1>Customer 360</h1>\n"
+    '<p class="subtitle">1 of 2 questions answered</p>\n</header>\n<main>\n'
+    '<p class="headline" id="headline-1"><strong>5</strong>'
+    " <span>users &lt;b&gt;share&lt;/b&gt; a card</span></p>\n"
+    '<dl class="figures">\n<div><dt>Nodes</dt><dd>1,234</dd></div>\n</dl>\n'
+    '<section class="answer" id="plans">\n<h2>Plans &amp; fees</h2>\n'
+    '<p class="description">One row for each.</p>\n'
+    '<div class="table" tabindex="0">\n<table>\n<thead><tr>'
+    '<th class="short">plan name</th><th class="number">fee</th></tr></thead>\n<tbody>\n'
+    '<tr><td class="short">&lt;script&gt;x&lt;/script&gt;</td>'
+    '<td class="number">1.5</td></tr>\n'
+    '<tr><td class="short"></td><td class="number"></td></tr>\n'
+    "</tbody>\n</table>\n</div>\n"
+    '<p class="note">and 20 more rows</p>\n</section>\n'
+    '<section class="answer" id="ships">\n<h2>Ships</h2>\n'
+    '<p class="note">Skipped.</p>\n</section>\n</main>\n'
+    "<footer>Made 2025-11-03 07:08:09 UTC. This file holds customers' data: keep it where only"
+    " those may read it who may see them.</footer>\n</body>\n</html>"
+)
 HOSTILE = '</script><script>alert(\'x\')</script><!-- & " onload="y" {{ 7*7 }}'
 
 
@@ -42,26 +62,7 @@ def test_a_small_page_is_written_whole() -> None:
     )
     html = render(page)
     body = html[html.index("<body>") :]
-    assert body == (
-        "<body>\n<header>\n<h1>Customer 360</h1>\n"
-        '<p class="subtitle">1 of 2 questions answered</p>\n</header>\n<main>\n'
-        '<p class="headline" id="headline-1"><strong>5</strong>'
-        " <span>users &lt;b&gt;share&lt;/b&gt; a card</span></p>\n"
-        '<dl class="figures">\n<div><dt>Nodes</dt><dd>1,234</dd></div>\n</dl>\n'
-        '<section class="answer" id="plans">\n<h2>Plans &amp; fees</h2>\n'
-        '<p class="description">One row for each.</p>\n'
-        '<div class="table" tabindex="0">\n<table>\n<thead><tr>'
-        '<th class="short">plan name</th><th class="number">fee</th></tr></thead>\n<tbody>\n'
-        '<tr><td class="short">&lt;script&gt;x&lt;/script&gt;</td>'
-        '<td class="number">1.5</td></tr>\n'
-        '<tr><td class="short"></td><td class="number"></td></tr>\n'
-        "</tbody>\n</table>\n</div>\n"
-        '<p class="note">and 20 more rows</p>\n</section>\n'
-        '<section class="answer" id="ships">\n<h2>Ships</h2>\n'
-        '<p class="note">Skipped.</p>\n</section>\n</main>\n'
-        "<footer>Made 2025-11-03 07:08:09 UTC. This file holds customers' data: keep it where only"
-        " those may read it who may see them.</footer>\n</body>\n</html>"
-    )
+    assert body == SMALL_BODY
     assert '<meta name="c360-rules" content="abc">' in html
     assert _policy(html) == (
         "default-src 'none'; script-src 'none'; style-src 'unsafe-inline'; img-src data:;"
