@@ -54,8 +54,19 @@
     };
     const places = new Map(picture.nodes.map((node, place) => [node.id, place]));
     const select = (node) => chart.dispatchAction({ type: "select", seriesIndex: 0, dataIndex: places.get(node.id) });
-    chart.setOption(pictureOption(picture, nodes));
+    settle(chart, pictureOption(picture, nodes));
     chart.on("click", { dataType: "node" }, (event) => show(nodes.get(event.data.id)));
+  }
+
+  // Where the forces put the nodes they stay: a node that is dragged would spring back otherwise.
+  function settle(chart, option) {
+    chart.setOption(option);
+    const laid = chart.getModel().getSeriesByIndex(0).getData();
+    const data = option.series[0].data.map((node, place) => {
+      const [x, y] = laid.getItemLayout(place);
+      return { ...node, x, y };
+    });
+    chart.setOption({ series: [{ layout: "none", preserveAspect: "contain", data }] });
   }
 
   function pictureOption(picture, nodes) {
@@ -68,10 +79,9 @@
       textStyle: TYPE,
       legend: { data: picture.kinds, top: 12, left: 12, icon: "circle", itemWidth: 10, itemGap: 16, textStyle: TYPE },
       series: [{
-        type: "graph", layout: "force", draggable: true, roam: true, top: 60, bottom: 40,
+        type: "graph", layout: "force", draggable: true, roam: true, top: 64, bottom: 44, left: 80, right: 80,
         selectedMode: "single",
         force: { initLayout: "circular", repulsion: many ? 260 : 700, edgeLength: many ? 60 : 105, gravity: many ? 0.2 : 0.26, layoutAnimation: false },
-        zoom: 0.9,
         categories: picture.kinds.map((kind) => ({ name: kind, itemStyle: { color: colour(kind) } })),
         data: picture.nodes.map((node) => ({
           id: node.id, name: node.id, caption: node.caption, category: picture.kinds.indexOf(node.kind),
