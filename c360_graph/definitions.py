@@ -11,6 +11,7 @@ from dagster._core.definitions.definitions_load_context import (
     DefinitionsLoadType,
 )
 
+from c360_graph.assets.analytics import analytics_assets
 from c360_graph.assets.cypher_script import cypher_script_asset
 from c360_graph.assets.neo4j_graph import neo4j_graph_asset
 from c360_graph.assets.source_table import source_table_asset
@@ -29,10 +30,13 @@ from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping_state import MappingState, read_mapping_state
+from c360_graph.phases.graph_parts import rules_fingerprint
+from c360_graph.questions import QuestionSet, read_question_set
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import Settings, load_settings
 
 _PINNED = "c360_mapping"
+_PINNED_QUESTIONS = "c360_questions"
 
 
 @dg.definitions
@@ -45,24 +49,31 @@ def defs() -> dg.Definitions:
         and _PINNED in context.reconstruction_metadata
     ):
         state = MappingState.model_validate_json(context.reconstruction_metadata[_PINNED])
+        asked = QuestionSet.model_validate_json(context.reconstruction_metadata[_PINNED_QUESTIONS])
     else:
         state = read_mapping_state(PostgresResource().control_database(), settings.c360_data_dir)
+        asked = read_question_set(settings.c360_queries_dir)
     with warnings.catch_warnings():
         # Dagster marks this as a preview; it is the one way that keeps a run's definitions stable.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return build_definitions(state=state, settings=settings).with_reconstruction_metadata(
-            {_PINNED: state.model_dump_json()}
+        return build_definitions(
+            state=state, asked=asked, settings=settings
+        ).with_reconstruction_metadata(
+            {_PINNED: state.model_dump_json(), _PINNED_QUESTIONS: asked.model_dump_json()}
         )
 
 
-def build_definitions(*, state: MappingState, settings: Settings) -> dg.Definitions:
-    """Definitions of everything that is sound in a state.
+def build_definitions(
+    *, state: MappingState, asked: QuestionSet, settings: Settings
+) -> dg.Definitions:
+    """Definitions of everything that is sound in a state, and of the questions.
 
     Raises:
         MappingError: nothing can be built, or C360_STRICT is set and something cannot.
     """
     mapping = state.mapping()
-    problems = (*(str(refusal) for refusal in mapping.refusals), *state.warnings)
+    refused = tuple(str(refusal) for refusal in mapping.refusals)
+    problems = (*refused, *state.warnings, *asked.problems)
     _refuse_or_warn(mapping, problems, settings)
     return dg.Definitions(
         assets=[
@@ -77,6 +88,7 @@ def build_definitions(*, state: MappingState, settings: Settings) -> dg.Definiti
             ),
             cypher_script_asset(mapping=mapping, rows=state.rows, settings=settings),
             neo4j_graph_asset(mapping=mapping, rows=state.rows, settings=settings),
+            analytics_assets(asked=asked, rules=rules_fingerprint(state.rows)),
         ],
         asset_checks=[
             mapping_checks(mapping=mapping, catalogs=state.catalogs, warnings=state.warnings),

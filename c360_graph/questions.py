@@ -1,105 +1,174 @@
-"""Analytical questions: `queries/*.cypher`, one statement each, with its title and parameters in comments."""
+"""Analytical questions: one Cypher statement a file, with its title and more in comments.
+
+::
+
+    // title: Revenue by plan
+    // description: One row for each plan.
+    // parameter: days = 30               a default: text, a number, a list, or `now`
+    // chart: bar of monthly_revenue by plan_name      (or: column, line; `rows` counts rows)
+    // headline: users = users share a card            a column of the first row, and the words after it
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from c360_graph.errors import ScriptError
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.mapping.control_rows import Frozen
 
 FOLDER = Path(__file__).parent / "queries"
+PICTURES = "pictures"
+"""Folder beside the questions whose statements return what is drawn; see `report.pictures`."""
 NOW = "now"
+COUNTED = "rows"
+"""In a chart the number of rows, not a column."""
 
-_FACT = re.compile(r"^// (title|description|parameter): *(.*)$", re.MULTILINE)
+ChartKind = Literal["bar", "column", "line"]
+Default = str | int | float | bool | tuple[str | int | float, ...]
+
+_FACT = re.compile(r"^// (title|description|parameter|chart|headline): *(.*)$", re.MULTILINE)
+_CHART = re.compile(rf"({'|'.join(get_args(ChartKind))}) of (\S+) by (\S+)")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
+class ChartFact(Frozen):
+    """How an answer is drawn: `value` (a column, or `rows`) for each value of the column `by`."""
+
+    kind: ChartKind
+    value: str
+    by: str
+
+
+class HeadlineFact(Frozen):
+    """The column of the first row that is shown large, and the words that follow the number."""
+
+    column: str
+    words: str
+
+
+class Question(Frozen):
     """One file. `parameters` are the defaults as they stand there; `now` means the moment it is asked."""
 
     name: str
     title: str
-    description: str
-    parameters: tuple[tuple[str, str], ...]
+    description: str = ""
+    parameters: tuple[tuple[str, Default], ...] = ()
+    chart: ChartFact | None = None
+    headline: HeadlineFact | None = None
     statement: str
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters to send: those given, else the defaults."""
         return {
-            name: given.get(name, datetime.now(UTC) if default == NOW else default)
+            name: _sent(given[name], default) if name in given else _sent(default, default)
             for name, default in self.parameters
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """Column names (none where there are no rows) and rows.
+class QuestionSet(Frozen):
+    """All that is asked, what is drawn, and what could not be read; runs pin it, as they do the mapping."""
 
-    A list of values is a tuple, a moment a datetime in UTC.
-    """
-
-    question: Question
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
+    questions: tuple[Question, ...]
+    pictures: tuple[Question, ...]
+    problems: tuple[str, ...]
 
 
-def read_questions(folder: Path = FOLDER) -> tuple[Question, ...]:
-    """All questions of a folder in order of file name.
+def read_question_set(own: Path | None) -> QuestionSet:
+    """The package's questions and those of a folder of the user's."""
+    folders = [FOLDER, *([own] if own else [])]
+    questions, problems = sound_questions(*folders)
+    drawn = [folder / PICTURES for folder in folders if (folder / PICTURES).is_dir()]
+    pictures, further = sound_questions(*drawn)
+    return QuestionSet(questions=questions, pictures=pictures, problems=(*problems, *further))
 
-    Raises:
-        ScriptError: a file has no title.
-    """
-    return tuple(_read(path) for path in sorted(folder.glob("*.cypher")))
 
+def read_questions(*folders: Path) -> tuple[Question, ...]:
+    """All questions of folders in order of file name; of equal names the last folder's counts.
 
-def ask(graph: Graph, question: Question, given: Mapping[str, Any]) -> Answer:
-    """Ask one question.
-
-    Args:
-        graph: where.
-        question: what.
-        given: values for its parameters; names it has not are left out.
+    Without a folder, those of the package.
 
     Raises:
-        GraphError: the server refuses it.
+        ScriptError: a folder is not there, or a file cannot be read.
     """
-    records = graph.rows(question.statement, **question.values(given))
-    return Answer(
-        question=question,
-        columns=tuple(records[0]) if records else (),
-        rows=tuple(tuple(_plain(value) for value in record.values()) for record in records),
-    )
+    questions, problems = sound_questions(*(folders or (FOLDER,)))
+    if problems:
+        raise ScriptError(" ".join(problems))
+    return questions
+
+
+def sound_questions(*folders: Path) -> tuple[tuple[Question, ...], tuple[str, ...]]:
+    """The questions that can be read, and a sentence on each folder and file that cannot."""
+    found: dict[str, Question] = {}
+    problems: list[str] = []
+    for folder in folders:
+        if not folder.is_dir():
+            problems.append(f"{folder} is no folder of queries. Set C360_QUERIES_DIR right.")
+        for path in sorted(folder.glob("*.cypher")):
+            try:
+                found[path.stem] = _read(path)
+            except ScriptError as error:
+                problems.append(str(error))
+    return tuple(found[name] for name in sorted(found)), tuple(problems)
 
 
 def _read(path: Path) -> Question:
-    text = path.read_text(encoding="utf-8")
-    facts: dict[str, list[str]] = {"title": [], "description": [], "parameter": []}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScriptError(f"{path} cannot be read as text: {error}") from None
+    facts: dict[str, list[str]] = {}
     for name, value in _FACT.findall(text):
-        facts[name].append(value.strip())
-    if not facts["title"]:
-        raise ScriptError(f"{path} has no line `// title: ...`; add one.")
+        facts.setdefault(name, []).append(value.strip())
     return Question(
         name=path.stem,
-        title=facts["title"][0],
-        description=" ".join(facts["description"]),
-        parameters=tuple(_parameter(line) for line in facts["parameter"]),
+        title=facts.get("title", [path.stem.replace("_", " ").capitalize()])[0],
+        description=" ".join(facts.get("description", [])),
+        parameters=tuple(_parameter(line) for line in facts.get("parameter", [])),
+        chart=next((_chart(line, path) for line in facts.get("chart", [])), None),
+        headline=next((_headline(line) for line in facts.get("headline", [])), None),
         statement=text.strip().rstrip(";"),
     )
 
 
-def _parameter(line: str) -> tuple[str, str]:
-    name, _, default = line.partition("=")
-    return name.strip(), default.strip()
+def _parameter(line: str) -> tuple[str, Default]:
+    name, _, text = line.partition("=")
+    try:
+        default = json.loads(text)
+    except ValueError:
+        return name.strip(), text.strip()
+    if isinstance(default, list):
+        return name.strip(), tuple(default)
+    return name.strip(), default if isinstance(default, str | int | float) else text.strip()
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_plain(item) for item in value)
-    native = value.to_native() if hasattr(value, "to_native") else value
-    is_moment = isinstance(native, datetime) and native.tzinfo is not None
-    return native.astimezone(UTC) if is_moment else native
+def _sent(value: Any, default: Default) -> Any:
+    """What is sent; a moment given as text is read, and is in UTC where it names no zone."""
+    if default == NOW and value == NOW:
+        return datetime.now(UTC)
+    if default == NOW and isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise ScriptError(
+                f"{value!r} is no moment; write it like 2025-11-03T00:00:00."
+            ) from None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _chart(line: str, path: Path) -> ChartFact:
+    match = _CHART.fullmatch(line)
+    if not match:
+        raise ScriptError(
+            f"{path}: `// chart: {line}` is not of the form `bar of COLUMN by COLUMN` (or column, line)."
+        )
+    return ChartFact.model_validate(dict(zip(("kind", "value", "by"), match.groups(), strict=True)))
+
+
+def _headline(line: str) -> HeadlineFact:
+    column, _, words = line.partition("=")
+    return HeadlineFact(column=column.strip(), words=words.strip())

@@ -77,6 +77,19 @@ class Settings(BaseSettings):
             " 0 sets no such policy."
         ),
     )
+    c360_keep_reports: int = Field(
+        default=3, ge=1, description="Reports kept, the newest always among them."
+    )
+    c360_queries_dir: Path | None = Field(
+        default=None,
+        description=(
+            "Folder of questions of your own (*.cypher, pictures/*.cypher) beside the package's; a"
+            " file of the same name takes the place of the package's."
+        ),
+    )
+    c360_query_timeout_seconds: float = Field(
+        default=60.0, gt=0, description="How long a question may run before the server ends it."
+    )
     c360_strict: bool = Field(
         default=False,
         description="Turns control rows that cannot be honoured into an error at load (for CI).",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from c360_graph.cli import check, demo, dev, load, plan, questions, sandbox
+from c360_graph.cli import check, customer, demo, dev, load, plan, questions, sandbox
 from c360_graph.cli.exit_codes import EPILOG
 from c360_graph.cli.map import map_source
 
@@ -21,6 +21,7 @@ app.command("check")(check.check)
 app.command("plan")(plan.plan)
 app.command("map")(map_source)
 app.command("ask")(questions.ask_all)
+app.command("customer")(customer.customer)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
 app.add_typer(sandbox.app, name="sandbox")

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, datetime, time
+from datetime import date, time
 from typing import Annotated, Any, Literal
 
 import typer
@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from c360_graph.answers import shown
 from c360_graph.errors import C360Error
 
 # A file or a pipe gets whole lines, not those of a terminal 80 columns wide.
@@ -87,9 +88,15 @@ def counts_table(title: str, name: str, counts: dict[str, int]) -> Table:
     return table
 
 
-def rows_table(title: str, columns: tuple[str, ...], rows: tuple[tuple[Any, ...], ...]) -> Table:
+def rows_table(
+    title: str,
+    columns: tuple[str, ...],
+    rows: tuple[tuple[Any, ...], ...],
+    *,
+    most: int = MAX_ROWS,
+) -> Table:
     """The first rows of an answer; the caption says how many more there are."""
-    more = len(rows) - MAX_ROWS
+    more = len(rows) - most
     table = Table(
         title=escape(title),
         title_justify="left",
@@ -98,7 +105,7 @@ def rows_table(title: str, columns: tuple[str, ...], rows: tuple[tuple[Any, ...]
     for position, column in enumerate(columns):
         numeric = all(isinstance(row[position], int | float) for row in rows)
         table.add_column(escape(column), justify="right" if numeric else "left", overflow="fold")
-    for row in rows[:MAX_ROWS]:
+    for row in rows[:most]:
         table.add_row(*(escape(shown(value)) for value in row))
     return table
 
@@ -122,14 +129,3 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, str | int | float | None) else str(value)
-
-
-def shown(value: Any) -> str:
-    """A value as a cell."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    if isinstance(value, tuple):
-        return ", ".join(shown(item) for item in value)
-    return str(value)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from c360_graph.cli.output import Json, errors_in_one_sentence, out, print_json, rows_table
+from c360_graph.answers import Answer, ask
+from c360_graph.cli.output import (
+    Json,
+    errors_in_one_sentence,
+    out,
+    print_json,
+    rows_table,
+    say,
+)
 from c360_graph.neo4j_loader.graph import Graph, target_graph
-from c360_graph.questions import ask, read_questions
+from c360_graph.questions import FOLDER, read_questions
+from c360_graph.settings import load_settings
 
 
 def ask_all(
@@ -48,22 +58,37 @@ def ask_all(
 
 def print_answers(graph: Graph, given: dict[str, Any]) -> None:
     """Every question with its answer as a table."""
-    for number, question in enumerate(read_questions(), start=1):
-        answer = ask(graph, question, given)
-        out.print(rows_table(f"{number}. {question.title}", answer.columns, answer.rows))
+    for number, answer in enumerate(_answers(graph, given), start=1):
+        title = f"{number}. {answer.question.title}"
+        if answer.lacking:
+            say(f"{title} is skipped: {' '.join(answer.lacking)}")
+        else:
+            out.print(rows_table(title, answer.columns, answer.rows))
 
 
 def answers_as_data(graph: Graph, given: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every question with its answer, for JSON: each row by the names of its columns."""
-    answers = (ask(graph, question, given) for question in read_questions())
+    """Every question with its answer, for JSON: each row by the names of its columns.
+
+    Where `skipped` is not empty it says what the graph lacks, and there are no rows.
+    """
     return [
         {
             "name": answer.question.name,
             "title": answer.question.title,
+            "skipped": list(answer.lacking),
+            "row_count": answer.row_count,
             "rows": [dict(zip(answer.columns, row, strict=True)) for row in answer.rows],
         }
-        for answer in answers
+        for answer in _answers(graph, given)
     ]
+
+
+def _answers(graph: Graph, given: dict[str, Any]) -> Iterator[Answer]:
+    """One after the other, the package's questions and those of C360_QUERIES_DIR."""
+    settings = load_settings()
+    own = [settings.c360_queries_dir] if settings.c360_queries_dir else []
+    for question in read_questions(FOLDER, *own):
+        yield ask(graph, question, given, timeout_seconds=settings.c360_query_timeout_seconds)
 
 
 def utc(moment: datetime) -> datetime:

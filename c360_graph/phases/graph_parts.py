@@ -50,7 +50,7 @@ def gather_parts(*, mapping: GraphMapping, rows: ControlRows, store: ExtractStor
         tables=tables,
         relationships=relationships,
         refusals=refusals,
-        rules=_rules_fingerprint(rows),
+        rules=rules_fingerprint(rows),
     )
 
 
@@ -108,6 +108,7 @@ def digest_of(extract: Extract) -> str:
     ).hexdigest()
 
 
-def _rules_fingerprint(rows: ControlRows) -> str:
+def rules_fingerprint(rows: ControlRows) -> str:
+    """A short text that changes when an exclusion rule does."""
     rules = "\n".join(rule.model_dump_json() for rule in rows.exclusions)
     return hashlib.blake2b(rules.encode(), digest_size=8).hexdigest()

@@ -3,6 +3,8 @@
 // description: account was made. The present subscription is an active one before any other, then the
 // description: latest. A stream is an event that starts playing.
 // parameter: as_of = now
+// parameter: high = 300
+// parameter: medium = 100
 MATCH (a:Account)
 CALL (a) {
   OPTIONAL MATCH (a)-[:HAS_SUBSCRIPTION]->(s:Subscription)
@@ -31,8 +33,8 @@ RETURN
   } AS distinct_content,
   COUNT { (a)-[:SUBMITTED]->(:Ticket) } AS tickets,
   CASE
-    WHEN lifetime_value >= 300 THEN 'High'
-    WHEN lifetime_value >= 100 THEN 'Medium'
+    WHEN lifetime_value >= $high THEN 'High'
+    WHEN lifetime_value >= $medium THEN 'Medium'
     WHEN lifetime_value > 0 THEN 'Low'
     ELSE 'None'
   END AS segment

@@ -2,6 +2,9 @@
 // description: One row for each account with an active subscription. High: no stream in the 30 days
 // description: before as_of. Medium: fewer than three streams, or two tickets or more. Low: all others.
 // parameter: as_of = now
+// parameter: few_streams = 3
+// parameter: many_tickets = 2
+// chart: bar of rows by risk
 MATCH (a:Account)
 WHERE EXISTS {
   MATCH (a)-[:HAS_SUBSCRIPTION]->(s:Subscription)
@@ -27,7 +30,7 @@ WITH a, last_watched, streams_last_30_days, COUNT {
 WITH a, last_watched, streams_last_30_days, tickets_last_30_days,
   CASE
     WHEN streams_last_30_days = 0 THEN 'High'
-    WHEN streams_last_30_days < 3 OR tickets_last_30_days >= 2 THEN 'Medium'
+    WHEN streams_last_30_days < $few_streams OR tickets_last_30_days >= $many_tickets THEN 'Medium'
     ELSE 'Low'
   END AS risk
 RETURN

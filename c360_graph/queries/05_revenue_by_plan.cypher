@@ -1,6 +1,7 @@
 // title: Revenue by plan
 // description: One row for each plan: its fee times its active subscriptions, and how much their
 // description: accounts stream. An account with two active subscriptions is one subscriber.
+// chart: bar of monthly_revenue by plan_name
 MATCH (p:Plan)
 CALL (p) {
   OPTIONAL MATCH (a:Account)-[:HAS_SUBSCRIPTION]->(s:Subscription)-[:SUBSCRIBED_TO]->(p)

@@ -1,6 +1,7 @@
 // title: Activity by hour of the day
 // description: One row for each hour (UTC) that has events. Peak: at least three quarters of the
 // description: busiest hour's events. High: at least half. Medium: at least a quarter. Low: fewer.
+// chart: column of events by hour
 MATCH (pe:PlayEvent)
 OPTIONAL MATCH (a:Account)-[:WATCHED]->(pe)
 WITH

@@ -2,6 +2,8 @@
 // description: A hacked account has submitted a ticket tagged hacked. Of the users who pay with the
 // description: same card as another account that was hacked: how many there are, how many of them
 // description: have also used an IP address that some other account has used, and who these are.
+// parameter: hacked_tag = hacked
+// headline: users = users share a payment method with a hacked account and an IP address with others
 MATCH (a:Account)-[:HAS_PAYMENT_METHOD]->(pm:PaymentMethod)
 WHERE pm.card_fingerprint IS NOT NULL
 WITH pm.card_fingerprint AS card_fingerprint, collect(DISTINCT a) AS sharers
@@ -10,7 +12,7 @@ WITH sharers, [
   sharer IN sharers
   WHERE EXISTS {
     MATCH (sharer)-[:SUBMITTED]->(:Ticket)-[:TAGGED_WITH]->(tag:Tag)
-    WHERE toLower(tag.tag_name) = 'hacked'
+    WHERE toLower(tag.tag_name) = toLower($hacked_tag)
   }
 ] AS hacked
 UNWIND sharers AS user

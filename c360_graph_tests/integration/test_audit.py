@@ -33,7 +33,8 @@ def test_materializations_and_audit_rows_hold_the_same_facts(
         events = {
             event.asset_key.to_user_string(): event.materialization.metadata
             for event in result.all_events
-            if event.is_step_materialization and event.asset_key
+            # Answers and their report have no audit row.
+            if event.is_step_materialization and event.asset_key and event.step_key != "answers"
         }
     with project.connect() as connection:
         rows = connection.execute(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from c360_graph.questions import read_questions
 from c360_graph.resources import PostgresResource
 from c360_graph_tests.conftest import Project
 
@@ -22,6 +23,8 @@ def test_assets_follow_the_control_rows_with_no_code_touched(project: Project) -
         "support_db/tickets",
         "cypher_script",
         "neo4j_graph",
+        "customer_360_report",
+        *(f"answers/{question.name}" for question in read_questions()),
     }
     _control(project, "UPDATE node_label_mappings SET is_active = false WHERE table_name = 'plans'")
     assert _asset_keys() == first - {"profiles_db/plans"}
@@ -42,11 +45,18 @@ def test_assets_follow_the_control_rows_with_no_code_touched(project: Project) -
     assert _asset_keys() == first | {"profiles_db/devices"}
 
 
-def test_script_depends_on_every_table_and_graph_on_the_script(project: Project) -> None:
+def test_script_depends_on_every_table_graph_on_the_script_and_answers_on_the_graph(
+    project: Project,
+) -> None:
     graph = _definitions().resolve_asset_graph()
-    tables = {key for key in graph.get_all_asset_keys() if len(key.path) == 2}
+    keys = graph.get_all_asset_keys()
+    answers = {key for key in keys if key.path[0] == "answers"}
+    tables = {key for key in keys if len(key.path) == 2} - answers
     assert graph.get(dg.AssetKey("cypher_script")).parent_keys == tables
     assert graph.get(dg.AssetKey("neo4j_graph")).parent_keys == {dg.AssetKey("cypher_script")}
+    assert all(graph.get(key).parent_keys == {dg.AssetKey("neo4j_graph")} for key in answers)
+    report = graph.get(dg.AssetKey("customer_360_report"))
+    assert report.parent_keys == {dg.AssetKey("neo4j_graph"), *answers}
 
 
 def test_definitions_hold_no_password(project: Project) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from c360_graph.answers import ask
 from c360_graph.neo4j_loader.graph import Graph, open_graph
-from c360_graph.questions import ask, read_questions
+from c360_graph.questions import read_questions
 from c360_graph.sandbox.sample import SOURCES
 from c360_graph_tests.conftest import (
     REPOSITORY,

@@ -25,9 +25,10 @@ TIERS: tuple[frozenset[str], ...] = (
             "mapping_state",
             "neo4j_loader",
             "questions",
+            "answers",
         }
     ),
-    frozenset({"phases"}),
+    frozenset({"phases", "report", "customer"}),
     frozenset({"resources"}),
     frozenset({"assets", "checks", "automation", "executor"}),
     frozenset({"definitions", "cli"}),

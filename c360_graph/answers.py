@@ -1,0 +1,118 @@
+"""Answers: a question put to the graph, which it may only read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from c360_graph.errors import GraphError
+from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.reading import read
+from c360_graph.questions import COUNTED, Question
+
+KEPT_ROWS = 1000
+"""Rows of an answer that are kept; further ones are counted."""
+TIMEOUT_SECONDS = 60.0
+
+_SIDE_BY_SIDE = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Column names and the first rows of all `row_count`.
+
+    A list of values is a tuple, a moment a datetime in UTC. `tally` counts all rows by the value that
+    the question's chart counts by. Where `lacking` says what the graph does
+    not know of the question's labels, types and properties, it has no answer.
+    """
+
+    question: Question
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    row_count: int
+    tally: tuple[tuple[Any, int], ...] = ()
+    lacking: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """A question that the server did not answer, and why."""
+
+    question: Question
+    reason: str
+
+
+Reply = Answer | Refused
+
+
+def ask(
+    graph: Graph,
+    question: Question,
+    given: Mapping[str, Any],
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    keep: int = KEPT_ROWS,
+) -> Answer:
+    """Ask one question; the server lets it read only.
+
+    Args:
+        graph: where.
+        question: what.
+        given: values for its parameters; names it has not are left out.
+        timeout_seconds: how long it may take.
+        keep: rows of the answer that are kept.
+
+    Raises:
+        GraphError: the server refuses it, or it took too long.
+    """
+    reading = read(
+        graph,
+        question.statement,
+        question.values(given),
+        timeout_seconds=timeout_seconds,
+        keep=keep,
+        tally_by=question.chart.by if question.chart and question.chart.value == COUNTED else None,
+    )
+    return Answer(
+        question=question,
+        columns=reading.columns,
+        rows=reading.rows,
+        row_count=reading.row_count,
+        tally=reading.tally,
+        lacking=reading.unknown,
+    )
+
+
+def ask_all(
+    graph: Graph,
+    questions: Sequence[Question],
+    given: Mapping[str, Any],
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> tuple[Reply, ...]:
+    """Ask several, two at a time; one that the server refuses does not keep the others back."""
+
+    def reply(question: Question) -> Reply:
+        try:
+            return ask(graph, question, given, timeout_seconds=timeout_seconds)
+        except GraphError as error:
+            return Refused(question=question, reason=str(error))
+
+    with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
+        return tuple(pool.map(reply, questions))
+
+
+def shown(value: Any) -> str:
+    """A value of an answer as text."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, tuple):
+        return ", ".join(shown(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {shown(item)}" for key, item in value.items())
+    return str(value)

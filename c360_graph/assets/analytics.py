@@ -1,0 +1,193 @@
+"""An asset for each question, and `customer_360_report`, behind `neo4j_graph`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from c360_graph.answers import Refused, Reply, ask_all, shown
+from c360_graph.assets.answer_facts import answer_facts
+from c360_graph.assets.failures import failing_clearly
+from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
+from c360_graph.assets.source_table import operation_name
+from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.questions import Question, QuestionSet
+from c360_graph.resources import Neo4jResource
+from c360_graph.settings import load_settings
+
+OPERATION, GROUP = "answers", "answers"
+REPORT_KEY = "customer_360_report"
+HAS_ROWS = "has_rows"
+
+
+class AnswersConfig(dg.Config):
+    """Config of `answers`."""
+
+    parameters: dict[str, str] = Field(
+        default={},
+        description=(
+            "Values for parameters of the questions, instead of the defaults in their files; `as_of`"
+            " is a moment such as 2025-11-03T00:00:00."
+        ),
+    )
+
+
+def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
+    """An asset `answers/<name>` for each question, and the report, in one step.
+
+    One step, since each costs time of its own, and since Dagster would skip the report as soon as
+    one answer is skipped. `rules` is the fingerprint of the exclusion rules.
+    """
+    keys = {question.name: dg.AssetKey([GROUP, question.name]) for question in asked.questions}
+
+    @dg.multi_asset(
+        name=OPERATION,
+        outs={
+            **{_output(q.name): _answer_out(q, keys[q.name]) for q in asked.questions},
+            REPORT_KEY: _report_out(),
+        },
+        deps=[GRAPH_KEY],
+        internal_asset_deps={
+            **{_output(name): {dg.AssetKey(GRAPH_KEY)} for name in keys},
+            REPORT_KEY: {dg.AssetKey(GRAPH_KEY), *keys.values()},
+        },
+        check_specs=[
+            dg.AssetCheckSpec(HAS_ROWS, asset=key, description="The answer has rows.")
+            for key in keys.values()
+        ],
+        can_subset=True,
+    )
+    def answers(
+        context: dg.AssetExecutionContext, config: AnswersConfig, neo4j: Neo4jResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        selected = context.selected_asset_keys
+        has_report = dg.AssetKey(REPORT_KEY) in selected
+        with failing_clearly(), neo4j.graph() as graph:
+            questions = [q for q in asked.questions if has_report or keys[q.name] in selected]
+            replies = _ask(graph, questions, config)
+            pictures = _ask(graph, asked.pictures if has_report else (), config)
+            counts = graph_counts(graph)
+        for reply in replies:
+            if keys[reply.question.name] in selected:
+                yield from _materialized(context, keys[reply.question.name], reply)
+        if has_report:
+            with failing_clearly():
+                report = _write_report(replies, pictures, counts, rules)
+            yield report
+        _fail_for_refused(replies)
+
+    return answers
+
+
+def _ask(graph: Graph, questions: Sequence[Question], config: AnswersConfig) -> tuple[Reply, ...]:
+    timeout = load_settings().c360_query_timeout_seconds
+    return ask_all(graph, questions, config.parameters, timeout_seconds=timeout)
+
+
+def _materialized(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, reply: Reply
+) -> Iterator[dg.MaterializeResult[None]]:
+    if isinstance(reply, Refused):
+        return
+    if reply.lacking:
+        context.log.warning(f"{key.to_user_string()} is skipped: {' '.join(reply.lacking)}")
+        return
+    yield dg.MaterializeResult(
+        asset_key=key,
+        metadata=answer_facts(reply),
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=HAS_ROWS,
+                asset_key=key,
+                passed=reply.row_count > 0,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=f"{reply.row_count:,} rows",
+            )
+        ],
+    )
+
+
+def _write_report(
+    replies: Sequence[Reply],
+    pictures: Sequence[Reply],
+    counts: tuple[dict[str, int], dict[str, int]],
+    rules: str,
+) -> dg.MaterializeResult[None]:
+    # Imported here: definitions are loaded often, and seldom need what writes a page.
+    from c360_graph.report.customer_360 import customer_360_page, is_answered
+    from c360_graph.report.files import LATEST, ReportStore
+    from c360_graph.report.page import render
+
+    settings = load_settings()
+    page = customer_360_page(
+        replies=replies,
+        pictures=pictures,
+        nodes=counts[0],
+        relationships=counts[1],
+        made_at=datetime.now(UTC),
+        rules=rules,
+    )
+    store = ReportStore(settings.c360_data_dir)
+    path = store.write(render(page))
+    store.prune(keep=settings.c360_keep_reports, rules=rules)
+    return dg.MaterializeResult(
+        asset_key=REPORT_KEY,
+        metadata={
+            "path": dg.MetadataValue.path(path),
+            "report": dg.MetadataValue.url(path.as_uri()),
+            "latest": dg.MetadataValue.url((store.folder / LATEST).as_uri()),
+            "dagster/uri": path.as_uri(),
+            "headline": "; ".join(f"{h.number} {h.words}" for h in page.headlines) or "none",
+            "answered": sum(is_answered(reply) for reply in replies),
+            "not_answered": sum(not is_answered(reply) for reply in replies),
+            "file_bytes": path.stat().st_size,
+        },
+    )
+
+
+def _fail_for_refused(replies: Sequence[Reply]) -> None:
+    refused = [reply for reply in replies if isinstance(reply, Refused)]
+    if refused:
+        raise dg.Failure(
+            description=" ".join(f"{r.question.name} was refused: {r.reason}" for r in refused)
+        )
+
+
+def _answer_out(question: Question, key: dg.AssetKey) -> dg.AssetOut:
+    defaults: Mapping[str, Any] = dict(question.parameters)
+    given = "".join(f"\n- `{name}`: {shown(value)}" for name, value in defaults.items())
+    return dg.AssetOut(
+        key=key,
+        dagster_type=dg.Nothing,
+        is_required=False,
+        group_name=GROUP,
+        kinds={"neo4j"},
+        description=(
+            f"**{question.title}**\n\n{question.description}"
+            + (f"\n\nParameters and their defaults:\n{given}" if given else "")
+            + f"\n\n```cypher\n{question.statement}\n```"
+        ),
+        code_version=sha256(question.statement.encode()).hexdigest()[:12],
+    )
+
+
+def _report_out() -> dg.AssetOut:
+    return dg.AssetOut(
+        key=REPORT_KEY,
+        dagster_type=dg.Nothing,
+        is_required=False,
+        group_name=GROUP,
+        kinds={"html"},
+        description=(
+            "One HTML file with the headline, the pictures, the charts and every answer. It loads"
+            " nothing from elsewhere, so that it can be sent to whoever may see the data."
+        ),
+    )
+
+
+def _output(name: str) -> str:
+    return operation_name((GROUP, name))

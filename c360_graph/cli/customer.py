@@ -1,0 +1,139 @@
+"""`c360 customer VALUE`: all that the graph knows of one customer."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, astuple
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from c360_graph.answers import shown
+from c360_graph.cli.output import (
+    Json,
+    errors_in_one_sentence,
+    out,
+    print_json,
+    rows_table,
+    say,
+)
+from c360_graph.customer.journey import caption, group_table, repeats, steps
+from c360_graph.customer.lookup import CustomerGraph, Lookup, Match, look_up
+from c360_graph.customer.neighbourhood import Neighbourhood, read_neighbourhood
+from c360_graph.errors import GraphError
+from c360_graph.extracts import write_whole
+from c360_graph.neo4j_loader.graph import target_graph
+from c360_graph.settings import Settings, load_settings
+
+MOST_STEPS = 200
+
+
+def customer(
+    value: Annotated[
+        str, typer.Argument(help="An email, an id or any other text that only one node has.")
+    ],
+    label: Annotated[
+        str | None, typer.Option(help="Look at this label alone.", show_default="all")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page with the neighbourhood drawn.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print one customer's journey: who, what belongs to them, what repeats, all in order of time.
+
+    Exit 1 when nothing or more than one node is found. A hashed property is found by its plain value
+    where C360_HASH_KEY is set.
+
+    **Examples**
+
+    - `c360 customer john.smith@email.com`
+
+    - `c360 customer john.smith@email.com --html john.html` with a picture
+
+    - `c360 customer john.smith@email.com --json | jq .journey`
+    """
+    with errors_in_one_sentence(), target_graph() as opened:
+        settings = load_settings()
+        graph = CustomerGraph(opened, timeout_seconds=settings.c360_query_timeout_seconds)
+        key = settings.c360_hash_key.get_secret_value() if settings.c360_hash_key else None
+        found = look_up(graph, value, hash_key=key, label=label)
+        around = read_neighbourhood(graph, _the_one(found, settings))
+        if html is not None:
+            _write_page(html, around)
+    if as_json:
+        print_json(as_data(around))
+    else:
+        print_journey(around)
+
+
+def as_data(around: Neighbourhood) -> dict[str, Any]:
+    """The neighbourhood, what repeats in it and the steps, for JSON."""
+    return {
+        "customer": asdict(around.centre),
+        "groups": [asdict(group) for group in around.groups],
+        "repeats": [asdict(repeat) for repeat in repeats(around)],
+        "journey": [asdict(step) for step in steps(around)],
+    }
+
+
+def print_journey(around: Neighbourhood) -> None:
+    """Tables: who, each kind of neighbour, what repeats, the steps in order of time."""
+    centre = around.centre
+    who = tuple((name, shown(value)) for name, value in centre.properties.items())
+    out.print(rows_table(f"{centre.label} {caption(centre)}", ("property", "value"), who))
+    for group in around.groups:
+        columns, rows = group_table(group, centre)
+        title = f"{group.label} by {group.relationship_type}: {group.total:,}"
+        out.print(rows_table(title, columns, rows, most=10))
+    same = tuple(astuple(repeat) for repeat in repeats(around))
+    if same:
+        columns = ("label", "property", "value", "times", "first", "last")
+        out.print(rows_table("What repeats", columns, same))
+    told = tuple(astuple(step) for step in steps(around))
+    columns = ("moment (UTC)", "what", "item", "detail", "related")
+    out.print(rows_table("Journey", columns, told, most=MOST_STEPS))
+
+
+def _the_one(found: Lookup, settings: Settings) -> Match:
+    """The single match.
+
+    Raises:
+        GraphError: there is none.
+        typer.Exit: there are several; they are listed.
+    """
+    if not found.matches:
+        raise GraphError(_nothing(found, settings))
+    if len(found.matches) == 1:
+        return found.matches[0]
+    rows = tuple((match.label, match.property, shown(match.properties)) for match in found.matches)
+    out.print(rows_table("Several nodes have this value", ("label", "property", "node"), rows))
+    say("Say which one you mean by --label or by another of its values.")
+    raise typer.Exit(1)
+
+
+def _nothing(found: Lookup, settings: Settings) -> str:
+    if found.mentions:
+        return (
+            "No node is identified by this value; it stands, not as the only one of its kind, in"
+            f" {', '.join(found.mentions)}."
+        )
+    hint = (
+        ""
+        if settings.c360_hash_key
+        else " Where the mapping hashes the property, set C360_HASH_KEY to the key of the loads."
+    )
+    return f"No node of the graph has this value in a property.{hint}"
+
+
+def _write_page(path: Path, around: Neighbourhood) -> None:
+    # What writes a page is seldom needed, and costs time to import.
+    from c360_graph.report.one_customer import customer_page
+    from c360_graph.report.page import render
+
+    try:
+        write_whole(path, render(customer_page(around, made_at=datetime.now(UTC))).encode())
+    except OSError as error:
+        raise GraphError(f"{path} cannot be written: {error.strerror}.") from None
+    say(f"Written to {path.resolve().as_uri()}")

@@ -1,0 +1,128 @@
+"""Reads an answer of a foreign statement: read-only, bounded in time and in what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from neo4j import READ_ACCESS, NotificationMinimumSeverity, Query, ResultSummary, Session
+
+from c360_graph.errors import GraphError
+from c360_graph.neo4j_loader.graph import ERRORS, Graph, said
+
+_UNKNOWN = frozenset({"01N50", "01N51", "01N52"})
+"""GQLSTATUS of a label, a relationship type and a property key that the database does not know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a statement returned.
+
+    `rows` are the first ones only, `row_count` counts all. A list is a tuple, a moment a datetime in
+    UTC. `tally` counts all rows by the values of one column, in order of appearance. `unknown` says
+    which names of the statement the database has never had.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    row_count: int
+    tally: tuple[tuple[Any, int], ...]
+    unknown: tuple[str, ...]
+
+
+def read(
+    graph: Graph,
+    statement: str,
+    parameters: Mapping[str, Any],
+    *,
+    timeout_seconds: float,
+    keep: int,
+    tally_by: str | None = None,
+) -> Reading:
+    """Run a statement that may only read; the server refuses one that writes.
+
+    Args:
+        graph: where.
+        statement: Cypher of a user.
+        parameters: its values.
+        timeout_seconds: after which the server ends it.
+        keep: rows that are kept; the others are counted.
+        tally_by: column whose values rows are counted by, the first `keep` different ones.
+
+    Raises:
+        GraphError: the server cannot be reached, refuses, or ended it after the timeout.
+    """
+    try:
+        with _reading_session(graph) as session:
+            result = session.run(Query(statement, timeout=timeout_seconds), dict(parameters))
+            columns = tuple(result.keys())
+            kept = _Kept(position=_position(columns, tally_by), limit=keep)
+            for record in result:
+                kept.add(tuple(plain(value) for value in record.data().values()))
+            unknown = _unknown_names(result.consume())
+    # The driver raises ValueError for a moment that Python cannot hold.
+    except (*ERRORS, ValueError) as error:
+        raise GraphError(f"Neo4j at {graph.place} failed: {said(error)}.") from None
+    return Reading(
+        columns=columns,
+        rows=tuple(kept.rows),
+        row_count=kept.row_count,
+        tally=tuple(kept.tally.items()),
+        unknown=unknown,
+    )
+
+
+def _reading_session(graph: Graph) -> Session:
+    return graph.driver.session(
+        database=graph.database,
+        default_access_mode=READ_ACCESS,
+        notifications_min_severity=NotificationMinimumSeverity.WARNING,
+    )
+
+
+class _Kept:
+    """Gathers rows up to a limit, and counts all of them."""
+
+    def __init__(self, *, position: int | None, limit: int) -> None:
+        self._position = position
+        self._limit = limit
+        self.rows: list[tuple[Any, ...]] = []
+        self.row_count = 0
+        self.tally: dict[Any, int] = {}
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        self.row_count += 1
+        if self.row_count <= self._limit:
+            self.rows.append(row)
+        if self._position is not None:
+            value = row[self._position]
+            # A map cannot be a key; its text can.
+            key = value if isinstance(value, Hashable) else str(value)
+            if key in self.tally or len(self.tally) < self._limit:
+                self.tally[key] = self.tally.get(key, 0) + 1
+
+
+def plain(value: Any) -> Any:
+    """A value of the driver as Python's own, lists as tuples."""
+    if isinstance(value, list | tuple):
+        return tuple(plain(item) for item in value)
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    native = value.to_native() if hasattr(value, "to_native") else value
+    is_moment = isinstance(native, datetime) and native.tzinfo is not None
+    return native.astimezone(UTC) if is_moment else native
+
+
+def _position(columns: tuple[str, ...], name: str | None) -> int | None:
+    return columns.index(name) if name in columns else None
+
+
+def _unknown_names(summary: ResultSummary) -> tuple[str, ...]:
+    said_of = (
+        status.status_description.removeprefix("warn: ")
+        for status in summary.gql_status_objects
+        if status.gql_status in _UNKNOWN
+    )
+    return tuple(dict.fromkeys(said_of))

@@ -1,0 +1,1 @@
+"""The page of answers, charts and pictures: one HTML file that needs nothing else to be seen."""

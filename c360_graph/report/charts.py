@@ -1,0 +1,59 @@
+"""A chart from an answer, as its question's file says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from c360_graph.answers import Answer, shown
+from c360_graph.questions import COUNTED, ChartFact, ChartKind
+
+MOST_POINTS = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """One value for each label; `left_out` counts the points after the first MOST_POINTS."""
+
+    name: str
+    title: str
+    kind: ChartKind
+    value_name: str
+    label_name: str
+    labels: tuple[str, ...]
+    values: tuple[float, ...]
+    left_out: int = 0
+
+
+def chart_of(answer: Answer) -> Chart | None:
+    """The chart of an answer; None where its question names none or the columns are not there."""
+    fact = answer.question.chart
+    if fact is None:
+        return None
+    points = answer.tally if fact.value == COUNTED else _points(answer, fact)
+    if not points:
+        return None
+    counted = fact.value == COUNTED
+    return Chart(
+        name=answer.question.name,
+        title=answer.question.title,
+        kind=fact.kind,
+        value_name="count" if counted else _words(fact.value),
+        label_name=_words(fact.by),
+        labels=tuple(shown(label) for label, _ in points[:MOST_POINTS]),
+        values=tuple(value for _, value in points[:MOST_POINTS]),
+        left_out=max(0, (len(points) if counted else answer.row_count) - MOST_POINTS),
+    )
+
+
+def _points(answer: Answer, fact: ChartFact) -> tuple[tuple[Any, float], ...]:
+    if fact.value not in answer.columns or fact.by not in answer.columns:
+        return ()
+    label, value = answer.columns.index(fact.by), answer.columns.index(fact.value)
+    return tuple(
+        (row[label], row[value]) for row in answer.rows if isinstance(row[value], int | float)
+    )
+
+
+def _words(column: str) -> str:
+    return column.replace("_", " ")

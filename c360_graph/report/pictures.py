@@ -1,0 +1,104 @@
+"""A picture of nodes and edges from an answer.
+
+The statement of a picture returns a row for each edge: `source` and `target` are maps with `id`,
+`kind`, `caption` and, where there are any, `details` (a map); `relationship` is a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from c360_graph.answers import Answer, shown
+
+MOST_EDGES = 400
+"""More than that no one can see apart."""
+LONGEST_VALUE = 300
+
+_COLUMNS = ("source", "relationship", "target")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """What is drawn as a dot; `details` are shown when it is clicked."""
+
+    id: str
+    kind: str
+    caption: str
+    details: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """A line between two nodes, by their ids."""
+
+    source: str
+    target: str
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """Nodes in order of appearance; `left_out` counts edges that are not drawn."""
+
+    name: str
+    title: str
+    description: str
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    left_out: int = 0
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of its nodes in order of appearance."""
+        return tuple(dict.fromkeys(node.kind for node in self.nodes))
+
+
+def picture_of(answer: Answer) -> Picture | None:
+    """The picture of an answer; None where it has no rows of that form."""
+    if any(column not in answer.columns for column in _COLUMNS):
+        return None
+    places = [answer.columns.index(column) for column in _COLUMNS]
+    nodes: dict[str, Node] = {}
+    sources: list[Node] = []
+    targets: list[Node] = []
+    edges: list[Edge] = []
+    for row in answer.rows[:MOST_EDGES]:
+        source, relationship, target = (row[place] for place in places)
+        if not (isinstance(source, Mapping) and isinstance(target, Mapping)):
+            continue
+        sources.append(_node(source))
+        targets.append(_node(target))
+        edges.append(Edge(source=sources[-1].id, target=targets[-1].id, kind=shown(relationship)))
+    for node in (*sources, *targets):
+        nodes.setdefault(node.id, node)
+    if not edges:
+        return None
+    return Picture(
+        name=answer.question.name,
+        title=answer.question.title,
+        description=answer.question.description,
+        nodes=tuple(nodes.values()),
+        edges=tuple(edges),
+        left_out=max(0, answer.row_count - MOST_EDGES),
+    )
+
+
+def details_of(properties: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Properties as texts of bounded length, in order of name."""
+    texts = ((name, shown(properties[name])) for name in sorted(properties))
+    return tuple(
+        (name, text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…")
+        for name, text in texts
+    )
+
+
+def _node(value: Mapping[str, Any]) -> Node:
+    caption = shown(value.get("caption"))
+    return Node(
+        id=shown(value.get("id", caption)),
+        kind=shown(value.get("kind")) or "Node",
+        caption=caption or shown(value.get("id")),
+        details=details_of(value.get("details") or {}),
+    )

@@ -1,0 +1,228 @@
+"""The questions as assets behind the graph, the report of them all, and one customer's journey."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner
+
+from c360_graph.cli import app
+from c360_graph.customer.lookup import hashed
+from c360_graph.definitions import defs
+from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph_tests.conftest import Project, TestServers, empty, sample_project
+from c360_graph_tests.integration.runs import failure_messages, materialize_all
+
+RUNNER = CliRunner()
+AS_OF = {"ops": {"answers": {"config": {"parameters": {"as_of": "2025-11-03"}}}}}
+ROWS = {
+    "01_shared_card_fingerprints": 3,
+    "02_customer_lifetime_value": 40,
+    "03_churn_risk": 33,
+    "04_top_genres": 93,
+    "05_revenue_by_plan": 5,
+    "06_popular_content": 10,
+    "07_devices": 20,
+    "08_customer_journey": 57,
+    "09_most_active_streamers": 10,
+    "10_activity_by_hour": 24,
+    "11_fraud_ring": 1,
+}
+RING = ("harry.hacked", "ray.ring", "rex.ring", "rita.ring", "rob.ring")
+REPORT = dg.AssetKey("customer_360_report")
+
+
+@pytest.fixture(scope="module")
+def loaded(
+    servers: TestServers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Project, Graph, dg.ExecuteInProcessResult]]:
+    with (
+        sample_project(servers, tmp_path_factory.mktemp("answers")) as project,
+        open_graph(
+            uri=servers.neo4j_uri,
+            username=servers.neo4j_username,
+            password=servers.neo4j_password,
+            database="neo4j",
+        ) as graph,
+    ):
+        empty(graph)
+        yield project, graph, materialize_all(run_config=AS_OF)
+
+
+Loaded = tuple[Project, Graph, dg.ExecuteInProcessResult]
+
+
+def test_every_question_is_answered_in_the_run_that_loads_the_graph(loaded: Loaded) -> None:
+    _, _, result = loaded
+    assert result.success
+    facts = {key.path[-1]: _facts(result, key) for key in _answer_keys(result)}
+    assert {name: fact["dagster/row_count"].value for name, fact in facts.items()} == ROWS
+    table = str(facts["05_revenue_by_plan"]["answer"].value)
+    assert "| 1 | Basic | 7.99 | 11 | 11 | 87.89 | 41 | 3.73 |" in table
+    assert all(c.passed for c in result.get_asset_check_evaluations() if c.check_name == "has_rows")
+
+
+def test_the_report_leads_with_the_fraud_ring(loaded: Loaded) -> None:
+    project, _, result = loaded
+    facts = _facts(result, REPORT)
+    assert facts["headline"].value == (
+        "5 users share a payment method with a hacked account and an IP address with others"
+    )
+    assert (facts["answered"].value, facts["not_answered"].value) == (11, 0)
+    path = Path(str(facts["path"].value))
+    assert path.parent == (project.data_dir / "reports").resolve()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert (path.parent / "latest.html").resolve() == path
+    drawn = _drawn(path)
+    ring = [n for n in drawn["pictures"][0]["nodes"] if n["kind"] == "User in the ring"]
+    assert sorted(node["caption"] for node in ring) == [f"{name}@email.com" for name in RING]
+    charts = {c["name"]: dict(zip(c["labels"], c["values"], strict=True)) for c in drawn["charts"]}
+    assert charts["03_churn_risk"] == {"High": 4, "Medium": 6, "Low": 23}
+    assert charts["05_revenue_by_plan"]["Premium"] == 132.93
+    assert sum(charts["10_activity_by_hour"].values()) == 400
+
+
+def test_a_new_file_is_a_new_asset_and_a_question_the_graph_cannot_answer_is_skipped(
+    loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, graph, _ = loaded
+    for name, statement in {
+        "ships": "MATCH (s:Spaceship)-[:FLEW {far: 1}]->() RETURN s.name_of_ship",
+        "nobody": "MATCH (a:Account {email: 'nobody'}) RETURN a.email",
+        "writer": "CREATE (w:Written) RETURN 1",
+        "slow": "UNWIND range(1, 1000000) AS a UNWIND range(1, 1000000) AS b RETURN count(*)",
+    }.items():
+        (tmp_path / f"{name}.cypher").write_text(statement)
+    monkeypatch.setenv("C360_QUERIES_DIR", str(tmp_path))
+    monkeypatch.setenv("C360_QUERY_TIMEOUT_SECONDS", "5")
+    sound = _materialize("ships", "nobody")
+    assert sound.success
+    assert [key.path[-1] for key in _answer_keys(sound)] == ["nobody"]
+    (check,) = sound.get_asset_check_evaluations()
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    refused = _materialize("writer", "slow", "06_popular_content")
+    assert [key.path[-1] for key in _answer_keys(refused)] == ["06_popular_content"]
+    said = failure_messages(refused)["answers"]
+    assert "writer was refused" in said
+    assert "Writing in read access mode not allowed" in said
+    assert "slow was refused" in said
+    assert graph.rows("MATCH (w:Written) RETURN w") == []
+
+
+def test_the_report_says_what_it_could_not_answer(
+    loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ships.cypher").write_text("MATCH (s:Spaceship) RETURN s.email")
+    monkeypatch.setenv("C360_QUERIES_DIR", str(tmp_path))
+    result = _materialize_keys(REPORT)
+    facts = _facts(result, REPORT)
+    assert (facts["answered"].value, facts["not_answered"].value) == (11, 1)
+    html = Path(str(facts["path"].value)).read_text(encoding="utf-8")
+    assert "Skipped, since the graph lacks what it asks for" in html
+    assert "The label `Spaceship` does not exist" in html
+
+
+def test_a_customer_is_found_by_email_or_id_and_told_in_order_of_time(
+    loaded: Loaded, tmp_path: Path
+) -> None:
+    page = tmp_path / "john.html"
+    done = RUNNER.invoke(app, ["customer", "john.smith@email.com", "--json", "--html", str(page)])
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    account = told["customer"]["properties"]
+    assert account["full_name"] == "John Smith"
+    assert {group["label"]: group["total"] for group in told["groups"]} == {
+        "PaymentMethod": 1,
+        "Subscription": 2,
+        "Ticket": 4,
+        "PlayEvent": 45,
+    }
+    # As the question of the journey tells it, which has no moment for the one payment method.
+    assert len(told["journey"]) == ROWS["08_customer_journey"] - 1
+    moments = [step["moment"] for step in told["journey"]]
+    assert moments == sorted(moments)
+    devices = {
+        r["value"]: r["times"] for r in told["repeats"] if r["property"] == "device_fingerprint"
+    }
+    assert sum(devices.values()) == 45
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert {"John Smith", "Premium", "Technical"} <= {
+        node["caption"] for node in _drawn(page)["pictures"][0]["nodes"]
+    }
+    by_id = RUNNER.invoke(app, ["customer", account["account_id"], "--json"])
+    assert json.loads(by_id.stdout)["customer"] == told["customer"]
+
+
+def test_a_value_that_identifies_no_one_is_one_sentence(loaded: Loaded) -> None:
+    nobody = RUNNER.invoke(app, ["customer", "nobody@nowhere"])
+    assert nobody.exit_code == 1
+    assert nobody.stderr.startswith("Error: No node of the graph has this value in a property.")
+    assert "C360_HASH_KEY" in nobody.stderr
+    common = RUNNER.invoke(app, ["customer", "active"])
+    assert common.exit_code == 1
+    assert "not as the only one of its kind, in Subscription.status" in common.stderr
+    label = RUNNER.invoke(app, ["customer", "active", "--label", "Ship"])
+    assert label.exit_code == 1
+    assert "no label Ship" in label.stderr
+
+
+def test_several_nodes_are_listed_and_a_label_says_which(loaded: Loaded) -> None:
+    _, graph, _ = loaded
+    graph.run(b"MATCH (m:Media {media_id: 'M-001'}) SET m.media_id = 'TCK-1001'", tag={})
+    try:
+        several = RUNNER.invoke(app, ["customer", "TCK-1001"])
+        assert several.exit_code == 1
+        assert "Media" in several.stdout
+        assert "Ticket" in several.stdout
+        one = RUNNER.invoke(app, ["customer", "TCK-1001", "--label", "Media", "--json"])
+        assert json.loads(one.stdout)["customer"]["label"] == "Media"
+    finally:
+        graph.run(b"MATCH (m:Media {media_id: 'TCK-1001'}) SET m.media_id = 'M-001'", tag={})
+
+
+def test_a_hashed_property_is_found_by_its_plain_value(loaded: Loaded) -> None:
+    _, graph, _ = loaded
+    graph.run(
+        b"MATCH (t:Tag {tag_id: 1}) SET t.tag_name = $hash", tag={}, hash=hashed("Technical", "key")
+    )
+    try:
+        found = RUNNER.invoke(
+            app, ["customer", "Technical", "--label", "Tag", "--json"], env={"C360_HASH_KEY": "key"}
+        )
+        assert json.loads(found.stdout)["customer"]["properties"]["tag_id"] == 1
+    finally:
+        graph.run(b"MATCH (t:Tag {tag_id: 1}) SET t.tag_name = 'Technical'", tag={})
+
+
+def _materialize(*names: str) -> dg.ExecuteInProcessResult:
+    return _materialize_keys(*(dg.AssetKey(["answers", name]) for name in names))
+
+
+def _materialize_keys(*keys: dg.AssetKey) -> dg.ExecuteInProcessResult:
+    job = defs().resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(raise_on_error=False, asset_selection=list(keys))
+
+
+def _answer_keys(result: dg.ExecuteInProcessResult) -> list[dg.AssetKey]:
+    keys = [event.asset_key for event in result.get_asset_materialization_events()]
+    return [key for key in keys if key is not None and key.path[0] == "answers"]
+
+
+def _facts(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, dg.MetadataValue]:
+    (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key == key]
+    return dict(event.materialization.metadata)
+
+
+def _drawn(path: Path) -> dict[str, list[dict[str, Any]]]:
+    html = path.read_text(encoding="utf-8")
+    begin = html.index('id="drawn">') + len('id="drawn">')
+    drawn: dict[str, list[dict[str, Any]]] = json.loads(
+        html[begin : html.index("</script>", begin)]
+    )
+    return drawn

@@ -1,0 +1,46 @@
+"""Statements around one node, whole."""
+
+from __future__ import annotations
+
+from c360_graph.cypher.customer import find_by_any_property, find_by_property, neighbours
+
+
+def test_names_are_quoted_in_every_place() -> None:
+    assert find_by_property("A`b", "it's") == (
+        "CYPHER 5 MATCH (n:`A``b`) WHERE n.`it's` IN $values"
+        " RETURN elementId(n) AS id, properties(n) AS properties, ['it\\'s'] AS found_in LIMIT $most"
+    )
+    assert find_by_any_property("A`b") == (
+        "CYPHER 5 MATCH (n:`A``b`)"
+        " WITH n, [name IN $names WHERE n[name] IN $values] AS found_in WHERE size(found_in) > 0"
+        " RETURN elementId(n) AS id, properties(n) AS properties, found_in LIMIT $most"
+    )
+
+
+def test_neighbours_are_newest_first_and_only_ones_own_lead_further() -> None:
+    statement = neighbours(
+        "Buyer",
+        ("PLACED_BY", "Order", "Buyer"),
+        [("CONTAINS", "Order", "Item"), ("FOR", "Bill", "Order")],
+        outward=False,
+    )
+    moment = " OR ".join(
+        f"valueType(m[name]) STARTS WITH '{kind}'"
+        for kind in ("ZONED DATETIME", "LOCAL DATETIME", "DATE")
+    )
+    assert statement == (
+        "CYPHER 5 MATCH (n:`Buyer`)<-[:`PLACED_BY`]-(m:`Order`) WHERE elementId(n) = $id"
+        " WITH DISTINCT n, m"
+        " WITH n, collect(m) AS all_of_them UNWIND all_of_them AS m"
+        " WITH n, m, size(all_of_them) AS total,"
+        f" m[head([name IN $names WHERE ({moment})])] AS moment"
+        " ORDER BY moment IS NULL, moment DESC LIMIT $most"
+        " WITH m, total, NOT EXISTS { MATCH (m)--(o:`Buyer`) WHERE o <> n } AS is_own"
+        " RETURN elementId(m) AS id, properties(m) AS properties, total,"
+        " CASE WHEN is_own THEN ["
+        "COLLECT { MATCH (m)-[:`CONTAINS`]->(far:`Item`) WITH DISTINCT far"
+        " RETURN {id: elementId(far), properties: properties(far)} LIMIT $most_related }, "
+        "COLLECT { MATCH (m)<-[:`FOR`]-(far:`Bill`) WITH DISTINCT far"
+        " RETURN {id: elementId(far), properties: properties(far)} LIMIT $most_related }"
+        "] ELSE [] END AS related"
+    )

@@ -1,0 +1,130 @@
+"""Charts, pictures and the report from answers, and the files of reports."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from c360_graph.answers import Answer, Refused
+from c360_graph.questions import ChartFact, HeadlineFact, Question
+from c360_graph.report.charts import Chart, chart_of
+from c360_graph.report.customer_360 import customer_360_page
+from c360_graph.report.files import LATEST, ReportStore
+from c360_graph.report.page import Headline, Page, render
+from c360_graph.report.pictures import MOST_EDGES, Edge, Node, picture_of
+
+MADE_AT = datetime(2025, 11, 3, tzinfo=UTC)
+
+
+def test_a_chart_shows_a_column_by_another() -> None:
+    fact = ChartFact(kind="bar", value="monthly_fee", by="plan")
+    answer = _answer(("plan", "monthly_fee"), [("Basic", 7.5), ("None", None)], chart=fact)
+    assert chart_of(answer) == Chart(
+        name="q",
+        title="Q",
+        kind="bar",
+        value_name="monthly fee",
+        label_name="plan",
+        labels=("Basic",),
+        values=(7.5,),
+    )
+
+
+def test_a_chart_of_rows_counts_those_that_were_not_kept_too() -> None:
+    fact = ChartFact(kind="bar", value="rows", by="risk")
+    answer = Answer(
+        question=Question(name="q", title="Q", statement="", chart=fact),
+        columns=("risk",),
+        rows=(("High",),),
+        row_count=90,
+        tally=(("High", 30), ("Low", 60)),
+    )
+    chart = chart_of(answer)
+    assert chart is not None
+    assert (chart.labels, chart.values) == (("High", "Low"), (30, 60))
+
+
+def test_a_chart_of_columns_that_are_not_there_is_none() -> None:
+    fact = ChartFact(kind="line", value="x", by="y")
+    assert chart_of(_answer(("y",), [("a",)], chart=fact)) is None
+    assert chart_of(_answer(("y",), [("a",)])) is None
+
+
+def test_a_picture_has_each_node_once_and_a_bound() -> None:
+    ann = {"id": "a", "kind": "Account", "caption": "Ann", "details": {"z": 1, "b": ("x", "y")}}
+    card = {"id": "c", "kind": "Card", "caption": "C"}
+    columns = ("source", "relationship", "target")
+    answer = _answer(columns, [(ann, "pays with", card)] * (MOST_EDGES + 3))
+    picture = picture_of(answer)
+    assert picture is not None
+    assert picture.nodes == (
+        Node(id="a", kind="Account", caption="Ann", details=(("b", "x, y"), ("z", "1"))),
+        Node(id="c", kind="Card", caption="C"),
+    )
+    assert picture.kinds == ("Account", "Card")
+    assert set(picture.edges) == {Edge(source="a", target="c", kind="pays with")}
+    assert (len(picture.edges), picture.left_out) == (MOST_EDGES, 3)
+
+
+def test_the_report_says_why_a_question_is_not_answered() -> None:
+    question = Question(
+        name="ring", title="Ring", statement="", headline=HeadlineFact(column="n", words="users")
+    )
+    lacking = Answer(
+        question=question, columns=(), rows=(), row_count=0, lacking=("no label `Ship`.",)
+    )
+    page = customer_360_page(
+        replies=[
+            Answer(question=question, columns=("n",), rows=((1234,),), row_count=1),
+            lacking,
+            Refused(question=question, reason="it took too long"),
+        ],
+        pictures=[lacking],
+        nodes={"A": 2, "B": 1},
+        relationships={"R": 4},
+        made_at=MADE_AT,
+    )
+    assert page.subtitle == "1 of 3 questions answered by the graph"
+    assert page.headlines == (Headline(number="1,234", words="users"),)
+    assert page.pictures == ()
+    assert dict(page.figures) == {
+        "Nodes": "3",
+        "Relationships": "4",
+        "Labels": "2",
+        "Relationship types": "1",
+    }
+    skipped = "Skipped, since the graph lacks what it asks for: no label `Ship`."
+    assert [section.note for section in page.sections] == [
+        "",
+        skipped,
+        "Not answered: it took too long",
+        skipped,
+    ]
+
+
+def test_old_reports_go_and_so_do_those_of_other_rules(tmp_path: Path) -> None:
+    store = ReportStore(tmp_path)
+    page = Page(title="t", subtitle="", made_at=MADE_AT)
+    other = store.write(render(page))
+    written = [
+        store.write(render(Page(title="t", subtitle="", made_at=MADE_AT, rules="now")))
+        for _ in range(4)
+    ]
+    assert store.prune(keep=3, rules="now") == 2
+    assert not other.exists()
+    assert [path.exists() for path in written] == [False, True, True, True]
+    assert (store.folder / LATEST).resolve() == written[-1]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in store.folder.iterdir()} == {0o600}
+
+
+def _answer(
+    columns: tuple[str, ...], rows: list[tuple[Any, ...]], chart: ChartFact | None = None
+) -> Answer:
+    return Answer(
+        question=Question(name="q", title="Q", statement="", chart=chart),
+        columns=columns,
+        rows=tuple(rows),
+        row_count=len(rows),
+    )
