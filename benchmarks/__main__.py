@@ -24,6 +24,9 @@ def main(
     contender: Annotated[
         list[str] | None, typer.Option(help=f"Only these: {', '.join(CONTENDERS)}.")
     ] = None,
+    once: Annotated[
+        list[str] | None, typer.Option(help="Contenders that run in the first round alone.")
+    ] = None,
     sample_events: Annotated[
         int, typer.Option(help="Play events for one statement a row, whose rate is extrapolated.")
     ] = 500,
@@ -41,6 +44,7 @@ def main(
             rounds=rounds,
             seed=seed,
             contenders=tuple(contender or CONTENDERS),
+            once=frozenset(once or ()),
             sample_events=sample_events,
             line=line,
             memory=Memory(heap_mb=heap_mb, page_cache_mb=page_cache_mb),

@@ -36,6 +36,7 @@ _COLUMNS = (
     "client CPU s",
     "Neo4j CPU s",
     "client MB",
+    "runs",
 )
 
 
@@ -92,7 +93,7 @@ def markdown(report: Report) -> str:
             f"### {events:,} play events",
             "",
             f"{first.nodes:,} nodes, {first.relationships:,} relationships;"
-            f" median of {first.round}.",
+            " the median of each contender's runs.",
             "",
             _table(rows, nodes=first.nodes + first.relationships),
             "",
@@ -136,6 +137,7 @@ def _cells(measured: Measurement, rates: dict[str, Rates], size: int) -> list[st
         f"{measured.numbers['client_cpu']:,.1f}",
         f"{measured.numbers['neo4j_cpu']:,.1f}" if contender.online else "",
         f"{measured.numbers['peak_mb']:,.0f}",
+        str(measured.round),
     ]
 
 

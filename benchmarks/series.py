@@ -49,6 +49,7 @@ class Plan:
     rounds: int
     seed: int
     contenders: tuple[str, ...]
+    once: frozenset[str]
     sample_events: int
     line: str
     memory: Memory
@@ -72,6 +73,8 @@ class Series:
             self.ground(events)
             for number in range(self._plan.rounds):
                 for name in _rotated(self._plan.contenders, number):
+                    if number and name in self._plan.once:
+                        continue
                     yield self._one(name, events, number + 1)
 
     def ground(self, events: int) -> Ground:
