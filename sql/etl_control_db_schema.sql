@@ -245,8 +245,9 @@ COMMENT ON TABLE relationship_mappings IS
     'different databases.';
 COMMENT ON COLUMN relationship_mappings.source_db IS
     'For a relationship inside one database, that source''s name. Across databases, the name of the '
-    'source whose rows hold the reference; a word that is no source, such as cross_database, may '
-    'stand there as well.';
+    'source whose rows hold the reference. Where several sources feed a label of the relationship, a '
+    'named source means that only its own tables take part; NULL or a word that is no source, such as '
+    'cross_database, means all of them.';
 COMMENT ON COLUMN relationship_mappings.from_label IS 'The label that the relationship starts at.';
 COMMENT ON COLUMN relationship_mappings.to_label IS 'The label that the relationship ends at.';
 COMMENT ON COLUMN relationship_mappings.join_condition IS

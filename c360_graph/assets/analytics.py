@@ -119,7 +119,7 @@ def _write_report(
 ) -> dg.MaterializeResult[None]:
     # Imported here: definitions are loaded often, and seldom need what writes a page.
     from c360_graph.report.customer_360 import customer_360_page, is_answered
-    from c360_graph.report.files import LATEST, ReportStore
+    from c360_graph.report.files import ReportStore
     from c360_graph.report.page import render
 
     settings = load_settings()
@@ -139,7 +139,7 @@ def _write_report(
         metadata={
             "path": dg.MetadataValue.path(path),
             "report": dg.MetadataValue.url(path.as_uri()),
-            "latest": dg.MetadataValue.url((store.folder / LATEST).as_uri()),
+            "latest": dg.MetadataValue.url(store.latest.as_uri()),
             "dagster/uri": path.as_uri(),
             "headline": "; ".join(f"{h.number} {h.words}" for h in page.headlines) or "none",
             "answered": sum(is_answered(reply) for reply in replies),

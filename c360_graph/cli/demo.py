@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -26,9 +27,11 @@ from c360_graph.cli.output import (
 from c360_graph.cli.questions import answers_as_data, print_answers
 from c360_graph.cli.sandbox import SQL_DIR, missing_servers, server_of
 from c360_graph.cli.signals import orderly_end
-from c360_graph.errors import GraphNotEmptyError, SandboxError
+from c360_graph.errors import GraphNotEmptyError, SandboxError, ScriptError
+from c360_graph.extracts import PRIVATE_FOLDER, write_whole
 from c360_graph.neo4j_loader.graph import Graph, target_graph
 from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.report.files import ReportStore
 from c360_graph.sandbox.sample import LABELS, Server, load_sample
 from c360_graph.settings import load_settings
 
@@ -36,6 +39,9 @@ _MATERIALIZE = ("asset", "materialize", "--select", "*", "-m", "c360_graph.defin
 
 AS_OF = datetime(2025, 11, 3, tzinfo=UTC)
 """The sample's play events end here, so that answers are the same on every day."""
+
+REPORT = "demo.html"
+"""The demo's report in the user's folder of reports, where no pruning of a run's reports touches it."""
 
 
 _STEP = re.compile(r" - (\w+) - STEP_(START|SUCCESS|FAILURE) - ")
@@ -46,7 +52,8 @@ def demo(as_json: Json = False) -> None:
     """Start real servers, load the sample databases, materialize every asset, print counts and answers.
 
     Servers named by ETL_DB_HOST or NEO4J_URI are used instead of being started. A graph that holds
-    labels other than the sample's is refused. What the demo started is stopped at its end.
+    labels other than the sample's is refused. What the demo started is stopped at its end; the report
+    of all answers stays, as C360_DATA_DIR/reports/demo.html.
 
     **Examples**
 
@@ -60,17 +67,20 @@ def demo(as_json: Json = False) -> None:
         tempfile.TemporaryDirectory(prefix="c360_demo_") as name,
         _servers(Path(name) / "sandbox") as server,
     ):
-        os.environ["C360_DATA_DIR"] = str(Path(name) / "data")
+        kept, data_dir = load_settings().c360_data_dir / "reports" / REPORT, Path(name) / "data"
+        os.environ["C360_DATA_DIR"] = str(data_dir)
         with _step("Loading the sample databases"):
             load_sample(server, control_db=load_settings().etl_db_name, sql_dir=SQL_DIR)
         with target_graph() as graph:
             refuse_foreign_labels(graph)
             with _step(f"Running dagster {' '.join(_MATERIALIZE)}"):
                 _materialize(Path(name) / "materialize.log")
+            keep_report(data_dir, kept)
             if as_json:
-                print_json(_document(graph))
+                print_json({**_document(graph), "report": str(kept.resolve())})
             else:
                 _print(graph)
+    say(f"The report of all answers: {kept.resolve().as_uri()}")
 
 
 def _print(graph: Graph) -> None:
@@ -84,6 +94,19 @@ def _document(graph: Graph) -> dict[str, object]:
     nodes, relationships = graph_counts(graph)
     answers = answers_as_data(graph, {"as_of": AS_OF})
     return {"nodes": nodes, "relationships": relationships, "answers": answers}
+
+
+def keep_report(data_dir: Path, kept: Path) -> None:
+    """Copy the newest report of a data folder that will not last.
+
+    Raises:
+        ScriptError: it cannot be written there.
+    """
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+        write_whole(kept, ReportStore(data_dir).latest.read_bytes())
+    except OSError as error:
+        raise ScriptError(f"The report {kept} cannot be written: {error.strerror}.") from None
 
 
 @contextmanager
@@ -111,7 +134,9 @@ def refuse_foreign_labels(graph: Graph) -> None:
 
 
 def _materialize(log: Path) -> None:
-    command = [sys.executable, "-m", "dagster", *_MATERIALIZE]
+    parameters = {"as_of": AS_OF.isoformat()}
+    config = json.dumps({"ops": {"answers": {"config": {"parameters": parameters}}}})
+    command = [sys.executable, "-m", "dagster", *_MATERIALIZE, "--config-json", config]
     with log.open("w") as file:
         code = _run_showing_steps(command, file, log)
     if code:

@@ -13,6 +13,7 @@ from c360_graph.cli.plan_tables import plan_tables
 from c360_graph.control_db import ControlDatabase, control_credentials
 from c360_graph.neo4j_loader.graph import target_graph
 from c360_graph.plan.model import Plan, Way
+from c360_graph.proposal.schema import plural
 from c360_graph.settings import load_settings
 
 
@@ -79,7 +80,7 @@ def _conclude(made: Plan) -> None:
         raise typer.Exit(FAILED)
     if made.destroyed:
         say(
-            f"A load would destroy {len(made.destroyed)} things, listed above. Nothing was written."
+            f"A load would destroy {plural(len(made.destroyed), 'thing')}, listed above. Nothing was written."
         )
         raise typer.Exit(DESTROYS)
     say("A load would destroy nothing. Nothing was written.")

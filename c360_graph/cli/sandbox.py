@@ -111,6 +111,10 @@ def missing_servers(folder: Path) -> Iterator[dict[str, str]]:
     named = settings.model_fields_set
     line = settings.c360_sandbox_neo4j
     environment: dict[str, str] = {}
+    if named >= {"etl_db_host", "neo4j_uri"}:
+        # The folder may hold the servers of `sandbox up`: what was not started here is not stopped.
+        yield environment
+        return
     try:
         if not named & {"etl_db_host", "neo4j_uri"}:
             environment = start(folder=folder, neo4j_line=line).environment()

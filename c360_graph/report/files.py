@@ -28,6 +28,11 @@ class ReportStore:
     def __init__(self, data_dir: Path) -> None:
         self.folder = (data_dir / "reports").resolve()
 
+    @property
+    def latest(self) -> Path:
+        """The link to the newest report."""
+        return self.folder / LATEST
+
     def write(self, html: str) -> Path:
         """Write a report, whole or not at all, and let `latest.html` lead to it.
 
@@ -40,7 +45,7 @@ class ReportStore:
             write_whole(path, html.encode())
             link = self.folder / f".{LATEST}.{path.stem}"
             link.symlink_to(path.name)
-            link.replace(self.folder / LATEST)
+            link.replace(self.latest)
         except OSError as error:
             raise ScriptError(f"The report {path} cannot be written: {error.strerror}.") from None
         return path

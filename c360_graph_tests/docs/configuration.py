@@ -79,6 +79,7 @@ def _kind(field: FieldInfo) -> str:
     names = {
         str: "text",
         int: "number",
+        float: "number",
         bool: "`true` or `false`",
         Path: "path",
         SecretStr: "secret",

@@ -11,6 +11,7 @@ _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
 _LINK = re.compile(r"!?\[[^\]\n]*\]\((?P<target>[^)\s]+)\)")
+_HERE_DOCUMENT = re.compile(r"<<'(\w+)'$")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _NO_ANCHOR = re.compile(r"[^\w\- ]")
 
@@ -32,7 +33,8 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A line after `$ ` with those it goes on in, and the output that the document shows for it."""
+    """A line after `$ ` with those it goes on in (behind a backslash, or for `<<'END'` to that word), and
+    the output that the document shows for it."""
 
     line: int
     text: str
@@ -64,6 +66,8 @@ def commands(block: Block) -> Iterator[Command]:
         raise ValueError(f"line {block.line}: a console block begins with `$ ` and a command")
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         last = next(n for n in range(start, end) if not lines[n].endswith("\\"))
+        if document := _HERE_DOCUMENT.search(lines[last]):
+            last = lines.index(document[1], last)
         yield Command(
             line=block.line + 1 + start,
             text="\n".join(lines[start : last + 1]).removeprefix("$ "),

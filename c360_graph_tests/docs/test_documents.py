@@ -14,6 +14,7 @@ from c360_graph_tests.docs.running import RUN, first_missing, run_document
 
 NOT_RUN = {
     ("CONTRIBUTING.md", "they run these pages, or the tests beside them"),
+    ("CONTRIBUTING.md", "takes an hour or more"),
     ("docs/operations.md", "needs a Docker engine"),
 }
 """Every block that is not run, with its reason. It gets longer only where there is no other way."""
@@ -95,6 +96,12 @@ def test_a_command_that_serves_is_interrupted_once_it_says_so(tmp_path: Path) ->
 def test_a_statement_without_a_server_fails(tmp_path: Path) -> None:
     ((what, reason),) = run(tmp_path, "```sql on=etl_control_db\nSELECT 1\n```\n")
     assert (what, reason.partition(":")[0]) == ("failed", "no server is up")
+
+
+def test_a_command_with_lines_for_a_file_is_read_to_their_end(tmp_path: Path) -> None:
+    text = "```console\n$ cat > file <<'END'\none\n\n$two\nEND\n$ cat file\n$two\n```\n"
+    assert run(tmp_path, text) == [("passed", ""), ("passed", "")]
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "one\n\n$two\n"
 
 
 def test_a_block_in_a_list_and_a_command_over_lines_are_read_whole() -> None:

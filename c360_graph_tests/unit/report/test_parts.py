@@ -11,7 +11,7 @@ from c360_graph.answers import Answer, Refused
 from c360_graph.questions import ChartFact, HeadlineFact, Question
 from c360_graph.report.charts import Chart, chart_of
 from c360_graph.report.customer_360 import customer_360_page
-from c360_graph.report.files import LATEST, ReportStore
+from c360_graph.report.files import ReportStore
 from c360_graph.report.page import Headline, Page, render
 from c360_graph.report.pictures import MOST_EDGES, Edge, Node, picture_of
 
@@ -115,7 +115,7 @@ def test_old_reports_go_and_so_do_those_of_other_rules(tmp_path: Path) -> None:
     assert store.prune(keep=3, rules="now") == 2
     assert not other.exists()
     assert [path.exists() for path in written] == [False, True, True, True]
-    assert (store.folder / LATEST).resolve() == written[-1]
+    assert (store.latest).resolve() == written[-1]
     assert {stat.S_IMODE(path.stat().st_mode) for path in store.folder.iterdir()} == {0o600}
 
 
