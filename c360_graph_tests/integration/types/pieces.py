@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from c360_graph.control_db import Credentials
 from c360_graph.cypher.script import TableExtract, header_for, write_script
 from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, SourceRow
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.tables import describe
-from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import LoadResult, load_into_empty
 from c360_graph.sandbox.cypher_shell import cypher_shell_command
 from c360_graph.sandbox.process import Process
@@ -69,15 +68,7 @@ class SourceDatabase:
     @contextmanager
     def snapshot(self) -> Iterator[SourceSnapshot]:
         """One snapshot of it, with the hash key set."""
-        postgres = self.servers.postgres
-        credentials = Credentials(
-            host=postgres.host,
-            port=postgres.port,
-            database=self.database,
-            user=postgres.user,
-            password=postgres.password,
-        )
-        with open_snapshot(self.row, credentials) as snapshot:
+        with open_snapshot(self.row, self.servers.credentials(self.database)) as snapshot:
             snapshot.set_hash_pads(hash_pads(HASH_KEY))
             yield snapshot
 
@@ -176,15 +167,3 @@ def load_by_cypher_shell(servers: TestServers, script: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2_000:]
-
-
-@contextmanager
-def connected(servers: TestServers) -> Iterator[Graph]:
-    """The target for longer than one test."""
-    with open_graph(
-        uri=servers.neo4j_uri,
-        username=servers.neo4j_username,
-        password=servers.neo4j_password,
-        database="neo4j",
-    ) as graph:
-        yield graph
