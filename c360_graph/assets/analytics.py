@@ -98,7 +98,7 @@ def _materialized(
         return
     yield dg.MaterializeResult(
         asset_key=key,
-        metadata=answer_facts(reply),
+        metadata=answer_facts(reply, preview_rows=load_settings().c360_preview_rows),
         check_results=[
             dg.AssetCheckResult(
                 check_name=HAS_ROWS,
