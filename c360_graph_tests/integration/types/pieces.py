@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,9 +16,6 @@ from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.tables import describe
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import LoadResult, load_into_empty
-from c360_graph.sandbox.cypher_shell import cypher_shell_command
-from c360_graph.sandbox.process import Process
-from c360_graph.sandbox.state import Neo4jServer
 from c360_graph.source_db.hash_pads import hash_pads
 from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
 from c360_graph_tests.conftest import TestServers
@@ -145,25 +140,3 @@ def rule(table: str, column: str, treatment: str) -> ExclusionRow:
 def load(graph: Graph, script: Path) -> LoadResult:
     """Load by the project's own loader."""
     return load_into_empty(graph, script)
-
-
-def load_by_cypher_shell(servers: TestServers, script: Path) -> None:
-    """Run the script as it is by the real cypher-shell."""
-    server = Neo4jServer(
-        process=Process(pid=0, started=0.0),
-        port=0,
-        password=servers.neo4j_password,
-        home=script.parent,
-        line=servers.neo4j_line,
-        heap_mb=0,
-    )
-    command = cypher_shell_command(server=server)
-    command[command.index("-a") + 1] = servers.neo4j_uri
-    done = subprocess.run(
-        [*command, "--fail-fast", "--format", "plain", "--file", str(script)],
-        env=os.environ | {"NEO4J_PASSWORD": servers.neo4j_password},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2_000:]

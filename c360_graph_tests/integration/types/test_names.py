@@ -9,10 +9,10 @@ from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph_tests.conftest import TestServers
+from c360_graph_tests.integration.cypher_shell import load_by_cypher_shell
 from c360_graph_tests.integration.types.pieces import (
     SourceDatabase,
     load,
-    load_by_cypher_shell,
 )
 
 # fmt: off
