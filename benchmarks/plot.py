@@ -27,7 +27,7 @@ def draw(measurements: list[Measurement], folder: Path) -> None:
         for m in measurements
     ]
     chart = (
-        alt.Chart(alt.Data(values=points))
+        alt.Chart(alt.InlineData(values=points))
         .mark_line(point=True)
         .encode(
             x=alt.X(_SIZE, type="quantitative", scale=alt.Scale(type="log")),
