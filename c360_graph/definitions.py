@@ -28,6 +28,7 @@ from c360_graph.checks.mapping import mapping_checks
 from c360_graph.checks.relationships import graph_checks
 from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
+from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping_state import MappingState, read_mapping_state
 from c360_graph.phases.graph_parts import rules_fingerprint
@@ -76,20 +77,7 @@ def build_definitions(
     problems = (*refused, *state.warnings, *asked.problems)
     _refuse_or_warn(mapping, problems, settings)
     return dg.Definitions(
-        assets=[
-            *(
-                source_table_asset(
-                    table=table,
-                    rows=state.rows,
-                    relationships=mapping.relationships,
-                    settings=settings,
-                )
-                for table in mapping.tables
-            ),
-            cypher_script_asset(mapping=mapping, rows=state.rows, settings=settings),
-            neo4j_graph_asset(mapping=mapping, rows=state.rows, settings=settings),
-            analytics_assets(asked=asked, rules=rules_fingerprint(state.rows)),
-        ],
+        assets=_assets(mapping, state.rows, asked, settings),
         asset_checks=[
             mapping_checks(mapping=mapping, catalogs=state.catalogs, warnings=state.warnings),
             graph_checks(mapping=mapping, rows=state.rows),
@@ -107,6 +95,22 @@ def build_definitions(
         resources={"postgres": PostgresResource(), "neo4j": Neo4jResource()},
         executor=audited_executor(settings.c360_executor),
     )
+
+
+def _assets(
+    mapping: GraphMapping, rows: ControlRows, asked: QuestionSet, settings: Settings
+) -> list[dg.AssetsDefinition]:
+    return [
+        *(
+            source_table_asset(
+                table=table, rows=rows, relationships=mapping.relationships, settings=settings
+            )
+            for table in mapping.tables
+        ),
+        cypher_script_asset(mapping=mapping, rows=rows, settings=settings),
+        neo4j_graph_asset(mapping=mapping, rows=rows, settings=settings),
+        analytics_assets(asked=asked, rules=rules_fingerprint(rows)),
+    ]
 
 
 def _refuse_or_warn(mapping: GraphMapping, problems: tuple[str, ...], settings: Settings) -> None:

@@ -59,7 +59,7 @@ class Settings(BaseSettings):
         ge=0,
         le=50,
         description=(
-            "Rows of each extract that its asset shows; Dagster keeps them in its event log, however"
+            "Rows of each extract that its asset shows, beside the first 20 of each answer; Dagster keeps them in its event log, however"
             " the rules change later. 0 keeps row values out of Dagster's storage."
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -48,6 +48,25 @@ class TestServers:
             "NEO4J_PASSWORD": self.neo4j_password,
         }
 
+    def credentials(self, database: str) -> Credentials:
+        """The superuser's, for a database of the PostgreSQL server."""
+        return Credentials(
+            host=self.postgres.host,
+            port=self.postgres.port,
+            database=database,
+            user=self.postgres.user,
+            password=self.postgres.password,
+        )
+
+    def open_graph(self, uri: str | None = None) -> AbstractContextManager[Graph]:
+        """The target, by another way to it where a URI is given."""
+        return open_graph(
+            uri=uri or self.neo4j_uri,
+            username=self.neo4j_username,
+            password=self.neo4j_password,
+            database="neo4j",
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
@@ -68,16 +87,7 @@ class Project:
     @property
     def control(self) -> ControlDatabase:
         """The control database as the project sees it."""
-        postgres = self.servers.postgres
-        return ControlDatabase(
-            Credentials(
-                host=postgres.host,
-                port=postgres.port,
-                database=self.control_db,
-                user=postgres.user,
-                password=postgres.password,
-            )
-        )
+        return ControlDatabase(self.servers.credentials(self.control_db))
 
 
 @pytest.fixture(scope="session")
@@ -112,12 +122,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
 @contextmanager
 def nothing_of_others(servers: TestServers) -> Iterator[None]:
     """The tests empty the graph: make sure it holds no more than a sample's, and leave it empty."""
-    with open_graph(
-        uri=servers.neo4j_uri,
-        username=servers.neo4j_username,
-        password=servers.neo4j_password,
-        database="neo4j",
-    ) as graph:
+    with servers.open_graph() as graph:
         foreign = sorted(set(graph_counts(graph)[0]) - LABELS)
     if foreign:
         pytest.exit(
@@ -126,24 +131,14 @@ def nothing_of_others(servers: TestServers) -> Iterator[None]:
             returncode=1,
         )
     yield
-    with open_graph(
-        uri=servers.neo4j_uri,
-        username=servers.neo4j_username,
-        password=servers.neo4j_password,
-        database="neo4j",
-    ) as graph:
+    with servers.open_graph() as graph:
         empty(graph)
 
 
 @pytest.fixture
 def graph(servers: TestServers) -> Iterator[Graph]:
     """The target, empty: Community has one database, so what a test leaves is removed before the next."""
-    with open_graph(
-        uri=servers.neo4j_uri,
-        username=servers.neo4j_username,
-        password=servers.neo4j_password,
-        database="neo4j",
-    ) as opened:
+    with servers.open_graph() as opened:
         empty(opened)
         yield opened
 

@@ -51,14 +51,8 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
             REPORT_KEY: _report_out(),
         },
         deps=[GRAPH_KEY],
-        internal_asset_deps={
-            **{_output(name): {dg.AssetKey(GRAPH_KEY)} for name in keys},
-            REPORT_KEY: {dg.AssetKey(GRAPH_KEY), *keys.values()},
-        },
-        check_specs=[
-            dg.AssetCheckSpec(HAS_ROWS, asset=key, description="The answer has rows.")
-            for key in keys.values()
-        ],
+        internal_asset_deps=_dependencies(keys),
+        check_specs=[_has_rows(key) for key in keys.values()],
         can_subset=True,
     )
     def answers(
@@ -67,8 +61,8 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
         selected = context.selected_asset_keys
         has_report = dg.AssetKey(REPORT_KEY) in selected
         with failing_clearly(), neo4j.graph() as graph:
-            questions = [q for q in asked.questions if has_report or keys[q.name] in selected]
-            replies = _ask(graph, questions, config)
+            wanted = [q for q in asked.questions if has_report or keys[q.name] in selected]
+            replies = _ask(graph, wanted, config)
             pictures = _ask(graph, asked.pictures if has_report else (), config)
             counts = graph_counts(graph)
         for reply in replies:
@@ -98,7 +92,7 @@ def _materialized(
         return
     yield dg.MaterializeResult(
         asset_key=key,
-        metadata=answer_facts(reply),
+        metadata=answer_facts(reply, preview_rows=load_settings().c360_preview_rows),
         check_results=[
             dg.AssetCheckResult(
                 check_name=HAS_ROWS,
@@ -173,6 +167,15 @@ def _answer_out(question: Question, key: dg.AssetKey) -> dg.AssetOut:
         ),
         code_version=sha256(question.statement.encode()).hexdigest()[:12],
     )
+
+
+def _dependencies(keys: Mapping[str, dg.AssetKey]) -> dict[str, set[dg.AssetKey]]:
+    graph = dg.AssetKey(GRAPH_KEY)
+    return {**{_output(name): {graph} for name in keys}, REPORT_KEY: {graph, *keys.values()}}
+
+
+def _has_rows(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(HAS_ROWS, asset=key, description="The answer has rows.")
 
 
 def _report_out() -> dg.AssetOut:

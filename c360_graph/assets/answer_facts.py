@@ -12,13 +12,15 @@ MOST_ROWS = 20
 """Rows of an answer in its metadata."""
 
 
-def answer_facts(answer: Answer) -> dict[str, Any]:
-    """Metadata of an answer."""
-    return {
+def answer_facts(answer: Answer, *, preview_rows: int) -> dict[str, Any]:
+    """Metadata of an answer; without its rows where `preview_rows` is 0."""
+    facts: dict[str, Any] = {
         "title": answer.question.title,
         "dagster/row_count": answer.row_count,
-        "answer": dg.MetadataValue.md(answer_table(answer)),
     }
+    if preview_rows:
+        facts["answer"] = dg.MetadataValue.md(answer_table(answer))
+    return facts
 
 
 def answer_table(answer: Answer) -> str:

@@ -13,7 +13,7 @@ from c360_graph.assets.source_table import operation_name
 from c360_graph.assets.versions import graph_version
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
-from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.phases.graph_parts import gather_parts
 from c360_graph.phases.scripting import prune_scripts, write_graph_script
 from c360_graph.resources import PostgresResource
@@ -22,6 +22,10 @@ from c360_graph.settings import Settings, load_settings
 
 KEY = "cypher_script"
 GROUP = "graph"
+_DESCRIPTION = (
+    "One Cypher script that builds the whole graph in an empty database: constraints, nodes of every"
+    " source, then relationships. cypher-shell runs it as it is.\n\n"
+)
 
 
 class CypherScriptConfig(dg.Config):
@@ -44,19 +48,10 @@ def cypher_script_asset(
     @dg.asset(
         key=KEY,
         # As inputs with names of our own: those that Dagster makes of the keys allow few letters.
-        ins={
-            operation_name(table.asset_key): dg.AssetIn(
-                key=list(table.asset_key), dagster_type=dg.Nothing
-            )
-            for table in mapping.tables
-        },
+        ins={operation_name(table.asset_key): _extract_in(table) for table in mapping.tables},
         group_name=GROUP,
         kinds={"cypher"},
-        description=(
-            "One Cypher script that builds the whole graph in an empty database: constraints, nodes"
-            " of every source, then relationships. cypher-shell runs it as it is.\n\n"
-            + graph_description(mapping)
-        ),
+        description=_DESCRIPTION + graph_description(mapping),
         code_version=graph_version(mapping),
         automation_condition=dg.AutomationCondition.eager(),
         freshness_policy=freshness_policy(settings),
@@ -76,9 +71,7 @@ def cypher_script_asset(
                 folder=Path(config.output_folder or now.c360_data_dir / "scripts"),
                 log_id=log_id,
                 run_log=run_log,
-                compressed=(
-                    settings.c360_compress_scripts if config.compress is None else config.compress
-                ),
+                compressed=_compressed(config, settings),
             )
             for refusal in parts.refusals:
                 context.log.error(f"Left out of the script: {refusal}")
@@ -86,3 +79,11 @@ def cypher_script_asset(
         return dg.MaterializeResult(metadata=script_facts(written, log_id=log_id))
 
     return cypher_script
+
+
+def _extract_in(table: TableMapping) -> dg.AssetIn:
+    return dg.AssetIn(key=list(table.asset_key), dagster_type=dg.Nothing)
+
+
+def _compressed(config: CypherScriptConfig, settings: Settings) -> bool:
+    return settings.c360_compress_scripts if config.compress is None else config.compress

@@ -1,5 +1,6 @@
 """The asset `neo4j_graph`: the graph in the target, loaded from the script or reconciled."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -13,9 +14,11 @@ from c360_graph.assets.facts import Metadata, load_facts, reconcile_facts
 from c360_graph.assets.failures import failing_clearly
 from c360_graph.assets.policies import NEO4J_POOL, freshness_policy
 from c360_graph.assets.versions import graph_version
+from c360_graph.control_db import ControlDatabase
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.phases.graph_parts import gather_parts, kept_from_refused
 from c360_graph.phases.loading import Target, load_registered_script, reconcile_graph
 from c360_graph.phases.scripting import script_to_load
@@ -24,6 +27,7 @@ from c360_graph.run_log import RunLog
 from c360_graph.settings import Settings, load_settings
 
 KEY = "neo4j_graph"
+_DESCRIPTION = "The graph in Neo4j, built from the newest script; one load at a time.\n\n"
 
 
 class Neo4jGraphConfig(dg.Config):
@@ -64,17 +68,14 @@ def neo4j_graph_asset(
     *, mapping: GraphMapping, rows: ControlRows, settings: Settings
 ) -> dg.AssetsDefinition:
     """The asset behind `cypher_script`."""
-    columns = graph_columns(mapping.tables, mapping.relationships)
+    columns = _column_facts(mapping)
 
     @dg.asset(
         key=KEY,
         deps=[SCRIPT_KEY],
         group_name=GROUP,
         kinds={"neo4j"},
-        description=(
-            "The graph in Neo4j, built from the newest script; one load at a time.\n\n"
-            + graph_description(mapping)
-        ),
+        description=_DESCRIPTION + graph_description(mapping),
         code_version=graph_version(mapping),
         automation_condition=dg.AutomationCondition.eager(),
         freshness_policy=freshness_policy(settings),
@@ -92,48 +93,75 @@ def neo4j_graph_asset(
         ):
             control = postgres.control_database()
             log_id = RunLog(control).open_run(context.run.run_id)
-            target = Target(
-                graph=graph,
-                control=control,
-                sessions=load_settings().c360_load_sessions,
-                lock_wait_seconds=config.lock_wait_seconds,
-                report=lambda progress: context.log.info(str(progress)),
-                warn=context.log.warning,
-            )
+            target = _target(context, config, graph, control)
             if config.clear_database:
-                facts = _load(context, target, log_id)
+                facts = _load(context, target, mapping, log_id)
             else:
-                facts = _reconcile(context, target, log_id, config)
-        return dg.MaterializeResult(
-            metadata={
-                **facts,
-                "dagster/column_schema": graph_schema(columns),
-                "dagster/column_lineage": lineage_to_asset(columns, SCRIPT_KEY),
-            }
-        )
-
-    def _load(context: dg.AssetExecutionContext, target: Target, log_id: int) -> Metadata:
-        path = script_to_load(RunLog(target.control), log_id=log_id)
-        context.log.info(f"Loading {path.name} into {target.graph.place}")
-        return load_facts(
-            load_registered_script(target, path, clear=True), mapping.relationships, log_id=log_id
-        )
-
-    def _reconcile(
-        context: dg.AssetExecutionContext, target: Target, log_id: int, config: Neo4jGraphConfig
-    ) -> Metadata:
-        context.log.info(f"Bringing {target.graph.place} to the state of the extracts")
-        store = ExtractStore(load_settings().c360_data_dir)
-        parts = gather_parts(mapping=mapping, rows=rows, store=store)
-        reconciled = reconcile_graph(
-            target,
-            parts,
-            kept=kept_from_refused(rows, (*mapping.refusals, *parts.refusals)),
-            max_removed_share=config.max_removed_share,
-            created=datetime.now(UTC).isoformat(),
-            log_id=log_id,
-            former=None if config.full_comparison else store,
-        )
-        return reconcile_facts(reconciled, parts.relationships, log_id=log_id)
+                facts = _reconcile(context, target, _Mapped(mapping, rows), config, log_id)
+        return dg.MaterializeResult(metadata={**facts, **columns})
 
     return neo4j_graph
+
+
+def _column_facts(mapping: GraphMapping) -> Metadata:
+    columns = graph_columns(mapping.tables, mapping.relationships)
+    return {
+        "dagster/column_schema": graph_schema(columns),
+        "dagster/column_lineage": lineage_to_asset(columns, SCRIPT_KEY),
+    }
+
+
+@dataclass(frozen=True)
+class _Mapped:
+    """What is mapped, and the control rows that say so."""
+
+    mapping: GraphMapping
+    rows: ControlRows
+
+
+def _target(
+    context: dg.AssetExecutionContext,
+    config: Neo4jGraphConfig,
+    graph: Graph,
+    control: ControlDatabase,
+) -> Target:
+    return Target(
+        graph=graph,
+        control=control,
+        sessions=load_settings().c360_load_sessions,
+        lock_wait_seconds=config.lock_wait_seconds,
+        report=lambda progress: context.log.info(str(progress)),
+        warn=context.log.warning,
+    )
+
+
+def _load(
+    context: dg.AssetExecutionContext, target: Target, mapping: GraphMapping, log_id: int
+) -> Metadata:
+    path = script_to_load(RunLog(target.control), log_id=log_id)
+    context.log.info(f"Loading {path.name} into {target.graph.place}")
+    loaded = load_registered_script(target, path, clear=True)
+    return load_facts(loaded, mapping.relationships, log_id=log_id)
+
+
+def _reconcile(
+    context: dg.AssetExecutionContext,
+    target: Target,
+    mapped: _Mapped,
+    config: Neo4jGraphConfig,
+    log_id: int,
+) -> Metadata:
+    context.log.info(f"Bringing {target.graph.place} to the state of the extracts")
+    store = ExtractStore(load_settings().c360_data_dir)
+    parts = gather_parts(mapping=mapped.mapping, rows=mapped.rows, store=store)
+    refused = (*mapped.mapping.refusals, *parts.refusals)
+    reconciled = reconcile_graph(
+        target,
+        parts,
+        kept=kept_from_refused(mapped.rows, refused),
+        max_removed_share=config.max_removed_share,
+        created=datetime.now(UTC).isoformat(),
+        log_id=log_id,
+        former=None if config.full_comparison else store,
+    )
+    return reconcile_facts(reconciled, parts.relationships, log_id=log_id)

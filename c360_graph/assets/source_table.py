@@ -33,32 +33,12 @@ def source_table_asset(
 
     Its name as an operation is made safe, since tables may be named in any letters.
     """
-    ownership = ownership_of(table, rows)
-    group = group_name(table.source.source_name)
 
     @dg.multi_asset(
         name=operation_name(table.asset_key),
         # Named, as Dagster would make a name of the key, which may hold any letters.
-        outs={
-            operation_name(table.asset_key): dg.AssetOut(
-                key=list(table.asset_key),
-                dagster_type=dg.Nothing,
-                group_name=group,
-                kinds={"postgres"},
-                owners=ownership.owners,
-                tags=dict(ownership.tags),
-                description=table_description(table, relationships),
-                code_version=table_version(table),
-                freshness_policy=freshness_policy(settings),
-                metadata={
-                    "source": table.source.source_name,
-                    "label": table.node_label or "",
-                    "dagster/table_name": table_name(table),
-                    "dagster/column_schema": table_columns(table),
-                },
-            )
-        },
-        pool=source_pool(group),
+        outs={operation_name(table.asset_key): _extract_out(table, rows, relationships, settings)},
+        pool=source_pool(group_name(table.source.source_name)),
     )
     def extract(
         context: dg.AssetExecutionContext, postgres: PostgresResource
@@ -80,6 +60,32 @@ def source_table_asset(
         )
 
     return extract
+
+
+def _extract_out(
+    table: TableMapping,
+    rows: ControlRows,
+    relationships: tuple[RelationshipMapping, ...],
+    settings: Settings,
+) -> dg.AssetOut:
+    ownership = ownership_of(table, rows)
+    return dg.AssetOut(
+        key=list(table.asset_key),
+        dagster_type=dg.Nothing,
+        group_name=group_name(table.source.source_name),
+        kinds={"postgres"},
+        owners=ownership.owners,
+        tags=dict(ownership.tags),
+        description=table_description(table, relationships),
+        code_version=table_version(table),
+        freshness_policy=freshness_policy(settings),
+        metadata={
+            "source": table.source.source_name,
+            "label": table.node_label or "",
+            "dagster/table_name": table_name(table),
+            "dagster/column_schema": table_columns(table),
+        },
+    )
 
 
 def operation_name(asset_key: tuple[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -39,34 +39,24 @@ def control_rows(
     all_sources = list(sources)
     all_labels = list(labels)
     resting = [row for row in all_sources if not reader.is_on("source_databases", row)]
+    running = [row for row in all_sources if row not in resting]
     resting_ids = {row.get("source_id") for row in resting}
-    active = [
-        row
-        for row in all_labels
-        if reader.is_on("node_label_mappings", row) and row.get("source_id") not in resting_ids
-    ]
+    labels_on = reader.on("node_label_mappings", all_labels)
+    active = [row for row in labels_on if row.get("source_id") not in resting_ids]
     kept = {row.get("node_label") for row in active}
     unmapped = {str(row.get("node_label")) for row in all_labels if row.get("node_label")} - kept
     return ControlRows(
-        sources=reader.read(
-            SourceRow,
-            "source_databases",
-            (_source(row) for row in all_sources if row not in resting),
-        ),
+        sources=reader.read(SourceRow, "source_databases", map(_source, running)),
         exclusions=reader.read(
             ExclusionRow,
             "field_exclusion_rules",
-            (_exclusion(row) for row in exclusions if reader.is_on("field_exclusion_rules", row)),
+            map(_exclusion, reader.on("field_exclusion_rules", exclusions)),
         ),
-        labels=reader.read(
-            NodeLabelRow,
-            "node_label_mappings",
-            ({"source_id": None, **row} | _described(row) for row in active),
-        ),
+        labels=reader.read(NodeLabelRow, "node_label_mappings", map(_label, active)),
         relationships=reader.read(
             RelationshipRow,
             "relationship_mappings",
-            (row for row in relationships if reader.is_on("relationship_mappings", row)),
+            reader.on("relationship_mappings", relationships),
         ),
         inactive_labels=tuple(sorted(unmapped)),
         inactive_sources=tuple(sorted(str(row.get("source_name")) for row in resting)),
@@ -102,6 +92,10 @@ class _Reader:
             self._refuse(table, row, f"{column} is neither true nor false; set it to one of them")
             return False
 
+    def on(self, table: str, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows that apply."""
+        return (row for row in rows if self.is_on(table, row))
+
     def read(self, kind: type[_Kind], table: str, rows: Iterable[Row]) -> tuple[_Kind, ...]:
         """The rows that are of the right kind."""
         found: list[_Kind] = []
@@ -129,6 +123,10 @@ class _Reader:
 def _source(row: Row) -> dict[Any, Any]:
     values = {name: value for name, value in row.items() if name != "db_password"}
     return values | {"db_schema": row.get("db_schema") or "public"} | _described(row)
+
+
+def _label(row: Row) -> dict[Any, Any]:
+    return {"source_id": None, **row} | _described(row)
 
 
 def _described(row: Row) -> dict[Any, Any]:

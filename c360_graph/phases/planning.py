@@ -23,7 +23,6 @@ from c360_graph.source_db.partners import PartnerSampling
 from c360_graph.source_db.row_estimates import row_estimate
 from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
 
-STATEMENT_SECONDS = 10
 """No query of a plan runs longer on a source."""
 
 OpenGraph = Callable[[], AbstractContextManager[Graph]]
@@ -123,9 +122,7 @@ def _snapshots(
 
 def _open(control: ControlDatabase, source: SourceRow, stack: ExitStack) -> SourceSnapshot:
     credentials = control.source_credentials(source)
-    snapshot = stack.enter_context(open_snapshot(source, credentials))
-    snapshot.limit_statements(STATEMENT_SECONDS)
-    return snapshot
+    return stack.enter_context(open_snapshot(source, credentials))
 
 
 def _estimate(

@@ -82,7 +82,8 @@ class Proposal(Frozen):
 
 
 def _data(proposed: Proposed[Any]) -> dict[str, Any]:
+    # Ids are given by the database; owner and tags are for whoever knows them.
     values: dict[str, Any] = proposed.row.model_dump(
-        exclude={"mapping_id", "relationship_id", "rule_id"}
+        exclude={"mapping_id", "relationship_id", "rule_id", "owner", "tags"}
     )
     return {"source_name": proposed.source_name, **values, "why": proposed.why}

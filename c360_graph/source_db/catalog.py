@@ -146,21 +146,23 @@ def read_catalog(
         table_names=tuple(table.name for table in tables),
         mappable_names=tuple(table.name for table in tables if not table.is_partition),
         tables=tuple(
-            CatalogTable(
-                schema_name=source.db_schema,
-                table_name=table.name,
-                kind=table.kind,
-                columns=tuple(columns_of[table.oid]),
-                primary_key=next(
-                    (_names(k) for k in keys if k.table_oid == table.oid and k.is_primary), ()
-                ),
-                unique_keys=tuple(
-                    _names(k) for k in keys if k.table_oid == table.oid and not k.is_primary
-                ),
-                estimated_rows=table.estimate,
-            )
-            for table in wanted
+            _table(source.db_schema, table, columns_of[table.oid], keys) for table in wanted
         ),
+    )
+
+
+def _table(
+    schema_name: str, table: Any, columns: list[CatalogColumn], keys: list[Any]
+) -> CatalogTable:
+    own = [key for key in keys if key.table_oid == table.oid]
+    return CatalogTable(
+        schema_name=schema_name,
+        table_name=table.name,
+        kind=table.kind,
+        columns=tuple(columns),
+        primary_key=next((_names(key) for key in own if key.is_primary), ()),
+        unique_keys=tuple(_names(key) for key in own if not key.is_primary),
+        estimated_rows=table.estimate,
     )
 
 

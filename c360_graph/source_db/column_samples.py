@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
+from typing import Any
 
+from c360_graph.errors import SourceError, SourceUnavailableError
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.property_types import sql_literal
 from c360_graph.proposal.overlaps import Candidate, Overlap
@@ -32,9 +34,7 @@ def sample_columns(
     if not columns:
         return {}
     texts = ", ".join(f"left(t.{quoted(c)}::text, {_LONGEST_TEXT})" for c in columns)
-    rows = snapshot.fetch_within(
-        f"SELECT {texts} FROM ({_some_rows(table, SAMPLED_ROWS)}) AS t", MOST_SECONDS
-    )
+    rows = _ask(snapshot, f"SELECT {texts} FROM ({_some_rows(table, SAMPLED_ROWS)}) AS t")
     if rows is None:
         return None
     return {
@@ -63,10 +63,10 @@ def measure_overlap(
     snapshot, table = referred
     # The table has a name of our choosing: its own could be the one that stands for the values.
     there = f"SELECT FROM {_from(table)} AS t WHERE {comparison.of(candidate.key.column)}"
-    rows = snapshot.fetch_within(
+    rows = _ask(
+        snapshot,
         "SELECT count(*) FROM unnest(%s::text[]) AS sampled (value)"
         + f" WHERE EXISTS ({there} = {comparison.cast})".replace("%", "%%"),
-        MOST_SECONDS,
         values,
     )
     found = None if rows is None else int(rows[0][0])
@@ -103,13 +103,25 @@ def _values(
     referring: tuple[SourceSnapshot, CatalogTable], column: str, comparison: _Comparison
 ) -> list[str] | None:
     snapshot, table = referring
-    rows = snapshot.fetch_within(
+    rows = _ask(
+        snapshot,
         f"SELECT DISTINCT ({comparison.of(column)})::text"
         f" FROM ({_some_rows(table, ROWS_TO_DRAW_FROM)}) AS t"
         f" WHERE t.{quoted(column)} IS NOT NULL LIMIT {SAMPLED_VALUES}",
-        MOST_SECONDS,
     )
     return None if rows is None else [row[0] for row in rows]
+
+
+def _ask(
+    snapshot: SourceSnapshot, statement: str, *parameters: Any
+) -> list[tuple[Any, ...]] | None:
+    """All rows, None where the source refuses the statement or takes long; one that left is an error."""
+    try:
+        return snapshot.ask(statement, *parameters, seconds=MOST_SECONDS)
+    except SourceUnavailableError:
+        raise
+    except SourceError:
+        return None
 
 
 def _some_rows(table: CatalogTable, rows: int) -> str:

@@ -19,6 +19,8 @@ from c360_graph.source_db.copy_query import RowLoss, copy_rows, count_losses, fi
 from c360_graph.source_db.hash_pads import HashPads
 
 ROWS_BETWEEN_REPORTS = 5_000
+ASKED_SECONDS = 10
+"""For a statement whose answer can be done without; one that takes longer is given up."""
 
 # PostgreSQL's SQLSTATEs: a lost connection, a shutdown, a start, too many connections, a read on a
 # standby that the primary's changes cut short.
@@ -68,30 +70,6 @@ class SourceSnapshot:
         """All rows of a statement; of few rows only."""
         return self._connection.execute(statement).fetchall()
 
-    def fetch_within(
-        self, statement: str, seconds: int, values: list[str] | None = None
-    ) -> list[tuple[Any, ...]] | None:
-        """All rows of a statement, None where the source refuses it or takes longer; the snapshot goes on.
-
-        Args:
-            statement: with `values` it has the one parameter `%s`, and any other `%` doubled.
-            seconds: how long it may take.
-            values: the parameter, an array of text.
-        """
-        try:
-            with self._connection.transaction():
-                self._connection.execute(f"SET LOCAL statement_timeout = {1000 * seconds}")
-                params = None if values is None else (values,)
-                rows = self._connection.execute(statement.encode(), params).fetchall()
-                # A savepoint that is released keeps what was set since.
-                self._connection.execute("SET LOCAL statement_timeout = 0")
-                return rows
-        except psycopg.Error:
-            if self._connection.closed:
-                raise
-            # What the server says may repeat a value.
-            return None
-
     def set_hash_pads(self, pads: HashPads) -> None:
         """Give the `hash` treatment its key, as bound values that live as long as the transaction."""
         self._connection.execute(
@@ -120,23 +98,34 @@ class SourceSnapshot:
             )
         return found
 
-    def limit_statements(self, seconds: int) -> None:
-        """Let no further statement of this snapshot run longer."""
-        self._connection.execute(f"SET LOCAL statement_timeout = '{seconds}s'")
-
-    def ask(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    def ask(
+        self, statement: str, *parameters: Any, seconds: int = ASKED_SECONDS
+    ) -> list[tuple[Any, ...]]:
         """All rows of a statement that may fail: the snapshot can be used afterwards.
 
+        Args:
+            statement: has a `%s` for each of the parameters, and then any other `%` doubled.
+            parameters: what it is sent with.
+            seconds: how long it may take.
+
         Raises:
+            SourceUnavailableError: the source left.
             SourceError: it was refused or took too long. No value is in the message.
         """
         try:
             with self._connection.transaction():
-                return self._connection.execute(statement, parameters or None).fetchall()
+                self._connection.execute(f"SET LOCAL statement_timeout = '{seconds}s'")
+                rows = self._connection.execute(statement, parameters or None).fetchall()
+                # A savepoint that is released keeps what was set since.
+                self._connection.execute("SET LOCAL statement_timeout = 0")
+                return rows
         except psycopg.Error as error:
             # The server's own words may hold a value: a function of the source's may raise anything.
             kind = f"{type(error).__name__} (SQLSTATE {error.sqlstate})"
-            raise SourceError(f"source {self.source.source_name} refused: {kind}") from None
+            left = self._connection.closed
+            raise (SourceUnavailableError if left else SourceError)(
+                f"source {self.source.source_name} {'left' if left else 'refused'}: {kind}"
+            ) from None
 
     def copy(self, table: TableMapping, out: BinaryIO, report: Callable[[int], None]) -> CopiedRows:
         """Write the table's rows in COPY's text form.

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from c360_graph.cli import app
 from c360_graph.customer.lookup import hashed
 from c360_graph.definitions import defs
-from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph.neo4j_loader.graph import Graph
 from c360_graph_tests.conftest import Project, TestServers, empty, sample_project
 from c360_graph_tests.integration.runs import failure_messages, materialize_all
 
@@ -44,12 +44,7 @@ def loaded(
 ) -> Iterator[tuple[Project, Graph, dg.ExecuteInProcessResult]]:
     with (
         sample_project(servers, tmp_path_factory.mktemp("answers")) as project,
-        open_graph(
-            uri=servers.neo4j_uri,
-            username=servers.neo4j_username,
-            password=servers.neo4j_password,
-            database="neo4j",
-        ) as graph,
+        servers.open_graph() as graph,
     ):
         empty(graph)
         yield project, graph, materialize_all(run_config=AS_OF)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from c360_graph.answers import ask
-from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.questions import read_questions
 from c360_graph.sandbox.sample import SOURCES
 from c360_graph_tests.conftest import (
@@ -43,12 +43,7 @@ def loaded(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> It
     folder = tmp_path_factory.mktemp("questions")
     with (
         sample_project(servers, folder) as project,
-        open_graph(
-            uri=servers.neo4j_uri,
-            username=servers.neo4j_username,
-            password=servers.neo4j_password,
-            database="neo4j",
-        ) as graph,
+        servers.open_graph() as graph,
     ):
         empty(graph)
         assert materialize_all().success

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from c360_graph.neo4j_loader import attempts
-from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph.neo4j_loader.graph import Graph
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.proxy import FaultyProxy, faulty_proxy
 
@@ -29,10 +29,5 @@ def far_graph(
     """The same graph as `graph`, through the proxy; a load waits little before it tries again."""
     monkeypatch.setattr(attempts, "FIRST_WAIT", 0.1)
     logging.getLogger("neo4j").setLevel(logging.CRITICAL)
-    with open_graph(
-        uri=proxy.uri,
-        username=servers.neo4j_username,
-        password=servers.neo4j_password,
-        database="neo4j",
-    ) as opened:
+    with servers.open_graph(proxy.uri) as opened:
         yield opened

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from c360_graph import load_lock as locking
-from c360_graph.control_db import ControlDatabase, Credentials
+from c360_graph.control_db import ControlDatabase
 from c360_graph.errors import LoadLockedError
 from c360_graph.load_lock import load_lock
 from c360_graph.neo4j_loader import guard
@@ -25,16 +25,7 @@ END_SESSIONS = (
 
 @pytest.fixture
 def control(servers: TestServers, scratch_db: str) -> ControlDatabase:
-    postgres = servers.postgres
-    return ControlDatabase(
-        Credentials(
-            host=postgres.host,
-            port=postgres.port,
-            database=scratch_db,
-            user=postgres.user,
-            password=postgres.password,
-        )
-    )
+    return ControlDatabase(servers.credentials(scratch_db))
 
 
 def test_a_second_load_fails_at_once_where_it_must_not_wait(control: ControlDatabase) -> None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
+from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import load_into_empty
-from c360_graph.sandbox.cypher_shell import cypher_shell_command
-from c360_graph.sandbox.process import Process
-from c360_graph.sandbox.state import Neo4jServer
 from c360_graph_tests.conftest import TestServers, empty
+from c360_graph_tests.integration.cypher_shell import load_by_cypher_shell
 from c360_graph_tests.integration.loader.scripts import (
     PATIENT,
     VISIT,
@@ -33,38 +29,25 @@ NASTY = (
 )  # fmt: skip
 """Values that some road might change."""
 
-Contents = tuple[list[dict[str, object]], list[dict[str, object]]]
+Contents = tuple[list[dict[str, object]], list[dict[str, object]], tuple[str, GraphManifest]]
 
 
 def contents(graph: Graph) -> Contents:
-    """All nodes and relationships with all their properties, in one order."""
+    """All nodes and relationships with all their properties, in one order, and the manifest.
+
+    How many there are is left out of the manifest: the loader counts, a script alone cannot.
+    """
     nodes = graph.rows(
-        "MATCH (n) RETURN labels(n) AS labels, properties(n) AS properties"
+        "MATCH (n) WHERE NOT n:_C360Load RETURN labels(n) AS labels, properties(n) AS properties"
         " ORDER BY labels, n.id, n.patient, n.note"
     )
     relationships = graph.rows(
         "MATCH (a)-[r]->(b) RETURN type(r) AS type, a.id AS id, b.note AS note ORDER BY type, id, note"
     )
-    return nodes, relationships
-
-
-def run_cypher_shell(servers: TestServers, script: Path) -> None:
-    server = Neo4jServer(
-        process=Process(pid=0, started=0),
-        port=urlsplit(servers.neo4j_uri).port or 7687,
-        password=servers.neo4j_password,
-        home=script.parent,
-        line=servers.neo4j_line,
-        heap_mb=0,
-    )
-    done = subprocess.run(
-        [*cypher_shell_command(server=server), "--fail-fast", "-f", str(script)],
-        env=os.environ | server.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    (own,) = graph.rows("MATCH (n:_C360Load) RETURN n.state AS state, n.content AS content")
+    manifest = GraphManifest.model_validate_json(own["content"])
+    uncounted = manifest.model_copy(update={"nodes": {}, "relationships": {}})
+    return nodes, relationships, (own["state"], uncounted)
 
 
 @pytest.mark.parametrize("road", ["bytes as they are", "decoded"])
@@ -82,7 +65,7 @@ def test_cypher_shell_and_this_loader_make_the_same_graph_of_any_value(
     load_into_empty(graph, script)
     ours = contents(graph)
     empty(graph)
-    run_cypher_shell(servers, script)
+    load_by_cypher_shell(servers, script)
     assert contents(graph) == ours
     held = graph.rows("MATCH (n:Patient) RETURN n.id AS id, n.name AS name ORDER BY id")
     assert [(row["id"], row["name"]) for row in held] == people

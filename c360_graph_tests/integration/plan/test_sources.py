@@ -8,8 +8,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from c360_graph.control_db import Credentials
-from c360_graph.errors import SourceError
+from c360_graph.errors import SourceError, SourceUnavailableError
 from c360_graph.mapping.control_rows import (
     ControlRows,
     NodeLabelRow,
@@ -30,12 +29,17 @@ def test_a_statement_that_takes_too_long_or_writes_is_ended_and_the_next_answers
     servers: TestServers, scratch_db: str
 ) -> None:
     with snapshot_of(servers, scratch_db) as snapshot:
-        snapshot.limit_statements(1)
         with pytest.raises(SourceError, match="shop_db refused: QueryCanceled"):
-            snapshot.ask("SELECT pg_sleep(30)")
+            snapshot.ask("SELECT pg_sleep(30)", seconds=1)
         with pytest.raises(SourceError, match="shop_db refused: ReadOnlySqlTransaction"):
             snapshot.ask("CREATE TABLE t (i int)")
+        with pytest.raises(SourceError, match="shop_db refused: DivisionByZero"):
+            snapshot.ask("SELECT 1 / 0")
         assert snapshot.ask("SELECT %s::int + 1", 1) == [(2,)]
+        assert snapshot.ask("SELECT '%'") == [("%",)]
+        assert snapshot.fetch("SHOW statement_timeout") == [("0",)]
+        with pytest.raises(SourceUnavailableError, match="shop_db left: AdminShutdown"):
+            snapshot.ask("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
 def test_rows_are_estimated_where_there_are_statistics_and_else_counted_up_to_a_bound(
@@ -116,13 +120,5 @@ def connect(servers: TestServers, database: str) -> psycopg.Connection:
 
 @contextmanager
 def snapshot_of(servers: TestServers, database: str) -> Iterator[SourceSnapshot]:
-    postgres = servers.postgres
-    credentials = Credentials(
-        host=postgres.host,
-        port=postgres.port,
-        database=database,
-        user=postgres.user,
-        password=postgres.password,
-    )
-    with open_snapshot(SOURCE, credentials) as snapshot:
+    with open_snapshot(SOURCE, servers.credentials(database)) as snapshot:
         yield snapshot

@@ -26,7 +26,7 @@ from c360_graph.phases.proposing import propose_rows
 from c360_graph.proposal.joins import Fact, edges_of, fact
 from c360_graph.proposal.sql_text import script
 from c360_graph.sandbox.sample import SOURCES, fill_database
-from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
+from c360_graph.source_db.snapshot import SourceSnapshot
 from c360_graph_tests.conftest import SQL_DIR, Project, TestServers, sample_project
 from c360_graph_tests.integration.runs import materialize_all
 from c360_graph_tests.integration.test_pipeline import NODES
@@ -176,15 +176,15 @@ def test_personal_values_are_compared_by_digests_and_leave_no_database(
     unmapped: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[str] = []
-    fetch = SourceSnapshot.fetch_within
+    ask = SourceSnapshot.ask
 
     def recording(
-        self: SourceSnapshot, statement: str, seconds: int, values: list[str] | None = None
-    ) -> list[tuple[Any, ...]] | None:
-        sent.extend(values or ())
-        return fetch(self, statement, seconds, values)
+        self: SourceSnapshot, statement: str, *parameters: list[str], seconds: int
+    ) -> list[tuple[Any, ...]]:
+        sent.extend(value for values in parameters for value in values)
+        return ask(self, statement, *parameters, seconds=seconds)
 
-    monkeypatch.setattr(SourceSnapshot, "fetch_within", recording)
+    monkeypatch.setattr(SourceSnapshot, "ask", recording)
     propose_rows(unmapped.control, "support_db")
     assert len(sent) == 19
     assert all(re.fullmatch("[0-9a-f]{64}", value) for value in sent)
@@ -276,18 +276,6 @@ def test_partitions_views_and_other_schemas_are_told_of_and_the_rest_is_honoured
     assert c360("map", "awkward", "--apply", "--yes").exit_code == 0
     assert c360("check").exit_code == 0
     assert len(mapping(awkward).relationships) == 6
-
-
-def test_a_statement_that_takes_too_long_is_given_up_and_the_snapshot_goes_on(
-    unmapped: Project,
-) -> None:
-    source = unmapped.control.read_rows().sources[0]
-    with open_snapshot(source, unmapped.control.source_credentials(source)) as snapshot:
-        assert snapshot.fetch_within("SELECT pg_sleep(20)", 1) is None
-        assert snapshot.fetch_within("SELECT 1 / 0", 1) is None
-        assert snapshot.fetch_within("SELECT '%'", 1) == [("%",)]
-        assert snapshot.fetch("SELECT count(*) FROM plans") == [(5,)]
-        assert snapshot.fetch("SHOW statement_timeout") == [("0",)]
 
 
 NAMES = st.text(

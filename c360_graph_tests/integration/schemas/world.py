@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 from neo4j.time import Date, DateTime
 
-from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph.sandbox.sample import fill_database
 from c360_graph_tests.conftest import SQL_DIR, TestServers, drop_databases, empty
@@ -82,7 +82,7 @@ def built(name: str, servers: TestServers, folder: Path, *, change: str = "") ->
     }
     try:
         _fill(servers, files, prefix=prefix, control_db=control_db)
-        with pytest.MonkeyPatch.context() as patch, _target(servers) as graph:
+        with pytest.MonkeyPatch.context() as patch, servers.open_graph() as graph:
             for variable in [v for v in os.environ if v.startswith(("C360_", "DAGSTER_"))]:
                 patch.delenv(variable)
             for variable, value in environment.items():
@@ -114,17 +114,6 @@ def _fill(servers: TestServers, files: Path, *, prefix: str, control_db: str) ->
     )
     with servers.postgres.connect(control_db) as connection:
         connection.execute("UPDATE source_databases SET db_name = %s || db_name", (prefix,))
-
-
-@contextmanager
-def _target(servers: TestServers) -> Iterator[Graph]:
-    with open_graph(
-        uri=servers.neo4j_uri,
-        username=servers.neo4j_username,
-        password=servers.neo4j_password,
-        database="neo4j",
-    ) as graph:
-        yield graph
 
 
 def _native(value: Any) -> Any:

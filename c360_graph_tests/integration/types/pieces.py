@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,17 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from c360_graph.control_db import Credentials
 from c360_graph.cypher.script import TableExtract, header_for, write_script
 from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, SourceRow
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.tables import describe
-from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import LoadResult, load_into_empty
-from c360_graph.sandbox.cypher_shell import cypher_shell_command
-from c360_graph.sandbox.process import Process
-from c360_graph.sandbox.state import Neo4jServer
 from c360_graph.source_db.hash_pads import hash_pads
 from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
 from c360_graph_tests.conftest import TestServers
@@ -69,15 +63,7 @@ class SourceDatabase:
     @contextmanager
     def snapshot(self) -> Iterator[SourceSnapshot]:
         """One snapshot of it, with the hash key set."""
-        postgres = self.servers.postgres
-        credentials = Credentials(
-            host=postgres.host,
-            port=postgres.port,
-            database=self.database,
-            user=postgres.user,
-            password=postgres.password,
-        )
-        with open_snapshot(self.row, credentials) as snapshot:
+        with open_snapshot(self.row, self.servers.credentials(self.database)) as snapshot:
             snapshot.set_hash_pads(hash_pads(HASH_KEY))
             yield snapshot
 
@@ -154,37 +140,3 @@ def rule(table: str, column: str, treatment: str) -> ExclusionRow:
 def load(graph: Graph, script: Path) -> LoadResult:
     """Load by the project's own loader."""
     return load_into_empty(graph, script)
-
-
-def load_by_cypher_shell(servers: TestServers, script: Path) -> None:
-    """Run the script as it is by the real cypher-shell."""
-    server = Neo4jServer(
-        process=Process(pid=0, started=0.0),
-        port=0,
-        password=servers.neo4j_password,
-        home=script.parent,
-        line=servers.neo4j_line,
-        heap_mb=0,
-    )
-    command = cypher_shell_command(server=server)
-    command[command.index("-a") + 1] = servers.neo4j_uri
-    done = subprocess.run(
-        [*command, "--fail-fast", "--format", "plain", "--file", str(script)],
-        env=os.environ | {"NEO4J_PASSWORD": servers.neo4j_password},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2_000:]
-
-
-@contextmanager
-def connected(servers: TestServers) -> Iterator[Graph]:
-    """The target for longer than one test."""
-    with open_graph(
-        uri=servers.neo4j_uri,
-        username=servers.neo4j_username,
-        password=servers.neo4j_password,
-        database="neo4j",
-    ) as graph:
-        yield graph

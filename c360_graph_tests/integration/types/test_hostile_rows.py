@@ -8,10 +8,11 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from c360_graph.cypher.copy_text import decode_rows
+from c360_graph.cypher.copy_text import MAX_BATCH_ROWS, decode_rows
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph_tests.conftest import TestServers
-from c360_graph_tests.integration.types.pieces import SourceDatabase, load, load_by_cypher_shell
+from c360_graph_tests.integration.cypher_shell import load_by_cypher_shell
+from c360_graph_tests.integration.types.pieces import SourceDatabase, load
 
 TEXT = st.text(
     st.one_of(
@@ -47,8 +48,9 @@ def test_rows_of_any_text_arrive_unchanged_by_either_client(
 ) -> None:
     rows = generated_rows(600)
     # Batches of one table by turns with and without escapes, so that both kinds of literal occur.
-    plain = [(f"plain {i} '\"`\x01", str(i), ["x'y"]) for i in range(2_500)]
-    everything = [*plain[:1_200], *rows, *plain[1_200:]]
+    plain = [(f"plain {i} '\"`\x01", str(i), ["x'y"]) for i in range(3 * MAX_BATCH_ROWS)]
+    first = MAX_BATCH_ROWS + 200
+    everything = [*plain[:first], *rows, *plain[first:]]
     source.execute("CREATE TABLE t (id int PRIMARY KEY, may text, must text NOT NULL, list text[])")
     with servers.postgres.connect(source.database) as connection:
         connection.cursor().executemany(
@@ -60,7 +62,11 @@ def test_rows_of_any_text_arrive_unchanged_by_either_client(
     decoded = sorted(decode_rows(block), key=lambda row: int(row[0] or 0))
     assert [row[1:3] for row in decoded] == [[row[0], row[1]] for row in everything]
     script = source.script(extract)
-    assert 1 < script.read_bytes().count(rb"split(line, '\t') AS row") < len(everything) / 1_000
+    assert (
+        1
+        < script.read_bytes().count(rb"split(line, '\t') AS row")
+        < len(everything) / MAX_BATCH_ROWS
+    )
     for client in (lambda: load(graph, script), lambda: load_by_cypher_shell(servers, script)):
         graph.rows("MATCH (n) DETACH DELETE n")
         client()

@@ -9,11 +9,10 @@ from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph_tests.conftest import TestServers
+from c360_graph_tests.integration.cypher_shell import load_by_cypher_shell
 from c360_graph_tests.integration.types.pieces import (
     SourceDatabase,
-    connected,
     load,
-    load_by_cypher_shell,
 )
 
 # fmt: off
@@ -119,7 +118,7 @@ HOSTILE = st.text(
 
 
 def test_a_hostile_text_is_one_name_and_one_string_and_nothing_else(servers: TestServers) -> None:
-    with connected(servers) as graph:
+    with servers.open_graph() as graph:
 
         @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
         @given(st.lists(HOSTILE, min_size=20, max_size=20, unique=True))

@@ -10,6 +10,7 @@ import pytest
 
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph_tests.conftest import TestServers
+from c360_graph_tests.integration.cypher_shell import load_by_cypher_shell
 from c360_graph_tests.integration.types.matrix import (
     CASES,
     IN_CYPHER,
@@ -18,7 +19,7 @@ from c360_graph_tests.integration.types.matrix import (
     SHOWN_OTHERWISE,
     Case,
 )
-from c360_graph_tests.integration.types.pieces import SourceDatabase, load, load_by_cypher_shell
+from c360_graph_tests.integration.types.pieces import SourceDatabase, load
 
 ROWS = max(len(case.values) for case in CASES) + 1
 ABSENT = {
