@@ -16,7 +16,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Page, Response, sync_playwright
+from playwright.sync_api import Page, Response, expect, sync_playwright
 
 from c360_graph.sandbox.ports import free_port
 from c360_graph.sandbox.process import last_lines
@@ -94,6 +94,7 @@ def browser_page() -> Iterator[Page]:
         try:
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
             page.set_default_timeout(_PAGE_MILLISECONDS)
+            expect.set_options(timeout=_PAGE_MILLISECONDS)
             yield page
         finally:
             browser.close()
