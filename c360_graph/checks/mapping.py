@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from c360_graph.assets.cypher_script import KEY
-from c360_graph.checks.outcome import outcome
+from c360_graph.checks.outcome import outcome, selected
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.model import GraphMapping, TableMapping
@@ -35,15 +35,22 @@ def mapping_checks(
                 description="Tables have the columns and types they had at the run before.",
             ),
         ],
+        # Without this the UI offers to execute none of them.
+        can_subset=True,
     )
-    def mapping_fits_sources() -> Iterator[dg.AssetCheckResult]:
+    def mapping_fits_sources(
+        context: dg.AssetCheckExecutionContext,
+    ) -> Iterator[dg.AssetCheckResult]:
         refused = [*(str(refusal) for refusal in mapping.refusals), *warnings]
         store = ExtractStore(load_settings().c360_data_dir)
         error, warn = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
-        yield outcome(KEY, HONOURED, refused, error, refused_rows=len(mapping.refusals))
         unmapped = unmapped_tables(mapping, catalogs)
-        yield outcome(KEY, MAPPED, unmapped, warn, unmapped_tables=len(unmapped))
-        yield outcome(KEY, DRIFT, drifted_columns(mapping.tables, store), warn)
+        results = [
+            outcome(KEY, HONOURED, refused, error, refused_rows=len(mapping.refusals)),
+            outcome(KEY, MAPPED, unmapped, warn, unmapped_tables=len(unmapped)),
+            outcome(KEY, DRIFT, drifted_columns(mapping.tables, store), warn),
+        ]
+        yield from selected(context, results)
 
     return mapping_fits_sources
 

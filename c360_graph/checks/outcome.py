@@ -1,6 +1,6 @@
 """The result of a check from what it found."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import dagster as dg
 
@@ -17,3 +17,11 @@ def outcome(
         description="\n\n".join(found) or "All as it should be.",
         metadata=facts,
     )
+
+
+def selected(
+    context: dg.AssetCheckExecutionContext, results: Iterable[dg.AssetCheckResult]
+) -> Iterator[dg.AssetCheckResult]:
+    """Those of the checks that the run is to execute."""
+    names = {key.name for key in context.selected_asset_check_keys}
+    return (result for result in results if result.check_name in names)

@@ -6,7 +6,7 @@ import dagster as dg
 
 from c360_graph.assets.failures import failing_clearly
 from c360_graph.assets.neo4j_graph import KEY
-from c360_graph.checks.outcome import outcome
+from c360_graph.checks.outcome import outcome, selected
 from c360_graph.cypher import cleanup
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
@@ -45,8 +45,11 @@ def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksD
                 AMBIGUOUS, asset=KEY, description="No reference of a row finds several partners."
             ),
         ],
+        can_subset=True,
     )
-    def graph_matches_extracts(neo4j: Neo4jResource) -> Iterator[dg.AssetCheckResult]:
+    def graph_matches_extracts(
+        context: dg.AssetCheckExecutionContext, neo4j: Neo4jResource
+    ) -> Iterator[dg.AssetCheckResult]:
         with failing_clearly(), neo4j.graph() as graph:
             store = ExtractStore(load_settings().c360_data_dir)
             parts = gather_parts(mapping=mapping, rows=rows, store=store)
@@ -57,7 +60,7 @@ def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksD
                 orphans(expectations),
                 ambiguous_joins(expectations),
             ]
-        yield from results
+        yield from selected(context, results)
 
     return graph_matches_extracts
 
