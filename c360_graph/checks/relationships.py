@@ -21,30 +21,30 @@ from c360_graph.settings import load_settings
 NODES, RELATIONSHIPS = "node_counts_match", "relationship_counts_match"
 ORPHANS, AMBIGUOUS = "no_row_is_an_orphan", "no_join_is_ambiguous"
 
+_SPECS = [
+    dg.AssetCheckSpec(
+        NODES,
+        asset=KEY,
+        description="Source, extract and graph hold as many rows as nodes.",
+    ),
+    dg.AssetCheckSpec(
+        RELATIONSHIPS,
+        asset=KEY,
+        description="The graph has as many relationships as joining the extracts gives.",
+    ),
+    dg.AssetCheckSpec(ORPHANS, asset=KEY, description="Every reference of a row finds a partner."),
+    dg.AssetCheckSpec(
+        AMBIGUOUS, asset=KEY, description="No reference of a row finds several partners."
+    ),
+]
+
 
 def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksDefinition:
     """Four checks that read the extracts once."""
 
     @dg.multi_asset_check(
         name="graph_matches_extracts",
-        specs=[
-            dg.AssetCheckSpec(
-                NODES,
-                asset=KEY,
-                description="Source, extract and graph hold as many rows as nodes.",
-            ),
-            dg.AssetCheckSpec(
-                RELATIONSHIPS,
-                asset=KEY,
-                description="The graph has as many relationships as joining the extracts gives.",
-            ),
-            dg.AssetCheckSpec(
-                ORPHANS, asset=KEY, description="Every reference of a row finds a partner."
-            ),
-            dg.AssetCheckSpec(
-                AMBIGUOUS, asset=KEY, description="No reference of a row finds several partners."
-            ),
-        ],
+        specs=_SPECS,
         can_subset=True,
     )
     def graph_matches_extracts(
