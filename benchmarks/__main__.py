@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from benchmarks.contenders import CONTENDERS
-from benchmarks.report import Report, machine, write_report
-from benchmarks.series import Plan, Series
+from benchmarks.report import Report, draw_plot, machine, write_report
+from benchmarks.series import Measurement, Plan, Series
 from benchmarks.target import Memory, running_target
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -55,10 +55,19 @@ def main(
         with running_target(
             folder / "sandbox", line=line, memory=plan.memory, imports=imports
         ) as target:
-            measured = list(Series(plan, target, _say).measure())
-            report = Report(machine=machine(target, plan.memory), measurements=tuple(measured))
-    write_report(report, out, plot=plot)
+            measured = _measure(Series(plan, target, _say), machine(target, plan.memory), out)
+    if plot:
+        draw_plot(measured, out)
     typer.echo((out / "benchmark.md").read_text(encoding="utf-8"))
+
+
+def _measure(series: Series, on: dict[str, str], out: Path) -> list[Measurement]:
+    """Everything, written anew after each measurement: a run of hours may break off."""
+    measured: list[Measurement] = []
+    for each in series.measure():
+        measured.append(each)
+        write_report(Report(machine=on, measurements=tuple(measured)), out)
+    return measured
 
 
 def _say(message: str) -> None:

@@ -66,17 +66,21 @@ def machine(target: Target, memory: Memory) -> dict[str, str]:
     }
 
 
-def write_report(report: Report, folder: Path, *, plot: bool) -> None:
-    """Write `benchmark.md`, `benchmark.json`, and the plot as PNG and SVG."""
+def write_report(report: Report, folder: Path) -> None:
+    """Write `benchmark.md` and `benchmark.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "benchmark.md").write_text(markdown(report), encoding="utf-8")
     (folder / "benchmark.json").write_text(
         json.dumps(asdict(report), indent=1, ensure_ascii=False), encoding="utf-8"
     )
-    if plot:
-        from benchmarks.plot import draw
 
-        draw(medians(list(report.measurements)), folder)
+
+def draw_plot(measurements: list[Measurement], folder: Path) -> None:
+    """Write the plot as PNG and SVG."""
+    # Imported here: a run without a plot needs no library that draws.
+    from benchmarks.plot import draw
+
+    draw(medians(measurements), folder)
 
 
 def markdown(report: Report) -> str:

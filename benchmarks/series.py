@@ -9,7 +9,6 @@ from statistics import median
 
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.contenders.contender import Ground, newest_script
-from benchmarks.contenders.pipeline import pipeline_run
 from benchmarks.dataset import Counts, Dataset, export
 from benchmarks.generator import generate
 from benchmarks.measurement import Usage, run
@@ -178,6 +177,3 @@ def _rotated(names: tuple[str, ...], number: int) -> tuple[str, ...]:
     """Another one begins in each round, so that no place in the order is always the same one's."""
     shift = number % len(names)
     return names[shift:] + names[:shift]
-
-
-__all__ = ["Measurement", "Plan", "Series", "medians", "pipeline_run"]

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from c360_graph.control_db import ControlDatabase, Credentials, control_credentials
-from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph.neo4j_loader.graph import Graph, target_graph
 from c360_graph.settings import load_settings
 
 
@@ -54,14 +54,10 @@ class Neo4jResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """A connection to the target.
 
         Raises:
+            SettingsError: a setting cannot be used.
             GraphError: it cannot be reached or refuses the login.
         """
-        settings = load_settings()
-        password = settings.neo4j_password.get_secret_value()
-        with open_graph(
-            uri=self.uri or settings.neo4j_uri,
-            username=self.username or settings.neo4j_username,
-            password=self.password if self.password is not None else password,
-            database=self.database or settings.neo4j_database,
+        with target_graph(
+            uri=self.uri, username=self.username, password=self.password, database=self.database
         ) as graph:
             yield graph

@@ -168,8 +168,14 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
 
 
 @contextmanager
-def target_graph() -> Iterator[Graph]:
-    """The target that the settings name.
+def target_graph(
+    *,
+    uri: str | None = None,
+    username: str | None = None,
+    password: str | None = None,
+    database: str | None = None,
+) -> Iterator[Graph]:
+    """The target that the settings name; what is given stands in a setting's place.
 
     Raises:
         SettingsError: a setting cannot be used.
@@ -177,10 +183,10 @@ def target_graph() -> Iterator[Graph]:
     """
     settings = load_settings()
     with open_graph(
-        uri=settings.neo4j_uri,
-        username=settings.neo4j_username,
-        password=settings.neo4j_password.get_secret_value(),
-        database=settings.neo4j_database,
+        uri=uri or settings.neo4j_uri,
+        username=username or settings.neo4j_username,
+        password=settings.neo4j_password.get_secret_value() if password is None else password,
+        database=database or settings.neo4j_database,
     ) as graph:
         yield graph
 
