@@ -29,7 +29,7 @@ def main(
     ] = None,
     sample_events: Annotated[
         int, typer.Option(help="Play events for one statement a row, whose rate is extrapolated.")
-    ] = 500,
+    ] = 2_000,
     line: Annotated[str, typer.Option(help="Line of Neo4j: 2026 or 5.26.")] = "2026",
     heap_mb: Annotated[int, typer.Option(help="Neo4j's heap.")] = 2_048,
     page_cache_mb: Annotated[int, typer.Option(help="Neo4j's page cache.")] = 2_048,

@@ -99,7 +99,7 @@ def markdown(report: Report) -> str:
             f"{first.nodes:,} nodes, {first.relationships:,} relationships;"
             " the median of each contender's runs.",
             "",
-            _table(rows, nodes=first.nodes + first.relationships),
+            _table(rows, of=first),
             "",
             *_phases(rows),
             "",
@@ -109,24 +109,24 @@ def markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(rows: list[Measurement], *, nodes: int) -> str:
+def _table(rows: list[Measurement], *, of: Measurement) -> str:
     table = Table(box=box.MARKDOWN)
     for column in _COLUMNS:
         table.add_column(column, justify="left" if column == "contender" else "right")
     rates = {m.contender: Rates.of(m) for m in rows}
     for measured in rows:
-        table.add_row(*_cells(measured, rates, nodes))
+        table.add_row(*_cells(measured, rates, of))
     text = StringIO()
     Console(file=text, width=300).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip())
 
 
-def _cells(measured: Measurement, rates: dict[str, Rates], size: int) -> list[str]:
+def _cells(measured: Measurement, rates: dict[str, Rates], of: Measurement) -> list[str]:
     own, contender = rates[measured.contender], CONTENDERS[measured.contender]
     reference, limit = rates.get(REFERENCE, NONE), rates.get(LIMIT, NONE)
     wall, mark = own.wall, ""
     if contender.sampled:
-        wall *= size / (measured.nodes + measured.relationships)
+        wall = of.nodes / own.nodes + of.relationships / own.relationships
         mark = f" (extrapolated from {measured.nodes + measured.relationships:,} statements)"
     return [
         contender.title + mark,
@@ -138,8 +138,10 @@ def _cells(measured: Measurement, rates: dict[str, Rates], size: int) -> list[st
         _ratio(own.relationships, limit.relationships),
         f"{wall:,.1f}",
         _ratio(wall, reference.wall),
-        f"{measured.numbers['client_cpu']:,.1f}",
-        f"{measured.numbers['neo4j_cpu']:,.1f}" if contender.online else "",
+        "" if contender.sampled else f"{measured.numbers['client_cpu']:,.1f}",
+        f"{measured.numbers['neo4j_cpu']:,.1f}"
+        if contender.online and not contender.sampled
+        else "",
         f"{measured.numbers['peak_mb']:,.0f}",
         str(measured.round),
     ]

@@ -26,6 +26,9 @@ NUMBERS = (
     "relationship_seconds",
 )
 
+WARM_UP_EVENTS = 20_000
+"""Sizes up to this tell nothing of speed, and larger ones are preceded by it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
@@ -68,6 +71,8 @@ class Series:
         Raises:
             SandboxError: a contender failed, or left another graph than PostgreSQL counts.
         """
+        if self._plan.sizes[0] > WARM_UP_EVENTS:
+            self._warm_up()
         for events in self._plan.sizes:
             self.ground(events)
             for number in range(self._plan.rounds):
@@ -75,6 +80,14 @@ class Series:
                     if number and name in self._plan.once:
                         continue
                     yield self._one(name, events, number + 1)
+
+    def _warm_up(self) -> None:
+        """Everybody's statements once, since Java compiles what was run often enough."""
+        self._say("warming up")
+        ground = self.ground(WARM_UP_EVENTS)
+        for name in self._plan.contenders:
+            if CONTENDERS[name].online and not CONTENDERS[name].sampled:
+                self._run(CONTENDERS[name], ground)
 
     def ground(self, events: int) -> Ground:
         """A size's databases, files and script, made at the first call."""
@@ -96,7 +109,7 @@ class Series:
             script=folder,
             line=self._plan.line,
         )
-        # Its load is thrown away, but warms the server up.
+        # Its load is thrown away.
         self._run(CONTENDERS["pipeline"], ground)
         kept = folder / "script.cypher"
         newest_script(folder / "data").rename(kept)

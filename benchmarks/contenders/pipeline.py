@@ -11,8 +11,8 @@ from benchmarks.contenders.contender import Contender, Ground, Run
 from benchmarks.measurement import Usage
 
 _STEP = re.compile(
-    r'STEP_SUCCESS - Finished execution of step "(?P<step>\w+)" in (?:(?P<minutes>\d+)m)?'
-    r"(?P<seconds>[\d.]+)(?P<unit>m?s)"
+    r'STEP_SUCCESS - Finished execution of step "(?P<step>\w+)" in'
+    r" (?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>[\d.]+)(?P<unit>m?s))?\."
 )
 _TABLE = "_db__"
 """Between source and table in the name of a step that reads one."""
@@ -69,10 +69,10 @@ def step_seconds(usage: Usage) -> dict[str, float]:
 
 
 def steps_of(output: str) -> dict[str, float]:
-    """Seconds of each step, from what Dagster prints."""
+    """Seconds of each step, from what Dagster prints: whole ones from a minute on, minutes from an hour on."""
     return {match["step"]: _seconds(match) for match in _STEP.finditer(output)}
 
 
 def _seconds(match: re.Match[str]) -> float:
-    seconds = float(match["seconds"]) / (1_000 if match["unit"] == "ms" else 1)
-    return 60 * int(match["minutes"] or 0) + seconds
+    seconds = float(match["seconds"] or 0) / (1_000 if match["unit"] == "ms" else 1)
+    return 3_600 * int(match["hours"] or 0) + 60 * int(match["minutes"] or 0) + seconds
