@@ -13,8 +13,14 @@ CALL (a) {
   ORDER BY CASE toLower(s.status) WHEN 'active' THEN 0 ELSE 1 END, s.starts_at DESC, s.subscription_id
   LIMIT 1
 }
-WITH a, s, p, duration.between(a.created_at, $as_of).months AS months_active
-WITH a, s, p, months_active, round(coalesce(toFloat(p.monthly_fee), 0.0) * months_active, 2) AS lifetime_value
+CALL (a) {
+  OPTIONAL MATCH (a)-[:WATCHED]->(pe:PlayEvent)
+  WHERE toLower(pe.action) IN ['play', 'start']
+  OPTIONAL MATCH (pe)-[:PLAYED]->(m:Media)
+  RETURN count(DISTINCT pe) AS streams, count(DISTINCT m) AS distinct_content
+}
+WITH a, s, p, streams, distinct_content, duration.between(a.created_at, $as_of).months AS months_active
+WITH a, s, p, streams, distinct_content, months_active, round(coalesce(toFloat(p.monthly_fee), 0.0) * months_active, 2) AS lifetime_value
 RETURN
   a.account_id AS account_id,
   a.email AS email,
@@ -22,15 +28,8 @@ RETURN
   toLower(s.status) AS status,
   months_active,
   lifetime_value,
-  COUNT {
-    MATCH (a)-[:WATCHED]->(pe:PlayEvent)
-    WHERE toLower(pe.action) IN ['play', 'start']
-  } AS streams,
-  COUNT {
-    MATCH (a)-[:WATCHED]->(pe:PlayEvent)-[:PLAYED]->(m:Media)
-    WHERE toLower(pe.action) IN ['play', 'start']
-    RETURN DISTINCT m
-  } AS distinct_content,
+  streams,
+  distinct_content,
   COUNT { (a)-[:SUBMITTED]->(:Ticket) } AS tickets,
   CASE
     WHEN lifetime_value >= $high THEN 'High'

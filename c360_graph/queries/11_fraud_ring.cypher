@@ -20,8 +20,13 @@ WITH user, hacked
 WHERE any(other IN hacked WHERE other <> user)
 WITH collect(DISTINCT user) AS card_sharers
 CALL (card_sharers) {
+  UNWIND card_sharers AS user
+  MATCH (user)-[:WATCHED]->(pe:PlayEvent)
+  RETURN collect(DISTINCT pe.ip_address) AS ip_addresses
+}
+CALL (card_sharers, ip_addresses) {
   MATCH (a:Account)-[:WATCHED]->(pe:PlayEvent)
-  WHERE pe.ip_address IS NOT NULL
+  WHERE pe.ip_address IN ip_addresses
   WITH pe.ip_address AS ip_address, collect(DISTINCT a) AS users
   WHERE size(users) > 1
   UNWIND users AS user

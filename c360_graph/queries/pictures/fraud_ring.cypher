@@ -23,8 +23,13 @@ WITH
   collect({user: user, card: card, hacked: hacked[..$most_links]}) AS card_ties,
   collect(DISTINCT user) AS card_sharers
 CALL (card_sharers) {
+  UNWIND card_sharers AS user
+  MATCH (user)-[:WATCHED]->(pe:PlayEvent)
+  RETURN collect(DISTINCT pe.ip_address) AS addresses
+}
+CALL (card_sharers, addresses) {
   MATCH (a:Account)-[:WATCHED]->(pe:PlayEvent)
-  WHERE pe.ip_address IS NOT NULL
+  WHERE pe.ip_address IN addresses
   WITH pe.ip_address AS address, collect(DISTINCT a) AS users
   WHERE size(users) > 1
   WITH address, users, [user IN users WHERE user IN card_sharers] AS sharers
