@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         ),
     )
     c360_query_timeout_seconds: float = Field(
-        default=60.0, gt=0, description="How long a question may run before the server ends it."
+        default=300.0, gt=0, description="How long a question may run before the server ends it."
     )
     c360_strict: bool = Field(
         default=False,
