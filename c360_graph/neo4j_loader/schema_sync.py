@@ -18,24 +18,24 @@ class SchemaSync:
     def __init__(self, execution: Execution, tables: Iterable[TableMapping]) -> None:
         self._execution = execution
         self._tables = tuple(tables)
-        self._constraints = {key.label: key for key in schema.keys(self._tables)}
+        self._keys = schema.keys(self._tables)
 
     def drop_outdated_constraints(self) -> None:
         """Drop those that no key of now needs."""
-        wanted = {schema.constraint_name(key) for key in self._constraints.values()}
+        wanted = {schema.constraint_name(key) for key in self._keys}
         for name in self._own_names("SHOW CONSTRAINTS YIELD name"):
             if name not in wanted:
                 self._execution.run_repeatable(_TITLE, schema.drop_constraint(name))
 
     def constrain(self, label: str) -> None:
-        """Make the constraint of a label's key, where it has one."""
-        if label in self._constraints:
-            text = schema.create_constraint(self._constraints[label])
-            self._execution.run_repeatable(_TITLE, text)
+        """Make the constraints of a label: one for each key of its tables."""
+        for key in self._keys:
+            if key.label == label:
+                self._execution.run_repeatable(_TITLE, schema.create_constraint(key))
 
     def has_key(self, label: str) -> bool:
-        """Whether the label has a key."""
-        return label in self._constraints
+        """Whether a table of the label has a key."""
+        return any(key.label == label for key in self._keys)
 
     def make_indexes(self, mappings: tuple[RelationshipMapping, ...]) -> None:
         """Drop outdated indexes, make those that the mappings seek by, and wait for them."""
