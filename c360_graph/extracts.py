@@ -135,15 +135,12 @@ class ExtractStore:
             return None
         try:
             folder = pointer.parent / json.loads(pointer.read_bytes())["extract"]
-            manifest = ExtractManifest.model_validate_json((folder / _MANIFEST).read_bytes())
-            if (folder / _ROWS).stat().st_size != manifest.file_bytes:
-                raise ValueError("rows.tsv has another size than its manifest says")
+            return _read(folder)
         except (OSError, ValueError, KeyError, ValidationError) as error:
             raise ExtractError(
                 f"The latest extract of {'/'.join(asset_key)} is damaged"
                 f" ({type(error).__name__}). Materialize that asset again."
             ) from None
-        return Extract(folder, manifest)
 
     def former(self, asset_key: tuple[str, str]) -> Extract | None:
         """The extract before the latest, None where none is kept."""
@@ -174,12 +171,18 @@ class ExtractStore:
         return len(removed)
 
     def _older(self, asset_key: tuple[str, str]) -> Iterator[Extract]:
-        """Committed extracts before the latest that can be read, the newest first."""
+        """Committed extracts before the latest that are whole, the newest first."""
         latest = self.latest(asset_key)
         for folder in _older_folders(latest) if latest else ():
-            with suppress(OSError, ValidationError):
-                content = (folder / _MANIFEST).read_bytes()
-                yield Extract(folder, ExtractManifest.model_validate_json(content))
+            with suppress(OSError, ValueError):
+                yield _read(folder)
+
+
+def _read(folder: Path) -> Extract:
+    manifest = ExtractManifest.model_validate_json((folder / _MANIFEST).read_bytes())
+    if (folder / _ROWS).stat().st_size != manifest.file_bytes:
+        raise ValueError("rows.tsv has another size than its manifest says")
+    return Extract(folder, manifest)
 
 
 def _older_folders(latest: Extract) -> list[Path]:

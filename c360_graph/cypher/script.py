@@ -41,7 +41,7 @@ class ScriptHeader(Frozen):
     created: str
     log_id: int | None = None
     rows: int = 0
-    """Rows of all `nodes` and `links` batches."""
+    """Rows of all tables, each counted once: of those too that are no label."""
     labels: dict[str, int] = Field(default_factory=dict)
     """Nodes that each label gets."""
     rules: str = ""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from io import SEEK_END
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from pydantic import ValidationError
 
@@ -22,6 +21,8 @@ from c360_graph.cypher.script import (
 from c360_graph.errors import ScriptError
 
 READ_BYTES = 1_000_000
+_TAIL_BYTES = 100
+"""More than the last line of a script of ours has."""
 
 _NEXT_TOKEN = re.compile(rb"""['"`;]|//|/\*""")
 _QUOTES = (b"'", b'"')
@@ -78,6 +79,23 @@ class Batch:
         return replace(self, rows=self.row_mark.join(rows))
 
 
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _Passing:
+    """A file that is read through; keeps its end, as a compressed one has to be read anew to seek it."""
+
+    def __init__(self, file: _Readable) -> None:
+        self._file = file
+        self.tail = b""
+
+    def read(self, size: int, /) -> bytes:
+        data = self._file.read(size)
+        self.tail = (self.tail + data[-_TAIL_BYTES:])[-_TAIL_BYTES:]
+        return data
+
+
 def read_header(file: BinaryIO) -> ScriptHeader | None:
     """The header where the script is one of ours; leaves the file at its beginning.
 
@@ -111,7 +129,8 @@ def check_whole(file: BinaryIO) -> None:
     """
     header = read_header(file)
     count = 0
-    for statement in read_statements(file):
+    passing = _Passing(file)
+    for statement in read_statements(passing):
         count = statement.number
         if statement.text.startswith(b":"):
             command = statement.text.split(maxsplit=1)[0].decode(errors="replace")
@@ -119,14 +138,14 @@ def check_whole(file: BinaryIO) -> None:
                 f"statement {count} begins with {command}, a command of cypher-shell and not Cypher;"
                 " run the file with cypher-shell, or export it as plain Cypher"
             )
-    if header is not None and not _ends_with(file, END_PREFIX + b"%d\n" % count):
+    if header is not None and not passing.tail.endswith(END_PREFIX + b"%d\n" % count):
         raise ScriptError(
             f"the script is cut short or was changed: after statement {count} its last line does not"
             " say that this is the end; write it anew"
         )
 
 
-def read_statements(file: BinaryIO) -> Iterator[Statement]:
+def read_statements(file: _Readable) -> Iterator[Statement]:
     """Each statement in order; holds one in memory.
 
     Raises:
@@ -158,12 +177,6 @@ def lift(statement: Statement) -> Batch | None:
         rows=literal_text(statement.text[start : end - 1]),
         row_mark=literal_text(behind["mark"]),
     )
-
-
-def _ends_with(file: BinaryIO, ending: bytes) -> bool:
-    size = file.seek(0, SEEK_END)
-    file.seek(max(0, size - len(ending)))
-    return file.read() == ending
 
 
 def _facts(prelude: bytes, number: int) -> StatementFacts | None:
@@ -200,7 +213,7 @@ def _end_of_string(buffer: bytes, position: int, quote: bytes) -> int | None:
     return None
 
 
-def _split(file: BinaryIO) -> Iterator[bytes]:
+def _split(file: _Readable) -> Iterator[bytes]:
     """The text up to each semicolon that is in no string, name or comment."""
     # Editors of Windows begin a file with a mark that is no Cypher.
     buffer, start, position = file.read(READ_BYTES).removeprefix(_BYTE_ORDER_MARK), 0, 0

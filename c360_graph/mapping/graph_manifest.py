@@ -69,9 +69,9 @@ def manifest_of(
             keys[table.node_label] = own + table.key
     said: dict[Edges, list[str]] = {}
     for mapping in mappings:
-        said.setdefault(edges_of(mapping), []).append(mapping.model_dump_json())
+        said.setdefault(edges_of(mapping), []).append(mapping.described)
     joins = {
-        edges_name(edges): sha256("\n".join(texts).encode()).hexdigest()
+        edges_name(edges): sha256("\n".join(sorted(texts)).encode()).hexdigest()
         for edges, texts in said.items()
     }
     return GraphManifest(labels=labels, keys=keys, edges=tuple(said), digests=digests | joins)

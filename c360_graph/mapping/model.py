@@ -66,8 +66,19 @@ class TableMapping(Frozen):
 
     @property
     def described(self) -> str:
-        """All that decides what a row's text means; whose the source is and its tags do not."""
-        return self.model_dump_json(exclude={"source": {"owner", "tags"}})
+        """All that decides what is made of the rows; not where their server is, who owns it, or why a
+        rule is there."""
+        return self.model_dump_json(
+            include={
+                "source": {"source_name", "db_name", "db_schema", "time_zone"},
+                "table_name": True,
+                "node_label": True,
+                "properties": True,
+                "excluded": {"__all__": {"column"}},
+                "key": True,
+                "label_is_shared": True,
+            }
+        )
 
     def as_catalog_table(self) -> CatalogTable:
         """The columns that are read, as a catalog would show them."""
@@ -114,6 +125,11 @@ class RelationshipMapping(Frozen):
     junction: Junction | None = None
     execution_order: int = 0
     description: str | None = None
+
+    @property
+    def described(self) -> str:
+        """All that decides which relationships are made; not in which order, or why."""
+        return self.model_dump_json(exclude={"relationship_id", "execution_order", "description"})
 
 
 class GraphMapping(Frozen):

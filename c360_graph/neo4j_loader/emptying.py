@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from c360_graph.cypher import cleanup, schema
+from c360_graph.cypher import cleanup, holding, schema
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.progress import ProgressMeter
+from c360_graph.neo4j_loader.schema_sync import own_names
 
 
 def empty_graph(execution: Execution, meter: ProgressMeter) -> None:
@@ -48,18 +49,7 @@ def _remove(
 
 def _drops_of_ours(execution: Execution) -> list[bytes]:
     """All of ours: making them anew on an empty graph takes no time, and none can be out of date."""
-    title = "Looking for constraints and indexes"
-    constraints = execution.ask(
-        title,
-        "SHOW CONSTRAINTS YIELD name WHERE name STARTS WITH $prefix RETURN name",
-        prefix=schema.NAME_PREFIX,
-    )
-    indexes = execution.ask(
-        title,
-        "SHOW INDEXES YIELD name, owningConstraint WHERE name STARTS WITH $prefix"
-        " AND owningConstraint IS NULL RETURN name",
-        prefix=schema.NAME_PREFIX,
-    )
-    return [schema.drop_constraint(row["name"]) for row in constraints] + [
-        schema.drop_index(row["name"]) for row in indexes
+    return [
+        *map(schema.drop_constraint, own_names(execution, holding.show_constraints())),
+        *map(schema.drop_index, own_names(execution, holding.show_indexes())),
     ]

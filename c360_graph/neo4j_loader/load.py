@@ -92,7 +92,7 @@ class _Load:
         self._script = script
         self._sessions = sessions
         self._begin = time.monotonic()
-        self._statements = self._rows = 0
+        self._statements = self._rows = self._nodes = 0
         self._phase = ""
 
     def refuse_unless_empty(self) -> None:
@@ -107,21 +107,22 @@ class _Load:
         with open_script(self._script) as file:
             header = read_header(file)
             try:
-                self._run_statements(read_statements(file), rows=header.rows if header else None)
+                self._run_statements(read_statements(file), nodes=_nodes_of(header))
                 self.execution.remove_marks()
                 return self._result(header)
             except StatementError as error:
                 raise StatementError(f"{error} {self._how_far(header)}") from None
 
-    def _run_statements(self, statements: Iterator[Statement], *, rows: int | None) -> None:
+    def _run_statements(self, statements: Iterator[Statement], *, nodes: int | None) -> None:
         for is_nodes, group in groupby(statements, key=_may_run_beside_others):
             if not is_nodes:
                 for statement in group:
                     self._run_alone(statement, _batch(statement))
                 continue
-            self._enter("nodes", unit="rows", total=rows)
+            self._enter("nodes", unit="rows", total=nodes)
             for made in side_by_side(self._run_nodes, group, threads=self._sessions):
                 self._count(made)
+                self._nodes += made
 
     def _run_nodes(self, statement: Statement) -> int:
         batch = _batch(statement)
@@ -186,9 +187,10 @@ class _Load:
         self.meter.add(rows or (1 if self._phase == "statements" else 0))
 
     def _how_far(self, header: ScriptHeader | None) -> str:
-        of = f" of {header.rows:,}" if header else ""
+        nodes = _nodes_of(header)
+        of = f" of {nodes:,}" if nodes is not None else ""
         return (
-            f"The load came to {self._statements:,} statements and {self._rows:,}{of} rows; the graph"
+            f"The load came to {self._statements:,} statements and {self._nodes:,}{of} nodes; the graph"
             " is incomplete. Mend the cause and load again with clear_database."
         )
 
@@ -217,6 +219,11 @@ def _load(graph: Graph, script: Path, sessions: int, listener: Listener) -> Iter
     _check_readable(script)
     with under_way(graph, listener) as (execution, meter):
         yield _Load(execution, script, sessions=sessions, meter=meter)
+
+
+def _nodes_of(header: ScriptHeader | None) -> int | None:
+    """How many nodes a whole load makes; its rows are more, where a junction is no label."""
+    return sum(header.labels.values()) if header else None
 
 
 def _batch(statement: Statement) -> Batch | None:

@@ -62,9 +62,9 @@ def counted(execution: Execution, manifest: GraphManifest) -> GraphManifest:
     )
 
 
-def is_as_left(execution: Execution, known: KnownState | None) -> bool:
+def is_as_left(execution: Execution, known: KnownState) -> bool:
     """Whether the last load ended and the graph has as many nodes and relationships as then."""
-    if known is None or not known.is_whole or not known.is_counted:
+    if not known.is_whole or not known.is_counted:
         return False
     return counted(execution, known.manifest) == known.manifest
 

@@ -10,7 +10,6 @@ class NodeIds:
 
     def __init__(self) -> None:
         self._bits = bytearray()
-        self.count = 0
 
     def add(self, ids: Iterable[int]) -> None:
         """Add ids; those that are in already change nothing."""
@@ -18,9 +17,7 @@ class NodeIds:
             place, bit = number >> 3, 1 << (number & 7)
             if place >= len(self._bits):
                 self._bits.extend(bytes(max(place + 1 - len(self._bits), len(self._bits))))
-            if not self._bits[place] & bit:
-                self._bits[place] |= bit
-                self.count += 1
+            self._bits[place] |= bit
 
     def __contains__(self, number: int) -> bool:
         place = number >> 3

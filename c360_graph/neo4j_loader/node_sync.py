@@ -30,11 +30,6 @@ class NodeChanges:
     updated: int = 0
     deleted: int = 0
 
-    @property
-    def any(self) -> bool:
-        """Whether anything happened."""
-        return bool(self.created or self.updated or self.deleted)
-
 
 class NodeSync:
     """Works on one label after the other."""

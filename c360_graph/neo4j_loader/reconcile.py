@@ -134,6 +134,7 @@ class Reconciliation:
 
     def _sync_label(self, label: str, old: GraphManifest) -> NodeChanges:
         if self._known.label_is_unchanged(label):
+            self._schema.constrain(label)
             self._told.add(label)
             return NodeChanges()
         extracts = self._desired.extracts_of(label)

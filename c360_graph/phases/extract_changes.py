@@ -59,10 +59,14 @@ class ExtractChanges:
         versions = self._comparable(place)
         if versions is None:
             return None
-        return RowChanges(
-            there=self._table_extract(versions, versions.name("new")),
-            gone=self._table_extract(versions, versions.name("gone")),
-        )
+        try:
+            return RowChanges(
+                there=self._table_extract(versions, versions.name("new")),
+                gone=self._table_extract(versions, versions.name("gone")),
+            )
+        except ExtractError as error:
+            self._warn(_not_compared(place, error))
+            return None
 
     def of_mapping(self, mapping: RelationshipMapping) -> LinkChanges | None:
         """Relationships that are new or gone; None where that cannot be told from the extracts."""

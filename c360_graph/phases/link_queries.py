@@ -126,12 +126,17 @@ def link_queries(part: TakingPart, *, name: str) -> LinkQueries:
         f"CREATE TEMP TABLE {name}_{which} AS {_affected(part, which, name)}"
         for which in ("old", "new")
     ]
-    old, new = (_links(part, which, f"{name}_{which}") for which in ("old", "new"))
+    before, after = f"{name}_before", f"{name}_after"
     added, removed = f"{name}_added", f"{name}_removed"
     changed = (
-        f"CREATE TEMP TABLE {added} AS ({new}) EXCEPT ALL ({old})",
+        # Kept, as each is wanted twice: inlined, every file would be read and joined twice.
+        f"CREATE TEMP TABLE {before} AS {_links(part, 'old', f'{name}_old')}",
+        f"CREATE TEMP TABLE {after} AS {_links(part, 'new', f'{name}_new')}",
+        f"CREATE TEMP TABLE {added} AS (FROM {after}) EXCEPT ALL (FROM {before})",
         f"CREATE TEMP TABLE {removed} AS SELECT *, count(*) AS n"
-        f" FROM (({old}) EXCEPT ALL ({new})) GROUP BY ALL",
+        f" FROM ((FROM {before}) EXCEPT ALL (FROM {after})) GROUP BY ALL",
+        f"DROP TABLE {before}",
+        f"DROP TABLE {after}",
     )
     columns = [f"l{i}" for i, _ in enumerate(part.tables.columns)]
     return LinkQueries(

@@ -23,8 +23,6 @@ from c360_graph.source_db.partners import PartnerSampling
 from c360_graph.source_db.row_estimates import row_estimate
 from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
 
-"""No query of a plan runs longer on a source."""
-
 OpenGraph = Callable[[], AbstractContextManager[Graph]]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,14 @@ from c360_graph.neo4j_loader.load import (
     graph_counts,
     load_into_empty,
 )
+from c360_graph.neo4j_loader.progress import ProgressMeter
 from c360_graph_tests.integration.loader.scripts import (
     PATIENT,
+    REFERRAL,
     VISIT,
     joined,
     patients,
+    referred,
     table,
     visits,
     write,
@@ -39,7 +43,7 @@ def test_a_duplicate_key_is_named_by_its_row_and_key(graph: Graph, tmp_path: Pat
     assert re.sub(r"Node\(\d+\)", "Node(…)", failure(graph, script)) == (
         "Statement 4 (nodes of clinic/patient, label Patient) failed at row 701 of the batch, key"
         " id: 1234: Neo.ClientError.Schema.ConstraintValidationFailed: Node(…) already exists with"
-        " label `Patient` and property `id`. The load came to 3 statements and 2,000 of 2,801 rows;"
+        " label `Patient` and property `id`. The load came to 3 statements and 2,000 of 2,801 nodes;"
         " the graph is incomplete. Mend the cause and load again with clear_database."
     )
 
@@ -88,12 +92,35 @@ def test_running_again_repairs_what_a_failed_statement_left(graph: Graph, tmp_pa
     script.write_bytes(good.replace(b"CREATE (a)-", b"CREATE (nobody:Knows {x: [[1]]})-"))
     message = failure(graph, script)
     assert message.startswith("Statement 7 (VISITED, relationship_mappings row 1) failed: ")
-    assert "The load came to 6 statements and 2,530 of 2,530 rows" in message
+    assert "The load came to 6 statements and 2,530 of 2,530 nodes" in message
     script.write_bytes(good)
     with pytest.raises(GraphNotEmptyError):
         load_into_empty(graph, script)
     clear_and_load(graph, script)
     assert graph_counts(graph) == ({"Patient": 2_500, "Visit": 30}, {"VISITED": 30})
+
+
+def test_rows_of_a_junction_count_neither_as_nodes_to_come_nor_as_nodes_made(
+    graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[str, int | None]] = []
+    begin = ProgressMeter.begin
+
+    def spy(meter: ProgressMeter, phase: str, *, total: int | None, **more: Any) -> None:
+        begun.append((phase, total))
+        begin(meter, phase, total=total, **more)
+
+    monkeypatch.setattr(ProgressMeter, "begin", spy)
+    script = write(
+        tmp_path / "s.cypher",
+        [(PATIENT, patients(10)), (REFERRAL, [(1, 2), (2, 3)])],
+        (referred(1), referred(2, "KNOWS"), joined(3)),
+    )
+    script.write_bytes(script.read_bytes().replace(b"CREATE (a)-[:`VISITED`]", b"CREATE 1"))
+    assert b"CREATE 1" in script.read_bytes()
+    message = failure(graph, script)
+    assert "statements and 10 of 10 nodes; the graph is incomplete" in message
+    assert ("nodes", 10) in begun
 
 
 @pytest.mark.parametrize("lost", ["its last statement", "a part of its last line", "half of it"])

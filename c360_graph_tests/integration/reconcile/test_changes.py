@@ -10,6 +10,7 @@ from c360_graph_tests.integration.reconcile.reconciled import (
     NOTHING,
     changes,
     contents,
+    control,
     reconcile,
 )
 from c360_graph_tests.integration.runs import materialize_all
@@ -105,6 +106,21 @@ def test_rows_that_did_not_change_are_not_compared_unless_asked(
     assert changes(reconcile()) == NOTHING
     assert changes(reconcile(full_comparison=True))["nodes_updated"] == 1
     assert contents(graph) == before
+
+
+def test_where_a_server_is_and_why_a_row_is_there_make_nothing_be_compared(
+    project: Project, graph: Graph
+) -> None:
+    assert materialize_all().success
+    graph.run(b"MATCH (a:Account {email: 'john.smith@email.com'}) SET a.full_name = 'X'", tag={})
+    for statement in (
+        "UPDATE source_databases SET db_sslmode = 'disable'",
+        "UPDATE field_exclusion_rules SET reason = 'Said otherwise'",
+        "UPDATE relationship_mappings SET description = 'Said otherwise', execution_order = 7",
+    ):
+        control(project, statement)
+    assert changes(reconcile()) == NOTHING
+    assert changes(reconcile(full_comparison=True))["nodes_updated"] == 1
 
 
 @pytest.mark.parametrize(

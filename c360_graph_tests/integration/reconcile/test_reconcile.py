@@ -196,11 +196,7 @@ def test_a_changed_key_makes_the_label_anew(project: Project, graph: Graph) -> N
         )
     assert reconcile().success
     assert graph_counts(graph)[0] == NODES
-    keys = graph.rows(
-        "SHOW CONSTRAINTS YIELD labelsOrTypes, properties WHERE labelsOrTypes = ['TicketTagLink']"
-        " RETURN properties"
-    )
-    assert keys == [{"properties": ["link_id"]}]
+    assert _keys_of(graph, "TicketTagLink") == [["link_id"]]
 
 
 def test_a_load_that_broke_off_is_repaired(project: Project, graph: Graph) -> None:
@@ -210,6 +206,41 @@ def test_a_load_that_broke_off_is_repaired(project: Project, graph: Graph) -> No
     assert reconcile().success
     assert graph_counts(graph)[0] == NODES
     assert graph_counts(graph)[1]["WATCHED"] == 373
+
+
+def test_a_label_of_two_tables_with_keys_of_their_own_keeps_and_regains_both_constraints(
+    project: Project, graph: Graph
+) -> None:
+    with project.connect("support_db") as connection:
+        connection.execute("CREATE TABLE bots AS SELECT 1 AS bot_id, 'b' AS name")
+        connection.execute("ALTER TABLE bots ADD PRIMARY KEY (bot_id)")
+        connection.execute("CREATE TABLE agents AS SELECT 'x' AS agent_code, 'a' AS name")
+        connection.execute("ALTER TABLE agents ADD PRIMARY KEY (agent_code)")
+    control(
+        project,
+        "INSERT INTO node_label_mappings (source_id, table_name, node_label)"
+        " SELECT source_id, unnest(ARRAY['agents', 'bots']), 'Responder' FROM source_databases"
+        " WHERE source_name = 'support_db'",
+    )
+    assert materialize_all().success
+    keys = [["_c360_table", "agent_code"], ["_c360_table", "bot_id"]]
+    assert _keys_of(graph, "Responder") == keys
+    assert changes(reconcile()) == NOTHING
+    assert _keys_of(graph, "Responder") == keys
+    for row in graph.rows("SHOW CONSTRAINTS YIELD name RETURN name"):
+        graph.run(f"DROP CONSTRAINT `{row['name']}`".encode(), tag={})
+    assert changes(reconcile()) == NOTHING
+    assert _keys_of(graph, "Responder") == keys
+    assert _keys_of(graph, "Plan") == [["plan_id"]]
+
+
+def _keys_of(graph: Graph, label: str) -> list[list[str]]:
+    rows = graph.rows(
+        "SHOW CONSTRAINTS YIELD labelsOrTypes, properties WHERE labelsOrTypes = [$label]"
+        " RETURN properties",
+        label=label,
+    )
+    return sorted(row["properties"] for row in rows)
 
 
 @pytest.fixture(autouse=True)

@@ -152,7 +152,8 @@ def test_a_changed_key_or_join_is_told() -> None:
     case.catalogs[1] = case.catalogs[1].model_copy(
         update={"tables": (table("customers", "id int; email text; born date?", key="email"),)}
     )
-    case.relationships[0] = case.relationships[0].model_copy(update={"description": "another"})
+    join = "customer.id = purchase.customer_id AND customer.id = purchase.no"
+    case.relationships[0] = case.relationships[0].model_copy(update={"join_condition": join})
     plan = planned(case, loaded(shop()))
     assert plan.labels[0] == PlannedLabel(
         label="Customer", change="made anew", nodes=3, key=("email",), former_key=("id",)
@@ -161,8 +162,17 @@ def test_a_changed_key_or_join_is_told() -> None:
     assert [(s.change, s.kind, s.properties) for s in plan.schema_changes] == [
         ("create", "constraint", ("email",)),
         ("drop", "constraint", ("id",)),
-        ("create", "index", ("id",)),
+        ("create", "index", ("customer_id", "no")),
     ]
+
+
+def test_a_relationship_that_is_only_described_otherwise_is_unchanged() -> None:
+    case = shop()
+    case.relationships[0] = case.relationships[0].model_copy(
+        update={"description": "another", "execution_order": 7, "relationship_id": 70}
+    )
+    (edges,) = planned(case, loaded(shop())).relationships
+    assert (edges.change, edges.relationship_id) == ("unchanged", 70)
 
 
 @pytest.mark.parametrize("way", WAYS)

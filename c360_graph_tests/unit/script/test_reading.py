@@ -139,3 +139,33 @@ def test_a_script_that_cannot_be_run_to_its_end_is_refused(script: bytes, reason
 def test_a_whole_script_is_accepted() -> None:
     check_whole(BytesIO(HEADER + b"RETURN 1;\n// c360_graph end 1\n"))
     check_whole(BytesIO(b"RETURN 1;"))
+
+
+class Watched(BytesIO):
+    """Counts the bytes that are read from it."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.taken += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        # To go back, or to the end, a compressed file is read again from its beginning.
+        assert (offset, whence) == (0, 0)
+        assert self.taken == 0
+        return super().seek(offset, whence)
+
+
+@pytest.mark.parametrize("read_bytes", [1, 5, 1_000_000])
+def test_a_script_is_read_through_once_to_tell_that_it_is_whole(
+    monkeypatch: pytest.MonkeyPatch, read_bytes: int
+) -> None:
+    monkeypatch.setattr(statements, "READ_BYTES", read_bytes)
+    script = HEADER + b"RETURN 1;\n" * 30 + b"// c360_graph end 30\n"
+    file = Watched(script)
+    check_whole(file)
+    assert file.taken == len(script)
+    with pytest.raises(ScriptError, match="cut short"):
+        check_whole(BytesIO(script[:-1]))
