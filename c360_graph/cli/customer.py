@@ -31,7 +31,7 @@ MOST_STEPS = 200
 
 def customer(
     value: Annotated[
-        str, typer.Argument(help="An email, an id or any other text that only one node has.")
+        str, typer.Argument(help="An email, an id or any other value that only one node has.")
     ],
     label: Annotated[
         str | None, typer.Option(help="Look at this label alone.", show_default="all")
@@ -116,8 +116,7 @@ def _the_one(found: Lookup, settings: Settings) -> Match:
 def _nothing(found: Lookup, settings: Settings) -> str:
     if found.mentions:
         return (
-            "No node is identified by this value; it stands, not as the only one of its kind, in"
-            f" {', '.join(found.mentions)}."
+            f"No node is identified by this value: several have it in {', '.join(found.mentions)}."
         )
     hint = (
         ""
