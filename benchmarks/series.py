@@ -9,11 +9,13 @@ from statistics import median
 
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.contenders.contender import Ground, newest_script
-from benchmarks.dataset import Counts, Dataset, export
+from benchmarks.dataset import Counts, export
 from benchmarks.generator import generate
 from benchmarks.measurement import Usage, run
 from benchmarks.target import Memory, Target
 from c360_graph.errors import SandboxError
+
+_WRITES_SCRIPT = CONTENDERS["pipeline"]
 
 NUMBERS = (
     "wall",
@@ -42,7 +44,7 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to run."""
+    """What to run. `warm_up` is a load before the first round, which is thrown away."""
 
     sizes: tuple[int, ...]
     rounds: int
@@ -50,6 +52,7 @@ class Plan:
     contenders: tuple[str, ...]
     once: frozenset[str]
     sample_events: int
+    warm_up: bool
     line: str
     memory: Memory
     folder: Path
@@ -69,43 +72,36 @@ class Series:
             SandboxError: a contender failed, or left another graph than PostgreSQL counts.
         """
         for events in self._plan.sizes:
-            self.ground(events)
+            ground = self._ground(events)
+            if self._plan.warm_up:
+                self._run(_WRITES_SCRIPT, ground)
             for number in range(self._plan.rounds):
                 for name in _rotated(self._plan.contenders, number):
                     if number and name in self._plan.once:
                         continue
                     yield self._one(name, events, number + 1)
 
-    def ground(self, events: int) -> Ground:
-        """A size's databases, files and script, made at the first call."""
+    def _ground(self, events: int) -> Ground:
+        """A size's databases and files, made at the first call."""
         if events not in self._grounds:
             self._say(f"{events:,} play events: generating")
             databases = generate(self._target.source_server, events=events, seed=self._plan.seed)
-            dataset = export(databases, self._plan.folder / "imports" / str(events))
-            self._grounds[events] = self._with_script(dataset)
+            folder = self._plan.folder / f"work_{events}"
+            folder.mkdir()
+            self._grounds[events] = Ground(
+                dataset=export(databases, self._plan.folder / "imports" / str(events)),
+                target=self._target,
+                memory=self._plan.memory,
+                folder=folder,
+                script=folder / "script.cypher",
+                line=self._plan.line,
+            )
         return self._grounds[events]
-
-    def _with_script(self, dataset: Dataset) -> Ground:
-        folder = self._plan.folder / f"work_{dataset.events}"
-        folder.mkdir()
-        ground = Ground(
-            dataset=dataset,
-            target=self._target,
-            memory=self._plan.memory,
-            folder=folder,
-            script=folder,
-            line=self._plan.line,
-        )
-        # Its load is thrown away, but warms the server up.
-        self._run(CONTENDERS["pipeline"], ground)
-        kept = folder / "script.cypher"
-        newest_script(folder / "data").rename(kept)
-        return Ground(**{**vars(ground), "script": kept})
 
     def _one(self, name: str, events: int, number: int) -> Measurement:
         contender = CONTENDERS[name]
         sampled = min(events, self._plan.sample_events) if contender.sampled else events
-        ground = self.ground(sampled)
+        ground = self._ground(sampled)
         usage = self._run(contender, ground)
         counts = ground.dataset.counts
         self._say(f"  {events:,} round {number}: {contender.title}: {usage.wall:.1f} s")
@@ -130,6 +126,9 @@ class Series:
             counts=ground.dataset.counts,
         )
         check_counts(contender.title, contender.counts(ground, usage), ground.dataset.counts)
+        # The first is kept: once a second load has changed the sources, others are written.
+        if contender is _WRITES_SCRIPT and not ground.script.exists():
+            newest_script(ground.folder / "data").rename(ground.script)
         return usage
 
 
