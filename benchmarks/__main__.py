@@ -30,6 +30,9 @@ def main(
     sample_events: Annotated[
         int, typer.Option(help="Play events for one statement a row, whose rate is extrapolated.")
     ] = 2_000,
+    warm_up: Annotated[
+        bool, typer.Option(help="First everybody loads a small set, unmeasured.")
+    ] = True,
     line: Annotated[str, typer.Option(help="Line of Neo4j: 2026 or 5.26.")] = "2026",
     heap_mb: Annotated[int, typer.Option(help="Neo4j's heap.")] = 2_048,
     page_cache_mb: Annotated[int, typer.Option(help="Neo4j's page cache.")] = 2_048,
@@ -46,6 +49,7 @@ def main(
             contenders=tuple(contender or CONTENDERS),
             once=frozenset(once or ()),
             sample_events=sample_events,
+            warm_up=warm_up,
             line=line,
             memory=Memory(heap_mb=heap_mb, page_cache_mb=page_cache_mb),
             folder=folder,

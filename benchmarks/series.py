@@ -9,11 +9,14 @@ from statistics import median
 
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.contenders.contender import Ground, newest_script
-from benchmarks.dataset import Counts, Dataset, export
+from benchmarks.dataset import Counts, export
 from benchmarks.generator import generate
 from benchmarks.measurement import Usage, run
 from benchmarks.target import Memory, Target
 from c360_graph.errors import SandboxError
+
+_WRITES_SCRIPT = CONTENDERS["pipeline"]
+_WARM_UP_EVENTS = 20_000
 
 NUMBERS = (
     "wall",
@@ -25,9 +28,6 @@ NUMBERS = (
     "node_seconds",
     "relationship_seconds",
 )
-
-WARM_UP_EVENTS = 20_000
-"""Sizes up to this tell nothing of speed, and larger ones are preceded by it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to run."""
+    """What to run. `warm_up`: everybody loads a small set before anything is measured."""
 
     sizes: tuple[int, ...]
     rounds: int
@@ -53,6 +53,7 @@ class Plan:
     contenders: tuple[str, ...]
     once: frozenset[str]
     sample_events: int
+    warm_up: bool
     line: str
     memory: Memory
     folder: Path
@@ -71,10 +72,12 @@ class Series:
         Raises:
             SandboxError: a contender failed, or left another graph than PostgreSQL counts.
         """
-        if self._plan.sizes[0] > WARM_UP_EVENTS:
+        if self._plan.warm_up:
             self._warm_up()
         for events in self._plan.sizes:
-            self.ground(events)
+            ground = self._ground(events)
+            if CONTENDERS[self._plan.contenders[0]] is not _WRITES_SCRIPT:
+                self._run(_WRITES_SCRIPT, ground)
             for number in range(self._plan.rounds):
                 for name in _rotated(self._plan.contenders, number):
                     if number and name in self._plan.once:
@@ -84,41 +87,34 @@ class Series:
     def _warm_up(self) -> None:
         """Everybody's statements once, since Java compiles what was run often enough."""
         self._say("warming up")
-        ground = self.ground(WARM_UP_EVENTS)
+        ground = self._ground(_WARM_UP_EVENTS)
+        self._run(_WRITES_SCRIPT, ground)
         for name in self._plan.contenders:
-            if CONTENDERS[name].online and not CONTENDERS[name].sampled:
-                self._run(CONTENDERS[name], ground)
+            contender = CONTENDERS[name]
+            if contender.online and not contender.sampled and contender is not _WRITES_SCRIPT:
+                self._run(contender, ground)
 
-    def ground(self, events: int) -> Ground:
-        """A size's databases, files and script, made at the first call."""
+    def _ground(self, events: int) -> Ground:
+        """A size's databases and files, made at the first call."""
         if events not in self._grounds:
             self._say(f"{events:,} play events: generating")
             databases = generate(self._target.source_server, events=events, seed=self._plan.seed)
-            dataset = export(databases, self._plan.folder / "imports" / str(events))
-            self._grounds[events] = self._with_script(dataset)
+            folder = self._plan.folder / f"work_{events}"
+            folder.mkdir()
+            self._grounds[events] = Ground(
+                dataset=export(databases, self._plan.folder / "imports" / str(events)),
+                target=self._target,
+                memory=self._plan.memory,
+                folder=folder,
+                script=folder / "script.cypher",
+                line=self._plan.line,
+            )
         return self._grounds[events]
-
-    def _with_script(self, dataset: Dataset) -> Ground:
-        folder = self._plan.folder / f"work_{dataset.events}"
-        folder.mkdir()
-        ground = Ground(
-            dataset=dataset,
-            target=self._target,
-            memory=self._plan.memory,
-            folder=folder,
-            script=folder,
-            line=self._plan.line,
-        )
-        # Its load is thrown away.
-        self._run(CONTENDERS["pipeline"], ground)
-        kept = folder / "script.cypher"
-        newest_script(folder / "data").rename(kept)
-        return Ground(**{**vars(ground), "script": kept})
 
     def _one(self, name: str, events: int, number: int) -> Measurement:
         contender = CONTENDERS[name]
         sampled = min(events, self._plan.sample_events) if contender.sampled else events
-        ground = self.ground(sampled)
+        ground = self._ground(sampled)
         usage = self._run(contender, ground)
         counts = ground.dataset.counts
         self._say(f"  {events:,} round {number}: {contender.title}: {usage.wall:.1f} s")
@@ -143,6 +139,9 @@ class Series:
             counts=ground.dataset.counts,
         )
         check_counts(contender.title, contender.counts(ground, usage), ground.dataset.counts)
+        # The first is kept: once a second load has changed the sources, others are written.
+        if contender is _WRITES_SCRIPT and not ground.script.exists():
+            newest_script(ground.folder / "data").rename(ground.script)
         return usage
 
 

@@ -19,7 +19,10 @@ from c360_graph.errors import SandboxError
 
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """What a contender works on. `script` is this project's script of the dataset."""
+    """What a contender works on.
+
+    `script` is this project's script of the dataset, which a sampled one does not get.
+    """
 
     dataset: Dataset
     target: Target

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from c360_graph.answers import shown
 from c360_graph.cli.output import (
@@ -18,7 +19,7 @@ from c360_graph.cli.output import (
     rows_table,
     say,
 )
-from c360_graph.customer.journey import caption, group_table, repeats, steps
+from c360_graph.customer.journey import caption, cuts, group_table, repeats, steps
 from c360_graph.customer.lookup import CustomerGraph, Lookup, Match, look_up
 from c360_graph.customer.neighbourhood import Neighbourhood, read_neighbourhood
 from c360_graph.errors import GraphError
@@ -31,7 +32,7 @@ MOST_STEPS = 200
 
 def customer(
     value: Annotated[
-        str, typer.Argument(help="An email, an id or any other text that only one node has.")
+        str, typer.Argument(help="An email, an id or any other value that only one node has.")
     ],
     label: Annotated[
         str | None, typer.Option(help="Look at this label alone.", show_default="all")
@@ -69,10 +70,11 @@ def customer(
 
 
 def as_data(around: Neighbourhood) -> dict[str, Any]:
-    """The neighbourhood, what repeats in it and the steps, for JSON."""
+    """The neighbourhood, what was cut of it, what repeats in it and the steps, for JSON."""
     return {
         "customer": asdict(around.centre),
         "groups": [asdict(group) for group in around.groups],
+        "cut": [asdict(cut) for cut in cuts(around)],
         "repeats": [asdict(repeat) for repeat in repeats(around)],
         "journey": [asdict(step) for step in steps(around)],
     }
@@ -86,7 +88,9 @@ def print_journey(around: Neighbourhood) -> None:
     for group in around.groups:
         columns, rows = group_table(group, centre)
         title = f"{group.label} by {group.relationship_type}: {group.total:,}"
-        out.print(rows_table(title, columns, rows, most=10))
+        out.print(rows_table(title, columns, rows, row_count=group.total, most=10))
+    for cut in cuts(around):
+        out.print(escape(str(cut)), soft_wrap=True)
     same = tuple(astuple(repeat) for repeat in repeats(around))
     if same:
         columns = ("label", "property", "value", "times", "first", "last")
@@ -116,8 +120,7 @@ def _the_one(found: Lookup, settings: Settings) -> Match:
 def _nothing(found: Lookup, settings: Settings) -> str:
     if found.mentions:
         return (
-            "No node is identified by this value; it stands, not as the only one of its kind, in"
-            f" {', '.join(found.mentions)}."
+            f"No node is identified by this value: several have it in {', '.join(found.mentions)}."
         )
     hint = (
         ""

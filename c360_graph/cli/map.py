@@ -8,8 +8,8 @@ import typer
 
 from c360_graph.cli.output import Json, errors_in_one_sentence, print_json, say
 from c360_graph.control_db import ControlDatabase, control_credentials
+from c360_graph.plural import plural
 from c360_graph.proposal.rows import Proposal
-from c360_graph.proposal.schema import plural
 from c360_graph.settings import load_settings
 
 

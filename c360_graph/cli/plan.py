@@ -13,7 +13,7 @@ from c360_graph.cli.plan_tables import plan_tables
 from c360_graph.control_db import ControlDatabase, control_credentials
 from c360_graph.neo4j_loader.graph import target_graph
 from c360_graph.plan.model import Plan, Way
-from c360_graph.proposal.schema import plural
+from c360_graph.plural import plural
 from c360_graph.settings import load_settings
 
 

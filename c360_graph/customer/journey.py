@@ -40,6 +40,22 @@ class Repeat:
     last: datetime | date | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """A kind of neighbour of which the newest ones alone were read, so many of `total`."""
+
+    relationship_type: str
+    label: str
+    told: int
+    total: int
+
+    def __str__(self) -> str:
+        return (
+            f"Of {self.label} by {self.relationship_type} the newest {self.told:,} of {self.total:,}"
+            " alone are told of and counted."
+        )
+
+
 def caption(thing: Thing) -> str:
     """How people know a thing: by its name, title or the like, else by its key."""
     for word in _TELLING:
@@ -50,7 +66,7 @@ def caption(thing: Thing) -> str:
 
 
 def steps(around: Neighbourhood) -> list[Step]:
-    """Every moment of the node and of its neighbours, the earliest first."""
+    """Every moment of the node and of its neighbours that were read, the earliest first."""
     told = list(_steps_of(Item(thing=around.centre), around.centre))
     for group in around.groups:
         for item in group.items:
@@ -59,12 +75,29 @@ def steps(around: Neighbourhood) -> list[Step]:
 
 
 def repeats(around: Neighbourhood) -> list[Repeat]:
-    """Texts that at least two neighbours of a group have, the most frequent first."""
+    """Texts that at least two neighbours of a group have of those that were read.
+
+    The most frequent go first.
+    """
     found: list[Repeat] = []
     for group in around.groups:
         for name in group.properties:
             found += _repeats_of(group, name, around.centre)
     return sorted(found, key=lambda r: (r.label, r.property, -r.times, r.value))
+
+
+def cuts(around: Neighbourhood) -> list[Cut]:
+    """What steps and repeats know nothing of."""
+    return [
+        Cut(
+            relationship_type=group.relationship_type,
+            label=group.label,
+            told=len(group.items),
+            total=group.total,
+        )
+        for group in around.groups
+        if len(group.items) < group.total
+    ]
 
 
 def group_table(group: Group, centre: Thing) -> tuple[tuple[str, ...], tuple[tuple[Any, ...], ...]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,12 +18,13 @@ from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.reading import read
 
-MOST_MATCHES = 20
+_INTEGER = re.compile("-?[1-9][0-9]{0,18}|0")
+_INTEGERS = range(-(2**63), 2**63)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """A node that has the value in a property that is unique within its label."""
+    """A node that is the only one of its label to have the value in the property."""
 
     id: str
     label: str
@@ -31,7 +34,7 @@ class Match:
 
 @dataclass(frozen=True, kw_only=True)
 class Lookup:
-    """What a value identifies; `mentions` are `label.property` where it stands but is not unique."""
+    """What a value identifies; `mentions` are `label.property` where several nodes have it."""
 
     matches: tuple[Match, ...]
     mentions: tuple[str, ...] = ()
@@ -44,6 +47,7 @@ class CustomerGraph:
         self._graph = graph
         self._timeout = timeout_seconds
 
+    @cached_property
     def schema(self) -> GraphManifest:
         """The labels, properties, keys and relationships that the last load wrote.
 
@@ -79,34 +83,40 @@ def look_up(
 ) -> Lookup:
     """Find what a value, or its hash, identifies.
 
-    Indexed properties are asked first, since each is one seek; only where none identifies a node is
-    every node read.
+    A property whose values are all different within its label goes first: it keeps out those that
+    only refer to the node. Where there is none, any property counts that one node alone has the
+    value in. Indexed properties are asked first, since each is one seek; only where none of the
+    first kind has the value is every node read.
 
     Args:
         graph: where.
-        value: such as an email or an id; compared with texts as it is.
+        value: such as an email or an id; compared with texts as it is, and with numbers where it is an
+            integer as people write it.
         hash_key: of the `hash` treatment; then properties that hold the value's hash are found too.
         label: to look at this label alone.
 
     Raises:
         GraphError: the graph has no such label, or the server refuses.
     """
-    schema = graph.schema()
+    schema = graph.schema
     if label is not None and label not in schema.labels:
         raise GraphError(f"The graph has no label {label}; it has {', '.join(schema.labels)}.")
     labels = [label] if label else list(schema.labels)
-    values = [value, *([hashed(value, hash_key)] if hash_key else [])]
+    values = _compared(value, hash_key)
+    only: list[Match] = []
     mentions: list[str] = []
-    for found in (_by_index(graph, labels, values), _by_reading_all(graph, schema, labels, values)):
-        matches: dict[str, Match] = {}
-        for match in found:
-            if _is_unique(graph, schema, match):
-                matches.setdefault(match.id, match)
-            else:
+    for found in _first_by_index(graph, labels, values):
+        unique: list[Match] = []
+        for match, is_only in found:
+            if not is_only:
                 mentions.append(f"{match.label}.{match.property}")
-        if matches:
-            return Lookup(matches=tuple(matches.values())[:MOST_MATCHES])
-    return Lookup(matches=(), mentions=tuple(dict.fromkeys(mentions)))
+            elif _is_unique(graph, match):
+                unique.append(match)
+            else:
+                only.append(match)
+        if unique:
+            return Lookup(matches=_each_once(unique))
+    return Lookup(matches=_each_once(only), mentions=() if only else tuple(mentions))
 
 
 def hashed(value: str, key: str) -> str:
@@ -114,31 +124,65 @@ def hashed(value: str, key: str) -> str:
     return hmac.new(key.encode(), value.encode(), "sha256").hexdigest()
 
 
-def _by_index(graph: CustomerGraph, labels: list[str], values: list[str]) -> Iterator[Match]:
-    for row in graph.rows(text.indexed_properties()):
-        if row["label"] in labels:
-            statement = text.find_by_property(row["label"], row["property"])
-            rows = graph.rows(statement, values=values, most=MOST_MATCHES)
-            yield from _matches(row["label"], rows)
+def _compared(value: str, hash_key: str | None) -> list[str | int]:
+    values: list[str | int] = [value]
+    if hash_key:
+        values.append(hashed(value, hash_key))
+    # What is written otherwise, such as 007, is a text that an integer is not.
+    if _INTEGER.fullmatch(value) and int(value) in _INTEGERS:
+        values.append(int(value))
+    return values
+
+
+Found = Iterator[tuple[Match, bool]]
+"""A node for each property that has the value, and whether it is the only one."""
+
+
+def _first_by_index(
+    graph: CustomerGraph, labels: list[str], values: list[str | int]
+) -> Iterator[Found]:
+    """By each property that has an index, then by each that has none."""
+    rows = graph.rows(text.indexed_properties())
+    indexed = [(row["label"], row["property"]) for row in rows if row["label"] in labels]
+    yield _by_index(graph, indexed, values)
+    others = {
+        label: [name for name in graph.schema.labels[label] if (label, name) not in indexed]
+        for label in labels
+    }
+    yield _by_reading_all(graph, others, values)
+
+
+def _by_index(
+    graph: CustomerGraph, indexed: list[tuple[str, str]], values: list[str | int]
+) -> Found:
+    for label, name in indexed:
+        yield from _found(label, graph.rows(text.find_by_property(label, name), values=values))
 
 
 def _by_reading_all(
-    graph: CustomerGraph, schema: GraphManifest, labels: list[str], values: list[str]
-) -> Iterator[Match]:
-    for label in labels:
-        names = list(schema.labels[label])
+    graph: CustomerGraph, names: dict[str, list[str]], values: list[str | int]
+) -> Found:
+    for label, some in names.items():
         statement = text.find_by_any_property(label)
-        rows = graph.rows(statement, names=names, values=values, most=MOST_MATCHES)
-        yield from _matches(label, rows)
+        yield from _found(label, graph.rows(statement, names=some, values=values))
 
 
-def _matches(label: str, rows: Iterable[dict[str, Any]]) -> Iterator[Match]:
+def _found(label: str, rows: Iterable[dict[str, Any]]) -> Found:
     for row in rows:
-        for name in row["found_in"]:
-            yield Match(id=row["id"], label=label, property=name, properties=row["properties"])
+        match = Match(
+            id=row["id"], label=label, property=row["property"], properties=row["properties"]
+        )
+        yield match, row["is_only"]
 
 
-def _is_unique(graph: CustomerGraph, schema: GraphManifest, match: Match) -> bool:
-    if schema.keys.get(match.label) == (match.property,):
+def _is_unique(graph: CustomerGraph, match: Match) -> bool:
+    if graph.schema.keys.get(match.label) == (match.property,):
         return True
     return not graph.rows(text.find_repeated_value(match.label, match.property))
+
+
+def _each_once(matches: Iterable[Match]) -> tuple[Match, ...]:
+    by_id: dict[str, Match] = {}
+    for match in matches:
+        by_id.setdefault(match.id, match)
+    return tuple(by_id.values())

@@ -57,7 +57,7 @@ def read_neighbourhood(graph: CustomerGraph, match: Match) -> Neighbourhood:
     Raises:
         GraphError: the server refuses, or it took too long.
     """
-    schema = graph.schema()
+    schema = graph.schema
     groups = []
     for edges, outward in _around(schema.edges, match.label):
         label = edges[2] if outward else edges[1]

@@ -21,20 +21,28 @@ def indexed_properties() -> str:
 
 
 def find_by_property(label: str, name: str) -> str:
-    """Nodes whose property is one of `$values`: `id`, `properties`, `found_in`; at most `$most`."""
+    """At most one row: a node whose property is one of `$values`, and whether no other has one.
+
+    Gives `property`, `id`, `properties` and `is_only`.
+    """
     return (
         f"{_PIN}MATCH (n:{identifier(label)}) WHERE n.{identifier(name)} IN $values"
-        f" RETURN elementId(n) AS id, properties(n) AS properties, [{string_literal(name)}] AS found_in"
-        " LIMIT $most"
+        # Two tell that there are several.
+        " WITH n LIMIT 2 WITH collect(n) AS found WHERE size(found) > 0"
+        f" RETURN {string_literal(name)} AS property, elementId(found[0]) AS id,"
+        " properties(found[0]) AS properties, size(found) = 1 AS is_only"
     )
 
 
 def find_by_any_property(label: str) -> str:
-    """As `find_by_property`, by any property of `$names`; reads every node of the label."""
+    """A row as that of `find_by_property` for each of `$names`; reads every node of the label."""
     return (
         f"{_PIN}MATCH (n:{identifier(label)})"
-        " WITH n, [name IN $names WHERE n[name] IN $values] AS found_in WHERE size(found_in) > 0"
-        " RETURN elementId(n) AS id, properties(n) AS properties, found_in LIMIT $most"
+        " UNWIND [name IN $names WHERE n[name] IN $values] AS property"
+        # A list of all nodes that have a common value would fill the server's memory.
+        " WITH property, count(*) AS nodes, min(elementId(n)) AS id"
+        f" MATCH (n:{identifier(label)}) WHERE elementId(n) = id"
+        " RETURN property, id, properties(n) AS properties, nodes = 1 AS is_only ORDER BY property"
     )
 
 

@@ -28,7 +28,6 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
     edges = dict.fromkeys((*listed.edges, *desired.edges))
     kinds = [edge[0] for edge in edges]
     return GraphHolding(
-        place=graph.place,
         manifest=state.manifest if state else None,
         is_whole=state.is_whole if state else True,
         all_nodes=_count(graph, cleanup.count_nodes_but_own()),

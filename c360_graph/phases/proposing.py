@@ -9,12 +9,13 @@ from c360_graph.errors import C360Error, MappingError
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.names import did_you_mean
+from c360_graph.plural import plural
 from c360_graph.proposal.findings import Finding, findings_of, is_worth_sampling
 from c360_graph.proposal.overlaps import Candidate, Overlap, candidates
 from c360_graph.proposal.personal_names import kind_by_name
 from c360_graph.proposal.propose import Known, propose
 from c360_graph.proposal.rows import Proposal
-from c360_graph.proposal.schema import ColumnPlace, SourceSchema, plural
+from c360_graph.proposal.schema import ColumnPlace, SourceSchema
 from c360_graph.proposal.sql_text import LOCK, statements
 from c360_graph.proposal.standing import Standing
 from c360_graph.proposal.tables import tables_to_read

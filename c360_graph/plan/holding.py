@@ -31,7 +31,6 @@ class GraphHolding:
     `constraints` and `indexes` are ours, by name.
     """
 
-    place: str
     manifest: GraphManifest | None = None
     is_whole: bool = True
     all_nodes: int = 0

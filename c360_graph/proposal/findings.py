@@ -51,9 +51,9 @@ def _judge(
     whole = column.type.element is None and column.type.base not in _DOCUMENTS
     seen = likeness(values) if whole and values else None
     if by_name:
-        agrees = seen is not None and seen.kind == by_name
-        why = f"its name and {_looks(seen)}" if agrees and seen else "its name or type says so"
-        return Finding(kind=by_name, why=why), None
+        if seen and seen.kind == by_name:
+            return Finding(kind=by_name, why=f"its name and {_looks(seen)}"), None
+        return Finding(kind=by_name, why="its name or type says so"), None
     if seen:
         return Finding(kind=seen.kind, why=_looks(seen)), None
     within = likeness_within(values) if values else None
@@ -67,5 +67,5 @@ def _judge(
     )
 
 
-def _looks(seen: Likeness | None) -> str:
-    return f"{seen.share} look like one" if seen else ""
+def _looks(seen: Likeness) -> str:
+    return f"{seen.share} look like one"

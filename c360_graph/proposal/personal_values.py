@@ -75,7 +75,6 @@ class Likeness:
     kind: Kind
     count: int
     of: int
-    within: bool = False
 
     @property
     def share(self) -> str:
@@ -104,7 +103,7 @@ def likeness_within(values: Sequence[str]) -> Likeness | None:
     for kind, found in _WITHIN:
         count = sum(map(found, distinct))
         if count >= SOME_OF_THEM * len(distinct):
-            return Likeness(kind=kind, count=count, of=len(distinct), within=True)
+            return Likeness(kind=kind, count=count, of=len(distinct))
     return None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, Refusal, RelationshipRow
 from c360_graph.mapping.validate import resolve
+from c360_graph.plural import plural
 from c360_graph.proposal.findings import Finding
 from c360_graph.proposal.foreign_keys import joins_of, links_of
 from c360_graph.proposal.joins import Edge, Join, Link, TablePlace, edges_of, fact
@@ -15,7 +16,7 @@ from c360_graph.proposal.naming import label_name
 from c360_graph.proposal.overlaps import FEWEST_VALUES, MENTIONED_SHARE, Overlap
 from c360_graph.proposal.relationships import RelationshipRows
 from c360_graph.proposal.rows import Proposal, Proposed
-from c360_graph.proposal.schema import ColumnPlace, SourceSchema, plural
+from c360_graph.proposal.schema import ColumnPlace, SourceSchema
 from c360_graph.proposal.standing import Standing
 from c360_graph.proposal.tables import tables_to_read
 from c360_graph.proposal.treatments import Treatments, groups_of, needs_hash, stands_against_hash

@@ -55,8 +55,3 @@ class SourceSchema(Frozen):
 def is_key(table: CatalogTable, columns: tuple[str, ...]) -> bool:
     """Whether no two rows have the same values in exactly these columns."""
     return any(set(key) == set(columns) for key in (table.primary_key, *table.unique_keys) if key)
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 table`, `2 tables`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

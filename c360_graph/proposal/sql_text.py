@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, RelationshipRow
+from c360_graph.plural import plural
 from c360_graph.proposal.rows import Proposal, Proposed
-from c360_graph.proposal.schema import ColumnPlace, plural
+from c360_graph.proposal.schema import ColumnPlace
 
 LOCK = (
     "LOCK TABLE node_label_mappings, relationship_mappings, field_exclusion_rules"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.model import TABLE_PROPERTY
-from c360_graph.proposal.schema import SourceSchema, plural
+from c360_graph.plural import plural
+from c360_graph.proposal.schema import SourceSchema
 from c360_graph.proposal.standing import Standing
 
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from c360_graph.mapping.control_rows import Treatment
@@ -82,13 +81,12 @@ class Treatments:
         self._findings = findings
         self._standing = standing
         self._likely = frozenset(likely)
-        self._of: dict[ColumnPlace, list[Group]] = defaultdict(list)
+        self._of: dict[ColumnPlace, Group] = {}
         for group in groups_of(edges):
             if all(place.source != source_name for place in group):
                 continue
             if needs_hash(group, findings, standing) and not stands_against_hash(group, standing):
-                for place in group:
-                    self._of[place].append(group)
+                self._of |= dict.fromkeys(group, group)
 
     def each(self, keys: frozenset[ColumnPlace]) -> Iterator[tuple[ColumnPlace, Treatment, str]]:
         """Columns without a rule, their treatment and why; `keys` are columns of primary keys."""
@@ -103,8 +101,7 @@ class Treatments:
                 yield place, *self._alone(place, finding, keys)
 
     def _why_joined(self, place: ColumnPlace, finding: Finding | None) -> str:
-        (group,) = self._of[place]
-        others = ", ".join(str(other) for other in sorted(group - {place}))
+        others = ", ".join(str(other) for other in sorted(self._of[place] - {place}))
         what = f"{finding.kind}: {finding.why}" if finding else "its partner is hashed"
         return f"{what}; hashed, so that the join with {others} still works"
 

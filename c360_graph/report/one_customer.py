@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import astuple, fields
 from datetime import datetime
 
-from c360_graph.customer.journey import Repeat, Step, caption, group_table, repeats, steps
+from c360_graph.customer.journey import Repeat, Step, caption, cuts, group_table, repeats, steps
 from c360_graph.customer.neighbourhood import Neighbourhood, Thing
 from c360_graph.report.page import Page, Section, table_of
 from c360_graph.report.pictures import Edge, Node, Picture, details_of
@@ -18,6 +19,7 @@ def customer_page(around: Neighbourhood, *, made_at: datetime) -> Page:
     """Who, the neighbourhood drawn, the journey, and a table for each kind of neighbour."""
     centre = around.centre
     told, same = steps(around), repeats(around)
+    left_out = " ".join(map(str, cuts(around)))
     sections = [
         Section(
             name="who",
@@ -27,25 +29,19 @@ def customer_page(around: Neighbourhood, *, made_at: datetime) -> Page:
         Section(
             name="journey",
             title="Journey",
-            description="Every moment that the graph knows, the earliest first. Times are in UTC.",
+            description="What happened when, the earliest first. Times are in UTC.",
+            note=left_out,
             table=table_of(_columns(Step), [astuple(step) for step in told], most=len(told)),
         ),
         Section(
             name="repeats",
             title="What repeats",
             description="Values that several neighbours have in common, such as devices and addresses.",
+            note=left_out,
             table=table_of(_columns(Repeat), [astuple(one) for one in same]),
         ),
+        *_group_sections(around),
     ]
-    for number, group in enumerate(around.groups, start=1):
-        columns, rows = group_table(group, centre)
-        sections.append(
-            Section(
-                name=f"group-{number}",
-                title=f"{group.label}, by {group.relationship_type}",
-                table=table_of(columns, rows, row_count=group.total),
-            )
-        )
     return Page(
         title=caption(centre),
         subtitle=f"{centre.label} and what the graph knows around it",
@@ -54,6 +50,16 @@ def customer_page(around: Neighbourhood, *, made_at: datetime) -> Page:
         pictures=(neighbourhood_picture(around),) if around.groups else (),
         sections=tuple(section for section in sections if section.table and section.table.rows),
     )
+
+
+def _group_sections(around: Neighbourhood) -> Iterator[Section]:
+    for number, group in enumerate(around.groups, start=1):
+        columns, rows = group_table(group, around.centre)
+        yield Section(
+            name=f"group-{number}",
+            title=f"{group.label}, by {group.relationship_type}",
+            table=table_of(columns, rows, row_count=group.total),
+        )
 
 
 def neighbourhood_picture(around: Neighbourhood) -> Picture:

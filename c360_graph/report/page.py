@@ -47,7 +47,7 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A titled table, or a note that says why there is none."""
+    """A titled table; a note says what it leaves out, or why there is none."""
 
     name: str
     title: str

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import neo4j
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from c360_graph.cli import app
 from c360_graph.customer.lookup import hashed
@@ -127,7 +128,7 @@ def test_a_customer_is_found_by_email_or_id_and_told_in_order_of_time(
     loaded: Loaded, tmp_path: Path
 ) -> None:
     page = tmp_path / "john.html"
-    done = RUNNER.invoke(app, ["customer", "john.smith@email.com", "--json", "--html", str(page)])
+    done = _customer("john.smith@email.com", "--json", "--html", str(page))
     assert done.exit_code == 0, done.stderr
     told = json.loads(done.stdout)
     account = told["customer"]["properties"]
@@ -150,19 +151,19 @@ def test_a_customer_is_found_by_email_or_id_and_told_in_order_of_time(
     assert {"John Smith", "Premium", "Technical"} <= {
         node["caption"] for node in _drawn(page)["pictures"][0]["nodes"]
     }
-    by_id = RUNNER.invoke(app, ["customer", account["account_id"], "--json"])
+    by_id = _customer(account["account_id"], "--json")
     assert json.loads(by_id.stdout)["customer"] == told["customer"]
 
 
 def test_a_value_that_identifies_no_one_is_one_sentence(loaded: Loaded) -> None:
-    nobody = RUNNER.invoke(app, ["customer", "nobody@nowhere"])
+    nobody = _customer("nobody@nowhere")
     assert nobody.exit_code == 1
     assert nobody.stderr.startswith("Error: No node of the graph has this value in a property.")
     assert "C360_HASH_KEY" in nobody.stderr
-    common = RUNNER.invoke(app, ["customer", "active"])
+    common = _customer("active")
     assert common.exit_code == 1
-    assert "not as the only one of its kind, in Subscription.status" in common.stderr
-    label = RUNNER.invoke(app, ["customer", "active", "--label", "Ship"])
+    assert "several have it in Subscription.status." in common.stderr
+    label = _customer("active", "--label", "Ship")
     assert label.exit_code == 1
     assert "no label Ship" in label.stderr
 
@@ -171,14 +172,61 @@ def test_several_nodes_are_listed_and_a_label_says_which(loaded: Loaded) -> None
     _, graph, _ = loaded
     graph.run(b"MATCH (m:Media {media_id: 'M-001'}) SET m.media_id = 'TCK-1001'", tag={})
     try:
-        several = RUNNER.invoke(app, ["customer", "TCK-1001"])
+        several = _customer("TCK-1001")
         assert several.exit_code == 1
         assert "Media" in several.stdout
         assert "Ticket" in several.stdout
-        one = RUNNER.invoke(app, ["customer", "TCK-1001", "--label", "Media", "--json"])
+        one = _customer("TCK-1001", "--label", "Media", "--json")
         assert json.loads(one.stdout)["customer"]["label"] == "Media"
     finally:
         graph.run(b"MATCH (m:Media {media_id: 'TCK-1001'}) SET m.media_id = 'M-001'", tag={})
+
+
+def test_a_value_that_one_node_has_is_found_though_others_share_another_value(
+    loaded: Loaded,
+) -> None:
+    _, graph, _ = loaded
+    graph.run(
+        b"UNWIND ['t1', 't2'] AS id CREATE (:Account {account_id: id, email: 'test@test'})", tag={}
+    )
+    try:
+        found = _customer("john.smith@email.com", "--json")
+        assert found.exit_code == 0, found.stderr
+        assert json.loads(found.stdout)["customer"]["properties"]["full_name"] == "John Smith"
+        shared = _customer("test@test")
+        assert "several have it in Account.email." in shared.stderr
+    finally:
+        graph.run(b"MATCH (a:Account {email: 'test@test'}) DELETE a", tag={})
+
+
+def test_an_integer_is_found_by_its_digits_and_no_other_text_is_taken_for_one(
+    loaded: Loaded,
+) -> None:
+    found = _customer("1", "--label", "Tag", "--json")
+    assert found.exit_code == 0, found.stderr
+    assert json.loads(found.stdout)["customer"]["properties"]["tag_id"] == 1
+    for text in ("01", "\u0661", "1.0", "9223372036854775808"):
+        assert "No node of the graph has this value" in _customer(text, "--label", "Tag").stderr
+
+
+@pytest.mark.parametrize("value", ["active", "john.smith@email.com"])
+def test_no_statement_is_sent_twice_for_one_customer(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    sent: list[str] = []
+    run = neo4j.Session.run
+    run_in_transaction = neo4j.ManagedTransaction.run
+
+    def recording(of: Any, query: Any, *given: Any, **parameters: Any) -> Any:
+        sent.append(getattr(query, "text", query))
+        ran = run if isinstance(of, neo4j.Session) else run_in_transaction
+        return ran(of, query, *given, **parameters)
+
+    monkeypatch.setattr(neo4j.Session, "run", recording)
+    monkeypatch.setattr(neo4j.ManagedTransaction, "run", recording)
+    _customer(value)
+    assert len([text for text in sent if "_C360Load" in text]) == 1
+    assert sorted(sent) == sorted(set(sent))
 
 
 def test_a_hashed_property_is_found_by_its_plain_value(loaded: Loaded) -> None:
@@ -193,6 +241,10 @@ def test_a_hashed_property_is_found_by_its_plain_value(loaded: Loaded) -> None:
         assert json.loads(found.stdout)["customer"]["properties"]["tag_id"] == 1
     finally:
         graph.run(b"MATCH (t:Tag {tag_id: 1}) SET t.tag_name = 'Technical'", tag={})
+
+
+def _customer(*arguments: str) -> Result:
+    return RUNNER.invoke(app, ["customer", *arguments])
 
 
 def _materialize(*names: str) -> dg.ExecuteInProcessResult:

@@ -11,7 +11,7 @@ import pytest
 import c360_graph
 
 TIERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "settings"}),
+    frozenset({"errors", "plural", "settings"}),
     frozenset({"mapping", "plan", "proposal", "property_types", "cypher"}),
     frozenset(
         {

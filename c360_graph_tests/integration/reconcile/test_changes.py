@@ -152,8 +152,3 @@ def test_without_the_extracts_of_the_last_load_the_graph_is_compared(
         connection.execute("UPDATE accounts SET full_name = 'Y' WHERE email LIKE 'john.smith%'")
     assert changes(reconcile()) == NOTHING | {"nodes_updated": 1}
     assert graph.rows("MATCH (a:Account {full_name: 'Y'}) RETURN count(a) AS n")[0]["n"] == 1
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("ERROR")

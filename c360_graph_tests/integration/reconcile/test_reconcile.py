@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 
-import pytest
-
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph_tests.conftest import Project
@@ -13,7 +11,6 @@ from c360_graph_tests.integration.reconcile.reconciled import (
     NOTHING,
     changes,
     contents,
-    control,
     reconcile,
 )
 from c360_graph_tests.integration.runs import failure_messages, materialize_all
@@ -85,52 +82,6 @@ def test_what_others_wrote_stays(project: Project, graph: Graph) -> None:
     assert rows == [{"score": 7, "name": "Ann"}]
 
 
-def test_a_new_exclusion_purges_the_property_from_the_graph(project: Project, graph: Graph) -> None:
-    assert materialize_all().success
-    assert graph.rows("MATCH (a:Account) WHERE a.full_name IS NOT NULL RETURN count(a) AS n")[0][
-        "n"
-    ]
-    control(
-        project,
-        "INSERT INTO field_exclusion_rules (source_id, table_name, column_name, reason)"
-        " SELECT source_id, 'accounts', 'full_name', 'PII' FROM source_databases"
-        " WHERE source_name = 'profiles_db'",
-    )
-    result = reconcile()
-    assert changes(result)["properties_purged"] == 1
-    found = graph.rows("MATCH (a:Account) WHERE a.full_name IS NOT NULL RETURN count(a) AS n")
-    assert found[0]["n"] == 0
-
-
-def test_what_a_removed_mapping_left_behind_is_removed_and_comes_back_with_it(
-    project: Project, graph: Graph
-) -> None:
-    assert materialize_all().success
-    before = contents(graph)
-    control(project, "UPDATE node_label_mappings SET is_active = false WHERE node_label = 'Media'")
-    control(
-        project,
-        "UPDATE relationship_mappings SET is_active = false WHERE relationship_type = 'SUBMITTED'",
-    )
-    assert reconcile().success
-    nodes, relationships = graph_counts(graph)
-    assert nodes == {label: count for label, count in NODES.items() if label != "Media"}
-    assert "PLAYED" not in relationships
-    assert "SUBMITTED" not in relationships
-    control(project, "UPDATE node_label_mappings SET is_active = true")
-    control(project, "UPDATE relationship_mappings SET is_active = true")
-    assert reconcile().success
-    assert contents(graph) == before
-
-
-def test_a_row_that_was_refused_takes_nothing_away(project: Project, graph: Graph) -> None:
-    assert materialize_all().success
-    with project.connect("streaming_db") as connection:
-        connection.execute("ALTER TABLE media_content RENAME TO media_moved")
-    assert reconcile().success
-    assert graph_counts(graph)[0] == NODES
-
-
 def test_removing_more_than_the_share_allowed_is_refused_before_anything_is_touched(
     project: Project, graph: Graph
 ) -> None:
@@ -170,35 +121,6 @@ def test_a_reader_never_sees_fewer_nodes_of_an_unchanged_label(
     assert set(seen) == {400}
 
 
-def test_a_table_without_key_is_replaced_only_when_it_changed(
-    project: Project, graph: Graph
-) -> None:
-    with project.connect("support_db") as connection:
-        connection.execute("ALTER TABLE ticket_tag_link DROP CONSTRAINT ticket_tag_link_pkey")
-    assert materialize_all().success
-    assert reconcile().success
-    assert changes(reconcile()) == NOTHING
-    with project.connect("support_db") as connection:
-        connection.execute(
-            "DELETE FROM ticket_tag_link WHERE ctid = (SELECT min(ctid) FROM ticket_tag_link)"
-        )
-    changed = changes(reconcile())
-    assert (changed["nodes_created"], changed["nodes_deleted"]) == (33, 34)
-    assert graph_counts(graph)[1]["TAGGED_WITH"] == 33
-
-
-def test_a_changed_key_makes_the_label_anew(project: Project, graph: Graph) -> None:
-    assert materialize_all().success
-    with project.connect("support_db") as connection:
-        connection.execute("ALTER TABLE ticket_tag_link DROP CONSTRAINT ticket_tag_link_pkey")
-        connection.execute(
-            "ALTER TABLE ticket_tag_link ADD COLUMN link_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
-        )
-    assert reconcile().success
-    assert graph_counts(graph)[0] == NODES
-    assert _keys_of(graph, "TicketTagLink") == [["link_id"]]
-
-
 def test_a_load_that_broke_off_is_repaired(project: Project, graph: Graph) -> None:
     graph.run(b"CREATE CONSTRAINT other FOR (n:PlayEvent) REQUIRE n.session_id IS UNIQUE", tag={})
     assert not materialize_all().success
@@ -206,43 +128,3 @@ def test_a_load_that_broke_off_is_repaired(project: Project, graph: Graph) -> No
     assert reconcile().success
     assert graph_counts(graph)[0] == NODES
     assert graph_counts(graph)[1]["WATCHED"] == 373
-
-
-def test_a_label_of_two_tables_with_keys_of_their_own_keeps_and_regains_both_constraints(
-    project: Project, graph: Graph
-) -> None:
-    with project.connect("support_db") as connection:
-        connection.execute("CREATE TABLE bots AS SELECT 1 AS bot_id, 'b' AS name")
-        connection.execute("ALTER TABLE bots ADD PRIMARY KEY (bot_id)")
-        connection.execute("CREATE TABLE agents AS SELECT 'x' AS agent_code, 'a' AS name")
-        connection.execute("ALTER TABLE agents ADD PRIMARY KEY (agent_code)")
-    control(
-        project,
-        "INSERT INTO node_label_mappings (source_id, table_name, node_label)"
-        " SELECT source_id, unnest(ARRAY['agents', 'bots']), 'Responder' FROM source_databases"
-        " WHERE source_name = 'support_db'",
-    )
-    assert materialize_all().success
-    keys = [["_c360_table", "agent_code"], ["_c360_table", "bot_id"]]
-    assert _keys_of(graph, "Responder") == keys
-    assert changes(reconcile()) == NOTHING
-    assert _keys_of(graph, "Responder") == keys
-    for row in graph.rows("SHOW CONSTRAINTS YIELD name RETURN name"):
-        graph.run(f"DROP CONSTRAINT `{row['name']}`".encode(), tag={})
-    assert changes(reconcile()) == NOTHING
-    assert _keys_of(graph, "Responder") == keys
-    assert _keys_of(graph, "Plan") == [["plan_id"]]
-
-
-def _keys_of(graph: Graph, label: str) -> list[list[str]]:
-    rows = graph.rows(
-        "SHOW CONSTRAINTS YIELD labelsOrTypes, properties WHERE labelsOrTypes = [$label]"
-        " RETURN properties",
-        label=label,
-    )
-    return sorted(row["properties"] for row in rows)
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("ERROR")

@@ -8,12 +8,16 @@ from c360_graph.cypher.customer import find_by_any_property, find_by_property, n
 def test_names_are_quoted_in_every_place() -> None:
     assert find_by_property("A`b", "it's") == (
         "CYPHER 5 MATCH (n:`A``b`) WHERE n.`it's` IN $values"
-        " RETURN elementId(n) AS id, properties(n) AS properties, ['it\\'s'] AS found_in LIMIT $most"
+        " WITH n LIMIT 2 WITH collect(n) AS found WHERE size(found) > 0"
+        " RETURN 'it\\'s' AS property, elementId(found[0]) AS id,"
+        " properties(found[0]) AS properties, size(found) = 1 AS is_only"
     )
     assert find_by_any_property("A`b") == (
         "CYPHER 5 MATCH (n:`A``b`)"
-        " WITH n, [name IN $names WHERE n[name] IN $values] AS found_in WHERE size(found_in) > 0"
-        " RETURN elementId(n) AS id, properties(n) AS properties, found_in LIMIT $most"
+        " UNWIND [name IN $names WHERE n[name] IN $values] AS property"
+        " WITH property, count(*) AS nodes, min(elementId(n)) AS id"
+        " MATCH (n:`A``b`) WHERE elementId(n) = id"
+        " RETURN property, id, properties(n) AS properties, nodes = 1 AS is_only ORDER BY property"
     )
 
 

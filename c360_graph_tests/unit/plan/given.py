@@ -47,7 +47,6 @@ def loaded(case: Case) -> GraphHolding:
     desired: GraphManifest = meant.desired
     tables, relationships = meant.mapping.tables, meant.mapping.relationships
     return GraphHolding(
-        place=PLACE,
         manifest=desired,
         all_nodes=8,
         nodes={"Customer": 3, "Purchase": 5},

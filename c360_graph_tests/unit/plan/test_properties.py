@@ -10,7 +10,7 @@ from c360_graph.plan.difference import questions
 from c360_graph.plan.holding import GraphHolding, Questions
 from c360_graph.plan.model import PlannedProperty, PlannedPurge, Way
 from c360_graph_tests.unit.mapping.given import Case, table
-from c360_graph_tests.unit.plan.given import PLACE, intention, loaded, planned, shop
+from c360_graph_tests.unit.plan.given import intention, loaded, planned, shop
 
 
 def test_properties_come_change_their_type_and_go() -> None:
@@ -51,7 +51,6 @@ def test_an_array_may_have_been_json_or_empty() -> None:
         .label("things", "Thing")
     )
     holding = GraphHolding(
-        place=PLACE,
         manifest=intention(case).desired,
         all_nodes=1,
         nodes={"Thing": 1},
