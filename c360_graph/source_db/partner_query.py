@@ -8,13 +8,12 @@ from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
 from c360_graph.property_types import property_type
 from c360_graph.source_db.copy_query import quoted
+from c360_graph.source_db.scatter import scatter
 
 Pairs = tuple[tuple[str, str], ...]
 """(column that is sought, column of the row that refers)."""
 
 SAMPLE_ROWS = 1_000
-_SAMPLED_KINDS = ("r", "p", "m")
-_SCATTERED_ROWS = 20 * SAMPLE_ROWS
 
 _NUMBERS = ("INTEGER", "FLOAT")
 _INTEGERS = ("int2", "int4", "int8")
@@ -71,10 +70,10 @@ def sample_references(
 ) -> str:
     """Texts of the columns of some rows in which none is NULL, from all over a large table."""
     place = f"{quoted(table.source.db_schema)}.{quoted(table.table_name)} AS t"
-    pages, order = _scatter(catalog_table)
+    sample = scatter(catalog_table, rows=SAMPLE_ROWS)
     read = ", ".join(_text(table, _property(table, column)) for column in columns)
     present = " AND ".join(f"t.{quoted(column)} IS NOT NULL" for column in columns)
-    return f"SELECT {read} FROM {place}{pages} WHERE {present}{order} LIMIT {SAMPLE_ROWS}"
+    return f"SELECT {read} FROM {place}{sample.pages} WHERE {present}{sample.order} LIMIT {SAMPLE_ROWS}"
 
 
 def find_partners(table: TableMapping, pairs: Pairs, driving: TableMapping) -> str:
@@ -102,18 +101,6 @@ def _taking_part(
         for table in tables
         if table.node_label == label and (not places or table.place in places)
     )
-
-
-def _scatter(table: CatalogTable | None) -> tuple[str, str]:
-    """A sample of pages and an order: a table's first rows are its oldest, and unlike the others."""
-    if table is None or table.kind not in _SAMPLED_KINDS:
-        return "", ""
-    if table.estimated_rows < _SCATTERED_ROWS:
-        return "", ""
-    # Many pages, since rows of one page are alike. They come in the table's order, and the limit would
-    # leave out its end; by ctid the same rows come each time, and equal values are not together.
-    percent = 100 * _SCATTERED_ROWS / table.estimated_rows
-    return f" TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (0)", " ORDER BY md5(t.ctid::text)"
 
 
 def _property(table: TableMapping, column: str) -> PropertyMapping:
