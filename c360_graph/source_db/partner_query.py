@@ -43,21 +43,13 @@ class Join:
 
 def join_of(mapping: RelationshipMapping, tables: tuple[TableMapping, ...]) -> Join:
     """Who looks for whom in a mapping."""
-    from_tables = _taking_part(tables, mapping.from_label, mapping.from_tables)
-    to_tables = _taking_part(tables, mapping.to_label, mapping.to_tables)
-    if mapping.junction is not None:
-        junction = mapping.junction
-        return Join(
-            driving=tuple(t for t in tables if t.asset_key == junction.table),
-            sides=(
-                Side(tables=from_tables, pairs=junction.from_pairs),
-                Side(tables=to_tables, pairs=junction.to_pairs),
-            ),
-        )
-    if mapping.seek == "from":
-        return Join(driving=to_tables, sides=(Side(tables=from_tables, pairs=mapping.pairs),))
-    swapped = tuple((right, left) for left, right in mapping.pairs)
-    return Join(driving=from_tables, sides=(Side(tables=to_tables, pairs=swapped),))
+    return Join(
+        driving=tuple(table for table in tables if mapping.is_driven_by(table)),
+        sides=tuple(
+            Side(tables=tuple(table for table in tables if end.has(table)), pairs=end.pairs)
+            for end in mapping.sought
+        ),
+    )
 
 
 def has_columns(table: TableMapping, columns: tuple[str, ...]) -> bool:
@@ -91,16 +83,6 @@ def find_partners(table: TableMapping, pairs: Pairs, driving: TableMapping) -> s
     # In a statement with parameters a percent sign of a name is none only when it is doubled.
     partner = f"SELECT FROM {place} WHERE {conditions}".replace("%", "%%")
     return f"SELECT k.number FROM unnest({arrays}) AS k(number, {names}) WHERE EXISTS ({partner})"
-
-
-def _taking_part(
-    tables: tuple[TableMapping, ...], label: str, places: tuple[str, ...]
-) -> tuple[TableMapping, ...]:
-    return tuple(
-        table
-        for table in tables
-        if table.node_label == label and (not places or table.place in places)
-    )
 
 
 def _property(table: TableMapping, column: str) -> PropertyMapping:
