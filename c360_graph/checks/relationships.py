@@ -1,6 +1,8 @@
 """Checks of `neo4j_graph` that compare it with what the extracts say: counts, orphans, ambiguous joins."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import cache
 
 import dagster as dg
 
@@ -50,17 +52,20 @@ def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksD
     def graph_matches_extracts(
         context: dg.AssetCheckExecutionContext, neo4j: Neo4jResource
     ) -> Iterator[dg.AssetCheckResult]:
-        with failing_clearly(), neo4j.graph() as graph:
+        with failing_clearly(), ExitStack() as stack:
             store = ExtractStore(load_settings().c360_data_dir)
             parts = gather_parts(mapping=mapping, rows=rows, store=store)
-            expectations = expected_relationships(parts)
-            results = [
-                node_counts(graph, parts),
-                relationship_counts(graph, expectations),
-                orphans(expectations),
-                ambiguous_joins(expectations),
-            ]
-        yield from selected(context, results)
+            # What several checks need is made once, and only for a check that needs it.
+            graph = cache(lambda: stack.enter_context(neo4j.graph()))
+            expectations = cache(lambda: expected_relationships(parts))
+            checks = {
+                NODES: lambda: node_counts(graph(), parts),
+                RELATIONSHIPS: lambda: relationship_counts(graph(), expectations()),
+                ORPHANS: lambda: orphans(expectations()),
+                AMBIGUOUS: lambda: ambiguous_joins(expectations()),
+            }
+            results = selected(context, checks)
+        yield from results
 
     return graph_matches_extracts
 
