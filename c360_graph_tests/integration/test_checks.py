@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import NoReturn
 
@@ -89,9 +90,20 @@ def test_nodes_that_another_client_removed_or_added_are_counted(
     assert materialize_all().success
     graph.run(b"MATCH (n:Tag) WITH n LIMIT 1 DETACH DELETE n", tag={})
     graph.run(b"CREATE (:Plan {plan_id: -1})", tag={})
-    checks = check_only()
-    assert "Tag: 9 rows in the extracts, 8 nodes" in str(checks["node_counts_match"].description)
-    assert "Plan: 5 rows in the extracts, 6 nodes" in str(checks["node_counts_match"].description)
+    said = str(check_only("node_counts_match")["node_counts_match"].description)
+    assert said.split("\n\n") == [
+        "Plan: 5 rows in the extracts, 6 nodes",
+        "Tag: 9 rows in the extracts, 8 nodes",
+    ]
+
+
+def test_rows_that_came_and_are_in_no_extract_are_counted(project: Project, graph: Graph) -> None:
+    assert materialize_all().success
+    (manifest,) = project.data_dir.glob("extracts/profiles_db/plans/2*/manifest.json")
+    content = json.loads(manifest.read_bytes())
+    manifest.write_text(json.dumps(content | {"rows": content["rows"] + 1}))
+    said = str(check_only("node_counts_match")["node_counts_match"].description)
+    assert said == "profiles_db/plans: 6 rows came from the source, 5 lines are in the extract"
 
 
 def test_relationships_that_are_missing_or_too_many_are_counted(
