@@ -8,9 +8,10 @@ from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract
 from c360_graph.join_engine import JoinEngine, join_engine
 from c360_graph.mapping.model import RelationshipMapping
-from c360_graph.phases.extract_sql import file_rows, literal, quoted
+from c360_graph.phases.extract_sql import file_rows
 from c360_graph.phases.graph_parts import GraphParts
 from c360_graph.property_types import property_type
+from c360_graph.sql_quoting import quoted, sql_literal
 
 SAMPLE_ROWS = 5
 _NUMBERS = ("INTEGER", "FLOAT")
@@ -137,7 +138,7 @@ def _table_rows(extract: Extract, columns: tuple[str, ...], numbers: set[str]) -
         return f"{text} AS {quoted(column)}"
 
     key = [positions[column] for column in table.key or ()] or list(positions.values())[:1]
-    shown = f"{literal(table.place + ' ')} || concat_ws(', ', {', '.join(key)}) AS _key"
+    shown = f"{sql_literal(table.place + ' ')} || concat_ws(', ', {', '.join(key)}) AS _key"
     return f"SELECT {', '.join([shown, *map(value, columns)])} FROM {file_rows(extract)}"
 
 

@@ -10,11 +10,10 @@ from typing import Any
 
 from c360_graph.errors import SourceError, SourceUnavailableError
 from c360_graph.mapping.catalog import CatalogTable
-from c360_graph.property_types import sql_literal
 from c360_graph.proposal.overlaps import Candidate, Overlap
-from c360_graph.source_db.copy_query import quoted
 from c360_graph.source_db.scatter import scatter
 from c360_graph.source_db.snapshot import SourceSnapshot
+from c360_graph.sql_quoting import quoted, quoted_table, sql_literal
 
 SAMPLED_ROWS = 500
 ROWS_TO_DRAW_FROM = 5_000
@@ -129,4 +128,4 @@ def _some_rows(table: CatalogTable, rows: int) -> str:
 
 
 def _from(table: CatalogTable) -> str:
-    return f"{quoted(table.schema_name)}.{quoted(table.table_name)}"
+    return quoted_table(table.schema_name, table.table_name)

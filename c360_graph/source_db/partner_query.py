@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
 from c360_graph.property_types import property_type
-from c360_graph.source_db.copy_query import quoted
 from c360_graph.source_db.scatter import scatter
+from c360_graph.sql_quoting import quoted, quoted_table
 
 Pairs = tuple[tuple[str, str], ...]
 """(column that is sought, column of the row that refers)."""
@@ -61,7 +61,7 @@ def sample_references(
     table: TableMapping, columns: tuple[str, ...], *, catalog_table: CatalogTable | None
 ) -> str:
     """Texts of the columns of some rows in which none is NULL, from all over a large table."""
-    place = f"{quoted(table.source.db_schema)}.{quoted(table.table_name)} AS t"
+    place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
     sample = scatter(catalog_table, rows=SAMPLE_ROWS)
     read = ", ".join(_text(table, _property(table, column)) for column in columns)
     present = " AND ".join(f"t.{quoted(column)} IS NOT NULL" for column in columns)
@@ -79,7 +79,7 @@ def find_partners(table: TableMapping, pairs: Pairs, driving: TableMapping) -> s
         _equals(table, _property(table, sought), _property(driving, column), f"k.v{n}")
         for n, (sought, column) in enumerate(pairs)
     )
-    place = f"{quoted(table.source.db_schema)}.{quoted(table.table_name)} AS t"
+    place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
     # In a statement with parameters a percent sign of a name is none only when it is doubled.
     partner = f"SELECT FROM {place} WHERE {conditions}".replace("%", "%%")
     return f"SELECT k.number FROM unnest({arrays}) AS k(number, {names}) WHERE EXISTS ({partner})"
