@@ -43,8 +43,6 @@ class ExtractManifest(Frozen):
 
     table: TableMapping
     rows: int
-    source_rows: int
-    """Rows of the table in the snapshot that was read."""
     rows_left_out: int = 0
     values_absent: dict[str, int]
     file_bytes: int

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.control_rows import Treatment
+from c360_graph.sql_quoting import sql_literal
 
 # Inside a list's text: each element ends with \x1f, \x1d escapes the three marks within an element,
 # and a leading \x1c says that JSON follows (a row whose array has more dimensions than one).
@@ -63,11 +64,6 @@ def property_type(
     if column_type.base == "numeric":
         return _FLOAT if _fits_float(column_type) else _STRING
     return _BY_BASE.get(column_type.base, _STRING)
-
-
-def sql_literal(text: str) -> str:
-    """A text as an SQL literal; standard_conforming_strings is on in every session of ours."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _fits_float(numeric: ColumnType) -> bool:

@@ -125,18 +125,9 @@ def _type_name(table: TableMapping, prop: PropertyMapping) -> str:
 def _joined(mapping: RelationshipMapping, tables: Tables) -> Iterator[tuple[tuple[str, str], str]]:
     """The columns whose equality makes the relationship, and a junction's that it carries."""
     through = mapping.junction
-    from_columns = [left for left, _ in (through.from_pairs if through else mapping.pairs)]
-    to_columns = (
-        [left for left, _ in through.to_pairs] if through else [right for _, right in mapping.pairs]
-    )
-    ends = (
-        (mapping.from_label, mapping.from_tables, from_columns),
-        (mapping.to_label, mapping.to_tables, to_columns),
-    )
-    for label, places, columns in ends:
-        for table in tables:
-            if table.node_label == label and table.place in (places or (table.place,)):
-                yield from ((table.asset_key, column) for column in columns)
+    for end in (mapping.start, mapping.end):
+        for table in filter(end.has, tables):
+            yield from ((table.asset_key, column) for column, _ in end.pairs)
     if through:
         pairs = (*through.from_pairs, *through.to_pairs)
         yield from ((through.table, column) for _, column in pairs)

@@ -57,16 +57,7 @@ def _drawn(relationship: RelationshipMapping) -> str:
 def _uses(relationship: RelationshipMapping, table: TableMapping) -> bool:
     if relationship.junction is not None and relationship.junction.table == table.asset_key:
         return True
-    return bool(table.node_label) and (
-        (
-            table.node_label == relationship.from_label
-            and table.place in (relationship.from_tables or (table.place,))
-        )
-        or (
-            table.node_label == relationship.to_label
-            and table.place in (relationship.to_tables or (table.place,))
-        )
-    )
+    return relationship.start.has(table) or relationship.end.has(table)
 
 
 def _reason(text: str | None) -> str:

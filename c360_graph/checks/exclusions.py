@@ -10,7 +10,8 @@ from c360_graph.assets.failures import failing_clearly
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.checks.outcome import outcome
 from c360_graph.control_db import ControlDatabase
-from c360_graph.cypher.quoting import copy_literal, identifier, string_literal
+from c360_graph.cypher.holding import count_holders
+from c360_graph.cypher.quoting import copy_literal, string_literal
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
@@ -109,10 +110,8 @@ def _present_properties(graph: Graph, mapping: GraphMapping) -> Iterator[str]:
             # A label that two tables feed may have the property from the other one.
             if column.column in shared:
                 continue
-            label, name = identifier(table.node_label or ""), identifier(column.column)
-            count = graph.rows(
-                f"CYPHER 5 MATCH (n:{label}) WHERE n.{name} IS NOT NULL RETURN count(n) AS n"
-            )[0]["n"]
+            holders = count_holders(table.node_label or "", column.column)
+            count = graph.rows(holders)[0]["count"]
             if count:
                 yield (
                     f"{count:,} nodes of {table.node_label} have {column.column}, excluded by"

@@ -1,6 +1,7 @@
 """Checks of `cypher_script` that compare control rows and sources: refused rows, unmapped tables, drift."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import dagster as dg
 
@@ -44,13 +45,15 @@ def mapping_checks(
         refused = [*(str(refusal) for refusal in mapping.refusals), *warnings]
         store = ExtractStore(load_settings().c360_data_dir)
         error, warn = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
-        unmapped = unmapped_tables(mapping, catalogs)
-        results = [
-            outcome(KEY, HONOURED, refused, error, refused_rows=len(mapping.refusals)),
-            outcome(KEY, MAPPED, unmapped, warn, unmapped_tables=len(unmapped)),
-            outcome(KEY, DRIFT, drifted_columns(mapping.tables, store), warn),
-        ]
-        yield from selected(context, results)
+        unmapped = cache(lambda: unmapped_tables(mapping, catalogs))
+        checks = {
+            HONOURED: lambda: outcome(
+                KEY, HONOURED, refused, error, refused_rows=len(mapping.refusals)
+            ),
+            MAPPED: lambda: outcome(KEY, MAPPED, unmapped(), warn, unmapped_tables=len(unmapped())),
+            DRIFT: lambda: outcome(KEY, DRIFT, drifted_columns(mapping.tables, store), warn),
+        }
+        yield from selected(context, checks)
 
     return mapping_fits_sources
 

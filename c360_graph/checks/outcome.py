@@ -1,6 +1,6 @@
 """The result of a check from what it found."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 
@@ -20,8 +20,8 @@ def outcome(
 
 
 def selected(
-    context: dg.AssetCheckExecutionContext, results: Iterable[dg.AssetCheckResult]
-) -> Iterator[dg.AssetCheckResult]:
-    """Those of the checks that the run is to execute."""
+    context: dg.AssetCheckExecutionContext, checks: Mapping[str, Callable[[], dg.AssetCheckResult]]
+) -> list[dg.AssetCheckResult]:
+    """The results of those checks that the run is to execute; nothing is computed for the others."""
     names = {key.name for key in context.selected_asset_check_keys}
-    return (result for result in results if result.check_name in names)
+    return [check() for name, check in checks.items() if name in names]

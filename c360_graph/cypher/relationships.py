@@ -7,6 +7,7 @@ from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.cypher.rows import property_map, row_literal, values
 from c360_graph.mapping.model import (
     TABLE_PROPERTY,
+    End,
     Junction,
     RelationshipMapping,
     TableMapping,
@@ -24,7 +25,7 @@ def driving_label(mapping: RelationshipMapping) -> str | None:
     """The label whose nodes drive the statement; None where a junction's rows are no nodes."""
     if mapping.junction is not None:
         return mapping.junction.node_label
-    return mapping.to_label if mapping.seek == "from" else mapping.from_label
+    return mapping.driving.label if mapping.driving is not None else None
 
 
 def create_relationships(mapping: RelationshipMapping, *, sought: int) -> bytes:
@@ -46,23 +47,17 @@ def create_missing_relationships(mapping: RelationshipMapping) -> bytes:
     )
 
 
-def sought_label(mapping: RelationshipMapping) -> str:
-    """The label that is looked up for each driving row where there is no junction."""
-    return mapping.from_label if mapping.seek == "from" else mapping.to_label
-
-
 def _joined_at_once(mapping: RelationshipMapping) -> bytes:
     # The hint makes it a hash join, for which the server hashes the smaller side. Without it the
     # outer transaction would take a lock on every key it seeks and hold them all to its end.
-    variable, driving = (
-        ("a", mapping.to_label) if mapping.seek == "from" else ("b", mapping.from_label)
-    )
-    sought = sought_label(mapping)
+    (sought,) = mapping.sought
+    variable = _variable(sought)
+    hint = f" USING SCAN {variable}:{identifier(sought.label)}"
     return (
         PIN
         + (
-            f"MATCH {_row(driving, ())}\n"
-            f"MATCH {_sought(mapping, hint=f' USING SCAN {variable}:{identifier(sought)}')}\n"
+            f"MATCH {_row(driving_label(mapping) or '', ())}\n"
+            f"MATCH {_seek(sought, hint=hint)}\n"
             f"WITH row, {variable}\n"
             f"CALL (row, {variable}) {{ {_create(mapping, '', ends=_ends(mapping))} }}"
             f" IN TRANSACTIONS OF {ROWS_IN_TRANSACTION} ROWS"
@@ -75,27 +70,10 @@ def _takes_some_tables(mapping: RelationshipMapping) -> bool:
     return bool(mapping.from_tables or mapping.to_tables)
 
 
-def _sought(mapping: RelationshipMapping, *, hint: str = "") -> str:
-    """The pattern of the end that is looked up by the values of `row`."""
-    if mapping.seek == "from":
-        return _seek("a", mapping.from_label, mapping.pairs, mapping.from_tables, hint=hint)
-    pairs = tuple((right, left) for left, right in mapping.pairs)
-    return _seek("b", mapping.to_label, pairs, mapping.to_tables, hint=hint)
-
-
 def _for_each_row(mapping: RelationshipMapping, *, condition: str) -> bytes:
-    junction = mapping.junction
-    properties = ""
-    if junction is not None:
-        rows = _row(junction.node_label or "", ())
-        found = _both_ends(mapping, junction)
-        properties = _copied_properties(junction)
-    elif mapping.seek == "from":
-        rows = _row(mapping.to_label, mapping.to_tables)
-        found = f"MATCH {_sought(mapping)} "
-    else:
-        rows = _row(mapping.from_label, mapping.from_tables)
-        found = f"MATCH {_sought(mapping)} "
+    rows = _row(driving_label(mapping) or "", mapping.driving.tables if mapping.driving else ())
+    found = "".join(f"MATCH {_seek(end)} " for end in mapping.sought)
+    properties = _copied_properties(mapping.junction) if mapping.junction else ""
     body = f"{found}{condition}{_create(mapping, properties, ends=_ends(mapping))}"
     return (
         PIN
@@ -107,9 +85,14 @@ def _for_each_row(mapping: RelationshipMapping, *, condition: str) -> bytes:
 
 def _ends(mapping: RelationshipMapping) -> tuple[str, str]:
     """The variables of both ends: the driving row is one of them where there is no junction."""
-    if mapping.junction is not None:
-        return ("a", "b")
-    return ("a", "row") if mapping.seek == "from" else ("row", "b")
+    first, last = (
+        "row" if end == mapping.driving else _variable(end) for end in (mapping.start, mapping.end)
+    )
+    return first, last
+
+
+def _variable(sought: End) -> str:
+    return "a" if sought.side == "from" else "b"
 
 
 def link_rows(mapping: RelationshipMapping, table: TableMapping, block: bytes) -> bytes:
@@ -128,8 +111,8 @@ def link_rows(mapping: RelationshipMapping, table: TableMapping, block: bytes) -
     chosen = tuple(prop for prop in table.properties if prop.column in junction.properties)
     properties = property_map(chosen, table=table, null_mark=rows.null_mark)
     text = (
-        f"\nMATCH {_pattern('a', mapping.from_label, junction.from_pairs, by_column, mapping.from_tables)}"
-        f"\nMATCH {_pattern('b', mapping.to_label, junction.to_pairs, by_column, mapping.to_tables)}"
+        f"\nMATCH {_pattern('a', mapping.start, by_column)}"
+        f"\nMATCH {_pattern('b', mapping.end, by_column)}"
         f"\n{_create(mapping, f' {{{properties}}}' if properties else '')}"
     )
     return PIN + rows.unwound + text.encode()
@@ -139,13 +122,6 @@ def of_tables(variable: str, places: tuple[str, ...]) -> str:
     """The condition that a node of a shared label comes from one of these tables."""
     listed = ", ".join(string_literal(place) for place in places)
     return f"{variable}.{identifier(TABLE_PROPERTY)} IN [{listed}]"
-
-
-def _both_ends(mapping: RelationshipMapping, junction: Junction) -> str:
-    return (
-        f"MATCH {_seek('a', mapping.from_label, junction.from_pairs, mapping.from_tables)} "
-        f"MATCH {_seek('b', mapping.to_label, junction.to_pairs, mapping.to_tables)} "
-    )
 
 
 def _copied_properties(junction: Junction) -> str:
@@ -161,35 +137,23 @@ def _row(label: str, places: tuple[str, ...]) -> str:
     return f"(row:{identifier(label)}){where}"
 
 
-def _seek(
-    variable: str,
-    label: str,
-    pairs: tuple[tuple[str, str], ...],
-    places: tuple[str, ...],
-    *,
-    hint: str = "",
-) -> str:
-    by_column = {column: f"row.{identifier(column)}" for _, column in pairs}
-    return _pattern(variable, label, pairs, by_column, places, hint=hint)
+def _seek(end: End, *, hint: str = "") -> str:
+    """The pattern of an end that is looked up by the values of `row`."""
+    by_column = {column: f"row.{identifier(column)}" for _, column in end.pairs}
+    return _pattern(_variable(end), end, by_column, hint=hint)
 
 
-def _pattern(
-    variable: str,
-    label: str,
-    pairs: tuple[tuple[str, str], ...],
-    by_column: dict[str, str],
-    places: tuple[str, ...],
-    *,
-    hint: str = "",
-) -> str:
+def _pattern(variable: str, end: End, by_column: dict[str, str], *, hint: str = "") -> str:
     """A node pattern of (property, column it equals); a property named twice is checked by WHERE."""
-    first = dict(reversed(pairs))
-    inside = ", ".join(f"{identifier(p)}: {by_column[c]}" for p, c in _in_order(pairs, first))
-    conditions = [f"{variable}.{identifier(p)} = {by_column[c]}" for p, c in pairs if first[p] != c]
-    if places:
-        conditions.append(of_tables(variable, places))
+    first = dict(reversed(end.pairs))
+    inside = ", ".join(f"{identifier(p)}: {by_column[c]}" for p, c in _in_order(end.pairs, first))
+    conditions = [
+        f"{variable}.{identifier(p)} = {by_column[c]}" for p, c in end.pairs if first[p] != c
+    ]
+    if end.tables:
+        conditions.append(of_tables(variable, end.tables))
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"({variable}:{identifier(label)} {{{inside}}}){hint}{where}"
+    return f"({variable}:{identifier(end.label)} {{{inside}}}){hint}{where}"
 
 
 def _in_order(pairs: tuple[tuple[str, str], ...], chosen: dict[str, str]) -> list[tuple[str, str]]:

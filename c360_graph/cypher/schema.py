@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import sha256
 
 from c360_graph.cypher.nodes import PIN
@@ -37,9 +37,10 @@ def indexes(
     """The indexes that relationships seek by and that no constraint gives already."""
     constrained = {(key.label, frozenset(key.properties)) for key in keys(tables)}
     found: dict[LabelProperties, None] = {}
-    for label, columns in _sought(relationships):
-        if (label, frozenset(columns)) not in constrained:
-            found[LabelProperties(label=label, properties=columns)] = None
+    for end in (end for mapping in relationships for end in mapping.sought):
+        columns = tuple(dict.fromkeys(column for column, _ in end.pairs))
+        if (end.label, frozenset(columns)) not in constrained:
+            found[LabelProperties(label=end.label, properties=columns)] = None
     return tuple(found)
 
 
@@ -90,23 +91,6 @@ def drop_index(name: str) -> bytes:
 def await_indexes(seconds: int) -> bytes:
     """Wait until every index answers."""
     return PIN + f"CALL db.awaitIndexes({seconds})".encode()
-
-
-def _sought(
-    relationships: Iterable[RelationshipMapping],
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for mapping in relationships:
-        if mapping.junction is not None:
-            yield mapping.from_label, _columns(mapping.junction.from_pairs, 0)
-            yield mapping.to_label, _columns(mapping.junction.to_pairs, 0)
-        elif mapping.seek == "from":
-            yield mapping.from_label, _columns(mapping.pairs, 0)
-        else:
-            yield mapping.to_label, _columns(mapping.pairs, 1)
-
-
-def _columns(pairs: tuple[tuple[str, str], ...], side: int) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(pair[side] for pair in pairs))
 
 
 def _name(kind: str, what: LabelProperties) -> str:

@@ -180,7 +180,7 @@ def relationship_statements(
         driving=relationships.driving_label(mapping),
     )
     if facts.driving is not None:
-        sought = relationships.sought_label(mapping)
+        sought = mapping.sought[0].label
         nodes_there = sum(e.rows for e in extracts.values() if e.table.node_label == sought)
         yield facts, relationships.create_relationships(mapping, sought=nodes_there)
         return

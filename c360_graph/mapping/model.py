@@ -9,6 +9,7 @@ from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatmen
 
 __all__ = [
     "TABLE_PROPERTY",
+    "End",
     "ExcludedColumn",
     "GraphMapping",
     "Junction",
@@ -106,6 +107,23 @@ class Junction(Frozen):
     properties: tuple[str, ...] = ()
 
 
+class End(Frozen):
+    """One end of a relationship. Pairs are (its own column, the column that it equals).
+
+    `tables` are places (`source/table`) where only these of a shared label's tables take part, () where
+    all of the label's nodes do.
+    """
+
+    side: Literal["from", "to"]
+    label: str
+    tables: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+
+    def has(self, table: TableMapping) -> bool:
+        """Whether the rows of a table take part."""
+        return table.node_label == self.label and (not self.tables or table.place in self.tables)
+
+
 class RelationshipMapping(Frozen):
     """A join that becomes a relationship.
 
@@ -130,6 +148,39 @@ class RelationshipMapping(Frozen):
     def described(self) -> str:
         """All that decides which relationships are made; not in which order, or why."""
         return self.model_dump_json(exclude={"relationship_id", "execution_order", "description"})
+
+    @property
+    def start(self) -> End:
+        """Where the relationship begins."""
+        pairs = self.junction.from_pairs if self.junction else self.pairs
+        return End(side="from", label=self.from_label, tables=self.from_tables, pairs=pairs)
+
+    @property
+    def end(self) -> End:
+        """Where the relationship leads."""
+        swapped = tuple((right, left) for left, right in self.pairs)
+        pairs = self.junction.to_pairs if self.junction else swapped
+        return End(side="to", label=self.to_label, tables=self.to_tables, pairs=pairs)
+
+    @property
+    def driving(self) -> End | None:
+        """The end for each of whose rows the other is looked up; None where a junction's rows drive."""
+        if self.junction is not None:
+            return None
+        return self.end if self.seek == "from" else self.start
+
+    @property
+    def sought(self) -> tuple[End, ...]:
+        """The ends that are looked up for each row that drives."""
+        if self.junction is not None:
+            return (self.start, self.end)
+        return (self.start,) if self.seek == "from" else (self.end,)
+
+    def is_driven_by(self, table: TableMapping) -> bool:
+        """Whether ends are looked up for the rows of a table."""
+        if self.junction is not None:
+            return table.asset_key == self.junction.table
+        return self.driving is not None and self.driving.has(table)
 
 
 class GraphMapping(Frozen):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -97,11 +97,19 @@ class _Kept:
         if self.row_count <= self._limit:
             self.rows.append(row)
         if self._position is not None:
-            value = row[self._position]
-            # A map cannot be a key; its text can.
-            key = value if isinstance(value, Hashable) else str(value)
+            key = _key(row[self._position])
             if key in self.tally or len(self.tally) < self._limit:
                 self.tally[key] = self.tally.get(key, 0) + 1
+
+
+def _key(value: Any) -> Any:
+    """The value, or its text: what a map is in cannot be a key."""
+    try:
+        # A tuple says that it can be hashed whatever is in it: only trying tells.
+        hash(value)
+    except TypeError:
+        return str(value)
+    return value
 
 
 def plain(value: Any) -> Any:

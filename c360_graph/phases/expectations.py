@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract
 from c360_graph.join_engine import JoinEngine, join_engine
-from c360_graph.mapping.model import RelationshipMapping, TableMapping
-from c360_graph.phases.extract_sql import file_rows, literal, quoted
+from c360_graph.mapping.model import RelationshipMapping
+from c360_graph.phases.extract_sql import file_rows
 from c360_graph.phases.graph_parts import GraphParts
 from c360_graph.property_types import property_type
+from c360_graph.sql_quoting import quoted, sql_literal
 
 SAMPLE_ROWS = 5
 _NUMBERS = ("INTEGER", "FLOAT")
@@ -68,19 +69,11 @@ def _expect(engine: JoinEngine, mapping: RelationshipMapping, parts: GraphParts)
 
 def _matches(mapping: RelationshipMapping, parts: GraphParts) -> str:
     """SQL: one row for each driving row whose references are not NULL: its key, how many it found."""
-    from_tables = _tables(parts, mapping.from_label, mapping.from_tables)
-    to_tables = _tables(parts, mapping.to_label, mapping.to_tables)
-    if mapping.junction is not None:
-        (junction,) = (
-            t for t in parts.extracts if t.manifest.table.asset_key == mapping.junction.table
-        )
-        driving = [junction]
-        sides = [(from_tables, mapping.junction.from_pairs), (to_tables, mapping.junction.to_pairs)]
-    elif mapping.seek == "from":
-        driving, sides = to_tables, [(from_tables, mapping.pairs)]
-    else:
-        swapped = tuple((right, left) for left, right in mapping.pairs)
-        driving, sides = from_tables, [(to_tables, swapped)]
+    driving = [e for e in parts.extracts if mapping.is_driven_by(e.manifest.table)]
+    sides = [
+        ([e for e in parts.extracts if end.has(e.manifest.table)], end.pairs)
+        for end in mapping.sought
+    ]
     columns = tuple(dict.fromkeys(column for _, pairs in sides for _, column in pairs))
     found = " * ".join(f"coalesce(s{i}.n, 0)" for i in range(len(sides)))
     joins = " ".join(
@@ -145,21 +138,8 @@ def _table_rows(extract: Extract, columns: tuple[str, ...], numbers: set[str]) -
         return f"{text} AS {quoted(column)}"
 
     key = [positions[column] for column in table.key or ()] or list(positions.values())[:1]
-    shown = f"{literal(table.place + ' ')} || concat_ws(', ', {', '.join(key)}) AS _key"
+    shown = f"{sql_literal(table.place + ' ')} || concat_ws(', ', {', '.join(key)}) AS _key"
     return f"SELECT {', '.join([shown, *map(value, columns)])} FROM {file_rows(extract)}"
-
-
-def _tables(parts: GraphParts, label: str, places: tuple[str, ...]) -> list[Extract]:
-    return [
-        extract
-        for extract in parts.extracts
-        if extract.manifest.table.node_label == label
-        and _takes_part(extract.manifest.table, places)
-    ]
-
-
-def _takes_part(table: TableMapping, places: tuple[str, ...]) -> bool:
-    return not places or table.place in places
 
 
 def _sample(engine: JoinEngine, matches: str, which: str) -> tuple[str, ...]:

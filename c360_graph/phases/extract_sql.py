@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from c360_graph.extracts import Extract
+from c360_graph.sql_quoting import sql_literal
 
 READ_BYTES = 2_000_000
 _SHORT_LINE = 100_000
@@ -25,19 +26,9 @@ def file_lines(extract: Extract) -> str:
 def written_to(path: Path, query: str) -> str:
     """SQL that writes the one column of a query into a file, a line for each row, nothing quoted."""
     return (
-        f"COPY ({query}) TO {literal(str(path))}"
+        f"COPY ({query}) TO {sql_literal(str(path))}"
         " (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\b')"
     )
-
-
-def quoted(name: str) -> str:
-    """A name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text in SQL."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _read(extract: Extract, *, delimiter: str, columns: str) -> str:
@@ -45,6 +36,6 @@ def _read(extract: Extract, *, delimiter: str, columns: str) -> str:
     # By itself it takes 32 MB at a time, and keeps several: so much that the limit stopped joins.
     sizes = f"max_line_size={size}, buffer_size={max(2 * size, READ_BYTES)}"
     return (
-        f"read_csv({literal(str(extract.rows_path))}, delim='{delimiter}', quote='', escape='',"
+        f"read_csv({sql_literal(str(extract.rows_path))}, delim='{delimiter}', quote='', escape='',"
         f" nullstr='\\N', header=false, auto_detect=false, columns={columns}, {sizes})"
     )

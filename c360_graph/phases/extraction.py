@@ -113,7 +113,6 @@ def _extract(
             manifest = ExtractManifest(
                 table=live,
                 rows=copied.rows,
-                source_rows=copied.rows + losses.rows,
                 rows_left_out=losses.rows,
                 values_absent=losses.values,
                 file_bytes=file.size,

@@ -104,16 +104,12 @@ def _sides(
     mapping: RelationshipMapping, versions: Mapping[str, Versions], start: Versions, end: Versions
 ) -> tuple[Versions | None, Side | None, Side | None]:
     """The driving table, and the ends that are looked up for its rows."""
-    if mapping.junction is not None:
-        return (
-            versions.get("/".join(mapping.junction.table)),
-            Side(versions=start, pairs=mapping.junction.from_pairs),
-            Side(versions=end, pairs=mapping.junction.to_pairs),
-        )
-    if mapping.seek == "from":
-        return end, Side(versions=start, pairs=mapping.pairs), None
-    swapped = tuple((right, left) for left, right in mapping.pairs)
-    return start, None, Side(versions=end, pairs=swapped)
+    driving = next((v for v in versions.values() if mapping.is_driven_by(v.table)), None)
+    start_side, end_side = (
+        Side(versions=looked_up, pairs=end.pairs) if end in mapping.sought else None
+        for end, looked_up in ((mapping.start, start), (mapping.end, end))
+    )
+    return driving, start_side, end_side
 
 
 def link_queries(part: TakingPart, *, name: str) -> LinkQueries:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from c360_graph.control_db import ControlDatabase
-from c360_graph.errors import C360Error, MappingError
+from c360_graph.errors import C360Error, MappingError, SourceError
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.names import did_you_mean
@@ -167,15 +167,34 @@ def _overlaps(
         here = [pair for pair in pairs if {pair.reference.source, pair.key.source} == ends]
         if not here:
             continue
-        with (
-            open_snapshot(own, control.source_credentials(own)) as mine,
-            open_snapshot(schema.source, control.source_credentials(schema.source)) as theirs,
-        ):
+        with open_snapshot(own, control.source_credentials(own)) as mine:
+            found += _compared(control, schemas, mine, schema.source, here)
+    return tuple(found)
+
+
+def _compared(
+    control: ControlDatabase,
+    schemas: Mapping[str, SourceSchema],
+    mine: SourceSnapshot,
+    other: SourceRow,
+    pairs: Sequence[Candidate],
+) -> list[Overlap]:
+    """What comparing with one source says; nothing is known of the pairs at which it left."""
+    found: list[Overlap] = []
+    try:
+        with open_snapshot(other, control.source_credentials(other)) as theirs:
             snapshots = {snapshot.source.source_name: snapshot for snapshot in (mine, theirs)}
-            for pair in here:
+            for pair in pairs:
                 referring, referred = (
                     (snapshots[end.source], schemas[end.source].table(end.table))
                     for end in (pair.reference, pair.key)
                 )
                 found.append(measure_overlap(pair, referring=referring, referred=referred))
-    return tuple(found)
+    except SourceError:
+        if other == mine.source:
+            raise
+        # Only another source may be left out: this fails where it was the mapped one that left.
+        mine.ask("SELECT")
+        missing = pairs[len(found) :]
+        found += [Overlap(candidate=pair, sampled=0, found=None) for pair in missing]
+    return found

@@ -53,19 +53,11 @@ def fact(edges: tuple[Edge, ...]) -> Fact:
 def edges_of(mapping: GraphMapping) -> Iterator[tuple[Edge, ...]]:
     """The equalities of each relationship that stands, for each choice of tables it joins."""
     for relationship in mapping.relationships:
-        starts = _tables(mapping, relationship.from_label, relationship.from_tables)
-        ends = _tables(mapping, relationship.to_label, relationship.to_tables)
+        starts = [table for table in mapping.tables if relationship.start.has(table)]
+        ends = [table for table in mapping.tables if relationship.end.has(table)]
         for start in starts:
             for end in ends:
                 yield _edges(relationship, start, end)
-
-
-def _tables(mapping: GraphMapping, label: str, places: tuple[str, ...]) -> tuple[TableMapping, ...]:
-    return tuple(
-        table
-        for table in mapping.tables
-        if table.node_label == label and (not places or table.place in places)
-    )
 
 
 def _edges(

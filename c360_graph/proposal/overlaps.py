@@ -60,7 +60,7 @@ class Overlap(Frozen):
     def __str__(self) -> str:
         pair = f"{self.candidate.reference} = {self.candidate.key}"
         if self.found is None:
-            return f"{pair}: the values could not be compared (refused, or too slow)"
+            return f"{pair}: the values could not be compared (refused, too slow or out of reach)"
         return f"{pair}, {100 * self.share:.0f} % of {self.sampled} sampled values"
 
     def as_join(self) -> Join:

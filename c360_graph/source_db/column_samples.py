@@ -10,10 +10,10 @@ from typing import Any
 
 from c360_graph.errors import SourceError, SourceUnavailableError
 from c360_graph.mapping.catalog import CatalogTable
-from c360_graph.property_types import sql_literal
 from c360_graph.proposal.overlaps import Candidate, Overlap
-from c360_graph.source_db.copy_query import quoted
+from c360_graph.source_db.scatter import scatter
 from c360_graph.source_db.snapshot import SourceSnapshot
+from c360_graph.sql_quoting import quoted, quoted_table, sql_literal
 
 SAMPLED_ROWS = 500
 ROWS_TO_DRAW_FROM = 5_000
@@ -21,9 +21,6 @@ SAMPLED_VALUES = 200
 MOST_SECONDS = 5
 """For each statement; one that takes longer is given up."""
 _LONGEST_TEXT = 400
-_SCATTERED_FROM = 50_000
-"""Rows; of a larger table the sample is drawn from all of its pages, not from the first."""
-_SAMPLABLE = ("r", "p", "m")
 _INTEGERS = frozenset(["int2", "int4", "int8"])
 
 
@@ -125,14 +122,10 @@ def _ask(
 
 
 def _some_rows(table: CatalogTable, rows: int) -> str:
-    """Some rows of a table, the same ones each time as long as it does not change."""
-    scattered = ""
-    if table.kind in _SAMPLABLE and table.estimated_rows > max(_SCATTERED_FROM, 10 * rows):
-        # Pages are drawn, so that three times the rows make sure that there are enough.
-        percent = min(100.0, 300.0 * rows / table.estimated_rows)
-        scattered = f" TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (1)"
-    return f"SELECT * FROM {_from(table)}{scattered} LIMIT {rows}"
+    """Some rows of a table, of a large one from all over it."""
+    sample = scatter(table, rows=rows)
+    return f"SELECT t.* FROM {_from(table)} AS t{sample.pages}{sample.order} LIMIT {rows}"
 
 
 def _from(table: CatalogTable) -> str:
-    return f"{quoted(table.schema_name)}.{quoted(table.table_name)}"
+    return quoted_table(table.schema_name, table.table_name)

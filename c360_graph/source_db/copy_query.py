@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from c360_graph.mapping.model import PropertyMapping, TableMapping
 from c360_graph.property_types import PropertyType, property_type
+from c360_graph.sql_quoting import quoted, quoted_table
 
 _SHORT_KEYS = frozenset(
     [
@@ -89,13 +90,8 @@ def find_long_key(table: TableMapping) -> str:
     return f"SELECT {key} {_from(table)} WHERE {length} > {RowLoss.MAX_KEY_BYTES} LIMIT 1"
 
 
-def quoted(name: str) -> str:
-    """A name in double quotes."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _from(table: TableMapping) -> str:
-    return f"FROM {quoted(table.source.db_schema)}.{quoted(table.table_name)} AS t"
+    return f"FROM {quoted_table(table.source.db_schema, table.table_name)} AS t"
 
 
 def _column(prop: PropertyMapping) -> str:

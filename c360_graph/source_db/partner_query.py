@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
 from c360_graph.property_types import property_type
-from c360_graph.source_db.copy_query import quoted
+from c360_graph.source_db.scatter import scatter
+from c360_graph.sql_quoting import quoted, quoted_table
 
 Pairs = tuple[tuple[str, str], ...]
 """(column that is sought, column of the row that refers)."""
 
 SAMPLE_ROWS = 1_000
-_SAMPLED_KINDS = ("r", "p", "m")
-_SCATTERED_ROWS = 20 * SAMPLE_ROWS
 
 _NUMBERS = ("INTEGER", "FLOAT")
 _INTEGERS = ("int2", "int4", "int8")
@@ -44,21 +43,13 @@ class Join:
 
 def join_of(mapping: RelationshipMapping, tables: tuple[TableMapping, ...]) -> Join:
     """Who looks for whom in a mapping."""
-    from_tables = _taking_part(tables, mapping.from_label, mapping.from_tables)
-    to_tables = _taking_part(tables, mapping.to_label, mapping.to_tables)
-    if mapping.junction is not None:
-        junction = mapping.junction
-        return Join(
-            driving=tuple(t for t in tables if t.asset_key == junction.table),
-            sides=(
-                Side(tables=from_tables, pairs=junction.from_pairs),
-                Side(tables=to_tables, pairs=junction.to_pairs),
-            ),
-        )
-    if mapping.seek == "from":
-        return Join(driving=to_tables, sides=(Side(tables=from_tables, pairs=mapping.pairs),))
-    swapped = tuple((right, left) for left, right in mapping.pairs)
-    return Join(driving=from_tables, sides=(Side(tables=to_tables, pairs=swapped),))
+    return Join(
+        driving=tuple(table for table in tables if mapping.is_driven_by(table)),
+        sides=tuple(
+            Side(tables=tuple(table for table in tables if end.has(table)), pairs=end.pairs)
+            for end in mapping.sought
+        ),
+    )
 
 
 def has_columns(table: TableMapping, columns: tuple[str, ...]) -> bool:
@@ -70,11 +61,11 @@ def sample_references(
     table: TableMapping, columns: tuple[str, ...], *, catalog_table: CatalogTable | None
 ) -> str:
     """Texts of the columns of some rows in which none is NULL, from all over a large table."""
-    place = f"{quoted(table.source.db_schema)}.{quoted(table.table_name)} AS t"
-    pages, order = _scatter(catalog_table)
+    place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
+    sample = scatter(catalog_table, rows=SAMPLE_ROWS)
     read = ", ".join(_text(table, _property(table, column)) for column in columns)
     present = " AND ".join(f"t.{quoted(column)} IS NOT NULL" for column in columns)
-    return f"SELECT {read} FROM {place}{pages} WHERE {present}{order} LIMIT {SAMPLE_ROWS}"
+    return f"SELECT {read} FROM {place}{sample.pages} WHERE {present}{sample.order} LIMIT {SAMPLE_ROWS}"
 
 
 def find_partners(table: TableMapping, pairs: Pairs, driving: TableMapping) -> str:
@@ -88,32 +79,10 @@ def find_partners(table: TableMapping, pairs: Pairs, driving: TableMapping) -> s
         _equals(table, _property(table, sought), _property(driving, column), f"k.v{n}")
         for n, (sought, column) in enumerate(pairs)
     )
-    place = f"{quoted(table.source.db_schema)}.{quoted(table.table_name)} AS t"
+    place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
     # In a statement with parameters a percent sign of a name is none only when it is doubled.
     partner = f"SELECT FROM {place} WHERE {conditions}".replace("%", "%%")
     return f"SELECT k.number FROM unnest({arrays}) AS k(number, {names}) WHERE EXISTS ({partner})"
-
-
-def _taking_part(
-    tables: tuple[TableMapping, ...], label: str, places: tuple[str, ...]
-) -> tuple[TableMapping, ...]:
-    return tuple(
-        table
-        for table in tables
-        if table.node_label == label and (not places or table.place in places)
-    )
-
-
-def _scatter(table: CatalogTable | None) -> tuple[str, str]:
-    """A sample of pages and an order: a table's first rows are its oldest, and unlike the others."""
-    if table is None or table.kind not in _SAMPLED_KINDS:
-        return "", ""
-    if table.estimated_rows < _SCATTERED_ROWS:
-        return "", ""
-    # Many pages, since rows of one page are alike. They come in the table's order, and the limit would
-    # leave out its end; by ctid the same rows come each time, and equal values are not together.
-    percent = 100 * _SCATTERED_ROWS / table.estimated_rows
-    return f" TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (0)", " ORDER BY md5(t.ctid::text)"
 
 
 def _property(table: TableMapping, column: str) -> PropertyMapping:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from c360_graph.errors import SourceError
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.plan.model import RowEstimate
-from c360_graph.source_db.copy_query import quoted
 from c360_graph.source_db.snapshot import SourceSnapshot
+from c360_graph.sql_quoting import quoted_table
 
 COUNTED_ROWS = 100_000
 """A table without statistics is counted up to here."""
@@ -28,5 +28,5 @@ def row_estimate(snapshot: SourceSnapshot, table: CatalogTable) -> RowEstimate:
 
 
 def _count(table: CatalogTable) -> str:
-    place = f"{quoted(table.schema_name)}.{quoted(table.table_name)}"
+    place = quoted_table(table.schema_name, table.table_name)
     return f"SELECT count(*) FROM (SELECT FROM {place} LIMIT {COUNTED_ROWS + 1}) AS few"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from psycopg.sql import Literal
-
 from c360_graph.mapping.model import TableMapping
-from c360_graph.source_db.copy_query import quoted
 from c360_graph.source_db.snapshot import SourceSnapshot
+from c360_graph.sql_quoting import quoted, quoted_table, sql_literal
 
 SAMPLE_ROWS = 200
 MOST_VALUES = 20
@@ -25,8 +23,8 @@ def distinctive_values(
     Raises:
         SourceError: the source refuses.
     """
-    place = f"{quoted(table.source.db_schema)}.{quoted(table.table_name)}"
-    allowed = f"has_column_privilege({_text(place)}, {_text(column)}, 'SELECT')"
+    place = quoted_table(table.source.db_schema, table.table_name)
+    allowed = f"has_column_privilege({sql_literal(place)}, {sql_literal(column)}, 'SELECT')"
     # Asked, not tried: a refused statement would end the transaction.
     if not snapshot.fetch(f"SELECT {allowed}")[0][0]:
         return ()
@@ -39,7 +37,3 @@ def distinctive_values(
     if 2 * len(long) < len(texts):
         return ()
     return tuple(long[:MOST_VALUES])
-
-
-def _text(value: str) -> str:
-    return Literal(value).as_string()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from c360_graph.property_types import sql_literal
 from c360_graph.proposal.schema import ForeignKey, SourceSchema
 from c360_graph.source_db.snapshot import SourceSnapshot
+from c360_graph.sql_quoting import sql_literal
 
 # A key that a partition has from its parent, and one that stands for a part of a partitioned table
 # it refers to, have a parent of their own.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import NoReturn
 
 import dagster as dg
 import pytest
 from backports import zstd
 
+from c360_graph.checks import mapping, relationships
 from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.resources import Neo4jResource
 from c360_graph.script_files import open_script
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import materialize_all
@@ -37,6 +41,23 @@ def test_on_the_sample_all_pass_but_the_orphans_that_it_has(project: Project, gr
     assert orphans.metadata["orphans"].value == orphans_by_sql(project)
     assert "streaming_db/play_events " in str(orphans.description)
     assert checks["excluded_values_are_in_no_file"].metadata["values_looked_for"].value == 20
+
+
+def test_nothing_is_computed_for_a_check_that_was_not_chosen(
+    project: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert materialize_all().success
+
+    def refuse(*_: object) -> NoReturn:
+        raise AssertionError("nobody asked for this")
+
+    monkeypatch.setattr(relationships, "expected_relationships", refuse)
+    monkeypatch.setattr(mapping, "drifted_columns", refuse)
+    assert set(check_only("node_counts_match")) == {"node_counts_match"}
+    assert set(check_only("every_table_is_mapped")) == {"every_table_is_mapped"}
+    monkeypatch.undo()
+    monkeypatch.setattr(Neo4jResource, "graph", refuse)
+    assert set(check_only("no_row_is_an_orphan")) == {"no_row_is_an_orphan"}
 
 
 def test_a_table_that_no_row_maps_is_listed(project: Project, graph: Graph) -> None:
@@ -69,9 +90,20 @@ def test_nodes_that_another_client_removed_or_added_are_counted(
     assert materialize_all().success
     graph.run(b"MATCH (n:Tag) WITH n LIMIT 1 DETACH DELETE n", tag={})
     graph.run(b"CREATE (:Plan {plan_id: -1})", tag={})
-    checks = check_only()
-    assert "Tag: 9 rows in the extracts, 8 nodes" in str(checks["node_counts_match"].description)
-    assert "Plan: 5 rows in the extracts, 6 nodes" in str(checks["node_counts_match"].description)
+    said = str(check_only("node_counts_match")["node_counts_match"].description)
+    assert said.split("\n\n") == [
+        "Plan: 5 rows in the extracts, 6 nodes",
+        "Tag: 9 rows in the extracts, 8 nodes",
+    ]
+
+
+def test_rows_that_came_and_are_in_no_extract_are_counted(project: Project, graph: Graph) -> None:
+    assert materialize_all().success
+    (manifest,) = project.data_dir.glob("extracts/profiles_db/plans/2*/manifest.json")
+    content = json.loads(manifest.read_bytes())
+    manifest.write_text(json.dumps(content | {"rows": content["rows"] + 1}))
+    said = str(check_only("node_counts_match")["node_counts_match"].description)
+    assert said == "profiles_db/plans: 6 rows came from the source, 5 lines are in the extract"
 
 
 def test_relationships_that_are_missing_or_too_many_are_counted(
@@ -178,12 +210,13 @@ def evaluate() -> dict[str, dg.AssetCheckEvaluation]:
     return {check.check_name: check for check in result.get_asset_check_evaluations()}
 
 
-def check_only() -> dict[str, dg.AssetCheckEvaluation]:
-    """The checks alone, on what is there."""
+def check_only(*names: str) -> dict[str, dg.AssetCheckEvaluation]:
+    """The checks alone, all or these, on what is there."""
     from c360_graph.definitions import defs
 
     definitions = defs()
-    keys = definitions.resolve_asset_graph().asset_check_keys
+    every = definitions.resolve_asset_graph().asset_check_keys
+    keys = [key for key in every if not names or key.name in names]
     job = dg.define_asset_job("checks", selection=dg.AssetSelection.checks(*keys))
     with_job = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job]))
     result = with_job.resolve_job_def("checks").execute_in_process()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from c360_graph.cli import app
+from c360_graph.errors import SourceUnavailableError
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping_state import read_mapping_state
 from c360_graph.neo4j_loader.graph import Graph
@@ -29,6 +31,12 @@ FORGET = (
     "TRUNCATE field_exclusion_rules, node_label_mappings, relationship_mappings RESTART IDENTITY"
 )
 RULES = "SELECT table_name, column_name, treatment FROM field_exclusion_rules WHERE is_excluded"
+
+END_OF_SESSION = "SELECT pg_terminate_backend(pg_backend_pid())"
+NOT_COMPARED = (
+    "support_db/tickets.customer_email = profiles_db/accounts.email: the values could not be compared"
+    " (refused, too slow or out of reach): is not proposed."
+)
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +229,34 @@ def test_a_source_that_cannot_be_asked_is_only_left_out_of_joins(unmapped: Proje
     assert c360("map", "profiles_db").exit_code == 1
 
 
+def test_a_source_that_leaves_while_values_are_compared_is_only_left_out_of_joins(
+    unmapped: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking(monkeypatch, "profiles_db", "FROM unnest", then=END_OF_SESSION)
+    proposal = propose_rows(unmapped.control, "support_db")
+    assert [row.row.node_label for row in proposal.labels] == ["TicketTag", "Ticket"]
+    assert proposal.remarks == (NOT_COMPARED,)
+    monkeypatch.undo()
+    asking(monkeypatch, "support_db", "SELECT DISTINCT", then=END_OF_SESSION)
+    with pytest.raises(SourceUnavailableError, match="support_db left"):
+        propose_rows(unmapped.control, "support_db")
+
+
+def test_a_source_that_is_closed_before_values_are_compared_is_only_left_out_of_joins(
+    unmapped: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def let_in(allowed: bool) -> None:
+        database = f"{unmapped.prefix}profiles_db"
+        with unmapped.connect() as connection:
+            connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS {allowed}".encode())
+
+    asking(monkeypatch, "support_db", "left(", first=partial(let_in, False))
+    try:
+        assert propose_rows(unmapped.control, "support_db").remarks == (NOT_COMPARED,)
+    finally:
+        let_in(True)
+
+
 def test_partitions_views_and_other_schemas_are_told_of_and_the_rest_is_honoured(
     awkward: Project,
 ) -> None:
@@ -267,6 +303,29 @@ def test_partitions_views_and_other_schemas_are_told_of_and_the_rest_is_honoured
     assert c360("map", "awkward", "--apply", "--yes").exit_code == 0
     assert c360("check").exit_code == 0
     assert len(mapping(awkward).relationships) == 6
+
+
+def asking(
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    part: str,
+    *,
+    first: Callable[[], object] = lambda: None,
+    then: str | None = None,
+) -> None:
+    """Whenever a source is asked what holds that part: do something first, ask it something else."""
+    ask = SourceSnapshot.ask
+
+    def meddled(
+        self: SourceSnapshot, statement: str, *parameters: list[str], seconds: int = 10
+    ) -> list[tuple[Any, ...]]:
+        if self.source.source_name == source and part in statement:
+            first()
+            if then is not None:
+                return ask(self, then)
+        return ask(self, statement, *parameters, seconds=seconds)
+
+    monkeypatch.setattr(SourceSnapshot, "ask", meddled)
 
 
 def c360(*arguments: str, answer: str | None = None) -> Result:

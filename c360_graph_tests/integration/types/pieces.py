@@ -88,7 +88,6 @@ class SourceDatabase:
                 manifest = ExtractManifest(
                     table=described,
                     rows=copied.rows,
-                    source_rows=copied.rows + losses.rows,
                     rows_left_out=losses.rows,
                     values_absent=losses.values,
                     file_bytes=file.size,

@@ -28,6 +28,25 @@ def test_a_row_about_one_source_joins_only_that_sources_tables_of_a_shared_label
     assert found.to_tables == ("north/orders",)
 
 
+def test_of_a_shared_label_only_the_tables_that_are_named_take_part() -> None:
+    mapping = (
+        two_shops()
+        .joining("Person", "PLACED", "Order", "p.id = o.person", source_db="north")
+        .resolve()
+    )
+    (found,) = mapping.relationships
+    assert [t.place for t in mapping.tables if found.start.has(t)] == ["north/people"]
+    assert [t.place for t in mapping.tables if found.is_driven_by(t)] == ["north/orders"]
+    assert (found.start.pairs, found.end.pairs) == ((("id", "person"),), (("person", "id"),))
+
+
+def test_one_end_is_sought_for_the_other_even_where_both_are_joined_alike() -> None:
+    case = Case().source("north", PEOPLE).label("people", "Person")
+    found = case.joining("Person", "SHARES", "Person", "a.email = b.email").relationship()
+    assert found.sought == (found.start,)
+    assert found.driving == found.end
+
+
 @pytest.mark.parametrize("source_db", [None, "cross_database"])
 def test_a_row_about_no_source_joins_all_tables_of_its_labels(source_db: str | None) -> None:
     case = two_shops().joining("Person", "PLACED", "Order", "p.id = o.person", source_db=source_db)
