@@ -30,8 +30,9 @@ class AnswersConfig(dg.Config):
     parameters: dict[str, str] = Field(
         default={},
         description=(
-            "Values for parameters of the questions, instead of the defaults in their files; `as_of`"
-            " is a moment such as 2025-11-03T00:00:00."
+            "Values for parameters of the questions, instead of the defaults in their files and"
+            " written as there: `as_of` is a moment such as 2025-11-03T00:00:00, a list is one of"
+            ' JSON, such as ["a", "b"].'
         ),
     )
 

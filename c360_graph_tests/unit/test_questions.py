@@ -13,6 +13,7 @@ from c360_graph.errors import ScriptError
 from c360_graph.questions import (
     FOLDER,
     ChartFact,
+    Default,
     HeadlineFact,
     Question,
     read_question_set,
@@ -60,6 +61,69 @@ def test_a_moment_that_is_none_is_refused(tmp_path: Path) -> None:
     question = Question(name="q", title="Q", parameters=(("as_of", "now"),), statement="")
     with pytest.raises(ScriptError, match="'yesterday' is no moment"):
         question.values({"as_of": "yesterday"})
+
+
+def test_a_value_given_as_text_becomes_what_the_default_is() -> None:
+    question = Question(
+        name="q",
+        title="Q",
+        parameters=(
+            ("least", 3),
+            ("share", 0.5),
+            ("only", False),
+            ("names", ("a", True)),
+            ("email", "a@b.c"),
+        ),
+        statement="",
+    )
+    given = {"least": "500", "share": "1", "only": "true", "names": '["b", 2]', "email": "500"}
+    assert question.values(given) == {
+        "least": 500,
+        "share": 1,
+        "only": True,
+        "names": ["b", 2],
+        "email": "500",
+    }
+    assert question.values({"least": 7, "names": ["c"]}) == {
+        "least": 7,
+        "share": 0.5,
+        "only": False,
+        "names": ["c"],
+        "email": "a@b.c",
+    }
+    assert Question.model_validate_json(question.model_dump_json()) == question
+
+
+@pytest.mark.parametrize(
+    ("default", "text", "said"),
+    [
+        (3, "many", "'many' is not a number, as the parameter p is; write it like 3."),
+        (3, "true", "'true' is not a number, as the parameter p is; write it like 3."),
+        (False, "1", "'1' is not true or false, as the parameter p is; write it like false."),
+        (("a",), "b", "'b' is not a list, as the parameter p is; write it like [\"a\"]."),
+        (("a",), "[null]", "[null] is a list of more than texts, numbers, true and false."),
+    ],
+)
+def test_a_value_that_is_not_what_the_default_is_is_refused(
+    default: Default, text: str, said: str
+) -> None:
+    question = Question(name="q", title="Q", parameters=(("p", default),), statement="")
+    with pytest.raises(ScriptError) as refused:
+        question.values({"p": text})
+    assert str(refused.value) == said
+
+
+@pytest.mark.parametrize("default", ["[1, null]", "[[1, 2]]", '[{"a": 1}]'])
+def test_a_default_that_no_parameter_can_have_costs_no_other_question(
+    default: str, tmp_path: Path
+) -> None:
+    (tmp_path / "nested.cypher").write_text(f"// parameter: p = {default}\nRETURN $p")
+    found = read_question_set(tmp_path)
+    assert found.questions == read_questions(FOLDER)
+    assert found.problems == (
+        f"{tmp_path / 'nested.cypher'}: `// parameter: p = {default}`:"
+        f" {default} is a list of more than texts, numbers, true and false.",
+    )
 
 
 def test_files_of_ones_own_come_beside_the_packages_or_take_their_place(tmp_path: Path) -> None:
