@@ -86,7 +86,7 @@ def print_journey(around: Neighbourhood) -> None:
     for group in around.groups:
         columns, rows = group_table(group, centre)
         title = f"{group.label} by {group.relationship_type}: {group.total:,}"
-        out.print(rows_table(title, columns, rows, most=10))
+        out.print(rows_table(title, columns, rows, row_count=group.total, most=10))
     same = tuple(astuple(repeat) for repeat in repeats(around))
     if same:
         columns = ("label", "property", "value", "times", "first", "last")

@@ -93,14 +93,18 @@ def rows_table(
     columns: tuple[str, ...],
     rows: tuple[tuple[Any, ...], ...],
     *,
+    row_count: int | None = None,
     most: int = MAX_ROWS,
 ) -> Table:
-    """The first rows of an answer; the caption says how many more there are."""
-    more = len(rows) - most
+    """The first of `row_count` rows, which is as many as are given where it is None.
+
+    The caption says how many more there are.
+    """
+    more = (len(rows) if row_count is None else row_count) - min(len(rows), most)
     table = Table(
         title=escape(title),
         title_justify="left",
-        caption=f"and {more} more rows" if more > 0 else None,
+        caption=f"and {more:,} more rows" if more > 0 else None,
     )
     for position, column in enumerate(columns):
         numeric = all(isinstance(row[position], int | float) for row in rows)
