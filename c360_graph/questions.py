@@ -92,22 +92,11 @@ def read_question_set(own: Path | None) -> QuestionSet:
     return QuestionSet(questions=questions, pictures=pictures, problems=(*problems, *further))
 
 
-def read_questions(*folders: Path) -> tuple[Question, ...]:
-    """All questions of folders in order of file name; of equal names the last folder's counts.
-
-    Without a folder, those of the package.
-
-    Raises:
-        ScriptError: a folder is not there, or a file cannot be read.
-    """
-    questions, problems = sound_questions(*(folders or (FOLDER,)))
-    if problems:
-        raise ScriptError(" ".join(problems))
-    return questions
-
-
 def sound_questions(*folders: Path) -> tuple[tuple[Question, ...], tuple[str, ...]]:
-    """The questions that can be read, and a sentence on each folder and file that cannot."""
+    """The questions that can be read, in order of file name, and a sentence on each file that cannot.
+
+    Of equal names the last folder's counts. A folder that is not there has a sentence too.
+    """
     found: dict[str, Question] = {}
     problems: list[str] = []
     for folder in folders:

@@ -123,6 +123,37 @@ def test_the_report_says_what_it_could_not_answer(
     assert "The label `Spaceship` does not exist" in html
 
 
+def test_the_command_answers_what_it_can_and_says_what_is_refused(
+    loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in {
+        "00_writer": "CREATE (w:Written) RETURN 1",
+        "01_typed": "// parameter: email = 3\nRETURN $email",
+        "02_broken": "// chart: pie of a by b\nRETURN 1",
+        "ships": "MATCH (s:Spaceship) RETURN s.email",
+    }.items():
+        (tmp_path / f"{name}.cypher").write_text(text)
+    monkeypatch.setenv("C360_QUERIES_DIR", str(tmp_path))
+    asked = ["ask", "--as-of", "2025-11-03", "--email", "john.smith@email.com"]
+    told = RUNNER.invoke(app, [*asked, "--json"])
+    answers = {answer["name"]: answer for answer in json.loads(told.stdout)}
+    assert len(answers) == 14
+    assert answers["05_revenue_by_plan"]["row_count"] == 5
+    assert answers["05_revenue_by_plan"]["refused"] is None
+    assert "Writing in read access mode not allowed" in answers["00_writer"]["refused"]
+    assert "'john.smith@email.com' is not a number" in answers["01_typed"]["refused"]
+    assert (answers["00_writer"]["row_count"], answers["00_writer"]["rows"]) == (0, [])
+    assert answers["ships"]["refused"] is None
+    assert "Spaceship" in answers["ships"]["skipped"][0]
+    printed = RUNNER.invoke(app, asked, env={"COLUMNS": "240"})
+    assert answers["05_revenue_by_plan"]["title"] in printed.stdout
+    for done in (told, printed):
+        assert done.exit_code == 1
+        assert "00_writer is refused: " in done.stderr
+        assert "01_typed is refused: 'john.smith@email.com' is not a number" in done.stderr
+        assert f"{tmp_path / '02_broken.cypher'}: `// chart: pie of a by b`" in done.stderr
+
+
 def test_a_customer_is_found_by_email_or_id_and_told_in_order_of_time(
     loaded: Loaded, tmp_path: Path
 ) -> None:

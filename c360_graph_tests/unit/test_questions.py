@@ -17,7 +17,7 @@ from c360_graph.questions import (
     HeadlineFact,
     Question,
     read_question_set,
-    read_questions,
+    sound_questions,
 )
 
 
@@ -30,7 +30,7 @@ def test_a_file_says_everything_about_its_question(tmp_path: Path) -> None:
         "MATCH (n) RETURN 1 AS n;\n"
     )
     (tmp_path / "plans.cypher").write_text(text)
-    (question,) = read_questions(tmp_path)
+    ((question,), ()) = sound_questions(tmp_path)
     assert question == Question(
         name="plans",
         title="Plans",
@@ -119,7 +119,7 @@ def test_a_default_that_no_parameter_can_have_costs_no_other_question(
 ) -> None:
     (tmp_path / "nested.cypher").write_text(f"// parameter: p = {default}\nRETURN $p")
     found = read_question_set(tmp_path)
-    assert found.questions == read_questions(FOLDER)
+    assert found.questions == sound_questions(FOLDER)[0]
     assert found.problems == (
         f"{tmp_path / 'nested.cypher'}: `// parameter: p = {default}`:"
         f" {default} is a list of more than texts, numbers, true and false.",
@@ -147,7 +147,7 @@ def test_files_of_ones_own_come_beside_the_packages_or_take_their_place(tmp_path
 
 def test_a_folder_that_is_not_there_costs_no_question_of_the_package(tmp_path: Path) -> None:
     found = read_question_set(tmp_path / "nowhere")
-    assert found.questions == read_questions(FOLDER)
+    assert found.questions == sound_questions(FOLDER)[0]
     assert found.problems == (
         f"{tmp_path / 'nowhere'} is no folder of queries. Set C360_QUERIES_DIR right.",
     )
