@@ -17,9 +17,9 @@ from typing import IO
 
 from c360_graph.cli.output import (
     Json,
-    counts_table,
     err,
     errors_in_one_sentence,
+    grid,
     out,
     print_json,
     say,
@@ -95,8 +95,8 @@ _Counts = tuple[dict[str, int], dict[str, int]]
 
 
 def _print(counts: _Counts, told: Told) -> None:
-    out.print(counts_table("Nodes", "label", counts[0]))
-    out.print(counts_table("Relationships", "type", counts[1]))
+    out.print(grid("Nodes", ("label", "count"), counts[0].items()))
+    out.print(grid("Relationships", ("type", "count"), counts[1].items()))
     print_answers(told)
 
 

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from c360_graph.answers import shown
+from c360_graph.cli.exit_codes import FAILED
 from c360_graph.errors import C360Error
 
 # A file or a pipe gets whole lines, not those of a terminal 80 columns wide.
@@ -44,7 +45,7 @@ def errors_in_one_sentence() -> Iterator[None]:
         yield
     except C360Error as error:
         err.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(FAILED) from None
     finally:
         driver.setLevel(level)
 
@@ -75,16 +76,6 @@ def grid(
         table.add_column(column, justify=justify, overflow="fold")
     for row in listed:
         table.add_row(*map(_cell, row))
-    return table
-
-
-def counts_table(title: str, name: str, counts: dict[str, int]) -> Table:
-    """Names with their counts."""
-    table = Table(title=title, title_justify="left")
-    table.add_column(name)
-    table.add_column("count", justify="right")
-    for key, count in counts.items():
-        table.add_row(escape(key), f"{count:,}")
     return table
 
 

@@ -59,7 +59,7 @@ def test_every_question_is_answered_in_the_run_that_loads_the_graph(loaded: Load
     facts = {key.path[-1]: _facts(result, key) for key in _answer_keys(result)}
     assert {name: fact["dagster/row_count"].value for name, fact in facts.items()} == ROWS
     table = str(facts["05_revenue_by_plan"]["answer"].value)
-    assert "| 1 | Basic | 7.99 | 11 | 11 | 87.89 | 41 | 3.73 |" in table
+    assert "| `1` | `Basic` | `7.99` | `11` | `11` | `87.89` | `41` | `3.73` |" in table
     assert all(c.passed for c in result.get_asset_check_evaluations() if c.check_name == "has_rows")
 
 

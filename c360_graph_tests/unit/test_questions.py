@@ -156,12 +156,12 @@ def test_a_folder_that_is_not_there_costs_no_question_of_the_package(tmp_path: P
 def test_an_answer_is_a_markdown_table_in_which_data_is_no_markup() -> None:
     answer = Answer(
         question=Question(name="q", title="Q", statement=""),
-        columns=("name", "n"),
-        rows=(("<b>|x|\n[a](b)", 1), *((None, 2) for _ in range(20))),
+        columns=("name_of_it", "n"),
+        rows=(("<b>|x|\n[a](b) &lt; _y_", 1), *((None, 2) for _ in range(20))),
         row_count=30,
     )
     assert answer_table(answer) == (
-        "| name | n |\n| --- | --- |\n| \\<b\\>\\|x\\| \\[a\\](b) | 1 |\n"
-        + "|  | 2 |\n" * 19
-        + "\nand 10 more rows"
+        "| `name_of_it` | `n` |\n| --- | --- |\n| `<b>｜x｜⏎[a](b) &lt; _y_` | `1` |\n"
+        + "|  | `2` |\n" * 19
+        + "\nand 10 more rows\n"
     )
