@@ -123,6 +123,50 @@ def test_the_report_says_what_it_could_not_answer(
     assert "The label `Spaceship` does not exist" in html
 
 
+def test_a_graph_that_no_load_has_finished_is_not_asked(loaded: Loaded) -> None:
+    _, graph, _ = loaded
+    graph.run(b"MATCH (m:_C360Load) SET m.state = 'broken'", tag={})
+    try:
+        assert failure_messages(_materialize_keys(REPORT))["answers"] == (
+            f"The last load of {graph.place} is under way or broke off, so that a part of the graph"
+            " may be missing. Materialize neo4j_graph again, and ask then."
+        )
+    finally:
+        graph.run(b"MATCH (m:_C360Load) SET m.state = 'whole'", tag={})
+
+
+def test_a_graph_that_others_made_is_asked(loaded: Loaded) -> None:
+    _, graph, _ = loaded
+    graph.run(b"MATCH (m:_C360Load) SET m:Kept REMOVE m:_C360Load", tag={})
+    try:
+        assert _materialize("05_revenue_by_plan").success
+    finally:
+        graph.run(b"MATCH (m:Kept) SET m:_C360Load REMOVE m:Kept", tag={})
+
+
+def test_a_graph_of_other_exclusion_rules_is_not_asked(loaded: Loaded) -> None:
+    project, _, _ = loaded
+    with project.connect() as connection:
+        connection.execute(
+            "INSERT INTO field_exclusion_rules (rule_id, source_id, table_name, column_name)"
+            " SELECT 99, source_id, 'plans', 'max_devices' FROM source_databases"
+            " WHERE source_name = 'profiles_db'"
+        )
+    try:
+        said = failure_messages(_materialize_keys(REPORT))["answers"]
+        assert said == (
+            "The graph was loaded under other exclusion rules. Materialize neo4j_graph first."
+        )
+        # Both ways of loading write down the rules.
+        reconciling = {"ops": {"neo4j_graph": {"config": {"clear_database": False}}}}
+        assert materialize_all(run_config=reconciling).success
+        assert _materialize_keys(REPORT).success
+    finally:
+        with project.connect() as connection:
+            connection.execute("DELETE FROM field_exclusion_rules WHERE rule_id = 99")
+        assert materialize_all(run_config=AS_OF).success
+
+
 def test_the_command_answers_what_it_can_and_says_what_is_refused(
     loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
