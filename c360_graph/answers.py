@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from c360_graph.errors import GraphError
+from c360_graph.errors import GraphError, ScriptError
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.reading import read
 from c360_graph.questions import COUNTED, Question
 
 KEPT_ROWS = 1000
 """Rows of an answer that are kept; further ones are counted."""
-TIMEOUT_SECONDS = 60.0
 
 _SIDE_BY_SIDE = 2
 
@@ -39,7 +38,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """A question that the server did not answer, and why."""
+    """A question that was not answered, and why."""
 
     question: Question
     reason: str
@@ -53,8 +52,7 @@ def ask(
     question: Question,
     given: Mapping[str, Any],
     *,
-    timeout_seconds: float = TIMEOUT_SECONDS,
-    keep: int = KEPT_ROWS,
+    timeout_seconds: float,
 ) -> Answer:
     """Ask one question; the server lets it read only.
 
@@ -63,9 +61,9 @@ def ask(
         question: what.
         given: values for its parameters; names it has not are left out.
         timeout_seconds: how long it may take.
-        keep: rows of the answer that are kept.
 
     Raises:
+        ScriptError: a value given is none that a parameter can have.
         GraphError: the server refuses it, or it took too long.
     """
     reading = read(
@@ -73,7 +71,7 @@ def ask(
         question.statement,
         question.values(given),
         timeout_seconds=timeout_seconds,
-        keep=keep,
+        keep=KEPT_ROWS,
         tally_by=question.chart.by if question.chart and question.chart.value == COUNTED else None,
     )
     return Answer(
@@ -91,14 +89,14 @@ def ask_all(
     questions: Sequence[Question],
     given: Mapping[str, Any],
     *,
-    timeout_seconds: float = TIMEOUT_SECONDS,
+    timeout_seconds: float,
 ) -> tuple[Reply, ...]:
-    """Ask several, two at a time; one that the server refuses does not keep the others back."""
+    """Ask several, two at a time; one that is refused does not keep the others back."""
 
     def reply(question: Question) -> Reply:
         try:
             return ask(graph, question, given, timeout_seconds=timeout_seconds)
-        except GraphError as error:
+        except (GraphError, ScriptError) as error:
             return Refused(question=question, reason=str(error))
 
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:

@@ -75,6 +75,29 @@ class ControlDatabase:
                 f"The control database {self.credentials.place} failed: {first_line(error.orig)}."
             ) from None
 
+    def refuse_without_schema(self) -> None:
+        """Make sure that Dagster and the project find their tables, or can make them.
+
+        Raises:
+            ControlDatabaseError: the database cannot be reached, or its schema was never applied.
+        """
+        with self.transaction() as connection:
+            has_storage, has_rows = connection.execute(
+                text(
+                    "SELECT to_regnamespace('dagster') IS NOT NULL,"
+                    " to_regclass('source_databases') IS NOT NULL"
+                )
+            ).one()
+        lacking = [
+            *([] if has_storage else ["the schema dagster"]),
+            *([] if has_rows else ["the table source_databases"]),
+        ]
+        if lacking:
+            raise ControlDatabaseError(
+                f"The control database {self.credentials.place} lacks {' and '.join(lacking)}."
+                " Run sql/etl_control_db_schema.sql on it (safe to repeat)."
+            )
+
     def read_rows(self) -> ControlRows:
         """All active rows, without passwords.
 

@@ -47,12 +47,11 @@ class AuditedExecutor(dg.Executor):
         """Execute the plan; the audit row is held by a session lock as long as this process lives."""
         run_log = RunLog(PostgresResource().control_database())
         close_abandoned_runs(run_log, plan_context.instance)
-        log_id = run_log.open_run(plan_context.run_id)
-        plan_context.instance.add_run_tags(plan_context.run_id, {LOG_ID_TAG: str(log_id)})
         failures: dict[str, str] = {}
         ending: Ending = "failed"
-        with run_log.holding_run(log_id):
+        with run_log.running(plan_context.run_id) as log_id:
             try:
+                plan_context.instance.add_run_tags(plan_context.run_id, {LOG_ID_TAG: str(log_id)})
                 for event in self._inner.execute(plan_context, execution_plan):
                     _note(failures, event)
                     yield event

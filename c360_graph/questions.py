@@ -29,7 +29,7 @@ COUNTED = "rows"
 """In a chart the number of rows, not a column."""
 
 ChartKind = Literal["bar", "column", "line"]
-Default = str | int | float | bool | tuple[str | int | float, ...]
+Default = str | int | float | bool | tuple[str | int | float | bool, ...]
 
 _FACT = re.compile(r"^// (title|description|parameter|chart|headline): *(.*)$", re.MULTILINE)
 _CHART = re.compile(rf"({'|'.join(get_args(ChartKind))}) of (\S+) by (\S+)")
@@ -62,9 +62,15 @@ class Question(Frozen):
     statement: str
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters to send: those given, else the defaults."""
+        """The parameters to send: those given, else the defaults.
+
+        A text that is given becomes a number, a list or the like where the default is one.
+
+        Raises:
+            ScriptError: it cannot.
+        """
         return {
-            name: _sent(given[name], default) if name in given else _sent(default, default)
+            name: _sent(_as_default(name, given.get(name, default), default), default)
             for name, default in self.parameters
         }
 
@@ -86,22 +92,11 @@ def read_question_set(own: Path | None) -> QuestionSet:
     return QuestionSet(questions=questions, pictures=pictures, problems=(*problems, *further))
 
 
-def read_questions(*folders: Path) -> tuple[Question, ...]:
-    """All questions of folders in order of file name; of equal names the last folder's counts.
-
-    Without a folder, those of the package.
-
-    Raises:
-        ScriptError: a folder is not there, or a file cannot be read.
-    """
-    questions, problems = sound_questions(*(folders or (FOLDER,)))
-    if problems:
-        raise ScriptError(" ".join(problems))
-    return questions
-
-
 def sound_questions(*folders: Path) -> tuple[tuple[Question, ...], tuple[str, ...]]:
-    """The questions that can be read, and a sentence on each folder and file that cannot."""
+    """The questions that can be read, in order of file name, and a sentence on each file that cannot.
+
+    Of equal names the last folder's counts. A folder that is not there has a sentence too.
+    """
     found: dict[str, Question] = {}
     problems: list[str] = []
     for folder in folders:
@@ -127,22 +122,55 @@ def _read(path: Path) -> Question:
         name=path.stem,
         title=facts.get("title", [path.stem.replace("_", " ").capitalize()])[0],
         description=" ".join(facts.get("description", [])),
-        parameters=tuple(_parameter(line) for line in facts.get("parameter", [])),
+        parameters=tuple(_parameter(line, path) for line in facts.get("parameter", [])),
         chart=next((_chart(line, path) for line in facts.get("chart", [])), None),
         headline=next((_headline(line) for line in facts.get("headline", [])), None),
         statement=text.strip().rstrip(";"),
     )
 
 
-def _parameter(line: str) -> tuple[str, Default]:
+def _parameter(line: str, path: Path) -> tuple[str, Default]:
     name, _, text = line.partition("=")
     try:
-        default = json.loads(text)
+        return name.strip(), _read_value(text)
+    except ScriptError as error:
+        raise ScriptError(f"{path}: `// parameter: {line}`: {error}") from None
+
+
+def _read_value(text: str) -> Default:
+    """What a text stands for: a number, true, false, a list of those and of texts, else itself."""
+    try:
+        value = json.loads(text)
     except ValueError:
-        return name.strip(), text.strip()
-    if isinstance(default, list):
-        return name.strip(), tuple(default)
-    return name.strip(), default if isinstance(default, str | int | float) else text.strip()
+        return text.strip()
+    if isinstance(value, list):
+        if not all(isinstance(item, str | int | float) for item in value):
+            raise ScriptError(
+                f"{text.strip()} is a list of more than texts, numbers, true and false."
+            )
+        return tuple(value)
+    return value if isinstance(value, str | int | float) else text.strip()
+
+
+def _as_default(name: str, value: Any, default: Default) -> Any:
+    """A value as given; a text, which is all that some can give, as what the default is."""
+    if not isinstance(value, str) or isinstance(default, str):
+        return value
+    read = _read_value(value)
+    if _kind(read) != _kind(default):
+        raise ScriptError(
+            f"{value!r} is not {_kind(default)}, as the parameter {name} is; write it like"
+            f" {json.dumps(default)}."
+        )
+    return read
+
+
+def _kind(value: Default) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    return "a list" if isinstance(value, tuple) else "a text"
 
 
 def _sent(value: Any, default: Default) -> Any:

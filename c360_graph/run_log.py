@@ -17,7 +17,16 @@ from c360_graph.errors import ControlDatabaseError
 Ending = Literal["completed", "failed", "cancelled"]
 MAX_MESSAGE = 4_000
 
-_RUN_LOCK = lock_number("c360_graph run")
+RUN_LOCK = lock_number("c360_graph run")
+"""First half of the advisory lock that a run holds; the second is its log_id."""
+
+# Looked for first: an insert that meets a conflict would use up a log_id at every step.
+_OPEN_RUN = (
+    "INSERT INTO etl_run_logs (run_start_time, status, dagster_run_id)"
+    " SELECT now(), 'running', :run"
+    " WHERE NOT EXISTS (SELECT FROM etl_run_logs WHERE dagster_run_id = :run)"
+    " ON CONFLICT (dagster_run_id) DO NOTHING"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,21 +70,8 @@ class RunLog:
     def open_run(self, dagster_run_id: str) -> int:
         """The log_id of a Dagster run; its row is made at the first call."""
         with self._database.transaction() as connection:
-            # Looked for first: an insert that meets a conflict would use up a log_id at every step.
-            connection.execute(
-                text(
-                    "INSERT INTO etl_run_logs (run_start_time, status, dagster_run_id)"
-                    " SELECT now(), 'running', :run"
-                    " WHERE NOT EXISTS (SELECT FROM etl_run_logs WHERE dagster_run_id = :run)"
-                    " ON CONFLICT (dagster_run_id) DO NOTHING"
-                ),
-                {"run": dagster_run_id},
-            )
-            found = connection.execute(
-                text("SELECT log_id FROM etl_run_logs WHERE dagster_run_id = :run"),
-                {"run": dagster_run_id},
-            )
-            return int(found.scalar_one())
+            connection.execute(text(_OPEN_RUN), {"run": dagster_run_id})
+            return _log_id(connection, dagster_run_id)
 
     def close_run(self, log_id: int, ending: Ending, error: str | None = None) -> None:
         """End a run's row and those of its tables that are still open; a closed row stays as it is."""
@@ -98,13 +94,23 @@ class RunLog:
             )
 
     @contextmanager
-    def holding_run(self, log_id: int) -> Iterator[None]:
-        """Hold a session lock while the run's process lives: it ends with the process, however."""
+    def running(self, dagster_run_id: str) -> Iterator[int]:
+        """The log_id of a run that begins, as `open_run`, held by a session lock.
+
+        The lock ends with the run's process, however that ends. It is taken before anyone can see the
+        row, who would take the run for an abandoned one.
+        """
         with self._database.session() as connection:
             connection.execute(
-                text("SELECT pg_advisory_lock(:class, :id)"), {"class": _RUN_LOCK, "id": log_id}
+                text(f"{_OPEN_RUN} RETURNING pg_advisory_lock(:class, log_id)"),
+                {"run": dagster_run_id, "class": RUN_LOCK},
             )
-            yield
+            log_id = _log_id(connection, dagster_run_id)
+            # For a row that was there; a second lock of the same session does no harm.
+            connection.execute(
+                text("SELECT pg_advisory_lock(:class, :id)"), {"class": RUN_LOCK, "id": log_id}
+            )
+            yield log_id
 
     def abandoned_runs(self) -> tuple[OpenRun, ...]:
         """Runs that say `running` and that no living process holds."""
@@ -119,7 +125,7 @@ class RunLog:
                     "   AND objid = CAST(CAST(log_id AS bigint) AS oid) AND granted)"
                     " ORDER BY log_id"
                 ),
-                {"class": _RUN_LOCK},
+                {"class": RUN_LOCK},
             )
             return tuple(OpenRun(log_id=r.log_id, dagster_run_id=r.dagster_run_id) for r in found)
 
@@ -204,6 +210,14 @@ _SCRIPT_COLUMNS = (
     "script_id, script_name, file_path, file_size_kb::float8 AS file_size_kb, last_updated_at,"
     " last_run_time"
 )
+
+
+def _log_id(connection: Connection, dagster_run_id: str) -> int:
+    found = connection.execute(
+        text("SELECT log_id FROM etl_run_logs WHERE dagster_run_id = :run"),
+        {"run": dagster_run_id},
+    )
+    return int(found.scalar_one())
 
 
 def _script(connection: Connection, statement: str, values: dict[str, object]) -> ScriptLog:

@@ -1,6 +1,7 @@
 """An asset for each question, and `customer_360_report`, behind `neo4j_graph`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -12,9 +13,13 @@ from c360_graph.answers import Refused, Reply, ask_all, shown
 from c360_graph.assets.answer_facts import answer_facts
 from c360_graph.assets.failures import failing_clearly
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
+from c360_graph.assets.policies import NEO4J_POOL
 from c360_graph.assets.source_table import operation_name
+from c360_graph.errors import GraphError
+from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.neo4j_loader.manifest import KnownState, read_state
 from c360_graph.questions import Question, QuestionSet
 from c360_graph.resources import Neo4jResource
 from c360_graph.settings import load_settings
@@ -30,8 +35,9 @@ class AnswersConfig(dg.Config):
     parameters: dict[str, str] = Field(
         default={},
         description=(
-            "Values for parameters of the questions, instead of the defaults in their files; `as_of`"
-            " is a moment such as 2025-11-03T00:00:00."
+            "Values for parameters of the questions, instead of the defaults in their files and"
+            " written as there: `as_of` is a moment such as 2025-11-03T00:00:00, a list is one of"
+            ' JSON, such as ["a", "b"].'
         ),
     )
 
@@ -51,6 +57,7 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
             REPORT_KEY: _report_out(),
         },
         deps=[GRAPH_KEY],
+        pool=NEO4J_POOL,
         internal_asset_deps=_dependencies(keys),
         check_specs=[_has_rows(key) for key in keys.values()],
         can_subset=True,
@@ -60,7 +67,7 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[None]]:
         selected = context.selected_asset_keys
         has_report = dg.AssetKey(REPORT_KEY) in selected
-        with failing_clearly(), neo4j.graph() as graph:
+        with failing_clearly(), _sound_graph(neo4j, rules) as graph:
             wanted = [q for q in asked.questions if has_report or keys[q.name] in selected]
             replies = _ask(graph, wanted, config)
             pictures = _ask(graph, asked.pictures if has_report else (), config)
@@ -75,6 +82,32 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
         _fail_for_refused(replies)
 
     return answers
+
+
+@contextmanager
+def _sound_graph(neo4j: Neo4jResource, rules: str) -> Iterator[Graph]:
+    """The graph; one that others made, which has no manifest, may be asked.
+
+    Raises:
+        GraphError: a load of ours did not end, or followed other exclusion rules.
+    """
+    with neo4j.graph() as graph:
+        state = read_state(Execution(graph))
+        if state is not None:
+            _refuse_unsound(state, graph.place, rules)
+        yield graph
+
+
+def _refuse_unsound(state: KnownState, place: str, rules: str) -> None:
+    if not state.is_whole:
+        raise GraphError(
+            f"The last load of {place} is under way or broke off, so that a part of the graph"
+            " may be missing. Materialize neo4j_graph again, and ask then."
+        )
+    if state.manifest.rules != rules:
+        raise GraphError(
+            "The graph was loaded under other exclusion rules. Materialize neo4j_graph first."
+        )
 
 
 def _ask(graph: Graph, questions: Sequence[Question], config: AnswersConfig) -> tuple[Reply, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from c360_graph.answers import Answer, shown
+from c360_graph.assets.markdown import code, table
 
 MOST_ROWS = 20
 """Rows of an answer in its metadata."""
@@ -27,19 +28,13 @@ def answer_table(answer: Answer) -> str:
     """The first rows as a Markdown table."""
     if not answer.columns:
         return "No columns."
-    lines = [
-        f"| {' | '.join(_cell(column) for column in answer.columns)} |",
-        f"| {' | '.join('---' for _ in answer.columns)} |",
-        *(
-            f"| {' | '.join(_cell(shown(value)) for value in row)} |"
+    text = table(
+        [code(column) for column in answer.columns],
+        [
+            ["" if value is None else code(shown(value)) for value in row]
             for row in answer.rows[:MOST_ROWS]
-        ),
-    ]
+        ],
+        right=frozenset(),
+    )
     more = answer.row_count - MOST_ROWS
-    return "\n".join(lines) + (f"\n\nand {more:,} more rows" if more > 0 else "")
-
-
-def _cell(text: str) -> str:
-    # Dagster shows Markdown, where a tag or a link would be one.
-    escaped = "".join(f"\\{c}" if c in "\\`*[]<>|" else c for c in text)
-    return " ".join(escaped.split())
+    return text + (f"\nand {more:,} more rows\n" if more > 0 else "")

@@ -7,6 +7,7 @@ import dagster as dg
 from c360_graph.settings import Settings
 
 NEO4J_POOL = "neo4j"
+"""Of loads, and of questions: what is asked while another run empties the graph is no answer."""
 
 
 def freshness_policy(settings: Settings) -> dg.FreshnessPolicy | None:

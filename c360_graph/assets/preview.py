@@ -3,7 +3,7 @@
 What a rule excludes is in no extract, what it hashes or masks stands there so already.
 """
 
-from itertools import islice
+from itertools import islice, takewhile
 
 from c360_graph.assets.markdown import code, table
 from c360_graph.cypher.copy_text import decode_rows, shown_list
@@ -14,14 +14,16 @@ from c360_graph.property_types import property_type
 LONGEST_VALUE = 40
 MOST_COLUMNS = 50
 MOST_BYTES = 1 << 20
-"""Of one line: a longer row is not shown, as it would be read whole for forty characters."""
+"""Of one line: a longer row ends the preview, as it would be read whole for forty characters."""
 
 
 def preview(extract: Extract, *, rows: int) -> str:
-    """The first rows of a committed extract."""
+    """The first rows of a committed extract, up to one that is too long."""
     with extract.open() as file:
-        lines = list(islice(iter(lambda: file.readline(MOST_BYTES), b""), rows))
-    whole = [line for line in lines if line.endswith(b"\n")]
+        read = islice(iter(lambda: file.readline(MOST_BYTES), b""), rows)
+        whole = list(takewhile(lambda line: line.endswith(b"\n"), read))
+    if extract.manifest.rows and not whole:
+        return "The first row is longer than 1 MB and is not shown."
     return preview_table(extract.manifest.table, b"".join(whole)[:-1])
 
 
@@ -33,7 +35,10 @@ def preview_table(mapping: TableMapping, block: bytes) -> str:
     text = table(
         [code(prop.column) for prop in shown],
         [
-            [_value(value, is_list) for value, is_list in zip(row, lists, strict=False)]
+            [
+                _value(value, is_list)
+                for value, is_list in zip(row[:MOST_COLUMNS], lists, strict=True)
+            ]
             for row in rows
         ],
         right=frozenset(),

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from c360_graph.answers import shown
+from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import (
     Json,
     errors_in_one_sentence,
@@ -114,7 +115,7 @@ def _the_one(found: Lookup, settings: Settings) -> Match:
     rows = tuple((match.label, match.property, shown(match.properties)) for match in found.matches)
     out.print(rows_table("Several nodes have this value", ("label", "property", "node"), rows))
     say("Say which one you mean by --label or by another of its values.")
-    raise typer.Exit(1)
+    raise typer.Exit(FAILED)
 
 
 def _nothing(found: Lookup, settings: Settings) -> str:

@@ -17,14 +17,20 @@ from typing import IO
 
 from c360_graph.cli.output import (
     Json,
-    counts_table,
     err,
     errors_in_one_sentence,
+    grid,
     out,
     print_json,
     say,
 )
-from c360_graph.cli.questions import answers_as_data, print_answers
+from c360_graph.cli.questions import (
+    Told,
+    answers_as_data,
+    ask_questions,
+    fail_for_refused,
+    print_answers,
+)
 from c360_graph.cli.sandbox import SQL_DIR, missing_servers, server_of
 from c360_graph.cli.signals import orderly_end
 from c360_graph.errors import GraphNotEmptyError, SandboxError, ScriptError
@@ -76,24 +82,30 @@ def demo(as_json: Json = False) -> None:
             with _step(f"Running dagster {' '.join(_MATERIALIZE)}"):
                 _materialize(Path(name) / "materialize.log")
             keep_report(data_dir, kept)
-            if as_json:
-                print_json({**_document(graph), "report": str(kept.resolve())})
-            else:
-                _print(graph)
+            counts, told = graph_counts(graph), ask_questions(graph, {"as_of": AS_OF})
+        if as_json:
+            print_json({**_document(counts, told), "report": str(kept.resolve())})
+        else:
+            _print(counts, told)
     say(f"The report of all answers: {kept.resolve().as_uri()}")
+    fail_for_refused(told)
 
 
-def _print(graph: Graph) -> None:
-    nodes, relationships = graph_counts(graph)
-    out.print(counts_table("Nodes", "label", nodes))
-    out.print(counts_table("Relationships", "type", relationships))
-    print_answers(graph, {"as_of": AS_OF})
+_Counts = tuple[dict[str, int], dict[str, int]]
 
 
-def _document(graph: Graph) -> dict[str, object]:
-    nodes, relationships = graph_counts(graph)
-    answers = answers_as_data(graph, {"as_of": AS_OF})
-    return {"nodes": nodes, "relationships": relationships, "answers": answers}
+def _print(counts: _Counts, told: Told) -> None:
+    out.print(grid("Nodes", ("label", "count"), counts[0].items()))
+    out.print(grid("Relationships", ("type", "count"), counts[1].items()))
+    print_answers(told)
+
+
+def _document(counts: _Counts, told: Told) -> dict[str, object]:
+    return {
+        "nodes": counts[0],
+        "relationships": counts[1],
+        "answers": answers_as_data(told),
+    }
 
 
 def keep_report(data_dir: Path, kept: Path) -> None:

@@ -13,6 +13,7 @@ import typer
 from c360_graph.cli.output import errors_in_one_sentence, say
 from c360_graph.cli.sandbox import FOLDER, SQL_DIR, missing_servers, server_of
 from c360_graph.cli.signals import orderly_end, run_until_interrupted
+from c360_graph.control_db import ControlDatabase, control_credentials
 from c360_graph.sandbox.sample import load_sample
 from c360_graph.settings import load_settings
 
@@ -44,6 +45,7 @@ def dev(
             load_sample(
                 server_of(environment), control_db=load_settings().etl_db_name, sql_dir=SQL_DIR
             )
+        ControlDatabase(control_credentials(load_settings())).refuse_without_schema()
         say(f"Dagster UI: http://{host}:{port}")
         command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
         code = run_until_interrupted([*command, "-h", host, "-p", str(port)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-DONE, FAILED, DESTROYS = 0, 1, 2
+FAILED, DESTROYS = 1, 2
 
 EPILOG = """\
 **Exit codes:** `0` done · `1` something failed or was refused; the reason is on standard error ·

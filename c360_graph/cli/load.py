@@ -10,9 +10,9 @@ import typer
 
 from c360_graph.cli.output import (
     Json,
-    counts_table,
     err,
     errors_in_one_sentence,
+    grid,
     out,
     print_json,
     say,
@@ -69,8 +69,8 @@ def load(
 
 
 def _print(result: LoadResult) -> None:
-    out.print(counts_table("Nodes", "label", result.nodes))
-    out.print(counts_table("Relationships", "type", result.relationships))
+    out.print(grid("Nodes", ("label", "count"), result.nodes.items()))
+    out.print(grid("Relationships", ("type", "count"), result.relationships.items()))
 
 
 def _locked(file: Path, graph: Graph, clear: bool, wait: float, report: Report) -> LoadResult:

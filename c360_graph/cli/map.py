@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import Json, errors_in_one_sentence, print_json, say
 from c360_graph.control_db import ControlDatabase, control_credentials
 from c360_graph.plural import plural
@@ -69,7 +70,7 @@ def _apply(control: ControlDatabase, proposal: Proposal, *, ask: bool) -> None:
     question = f"Add {plural(proposal.count, 'row')} to {control.credentials.place}?"
     if ask and not typer.confirm(question, err=True):
         say("Nothing was added.")
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
     from c360_graph.phases.proposing import apply
 
     say(f"{plural(apply(control, proposal), 'row')} added.")

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from c360_graph.answers import shown
+from c360_graph.cli.exit_codes import FAILED
 from c360_graph.errors import C360Error
 
 # A file or a pipe gets whole lines, not those of a terminal 80 columns wide.
@@ -44,7 +45,7 @@ def errors_in_one_sentence() -> Iterator[None]:
         yield
     except C360Error as error:
         err.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(FAILED) from None
     finally:
         driver.setLevel(level)
 
@@ -78,16 +79,6 @@ def grid(
     return table
 
 
-def counts_table(title: str, name: str, counts: dict[str, int]) -> Table:
-    """Names with their counts."""
-    table = Table(title=title, title_justify="left")
-    table.add_column(name)
-    table.add_column("count", justify="right")
-    for key, count in counts.items():
-        table.add_row(escape(key), f"{count:,}")
-    return table
-
-
 def rows_table(
     title: str,
     columns: tuple[str, ...],
@@ -96,8 +87,11 @@ def rows_table(
     row_count: int | None = None,
     most: int = MAX_ROWS,
 ) -> Table:
-    """The first rows of an answer; the caption says how many more there are, of `row_count` in all."""
-    more = (len(rows) if row_count is None else row_count) - min(most, len(rows))
+    """The first of `row_count` rows, which is as many as are given where it is None.
+
+    The caption says how many more there are.
+    """
+    more = (len(rows) if row_count is None else row_count) - min(len(rows), most)
     table = Table(
         title=escape(title),
         title_justify="left",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from c360_graph.answers import Answer, ask
+from c360_graph.answers import Refused, Reply, ask_all
+from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import (
     Json,
     errors_in_one_sentence,
@@ -18,11 +19,11 @@ from c360_graph.cli.output import (
     say,
 )
 from c360_graph.neo4j_loader.graph import Graph, target_graph
-from c360_graph.questions import FOLDER, read_questions
+from c360_graph.questions import read_question_set
 from c360_graph.settings import load_settings
 
 
-def ask_all(
+def ask(
     as_of: Annotated[
         datetime | None,
         typer.Option(help="The moment the questions mean by now, in UTC.", show_default="now"),
@@ -33,6 +34,8 @@ def ask_all(
     as_json: Json = False,
 ) -> None:
     """Ask every question of the queries folder and print the answers.
+
+    Exit 1 when one is refused or its file cannot be read; the others are answered.
 
     **Examples**
 
@@ -46,51 +49,90 @@ def ask_all(
     """
     given: dict[str, Any] = {}
     if as_of is not None:
-        given["as_of"] = as_of.astimezone() if as_of.tzinfo else utc(as_of)
+        given["as_of"] = as_of.replace(tzinfo=UTC)
     if email is not None:
         given["email"] = email
     with errors_in_one_sentence(), target_graph() as graph:
-        if as_json:
-            print_json(answers_as_data(graph, given))
+        told = ask_questions(graph, given)
+    if as_json:
+        print_json(answers_as_data(told))
+    else:
+        print_answers(told)
+    fail_for_refused(told)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A reply to every question, and a sentence on each file that is none."""
+
+    replies: tuple[Reply, ...]
+    problems: tuple[str, ...]
+
+
+def ask_questions(graph: Graph, given: dict[str, Any]) -> Told:
+    """Ask the package's questions and those of C360_QUERIES_DIR."""
+    settings = load_settings()
+    asked = read_question_set(settings.c360_queries_dir)
+    return Told(
+        replies=ask_all(
+            graph,
+            asked.questions,
+            given,
+            timeout_seconds=settings.c360_query_timeout_seconds,
+        ),
+        problems=asked.problems,
+    )
+
+
+def print_answers(told: Told) -> None:
+    """Every answer as a table; what the graph lacks for one goes to standard error."""
+    for number, reply in enumerate(told.replies, start=1):
+        if isinstance(reply, Refused):
+            continue
+        title = f"{number}. {reply.question.title}"
+        if reply.lacking:
+            say(f"{title} is skipped: {' '.join(reply.lacking)}")
         else:
-            print_answers(graph, given)
+            out.print(rows_table(title, reply.columns, reply.rows, row_count=reply.row_count))
 
 
-def print_answers(graph: Graph, given: dict[str, Any]) -> None:
-    """Every question with its answer as a table."""
-    for number, answer in enumerate(_answers(graph, given), start=1):
-        title = f"{number}. {answer.question.title}"
-        if answer.lacking:
-            say(f"{title} is skipped: {' '.join(answer.lacking)}")
-        else:
-            out.print(rows_table(title, answer.columns, answer.rows))
-
-
-def answers_as_data(graph: Graph, given: dict[str, Any]) -> list[dict[str, Any]]:
+def answers_as_data(told: Told) -> list[dict[str, Any]]:
     """Every question with its answer, for JSON: each row by the names of its columns.
 
-    Where `skipped` is not empty it says what the graph lacks, and there are no rows.
+    Where `skipped` is not empty it says what the graph lacks, where `refused` is a text it says why;
+    then there are no rows.
     """
     return [
         {
-            "name": answer.question.name,
-            "title": answer.question.title,
-            "skipped": list(answer.lacking),
-            "row_count": answer.row_count,
-            "rows": [dict(zip(answer.columns, row, strict=True)) for row in answer.rows],
+            "name": reply.question.name,
+            "title": reply.question.title,
+            "refused": reply.reason if isinstance(reply, Refused) else None,
+            **_answer_as_data(reply),
         }
-        for answer in _answers(graph, given)
+        for reply in told.replies
     ]
 
 
-def _answers(graph: Graph, given: dict[str, Any]) -> Iterator[Answer]:
-    """One after the other, the package's questions and those of C360_QUERIES_DIR."""
-    settings = load_settings()
-    own = [settings.c360_queries_dir] if settings.c360_queries_dir else []
-    for question in read_questions(FOLDER, *own):
-        yield ask(graph, question, given, timeout_seconds=settings.c360_query_timeout_seconds)
+def _answer_as_data(reply: Reply) -> dict[str, Any]:
+    if isinstance(reply, Refused):
+        return {"skipped": [], "row_count": 0, "rows": []}
+    return {
+        "skipped": list(reply.lacking),
+        "row_count": reply.row_count,
+        "rows": [dict(zip(reply.columns, row, strict=True)) for row in reply.rows],
+    }
 
 
-def utc(moment: datetime) -> datetime:
-    """A moment without zone, taken as UTC."""
-    return moment.replace(tzinfo=UTC)
+def fail_for_refused(told: Told) -> None:
+    """Say what was refused, if anything was.
+
+    Raises:
+        typer.Exit: something was.
+    """
+    refused = [reply for reply in told.replies if isinstance(reply, Refused)]
+    for reply in refused:
+        say(f"{reply.question.name} is refused: {reply.reason}")
+    for problem in told.problems:
+        say(problem)
+    if refused or told.problems:
+        raise typer.Exit(FAILED)

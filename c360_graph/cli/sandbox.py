@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import Json, errors_in_one_sentence, out, print_json, say
 from c360_graph.errors import SandboxError
 from c360_graph.sandbox.sample import CONTROL, Server, load_sample
@@ -95,7 +96,7 @@ def status(folder: _Folder = FOLDER, as_json: Json = False) -> None:
         for name, is_up in (("PostgreSQL", found.postgres_up), ("Neo4j", found.neo4j_up)):
             out.print(f"{name}: {'up' if is_up else 'down'}", highlight=False)
     if not (found.postgres_up and found.neo4j_up):
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 @contextmanager

@@ -103,15 +103,16 @@ def header_for(
 
 
 def script_manifest(
-    extracts: Iterable[TableExtract], mappings: tuple[RelationshipMapping, ...]
+    extracts: Iterable[TableExtract], mappings: tuple[RelationshipMapping, ...], *, rules: str
 ) -> GraphManifest:
-    """What of the graph is ours after a load of these."""
+    """What of the graph is ours after a load of these, made under these exclusion rules."""
     kept = tuple(extracts)
-    return manifest_of(
+    ours = manifest_of(
         (extract.table for extract in kept),
         mappings,
         {extract.table.place: extract.digest for extract in kept},
     )
+    return ours.model_copy(update={"rules": rules})
 
 
 def write_script(
@@ -129,7 +130,8 @@ def write_script(
     """
     out.write(HEADER_PREFIX + _json(header) + b"\n")
     written = 0
-    for facts, statement in _statements(extracts, mappings):
+    ours = script_manifest(extracts, mappings, rules=header.rules)
+    for facts, statement in _statements(ours, extracts, mappings):
         out.write(FACTS_PREFIX + _json(facts) + b"\n")
         out.write(statement)
         out.write(b";\n")
@@ -138,11 +140,13 @@ def write_script(
 
 
 def _statements(
-    extracts: tuple[TableExtract, ...], mappings: tuple[RelationshipMapping, ...]
+    ours: GraphManifest,
+    extracts: tuple[TableExtract, ...],
+    mappings: tuple[RelationshipMapping, ...],
 ) -> Iterator[tuple[StatementFacts, bytes]]:
     tables = tuple(extract.table for extract in extracts)
-    ours = script_manifest(extracts, mappings).model_dump_json(ensure_ascii=True)
-    yield StatementFacts(kind="manifest"), manifest.begin_manifest(ours)
+    content = ours.model_dump_json(ensure_ascii=True)
+    yield StatementFacts(kind="manifest"), manifest.begin_manifest(content)
     for key in schema.keys(tables):
         yield StatementFacts(kind="constraint", label=key.label), schema.create_constraint(key)
     for extract in extracts:

@@ -28,6 +28,8 @@ class GraphManifest(Frozen):
     """Nodes of each label that were there at the end; nobody counts after a script that a client ran."""
     relationships: dict[str, int] = Field(default_factory=dict)
     """Relationships of each type that were there at the end."""
+    rules: str = ""
+    """Fingerprint of the exclusion rules that were followed."""
 
     def without(self, other: GraphManifest) -> GraphManifest:
         """The labels and edges of this one that the other has not."""

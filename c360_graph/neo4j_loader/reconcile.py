@@ -214,7 +214,10 @@ class Reconciliation:
         nodes, relationships = count_graph(lambda text: self._execution.ask("Counting", text))
         check_counts(nodes, self._desired.header)
         manifest = self._desired.manifest.joined(self._desired.kept).model_copy(
-            update={"digests": self._desired.manifest.digests}
+            update={
+                "digests": self._desired.manifest.digests,
+                "rules": self._desired.manifest.rules,
+            }
         )
         mark_whole(self._execution, counted(self._execution, manifest))
         return Reconciled(

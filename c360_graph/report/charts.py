@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ MOST_POINTS = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """One value for each label; `left_out` counts the points after the first MOST_POINTS."""
+    """One value for each label; `left_out` counts further points, and rows that were not kept."""
 
     name: str
     title: str
@@ -30,10 +31,11 @@ def chart_of(answer: Answer) -> Chart | None:
     fact = answer.question.chart
     if fact is None:
         return None
-    points = answer.tally if fact.value == COUNTED else _points(answer, fact)
+    counted = fact.value == COUNTED
+    points = answer.tally if counted else _points(answer, fact)
     if not points:
         return None
-    counted = fact.value == COUNTED
+    unkept = 0 if counted else answer.row_count - len(answer.rows)
     return Chart(
         name=answer.question.name,
         title=answer.question.title,
@@ -42,7 +44,7 @@ def chart_of(answer: Answer) -> Chart | None:
         label_name=_words(fact.by),
         labels=tuple(shown(label) for label, _ in points[:MOST_POINTS]),
         values=tuple(value for _, value in points[:MOST_POINTS]),
-        left_out=max(0, (len(points) if counted else answer.row_count) - MOST_POINTS),
+        left_out=max(0, len(points) - MOST_POINTS) + unkept,
     )
 
 
@@ -50,9 +52,12 @@ def _points(answer: Answer, fact: ChartFact) -> tuple[tuple[Any, float], ...]:
     if fact.value not in answer.columns or fact.by not in answer.columns:
         return ()
     label, value = answer.columns.index(fact.by), answer.columns.index(fact.value)
-    return tuple(
-        (row[label], row[value]) for row in answer.rows if isinstance(row[value], int | float)
-    )
+    return tuple((row[label], row[value]) for row in answer.rows if _is_number(row[value]))
+
+
+def _is_number(value: Any) -> bool:
+    # JSON, by which the page gets it, has neither infinity nor NaN.
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _words(column: str) -> str:

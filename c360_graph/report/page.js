@@ -1,6 +1,7 @@
 "use strict";
 (() => {
-  const drawn = JSON.parse(document.getElementById("drawn").textContent);
+  // The script, as a question may be called so too.
+  const drawn = JSON.parse(document.querySelector("script#drawn").textContent);
   const COLOURS = ["#c92a2a", "#7b8794", "#d97706", "#2563eb", "#0d9488", "#7c3aed", "#be185d", "#4d7c0f"];
   const INK = "#17212b", SOFT = "#52606d", LINE = "#e1e6ec";
   const TYPE = { fontFamily: getComputedStyle(document.body).fontFamily, color: SOFT, fontSize: 12 };

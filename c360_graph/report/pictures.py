@@ -40,7 +40,7 @@ class Edge:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """Nodes in order of appearance; `left_out` counts edges that are not drawn."""
+    """Nodes in order of appearance; `left_out` counts further edges, and rows that were not kept."""
 
     name: str
     title: str
@@ -60,28 +60,27 @@ def picture_of(answer: Answer) -> Picture | None:
     if any(column not in answer.columns for column in _COLUMNS):
         return None
     places = [answer.columns.index(column) for column in _COLUMNS]
+    picked = (tuple(row[place] for place in places) for row in answer.rows)
+    rows = [row for row in picked if isinstance(row[0], Mapping) and isinstance(row[2], Mapping)]
+    if not rows:
+        return None
     nodes: dict[str, Node] = {}
     sources: list[Node] = []
     targets: list[Node] = []
     edges: list[Edge] = []
-    for row in answer.rows[:MOST_EDGES]:
-        source, relationship, target = (row[place] for place in places)
-        if not (isinstance(source, Mapping) and isinstance(target, Mapping)):
-            continue
+    for source, relationship, target in rows[:MOST_EDGES]:
         sources.append(_node(source))
         targets.append(_node(target))
         edges.append(Edge(source=sources[-1].id, target=targets[-1].id, kind=shown(relationship)))
     for node in (*sources, *targets):
         nodes.setdefault(node.id, node)
-    if not edges:
-        return None
     return Picture(
         name=answer.question.name,
         title=answer.question.title,
         description=answer.question.description,
         nodes=tuple(nodes.values()),
         edges=tuple(edges),
-        left_out=max(0, answer.row_count - MOST_EDGES),
+        left_out=max(0, len(rows) - MOST_EDGES) + answer.row_count - len(answer.rows),
     )
 
 

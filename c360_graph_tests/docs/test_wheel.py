@@ -94,10 +94,10 @@ def test_the_command_and_its_data_are_there(installed: Installed) -> None:
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "Siloed PostgreSQL databases become one Neo4j graph" in shown.stdout
     code = (
-        "import c360_graph; from c360_graph.questions import read_questions;"
+        "import c360_graph; from c360_graph.questions import read_question_set;"
         " from c360_graph.sandbox import jars; from c360_graph.sandbox.lines import LINES;"
         " [jars.read(name=line.jar_list) for line in LINES.values()];"
-        " print(c360_graph.__file__); print(len(read_questions()) > 0)"
+        " print(c360_graph.__file__); print(len(read_question_set(None).questions) > 0)"
     )
     found = installed.run("python", "-c", code)
     assert found.returncode == 0, found.stderr

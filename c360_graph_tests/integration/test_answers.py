@@ -60,7 +60,7 @@ def test_every_question_is_answered_in_the_run_that_loads_the_graph(loaded: Load
     facts = {key.path[-1]: _facts(result, key) for key in _answer_keys(result)}
     assert {name: fact["dagster/row_count"].value for name, fact in facts.items()} == ROWS
     table = str(facts["05_revenue_by_plan"]["answer"].value)
-    assert "| 1 | Basic | 7.99 | 11 | 11 | 87.89 | 41 | 3.73 |" in table
+    assert "| `1` | `Basic` | `7.99` | `11` | `11` | `87.89` | `41` | `3.73` |" in table
     assert all(c.passed for c in result.get_asset_check_evaluations() if c.check_name == "has_rows")
 
 
@@ -122,6 +122,81 @@ def test_the_report_says_what_it_could_not_answer(
     html = Path(str(facts["path"].value)).read_text(encoding="utf-8")
     assert "Skipped, since the graph lacks what it asks for" in html
     assert "The label `Spaceship` does not exist" in html
+
+
+def test_a_graph_that_no_load_has_finished_is_not_asked(loaded: Loaded) -> None:
+    _, graph, _ = loaded
+    graph.run(b"MATCH (m:_C360Load) SET m.state = 'broken'", tag={})
+    try:
+        assert failure_messages(_materialize_keys(REPORT))["answers"] == (
+            f"The last load of {graph.place} is under way or broke off, so that a part of the graph"
+            " may be missing. Materialize neo4j_graph again, and ask then."
+        )
+    finally:
+        graph.run(b"MATCH (m:_C360Load) SET m.state = 'whole'", tag={})
+
+
+def test_a_graph_that_others_made_is_asked(loaded: Loaded) -> None:
+    _, graph, _ = loaded
+    graph.run(b"MATCH (m:_C360Load) SET m:Kept REMOVE m:_C360Load", tag={})
+    try:
+        assert _materialize("05_revenue_by_plan").success
+    finally:
+        graph.run(b"MATCH (m:Kept) SET m:_C360Load REMOVE m:Kept", tag={})
+
+
+def test_a_graph_of_other_exclusion_rules_is_not_asked(loaded: Loaded) -> None:
+    project, _, _ = loaded
+    with project.connect() as connection:
+        connection.execute(
+            "INSERT INTO field_exclusion_rules (rule_id, source_id, table_name, column_name)"
+            " SELECT 99, source_id, 'plans', 'max_devices' FROM source_databases"
+            " WHERE source_name = 'profiles_db'"
+        )
+    try:
+        said = failure_messages(_materialize_keys(REPORT))["answers"]
+        assert said == (
+            "The graph was loaded under other exclusion rules. Materialize neo4j_graph first."
+        )
+        # Both ways of loading write down the rules.
+        reconciling = {"ops": {"neo4j_graph": {"config": {"clear_database": False}}}}
+        assert materialize_all(run_config=reconciling).success
+        assert _materialize_keys(REPORT).success
+    finally:
+        with project.connect() as connection:
+            connection.execute("DELETE FROM field_exclusion_rules WHERE rule_id = 99")
+        assert materialize_all(run_config=AS_OF).success
+
+
+def test_the_command_answers_what_it_can_and_says_what_is_refused(
+    loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in {
+        "00_writer": "CREATE (w:Written) RETURN 1",
+        "01_typed": "// parameter: email = 3\nRETURN $email",
+        "02_broken": "// chart: pie of a by b\nRETURN 1",
+        "ships": "MATCH (s:Spaceship) RETURN s.email",
+    }.items():
+        (tmp_path / f"{name}.cypher").write_text(text)
+    monkeypatch.setenv("C360_QUERIES_DIR", str(tmp_path))
+    asked = ["ask", "--as-of", "2025-11-03", "--email", "john.smith@email.com"]
+    told = RUNNER.invoke(app, [*asked, "--json"])
+    answers = {answer["name"]: answer for answer in json.loads(told.stdout)}
+    assert len(answers) == 14
+    assert answers["05_revenue_by_plan"]["row_count"] == 5
+    assert answers["05_revenue_by_plan"]["refused"] is None
+    assert "Writing in read access mode not allowed" in answers["00_writer"]["refused"]
+    assert "'john.smith@email.com' is not a number" in answers["01_typed"]["refused"]
+    assert (answers["00_writer"]["row_count"], answers["00_writer"]["rows"]) == (0, [])
+    assert answers["ships"]["refused"] is None
+    assert "Spaceship" in answers["ships"]["skipped"][0]
+    printed = RUNNER.invoke(app, asked, env={"COLUMNS": "240"})
+    assert answers["05_revenue_by_plan"]["title"] in printed.stdout
+    for done in (told, printed):
+        assert done.exit_code == 1
+        assert "00_writer is refused: " in done.stderr
+        assert "01_typed is refused: 'john.smith@email.com' is not a number" in done.stderr
+        assert f"{tmp_path / '02_broken.cypher'}: `// chart: pie of a by b`" in done.stderr
 
 
 def test_a_customer_is_found_by_email_or_id_and_told_in_order_of_time(

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import dagster as dg
+import pytest
 from dagster import DagsterInstance
 
-from c360_graph.executor import close_abandoned_runs
+from c360_graph.executor import AuditedExecutor, close_abandoned_runs
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.run_log import RunLog
+from c360_graph.run_log import RUN_LOCK, RunLog
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import (
     materialize_all,
@@ -130,6 +134,66 @@ def test_a_run_whose_process_was_killed_is_closed_by_the_next(
     (first, second) = _runs(project)
     assert first[:2] == ("failed", True)
     assert second == ("completed", True, None)
+
+
+def test_no_other_process_takes_a_run_for_abandoned_while_it_begins(project: Project) -> None:
+    closed: list[int] = []
+
+    class Instance:
+        def add_run_tags(self, run_id: str, tags: dict[str, str]) -> None:
+            with DagsterInstance.ephemeral() as other:
+                closed.append(close_abandoned_runs(RunLog(project.control), other))
+
+        def get_run_by_id(self, run_id: str) -> None:
+            return None
+
+    assert list(_execute(Instance())) == []
+    assert closed == [0]
+    assert _runs(project) == [("completed", True, None)]
+
+
+def test_a_row_is_seen_only_once_its_run_holds_it(project: Project) -> None:
+    run_log, log_id = RunLog(project.control), 1
+    begun, ended = threading.Event(), threading.Event()
+
+    def begin() -> None:
+        with run_log.running("live") as opened:
+            assert opened == log_id
+            begun.set()
+            ended.wait(60)
+
+    thread = threading.Thread(target=begin)
+    with project.connect() as connection:
+        connection.execute("SELECT pg_advisory_lock(%s, %s)", (RUN_LOCK, log_id))
+        thread.start()
+        _wait_for(project, "SELECT count(*) FROM pg_locks WHERE NOT granted")
+        assert _runs(project) == []
+        connection.execute("SELECT pg_advisory_unlock(%s, %s)", (RUN_LOCK, log_id))
+    try:
+        assert begun.wait(60)
+        assert _runs(project) == [("running", False, None)]
+        assert run_log.abandoned_runs() == ()
+    finally:
+        ended.set()
+        thread.join()
+    assert [run.log_id for run in run_log.abandoned_runs()] == [log_id]
+
+
+def test_a_run_that_cannot_be_tagged_is_closed_as_failed(project: Project) -> None:
+    class Instance:
+        def add_run_tags(self, run_id: str, tags: dict[str, str]) -> None:
+            raise ConnectionError("the storage is gone")
+
+    with pytest.raises(ConnectionError):
+        list(_execute(Instance()))
+    assert _runs(project) == [("failed", True, "run: the storage is gone")]
+
+
+def _execute(instance: object) -> Iterator[dg.DagsterEvent]:
+    """A run of no steps."""
+    nothing = SimpleNamespace(execute=lambda plan_context, execution_plan: iter(()))
+    executor = AuditedExecutor(cast("dg.Executor", nothing))
+    return executor.execute(SimpleNamespace(run_id="live", instance=instance), None)
 
 
 def test_rows_move_while_a_table_is_read(project: Project, graph: Graph) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -9,7 +13,7 @@ from typer.testing import CliRunner
 from c360_graph.cli import app
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
-from c360_graph_tests.conftest import Project
+from c360_graph_tests.conftest import REPOSITORY, Project, TestServers
 from c360_graph_tests.integration.runs import materialize_all
 from c360_graph_tests.integration.test_pipeline import NODES
 
@@ -77,6 +81,29 @@ def test_a_server_that_is_not_there_is_one_sentence(project: Project) -> None:
     assert done.exit_code == 1
     assert done.stderr.startswith("Error: Neo4j at bolt://127.0.0.1:1")
     assert "Traceback" not in done.stderr
+
+
+def test_dev_against_a_control_database_without_its_schema_is_one_sentence(
+    servers: TestServers, scratch_db: str, tmp_path: Path
+) -> None:
+    for name in ("dagster.yaml", "workspace.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", "from c360_graph.cli import app; app()", "dev", "--port", "0"],
+        cwd=tmp_path,
+        env=os.environ
+        | servers.environment(scratch_db)
+        | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"Error: The control database {servers.credentials(scratch_db).place} lacks the schema dagster"
+        " and the table source_databases. Run sql/etl_control_db_schema.sql on it (safe to repeat).\n"
+    )
 
 
 def newest_script(project: Project) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from c360_graph.questions import read_questions
+from c360_graph.questions import read_question_set
 from c360_graph.resources import PostgresResource
 from c360_graph_tests.conftest import Project
 
@@ -24,7 +24,7 @@ def test_assets_follow_the_control_rows_with_no_code_touched(project: Project) -
         "cypher_script",
         "neo4j_graph",
         "customer_360_report",
-        *(f"answers/{question.name}" for question in read_questions()),
+        *(f"answers/{question.name}" for question in read_question_set(None).questions),
     }
     _control(project, "UPDATE node_label_mappings SET is_active = false WHERE table_name = 'plans'")
     assert _asset_keys() == first - {"profiles_db/plans"}

@@ -12,7 +12,7 @@ import pytest
 
 from c360_graph.answers import ask
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.questions import read_questions
+from c360_graph.questions import read_question_set
 from c360_graph.sandbox.sample import SOURCES
 from c360_graph_tests.conftest import (
     REPOSITORY,
@@ -26,7 +26,7 @@ from c360_graph_tests.integration.runs import materialize_all
 
 SAMPLE = REPOSITORY / "c360_graph_tests" / "sample"
 GIVEN = {"as_of": datetime(2025, 11, 3, tzinfo=UTC)}
-QUESTIONS = {question.name: question for question in read_questions()}
+QUESTIONS = {question.name: question for question in read_question_set(None).questions}
 ANALYSTS = sorted(path.stem for path in (SAMPLE / "analyst_queries").glob("*.cypher"))
 
 
@@ -66,7 +66,7 @@ def test_there_are_eleven_questions_each_with_a_title() -> None:
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_the_graph_answers_as_sql_does(loaded: Loaded, name: str) -> None:
     question = QUESTIONS[name]
-    answer = ask(loaded.graph, question, GIVEN)
+    answer = ask(loaded.graph, question, GIVEN, timeout_seconds=60)
     statement = (SAMPLE / "answers" / f"{name}.sql").read_text(encoding="utf-8")
     cursor = loaded.sources.execute(statement, question.values(GIVEN) or None)
     columns = tuple(column.name for column in cursor.description or ())
@@ -79,7 +79,7 @@ def test_the_graph_answers_as_sql_does(loaded: Loaded, name: str) -> None:
 def test_five_users_share_a_card_with_a_hacked_account_and_an_address_with_others(
     loaded: Loaded,
 ) -> None:
-    answer = ask(loaded.graph, QUESTIONS["11_fraud_ring"], GIVEN)
+    answer = ask(loaded.graph, QUESTIONS["11_fraud_ring"], GIVEN, timeout_seconds=60)
     assert answer.rows[0][0] == 5
 
 

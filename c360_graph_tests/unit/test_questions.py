@@ -13,10 +13,11 @@ from c360_graph.errors import ScriptError
 from c360_graph.questions import (
     FOLDER,
     ChartFact,
+    Default,
     HeadlineFact,
     Question,
     read_question_set,
-    read_questions,
+    sound_questions,
 )
 
 
@@ -29,7 +30,7 @@ def test_a_file_says_everything_about_its_question(tmp_path: Path) -> None:
         "MATCH (n) RETURN 1 AS n;\n"
     )
     (tmp_path / "plans.cypher").write_text(text)
-    (question,) = read_questions(tmp_path)
+    ((question,), ()) = sound_questions(tmp_path)
     assert question == Question(
         name="plans",
         title="Plans",
@@ -62,6 +63,69 @@ def test_a_moment_that_is_none_is_refused(tmp_path: Path) -> None:
         question.values({"as_of": "yesterday"})
 
 
+def test_a_value_given_as_text_becomes_what_the_default_is() -> None:
+    question = Question(
+        name="q",
+        title="Q",
+        parameters=(
+            ("least", 3),
+            ("share", 0.5),
+            ("only", False),
+            ("names", ("a", True)),
+            ("email", "a@b.c"),
+        ),
+        statement="",
+    )
+    given = {"least": "500", "share": "1", "only": "true", "names": '["b", 2]', "email": "500"}
+    assert question.values(given) == {
+        "least": 500,
+        "share": 1,
+        "only": True,
+        "names": ["b", 2],
+        "email": "500",
+    }
+    assert question.values({"least": 7, "names": ["c"]}) == {
+        "least": 7,
+        "share": 0.5,
+        "only": False,
+        "names": ["c"],
+        "email": "a@b.c",
+    }
+    assert Question.model_validate_json(question.model_dump_json()) == question
+
+
+@pytest.mark.parametrize(
+    ("default", "text", "said"),
+    [
+        (3, "many", "'many' is not a number, as the parameter p is; write it like 3."),
+        (3, "true", "'true' is not a number, as the parameter p is; write it like 3."),
+        (False, "1", "'1' is not true or false, as the parameter p is; write it like false."),
+        (("a",), "b", "'b' is not a list, as the parameter p is; write it like [\"a\"]."),
+        (("a",), "[null]", "[null] is a list of more than texts, numbers, true and false."),
+    ],
+)
+def test_a_value_that_is_not_what_the_default_is_is_refused(
+    default: Default, text: str, said: str
+) -> None:
+    question = Question(name="q", title="Q", parameters=(("p", default),), statement="")
+    with pytest.raises(ScriptError) as refused:
+        question.values({"p": text})
+    assert str(refused.value) == said
+
+
+@pytest.mark.parametrize("default", ["[1, null]", "[[1, 2]]", '[{"a": 1}]'])
+def test_a_default_that_no_parameter_can_have_costs_no_other_question(
+    default: str, tmp_path: Path
+) -> None:
+    (tmp_path / "nested.cypher").write_text(f"// parameter: p = {default}\nRETURN $p")
+    found = read_question_set(tmp_path)
+    assert found.questions == sound_questions(FOLDER)[0]
+    assert found.problems == (
+        f"{tmp_path / 'nested.cypher'}: `// parameter: p = {default}`:"
+        f" {default} is a list of more than texts, numbers, true and false.",
+    )
+
+
 def test_files_of_ones_own_come_beside_the_packages_or_take_their_place(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     (tmp_path / "05_revenue_by_plan.cypher").write_text("// title: Ours\nRETURN 1")
@@ -83,7 +147,7 @@ def test_files_of_ones_own_come_beside_the_packages_or_take_their_place(tmp_path
 
 def test_a_folder_that_is_not_there_costs_no_question_of_the_package(tmp_path: Path) -> None:
     found = read_question_set(tmp_path / "nowhere")
-    assert found.questions == read_questions(FOLDER)
+    assert found.questions == sound_questions(FOLDER)[0]
     assert found.problems == (
         f"{tmp_path / 'nowhere'} is no folder of queries. Set C360_QUERIES_DIR right.",
     )
@@ -92,12 +156,12 @@ def test_a_folder_that_is_not_there_costs_no_question_of_the_package(tmp_path: P
 def test_an_answer_is_a_markdown_table_in_which_data_is_no_markup() -> None:
     answer = Answer(
         question=Question(name="q", title="Q", statement=""),
-        columns=("name", "n"),
-        rows=(("<b>|x|\n[a](b)", 1), *((None, 2) for _ in range(20))),
+        columns=("name_of_it", "n"),
+        rows=(("<b>|x|\n[a](b) &lt; _y_", 1), *((None, 2) for _ in range(20))),
         row_count=30,
     )
     assert answer_table(answer) == (
-        "| name | n |\n| --- | --- |\n| \\<b\\>\\|x\\| \\[a\\](b) | 1 |\n"
-        + "|  | 2 |\n" * 19
-        + "\nand 10 more rows"
+        "| `name_of_it` | `n` |\n| --- | --- |\n| `<b>｜x｜⏎[a](b) &lt; _y_` | `1` |\n"
+        + "|  | `2` |\n" * 19
+        + "\nand 10 more rows\n"
     )

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from c360_graph.assets.markdown import code
-from c360_graph.assets.preview import LONGEST_VALUE, MOST_COLUMNS, preview_table
+from c360_graph.assets.preview import (
+    LONGEST_VALUE,
+    MOST_BYTES,
+    MOST_COLUMNS,
+    preview,
+    preview_table,
+)
+from c360_graph.extracts import Extract, ExtractManifest
 from c360_graph.mapping.model import TableMapping
 from c360_graph_tests.unit.mapping.given import Case, table
 
@@ -43,6 +52,45 @@ def test_a_wide_table_shows_its_first_columns_and_says_how_many_more_there_are()
     text = preview_table(wide, "\t".join("1" for _ in range(60)).encode())
     assert text.splitlines()[2] == "| " + " | ".join(["`1`"] * MOST_COLUMNS) + " |"
     assert text.endswith("\nand 10 more columns\n")
+
+
+def test_rows_are_shown_up_to_the_first_that_is_longer_than_a_megabyte(tmp_path: Path) -> None:
+    # Characters of three bytes, so that a cut at a megabyte is within one.
+    long = f"2\t{'漢' * (MOST_BYTES // 2)}\n"
+    assert preview(extracted(tmp_path / "a", f"1\tone\n{long}3\tthree\n"), rows=10) == (
+        "| `id` | `note` |\n| --- | --- |\n| `1` | `one` |\n"
+    )
+    assert preview(extracted(tmp_path / "b", f"{long}3\tthree\n"), rows=10) == (
+        "The first row is longer than 1 MB and is not shown."
+    )
+    assert preview(extracted(tmp_path / "c", ""), rows=10) == "No rows."
+
+
+def test_a_row_of_just_a_megabyte_is_shown(tmp_path: Path) -> None:
+    line = f"1\t{'x' * (MOST_BYTES - 3)}\n"
+    assert len(line) == MOST_BYTES
+    assert f"`{'x' * 39}…`" in preview(extracted(tmp_path / "a", line), rows=10)
+
+
+def extracted(folder: Path, rows: str) -> Extract:
+    folder.mkdir()
+    (folder / "rows.tsv").write_text(rows, encoding="utf-8")
+    now, lines = datetime(2025, 11, 3, tzinfo=UTC), rows.count("\n")
+    manifest = ExtractManifest(
+        table=mapped("id int; note text?"),
+        rows=lines,
+        source_rows=lines,
+        values_absent={},
+        file_bytes=len(rows.encode()),
+        file_lines=lines,
+        file_digest="",
+        longest_row_bytes=0,
+        log_id=1,
+        table_log_id=1,
+        start_time=now,
+        end_time=now,
+    )
+    return Extract(folder, manifest)
 
 
 @given(st.text())

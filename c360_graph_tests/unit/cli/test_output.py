@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from c360_graph.cli import output
-from c360_graph.cli.output import errors_in_one_sentence, print_json
+from c360_graph.cli.output import errors_in_one_sentence, print_json, rows_table
 from c360_graph.errors import SourceError
 
 VALUES = st.recursive(
@@ -54,6 +54,13 @@ def test_an_error_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[st
     assert ended.value.exit_code == 1
     assert captured.out == ""
     assert captured.err == f"Error: {message}\n"
+
+
+def test_a_table_says_how_many_rows_there_are_of_which_only_the_first_were_kept() -> None:
+    rows = tuple((n,) for n in range(3))
+    assert rows_table("T", ("n",), rows, row_count=1_500, most=2).caption == "and 1,498 more rows"
+    assert rows_table("T", ("n",), rows, row_count=3, most=2).caption == "and 1 more rows"
+    assert rows_table("T", ("n",), rows).caption is None
 
 
 def _printed(value: Any, patch: pytest.MonkeyPatch) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from c360_graph.answers import Answer, Refused
 from c360_graph.questions import ChartFact, HeadlineFact, Question
-from c360_graph.report.charts import Chart, chart_of
+from c360_graph.report.charts import MOST_POINTS, Chart, chart_of
 from c360_graph.report.customer_360 import customer_360_page
 from c360_graph.report.files import ReportStore
 from c360_graph.report.page import Headline, Page, render
@@ -30,6 +32,24 @@ def test_a_chart_shows_a_column_by_another() -> None:
         labels=("Basic",),
         values=(7.5,),
     )
+
+
+def test_a_chart_leaves_out_what_is_no_number_and_counts_what_it_does_not_draw() -> None:
+    fact = ChartFact(kind="bar", value="fee", by="plan")
+    numbers = [(f"p{n}", n) for n in range(MOST_POINTS - 1)]
+    nothing = [("a", None), ("b", math.nan), ("c", math.inf), ("d", -math.inf), ("e", "x")]
+    answer = _answer(("plan", "fee"), [*nothing, *numbers], chart=fact)
+    chart = chart_of(answer)
+    assert chart is not None
+    assert (chart.labels[0], len(chart.values), chart.left_out) == ("p0", MOST_POINTS - 1, 0)
+    more = chart_of(_answer(("plan", "fee"), [*nothing, *numbers, *numbers], chart=fact))
+    assert more is not None
+    assert (len(more.values), more.left_out) == (MOST_POINTS, MOST_POINTS - 2)
+    # Of rows that were not kept nobody knows whether they hold a number.
+    unkept = chart_of(replace(answer, row_count=answer.row_count + 100))
+    assert unkept is not None
+    assert unkept.left_out == 100
+    assert chart_of(_answer(("plan", "fee"), nothing, chart=fact)) is None
 
 
 def test_a_chart_of_rows_counts_those_that_were_not_kept_too() -> None:
@@ -66,6 +86,16 @@ def test_a_picture_has_each_node_once_and_a_bound() -> None:
     assert picture.kinds == ("Account", "Card")
     assert set(picture.edges) == {Edge(source="a", target="c", kind="pays with")}
     assert (len(picture.edges), picture.left_out) == (MOST_EDGES, 3)
+
+
+def test_a_picture_counts_no_row_that_is_no_edge() -> None:
+    ann, bob = {"id": "a", "caption": "Ann"}, {"id": "b", "caption": "Bob"}
+    columns = ("source", "relationship", "target")
+    alone = [(ann, "knows", None)] * MOST_EDGES
+    picture = picture_of(_answer(columns, [*alone, (ann, "knows", bob)]))
+    assert picture is not None
+    assert (len(picture.edges), picture.left_out) == (1, 0)
+    assert [node.id for node in picture.nodes] == ["a", "b"]
 
 
 def test_the_report_says_why_a_question_is_not_answered() -> None:
