@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph_tests.browser.dagster_ui import HEIGHT, WIDTH, DagsterUi, dagster_ui
 from c360_graph_tests.conftest import REPOSITORY, Project, TestServers, empty, sample_project
@@ -49,12 +49,7 @@ def stage(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("browser")
     with (
         sample_project(servers, folder) as project,
-        open_graph(
-            uri=servers.neo4j_uri,
-            username=servers.neo4j_username,
-            password=servers.neo4j_password,
-            database="neo4j",
-        ) as graph,
+        servers.open_graph() as graph,
         dagster_ui(folder / "dev") as ui,
     ):
         empty(graph)
