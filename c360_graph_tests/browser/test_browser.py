@@ -6,6 +6,7 @@ With C360_SCREENSHOTS=docs/images the pictures of the documents are taken anew.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ TABLES = {
     "streaming_db": {"media_content", "play_events"},
     "support_db": {"ticket_tag_link", "ticket_tags", "tickets"},
 }
+GREEN = re.compile(r"--minimal-border: var\(--color-accent-green\)")
 CHECK = "control_rows_are_honoured"
 REFUSED_ROW = (
     "INSERT INTO relationship_mappings (relationship_id, source_db, relationship_type, from_label,"
@@ -76,6 +78,8 @@ def test_materialize_all_turns_the_graph_green(built: Stage) -> None:
     if SCREENSHOTS:
         give_room(page)
     expect(page.get_by_text("fetching statuses")).to_have_count(0)
+    for name in {"cypher_script", "neo4j_graph"}.union(*TABLES.values()):
+        expect(status(page, name)).to_have_attribute("style", GREEN)
     picture(page, "asset-graph")
 
 
@@ -130,6 +134,11 @@ def test_a_click_on_a_node_of_the_report_says_who_it_is(built: Stage) -> None:
 def node(page: Page, name: str) -> Locator:
     """An asset in the drawn graph."""
     return page.locator("foreignObject").get_by_text(name, exact=True).first
+
+
+def status(page: Page, name: str) -> Locator:
+    """What of an asset is drawn in the colour of its status, as far away as the whole graph is seen from."""
+    return node(page, name).locator("xpath=ancestor::*[contains(@style, '--minimal-border')]")
 
 
 def give_room(page: Page) -> None:
