@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -31,10 +31,6 @@ class Counts:
     def all_relationships(self) -> int:
         """Relationships of every type."""
         return sum(self.relationships.values())
-
-    def as_json(self) -> dict[str, dict[str, int]]:
-        """For a report."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)

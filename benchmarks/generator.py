@@ -9,7 +9,6 @@ from c360_graph.sandbox.sample import CONTROL, SOURCES, Server, fill_database
 
 SQL = Path(__file__).parent / "sql"
 PROJECT_SQL = Path(__file__).parent.parent / "sql"
-MEDIA = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,8 +59,10 @@ class Settings(BaseSettings):
         ge=0,
         le=50,
         description=(
-            "Rows of each extract that its asset shows, beside the first 20 of each answer; Dagster keeps them in its event log, however"
-            " the rules change later. 0 keeps row values out of Dagster's storage."
+            "Rows of each extract that its asset shows, beside the first 20 of each answer and the"
+            " keys of up to as many rows, at most 5, that a check finds fault with; Dagster keeps them"
+            " in its event log, however the rules change later. 0 keeps row values out of Dagster's"
+            " storage, but for the key of a row that makes a step fail."
         ),
     )
     c360_retries: int = Field(

@@ -76,13 +76,17 @@ class Project:
     control_db: str
     prefix: str
     data_dir: Path
-    environment: dict[str, str] = field(repr=False)
 
     def connect(self, database: str | None = None) -> psycopg.Connection:
         """A connection to the control database, or to a source by its plain name."""
         return self.servers.postgres.connect(
             self.prefix + database if database else self.control_db
         )
+
+    def execute(self, statement: str) -> None:
+        """Change control rows."""
+        with self.connect() as connection:
+            connection.execute(statement)
 
     @property
     def control(self) -> ControlDatabase:
@@ -180,7 +184,6 @@ def sample_project(servers: TestServers, folder: Path) -> Iterator[Project]:
             control_db=control_db,
             prefix=prefix,
             data_dir=folder / "data",
-            environment=environment,
         )
     drop_databases(servers.postgres, prefix)
 

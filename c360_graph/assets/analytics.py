@@ -158,6 +158,7 @@ def _write_report(
         made_at=datetime.now(UTC),
         rules=rules,
     )
+    headline = "; ".join(f"{h.number} {h.words}" for h in page.headlines) or "none"
     store = ReportStore(settings.c360_data_dir)
     path = store.write(render(page))
     store.prune(keep=settings.c360_keep_reports, rules=rules)
@@ -168,7 +169,7 @@ def _write_report(
             "report": dg.MetadataValue.url(path.as_uri()),
             "latest": dg.MetadataValue.url(store.latest.as_uri()),
             "dagster/uri": path.as_uri(),
-            "headline": "; ".join(f"{h.number} {h.words}" for h in page.headlines) or "none",
+            **({"headline": headline} if settings.c360_preview_rows else {}),
             "answered": sum(is_answered(reply) for reply in replies),
             "not_answered": sum(not is_answered(reply) for reply in replies),
             "file_bytes": path.stat().st_size,

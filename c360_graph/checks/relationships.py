@@ -22,6 +22,8 @@ from c360_graph.settings import load_settings
 
 NODES, RELATIONSHIPS = "node_counts_match", "relationship_counts_match"
 ORPHANS, AMBIGUOUS = "no_row_is_an_orphan", "no_join_is_ambiguous"
+SAMPLE_ROWS = 5
+"""Keys of rows that a check names for each mapping, at most."""
 
 _SPECS = [
     dg.AssetCheckSpec(
@@ -57,7 +59,9 @@ def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksD
             parts = gather_parts(mapping=mapping, rows=rows, store=store)
             # What several checks need is made once, and only for a check that needs it.
             graph = cache(lambda: stack.enter_context(neo4j.graph()))
-            expectations = cache(lambda: expected_relationships(parts))
+            # Their keys are values of rows, which may be switched off.
+            sample_rows = min(SAMPLE_ROWS, load_settings().c360_preview_rows)
+            expectations = cache(lambda: expected_relationships(parts, sample_rows=sample_rows))
             checks = {
                 NODES: lambda: node_counts(graph(), parts),
                 RELATIONSHIPS: lambda: relationship_counts(graph(), expectations()),
@@ -118,7 +122,7 @@ def relationship_counts(graph: Graph, expectations: Sequence[Expectation]) -> dg
 def orphans(expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
     """Rows whose join found nothing."""
     found = [
-        f"{_named(e)}: {e.orphans:,} rows find nothing, such as {'; '.join(e.orphan_sample)}"
+        f"{_named(e)}: {e.orphans:,} rows find nothing{_such_as(e.orphan_sample)}"
         for e in expectations
         if e.orphans
     ]
@@ -129,12 +133,16 @@ def orphans(expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
 def ambiguous_joins(expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
     """Rows whose join found several partners."""
     found = [
-        f"{_named(e)}: {e.ambiguous:,} rows find several, such as {'; '.join(e.ambiguous_sample)}"
+        f"{_named(e)}: {e.ambiguous:,} rows find several{_such_as(e.ambiguous_sample)}"
         for e in expectations
         if e.ambiguous
     ]
     total = sum(e.ambiguous for e in expectations)
     return outcome(KEY, AMBIGUOUS, found, dg.AssetCheckSeverity.WARN, ambiguous_rows=total)
+
+
+def _such_as(sample: Sequence[str]) -> str:
+    return f", such as {'; '.join(sample)}" if sample else ""
 
 
 def _named(expectation: Expectation) -> str:

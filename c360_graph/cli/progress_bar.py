@@ -45,5 +45,9 @@ class _Bar:
             self._phase = progress.phase
             self._task = self._bars.add_task(progress.phase, total=None, rate="")
         self._bars.update(
-            self._task, total=progress.total, completed=progress.done, rate=progress.rate
+            self._task,
+            total=progress.total,
+            completed=progress.done,
+            rate=progress.rate,
+            refresh=True,
         )

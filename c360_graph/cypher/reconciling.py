@@ -95,6 +95,28 @@ def delete_stale_relationships(mapping: RelationshipMapping) -> bytes:
     )
 
 
+def delete_surplus_relationships(mapping: RelationshipMapping) -> bytes:
+    """All but the oldest of several relationships between the same two nodes.
+
+    Without a junction a driving node is joined once with each node that it finds, so one is the most
+    that the rows make. Only driving nodes that have several are looked at: one step for each other.
+    """
+    kind = identifier(mapping.relationship_type)
+    driving, sought, arrow = (
+        (mapping.to_label, mapping.from_label, ("<-", "-"))
+        if mapping.seek == "from"
+        else (mapping.from_label, mapping.to_label, ("-", "->"))
+    )
+    return PIN + cleanup.deleting(
+        f"MATCH (row:{identifier(driving)})"
+        f" WHERE COUNT {{ (row){arrow[0]}[:{kind}]{arrow[1]}() }} > 1"
+        f" CALL (row) {{ MATCH (row){arrow[0]}[r:{kind}]{arrow[1]}(other:{identifier(sought)})"
+        " WITH other, r ORDER BY id(r) WITH other, collect(r)[1..] AS surplus"
+        " UNWIND surplus AS x RETURN x }"
+        " WITH x"
+    )
+
+
 def _differs(table: TableMapping) -> str:
     conditions = []
     for prop in table.properties:

@@ -49,17 +49,21 @@ class RelationshipSync:
         return int(self._execution.ask(f"Counting {kind}", text)[0]["count"])
 
     def adjust(self, mapping: RelationshipMapping) -> RelationshipChanges:
-        """For one mapping without junction: remove what joins no more, make what is missing."""
+        """For one mapping without junction: remove what joins no more and copies, make what is missing."""
         kind = mapping.relationship_type
         self._meter.begin(kind, unit="relationships", total=None)
         removed = self._execution.run_repeatable(
             f"Removing stale {kind}", reconciling.delete_stale_relationships(mapping)
         )
+        surplus = self._execution.run_repeatable(
+            f"Removing surplus {kind}", reconciling.delete_surplus_relationships(mapping)
+        )
         made = self._execution.run_repeatable(
             f"Making missing {kind}", create_missing_relationships(mapping)
         )
         return RelationshipChanges(
-            created=made.relationships_created, deleted=removed.relationships_deleted
+            created=made.relationships_created,
+            deleted=removed.relationships_deleted + surplus.relationships_deleted,
         )
 
     def change(self, changes: LinkChanges) -> RelationshipChanges:

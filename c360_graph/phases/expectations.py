@@ -13,7 +13,6 @@ from c360_graph.phases.graph_parts import GraphParts
 from c360_graph.property_types import property_type
 from c360_graph.sql_quoting import quoted, sql_literal
 
-SAMPLE_ROWS = 5
 _NUMBERS = ("INTEGER", "FLOAT")
 
 Pairs = tuple[tuple[str, str], ...]
@@ -24,7 +23,7 @@ class Expectation:
     """What one mapping's join gives.
 
     `orphans` are driving rows whose reference is there but finds nothing, `ambiguous` those that
-    find more than one partner; each with a few keys as a sample.
+    find more than one partner; each with a few keys as a sample, where keys are asked for.
     """
 
     mapping: RelationshipMapping
@@ -35,17 +34,21 @@ class Expectation:
     ambiguous_sample: tuple[str, ...]
 
 
-def expected_relationships(parts: GraphParts) -> tuple[Expectation, ...]:
-    """Join the extracts as each mapping says.
+def expected_relationships(parts: GraphParts, *, sample_rows: int) -> tuple[Expectation, ...]:
+    """Join the extracts as each mapping says; `sample_rows` is the most keys of each sample.
 
     Raises:
         ExtractError: an extract cannot be read.
     """
     with join_engine() as engine:
-        return tuple(_expect(engine, mapping, parts) for mapping in parts.relationships)
+        return tuple(
+            _expect(engine, mapping, parts, sample_rows) for mapping in parts.relationships
+        )
 
 
-def _expect(engine: JoinEngine, mapping: RelationshipMapping, parts: GraphParts) -> Expectation:
+def _expect(
+    engine: JoinEngine, mapping: RelationshipMapping, parts: GraphParts, sample_rows: int
+) -> Expectation:
     matches = _matches(mapping, parts)
     try:
         ((total, orphans, ambiguous),) = engine.rows(
@@ -56,9 +59,11 @@ def _expect(engine: JoinEngine, mapping: RelationshipMapping, parts: GraphParts)
             mapping=mapping,
             relationships=total,
             orphans=orphans,
-            orphan_sample=_sample(engine, matches, "found = 0") if orphans else (),
+            orphan_sample=_sample(engine, matches, "found = 0", sample_rows) if orphans else (),
             ambiguous=ambiguous,
-            ambiguous_sample=_sample(engine, matches, "found > 1") if ambiguous else (),
+            ambiguous_sample=_sample(engine, matches, "found > 1", sample_rows)
+            if ambiguous
+            else (),
         )
     except ExtractError as error:
         raise ExtractError(
@@ -142,8 +147,6 @@ def _table_rows(extract: Extract, columns: tuple[str, ...], numbers: set[str]) -
     return f"SELECT {', '.join([shown, *map(value, columns)])} FROM {file_rows(extract)}"
 
 
-def _sample(engine: JoinEngine, matches: str, which: str) -> tuple[str, ...]:
-    rows = engine.rows(
-        f"SELECT _key FROM ({matches}) WHERE {which} ORDER BY _key LIMIT {SAMPLE_ROWS}"
-    )
+def _sample(engine: JoinEngine, matches: str, which: str, most: int) -> tuple[str, ...]:
+    rows = engine.rows(f"SELECT _key FROM ({matches}) WHERE {which} ORDER BY _key LIMIT {most}")
     return tuple(str(key)[:200] for (key,) in rows)

@@ -6,13 +6,14 @@ With C360_SCREENSHOTS=docs/images the pictures of the documents are taken anew.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph_tests.browser.dagster_ui import HEIGHT, WIDTH, DagsterUi, dagster_ui
 from c360_graph_tests.conftest import REPOSITORY, Project, TestServers, empty, sample_project
@@ -27,6 +28,7 @@ TABLES = {
     "streaming_db": {"media_content", "play_events"},
     "support_db": {"ticket_tag_link", "ticket_tags", "tickets"},
 }
+GREEN = re.compile(r"--minimal-border: var\(--color-accent-green\)")
 CHECK = "control_rows_are_honoured"
 REFUSED_ROW = (
     "INSERT INTO relationship_mappings (relationship_id, source_db, relationship_type, from_label,"
@@ -49,12 +51,7 @@ def stage(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("browser")
     with (
         sample_project(servers, folder) as project,
-        open_graph(
-            uri=servers.neo4j_uri,
-            username=servers.neo4j_username,
-            password=servers.neo4j_password,
-            database="neo4j",
-        ) as graph,
+        servers.open_graph() as graph,
         dagster_ui(folder / "dev") as ui,
     ):
         empty(graph)
@@ -81,6 +78,8 @@ def test_materialize_all_turns_the_graph_green(built: Stage) -> None:
     if SCREENSHOTS:
         give_room(page)
     expect(page.get_by_text("fetching statuses")).to_have_count(0)
+    for name in {"cypher_script", "neo4j_graph"}.union(*TABLES.values()):
+        expect(status(page, name)).to_have_attribute("style", GREEN)
     picture(page, "asset-graph")
 
 
@@ -135,6 +134,11 @@ def test_a_click_on_a_node_of_the_report_says_who_it_is(built: Stage) -> None:
 def node(page: Page, name: str) -> Locator:
     """An asset in the drawn graph."""
     return page.locator("foreignObject").get_by_text(name, exact=True).first
+
+
+def status(page: Page, name: str) -> Locator:
+    """What of an asset is drawn in the colour of its status, as far away as the whole graph is seen from."""
+    return node(page, name).locator("xpath=ancestor::*[contains(@style, '--minimal-border')]")
 
 
 def give_room(page: Page) -> None:

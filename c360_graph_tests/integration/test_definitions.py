@@ -26,18 +26,17 @@ def test_assets_follow_the_control_rows_with_no_code_touched(project: Project) -
         "customer_360_report",
         *(f"answers/{question.name}" for question in read_question_set(None).questions),
     }
-    _control(project, "UPDATE node_label_mappings SET is_active = false WHERE table_name = 'plans'")
+    project.execute("UPDATE node_label_mappings SET is_active = false WHERE table_name = 'plans'")
     assert _asset_keys() == first - {"profiles_db/plans"}
-    _control(
-        project, "UPDATE source_databases SET is_active = false WHERE source_name = 'support_db'"
+    project.execute(
+        "UPDATE source_databases SET is_active = false WHERE source_name = 'support_db'"
     )
     assert not any(key.startswith("support_db") for key in _asset_keys())
-    _control(project, "UPDATE source_databases SET is_active = true")
-    _control(project, "UPDATE node_label_mappings SET is_active = true")
+    project.execute("UPDATE source_databases SET is_active = true")
+    project.execute("UPDATE node_label_mappings SET is_active = true")
     with project.connect("profiles_db") as connection:
         connection.execute("CREATE TABLE devices (device_id int PRIMARY KEY, account_id uuid)")
-    _control(
-        project,
+    project.execute(
         "INSERT INTO node_label_mappings (source_id, table_name, node_label)"
         " SELECT source_id, 'devices', 'Device' FROM source_databases"
         " WHERE source_name = 'profiles_db'",
@@ -60,7 +59,7 @@ def test_script_depends_on_every_table_graph_on_the_script_and_answers_on_the_gr
 
 
 def test_definitions_hold_no_password(project: Project) -> None:
-    _control(project, "UPDATE source_databases SET db_password = 'hunter2-literal'")
+    project.execute("UPDATE source_databases SET db_password = 'hunter2-literal'")
     metadata = _definitions().metadata
     assert "c360_mapping" in metadata
     assert "profiles_db" in str(metadata)
@@ -84,8 +83,7 @@ def test_the_sensor_requests_a_run_when_a_control_row_changes(project: Project) 
     assert isinstance(first, dg.SensorResult)
     assert not first.run_requests
     assert isinstance(evaluate(first.cursor), dg.SkipReason)
-    _control(
-        project,
+    project.execute(
         "UPDATE relationship_mappings SET is_active = false WHERE relationship_type = 'PLAYED'",
     )
     changed = evaluate(first.cursor)
@@ -159,8 +157,3 @@ def _definitions() -> dg.Definitions:
 
 def _asset_keys() -> set[str]:
     return {key.to_user_string() for key in _definitions().resolve_all_asset_keys()}
-
-
-def _control(project: Project, statement: str) -> None:
-    with project.connect() as connection:
-        connection.execute(statement)

@@ -28,7 +28,7 @@ def test_an_unreachable_source_fails_its_tables_and_leaves_script_and_graph_as_t
 ) -> None:
     assert materialize_all().success
     before = _scripts(project)
-    _control(project, DOWN)
+    project.execute(DOWN)
     result = materialize_all()
     assert not result.success
     messages = failure_messages(result)
@@ -55,7 +55,7 @@ def test_the_command_ends_with_which_asset_failed_and_why_and_a_status_that_says
     project: Project, graph: Graph
 ) -> None:
     assert materialize_all().success
-    _control(project, DOWN)
+    project.execute(DOWN)
     done = materialize_by_command(select="support_db/tickets")
     assert done.returncode != 0
     last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-4:])
@@ -65,8 +65,7 @@ def test_the_command_ends_with_which_asset_failed_and_why_and_a_status_that_says
 
 
 def test_a_wrong_password_is_never_shown(project: Project, graph: Graph) -> None:
-    _control(
-        project,
+    project.execute(
         f"UPDATE source_databases SET db_host = '{project.servers.postgres.host}',"
         f" db_port = {project.servers.postgres.port}, db_user = '{project.servers.postgres.user}',"
         " db_password = 'env:C360_TEST_WRONG' WHERE source_name = 'profiles_db'",
@@ -84,8 +83,7 @@ def test_a_wrong_password_is_never_shown(project: Project, graph: Graph) -> None
 
 
 def test_a_password_variable_that_is_not_set_is_named(project: Project, graph: Graph) -> None:
-    _control(
-        project,
+    project.execute(
         "UPDATE source_databases SET db_password = 'env:C360_NOT_SET' WHERE source_name = 'profiles_db'",
     )
     messages = failure_messages(materialize_all())
@@ -95,14 +93,12 @@ def test_a_password_variable_that_is_not_set_is_named(project: Project, graph: G
 def test_a_mapping_to_a_table_that_is_not_there_is_refused_by_its_row(
     project: Project, graph: Graph
 ) -> None:
-    _control(
-        project,
+    project.execute(
         "INSERT INTO node_label_mappings (mapping_id, source_id, table_name, node_label)"
         " SELECT 900, source_id, 'no_such_table', 'Ghost' FROM source_databases"
         " WHERE source_name = 'profiles_db'",
     )
-    _control(
-        project,
+    project.execute(
         "INSERT INTO relationship_mappings (relationship_id, relationship_type, from_label, to_label,"
         " join_condition) VALUES (901, 'OWNS', 'Account', 'Plan', 'a.no_such_column = p.plan_id')",
     )
@@ -122,8 +118,7 @@ def test_a_mapping_to_a_table_that_is_not_there_is_refused_by_its_row(
 
 
 def test_strict_turns_a_refused_row_into_an_error(project: Project, graph: Graph) -> None:
-    _control(
-        project,
+    project.execute(
         "INSERT INTO node_label_mappings (mapping_id, source_id, table_name, node_label)"
         " SELECT 900, source_id, 'no_such_table', 'Ghost' FROM source_databases"
         " WHERE source_name = 'profiles_db'",
@@ -192,11 +187,6 @@ def test_a_wrong_neo4j_password_is_not_shown(project: Project, graph: Graph) -> 
     assert "neo4j_graph failed: Neo4j at" in told
     assert "Unauthorized" in told
     assert "hunter2" not in told
-
-
-def _control(project: Project, statement: str) -> None:
-    with project.connect() as connection:
-        connection.execute(statement)
 
 
 def _scripts(project: Project) -> list[tuple[Path, bytes]]:

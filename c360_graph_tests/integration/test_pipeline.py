@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import stat
+import re
 from pathlib import Path
 
 import pytest
@@ -32,32 +32,6 @@ SECRET = "$2b$12$"
 """Part of every hashed_password of the sample."""
 
 
-def test_every_table_becomes_nodes_and_every_join_the_relationships_that_sql_counts(
-    project: Project, graph: Graph
-) -> None:
-    assert materialize_all().success
-    nodes, relationships = graph_counts(graph)
-    assert nodes == NODES
-    assert relationships == _relationships_by_sql(project)
-
-
-def test_values_of_the_sample_survive_byte_for_byte(project: Project, graph: Graph) -> None:
-    assert materialize_all().success
-    with project.connect("support_db") as connection:
-        tickets: dict[str, str | None] = dict(
-            connection.execute("SELECT ticket_id, subject FROM tickets").fetchall()
-        )
-    with project.connect("streaming_db") as connection:
-        media: dict[str, str | None] = dict(
-            connection.execute("SELECT media_id, title FROM media_content").fetchall()
-        )
-    assert _texts(graph, "Ticket", "ticket_id", "subject") == tickets
-    assert _texts(graph, "Media", "media_id", "title") == media
-    assert any(
-        "\\" in text and "'" in text for text in [*tickets.values(), *media.values()] if text
-    )
-
-
 def test_an_excluded_column_is_nowhere(project: Project, graph: Graph) -> None:
     done = materialize_by_command()
     assert done.returncode == 0, done.stderr[-2000:]
@@ -79,14 +53,6 @@ def test_an_excluded_column_is_nowhere(project: Project, graph: Graph) -> None:
     )
     assert found == []
     assert SECRET not in _everything_in(project)
-
-
-def test_extracts_and_scripts_are_private_files(project: Project, graph: Graph) -> None:
-    assert materialize_all().success
-    files = [path for path in project.data_dir.rglob("*") if path.is_file()]
-    assert files
-    for path in files:
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
 def test_old_extracts_and_scripts_are_pruned_but_never_the_last_good_ones(
@@ -158,59 +124,15 @@ def test_steps_may_have_a_process_each(project: Project) -> None:
         select="profiles_db/plans,support_db/tickets", C360_EXECUTOR="multiprocess"
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    started = re.findall(r" - (\d+) - (\w+) - STEP_START - ", done.stdout + done.stderr)
+    assert {step for _, step in started} == {"profiles_db__plans", "support_db__tickets"}
+    assert len({process for process, _ in started}) == 2
     with project.connect() as connection:
         tables = connection.execute(
             "SELECT table_name, t.status, r.status FROM etl_table_logs t JOIN etl_run_logs r"
             " USING (log_id) ORDER BY table_name"
         ).fetchall()
     assert tables == [("plans", "completed", "completed"), ("tickets", "completed", "completed")]
-
-
-def _relationships_by_sql(project: Project) -> dict[str, int]:
-    """Joins inside a database by SQL; across databases by columns that SQL gave."""
-    inside = {
-        "HAS_PAYMENT_METHOD": (
-            "profiles_db",
-            "SELECT count(*) FROM accounts a JOIN payment_methods p USING (account_id)",
-        ),
-        "HAS_SUBSCRIPTION": (
-            "profiles_db",
-            "SELECT count(*) FROM accounts a JOIN subscriptions s USING (account_id)",
-        ),
-        "SUBSCRIBED_TO": (
-            "profiles_db",
-            "SELECT count(*) FROM subscriptions s JOIN plans p USING (plan_id)",
-        ),
-        "PLAYED": (
-            "streaming_db",
-            "SELECT count(*) FROM play_events e JOIN media_content m USING (media_id)",
-        ),
-        "TAGGED_WITH": (
-            "support_db",
-            "SELECT count(*) FROM tickets t JOIN ticket_tag_link l USING (ticket_id)"
-            " JOIN ticket_tags g USING (tag_id)",
-        ),
-    }
-    counts = {}
-    for kind, (source, statement) in inside.items():
-        counts[kind] = _column(project, source, statement)[0]
-    emails = _column(project, "profiles_db", "SELECT email FROM accounts")
-    ids = _column(project, "profiles_db", "SELECT account_id FROM accounts")
-    asked = _column(project, "support_db", "SELECT customer_email FROM tickets")
-    played = _column(project, "streaming_db", "SELECT account_id_from_token FROM play_events")
-    counts["SUBMITTED"] = sum(emails.count(email) for email in asked if email is not None)
-    counts["WATCHED"] = sum(ids.count(account) for account in played if account is not None)
-    return {str(kind): int(str(count)) for kind, count in counts.items()}
-
-
-def _column(project: Project, source: str, statement: str) -> list[object]:
-    with project.connect(source) as connection:
-        return [row[0] for row in connection.execute(statement).fetchall()]
-
-
-def _texts(graph: Graph, label: str, key: str, text: str) -> dict[str, str | None]:
-    rows = graph.rows(f"MATCH (n:{label}) RETURN n.{key} AS key, n.{text} AS text")
-    return {row["key"]: row["text"] for row in rows}
 
 
 def _everything_in(project: Project) -> str:

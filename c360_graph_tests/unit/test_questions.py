@@ -57,7 +57,7 @@ def test_a_file_says_everything_about_its_question(tmp_path: Path) -> None:
     assert Question.model_validate_json(question.model_dump_json()) == question
 
 
-def test_a_moment_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_moment_that_is_none_is_refused() -> None:
     question = Question(name="q", title="Q", parameters=(("as_of", "now"),), statement="")
     with pytest.raises(ScriptError, match="'yesterday' is no moment"):
         question.values({"as_of": "yesterday"})

@@ -53,5 +53,4 @@ def _text(row: dict[str, Any]) -> str:
 
 
 def control(project: Project, statement: str) -> None:
-    with project.connect() as connection:
-        connection.execute(statement)
+    project.execute(statement)

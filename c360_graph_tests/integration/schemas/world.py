@@ -19,6 +19,7 @@ from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph.sandbox.sample import fill_database
 from c360_graph_tests.conftest import SQL_DIR, TestServers, drop_databases, empty
+from c360_graph_tests.integration.runs import materialize_all
 
 FOLDER = Path(__file__).parent
 HASH_KEY = "a key for tests"
@@ -58,10 +59,7 @@ class World:
 
     def materialize(self) -> dg.ExecuteInProcessResult:
         """Every asset, on definitions that are read anew."""
-        from c360_graph.definitions import defs
-
-        job = defs().resolve_implicit_global_asset_job_def()
-        return job.execute_in_process(raise_on_error=False)
+        return materialize_all()
 
 
 def joined(left: Iterable[tuple[Any, ...]], right: Iterable[tuple[Any, ...]]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ def test_the_demos_report_outlives_its_folder_and_the_pruning_of_others(tmp_path
     own = ReportStore(tmp_path / "c360_data")
     kept = own.folder / "demo.html"
     keep_report(tmp_path / "gone", kept)
+    shutil.rmtree(tmp_path / "gone")
     own.write("<p>mine</p>")
     own.prune(keep=1, rules="others")
     assert kept.read_text(encoding="utf-8") == "<p>demo</p>"

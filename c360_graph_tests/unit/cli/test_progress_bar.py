@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from io import StringIO
 
 import pytest
@@ -10,7 +10,15 @@ from rich.console import Console
 
 from c360_graph.cli.demo import steps_done
 from c360_graph.cli.progress_bar import shown_progress
-from c360_graph.neo4j_loader.progress import LiveReport, Progress, ProgressMeter, reporting
+from c360_graph.neo4j_loader import progress as progress_of_loads
+from c360_graph.neo4j_loader.progress import (
+    LIVE_SECONDS,
+    REPORT_SECONDS,
+    LiveReport,
+    Progress,
+    ProgressMeter,
+    reporting,
+)
 
 
 def progress(
@@ -51,9 +59,7 @@ def test_on_a_terminal_a_bar_shows_the_phase_at_hand_and_is_gone_at_the_end() ->
     with shown_progress(console) as report:
         assert isinstance(report, LiveReport)
         report(progress(done=20_000, total=100_000))
-        time.sleep(0.3)
         report(progress(done=7, total=None, phase="WATCHED"))
-        time.sleep(0.3)
     shown = file.getvalue()
     assert "20000/100000 2,000 rows/s, 40 s left" in shown
     assert "WATCHED" in shown.rpartition("nodes")[2]
@@ -61,15 +67,25 @@ def test_on_a_terminal_a_bar_shows_the_phase_at_hand_and_is_gone_at_the_end() ->
     assert shown.endswith("\x1b[2K")
 
 
-def test_what_moves_is_told_more_often_than_a_log() -> None:
+def test_what_moves_is_told_more_often_than_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert LIVE_SECONDS < REPORT_SECONDS
+    # So far apart that no busy machine brings the second before the first.
+    monkeypatch.setattr(progress_of_loads, "LIVE_SECONDS", 0.001)
+    monkeypatch.setattr(progress_of_loads, "REPORT_SECONDS", 3_600.0)
     told: list[Progress] = []
     lines: list[Progress] = []
+    told_twice = threading.Event()
+
+    def tell(moment: Progress) -> None:
+        told.append(moment)
+        if len(told) == 2:
+            told_twice.set()
+
     with (
-        reporting(ProgressMeter(), LiveReport(told.append)),
         reporting(ProgressMeter(), lines.append),
+        reporting(ProgressMeter(), LiveReport(tell)),
     ):
-        time.sleep(1.3)
-    assert len(told) == 2
+        assert told_twice.wait(60)
     assert lines == []
 
 

@@ -144,12 +144,13 @@ def test_a_free_character_is_nowhere_in_the_block(text: str) -> None:
     assert next(free_characters(text.encode())) not in text
 
 
-def test_a_batch_ends_at_two_thousand_rows_or_four_megabytes() -> None:
+def test_a_batch_ends_at_two_thousand_rows_or_a_megabyte() -> None:
     def cut(lines: list[bytes]) -> list[int]:
         found = list(blocks(io.BytesIO(b"".join(line + b"\n" for line in lines))))
         assert b"\n".join(block for _, block in found) == b"\n".join(lines)
         return [rows for rows, _ in found]
 
+    assert MAX_BATCH_BYTES == 1_000_000
     assert cut([]) == []
     assert cut([b""]) == [1]
     assert cut([b"x"] * 4_001) == [2_000, 2_000, 1]
