@@ -1,6 +1,6 @@
 // c360_graph {"format":1,"created":"2025-11-03T00:00:00+00:00","log_id":7,"rows":7,"labels":{"Person":2,"Club":3}}
 // c360 {"kind":"manifest"}
-CYPHER 5 MERGE (m:`_C360Load`) SET m.state = 'broken', m.content = '{"labels":{"Person":["person_id","name","joined","fee","boss"],"Club":["club_id","motto"]},"keys":{"Person":["person_id"],"Club":["club_id"]},"edges":[["MEMBER_OF","Person","Club"],["REPORTS_TO","Person","Person"]],"digests":{"hr/people":"","hr/clubs":"","hr/members":"","MEMBER_OF\\tPerson\\tClub":"73b9b6deef44db684c8e4ba3f7d44d070316611f3f6de4063a6cd686124ec386","REPORTS_TO\\tPerson\\tPerson":"f4df3c200fd9ef93cddbf00777a4ae383278e1e28c7202823daa12fdb9c1e0b0"},"nodes":{},"relationships":{},"rules":""}';
+CYPHER 5 MERGE (m:`_C360Load`) SET m.state = 'broken', m.content = '{"labels":{"Person":["person_id","name","joined","fee","boss"],"Club":["club_id","motto"]},"keys":{"Person":["person_id"],"Club":["club_id"]},"edges":[["MEMBER_OF","Person","Club"],["REPORTS_TO","Person","Person"]],"digests":{"hr/people":"","hr/clubs":"","hr/members":"","MEMBER_OF\\tPerson\\tClub":"ec950dbca88aa4ba08a189e88fbea6ab97f4eadd81281717ba354fb1aac324fc","REPORTS_TO\\tPerson\\tPerson":"c8d8509a57bec9340aec5eddd5f17eb1c9ea0d9fdeb45bda4ffbd54aa2f1f98f"},"nodes":{},"relationships":{},"rules":""}';
 // c360 {"kind":"constraint","label":"Person"}
 CYPHER 5 CREATE CONSTRAINT `c360_key_31611e10750e479c` IF NOT EXISTS FOR (n:`Person`) REQUIRE (n.`person_id`) IS UNIQUE;
 // c360 {"kind":"constraint","label":"Club"}
