@@ -29,6 +29,8 @@ def preview(extract: Extract, *, rows: int) -> str:
 
 def preview_table(mapping: TableMapping, block: bytes) -> str:
     """Rows in COPY's text form as a table; values are cut to 40 characters, 50 columns are shown."""
+    if not mapping.properties:
+        return "Every column is excluded."
     shown = mapping.properties[:MOST_COLUMNS]
     lists = [property_type(p.type, treatment=p.treatment).name.startswith("LIST") for p in shown]
     rows = decode_rows(block) if block else []

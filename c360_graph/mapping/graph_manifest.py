@@ -38,8 +38,20 @@ class GraphManifest(Frozen):
             edges=tuple(edges for edges in self.edges if edges not in other.edges),
         )
 
+    def known_of(self, other: GraphManifest) -> GraphManifest:
+        """The labels and edges of the other, with the properties and keys that this one knows."""
+        return GraphManifest(
+            labels={name: self.labels.get(name, p) for name, p in other.labels.items()},
+            keys={name: key for name, key in self.keys.items() if name in other.labels},
+            edges=other.edges,
+        )
+
     def joined(self, other: GraphManifest) -> GraphManifest:
-        """All labels, properties and edges of both: what is ours while one becomes the other."""
+        """All labels, properties and edges of both: what is ours while one becomes the other.
+
+        A label of both has the key that this one says.
+        """
+        further = {name: key for name, key in other.keys.items() if name not in self.labels}
         names = (*self.labels, *(name for name in other.labels if name not in self.labels))
         return GraphManifest(
             labels={
@@ -48,7 +60,7 @@ class GraphManifest(Frozen):
                 )
                 for name in names
             },
-            keys=self.keys,
+            keys=further | self.keys,
             edges=tuple(dict.fromkeys((*self.edges, *other.edges))),
         )
 

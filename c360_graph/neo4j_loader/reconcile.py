@@ -82,7 +82,9 @@ class Reconciliation:
             execution, meter, sessions=sessions, max_removed_share=desired.max_removed_share
         )
         self._relationships = RelationshipSync(execution, meter)
-        self._schema = SchemaSync(execution, (extract.table for extract in desired.extracts))
+        self._schema = SchemaSync(
+            execution, (extract.table for extract in desired.extracts), kept=desired.kept
+        )
         self._extracts = {extract.table.asset_key: extract for extract in desired.extracts}
         self._told: set[str | Edges] = set()
         """Labels and edges that were brought along by what is known alone."""
@@ -113,7 +115,7 @@ class Reconciliation:
         edges |= self._mend(edges)
         changed |= self._remove_labels(gone.labels)
         self._execution.remove_marks()
-        return self._result(changed, edges, purged)
+        return self._result(changed, edges, purged, kept=old.known_of(self._desired.kept))
 
     def _refuse_great_loss(self, old: GraphManifest) -> None:
         """Before anything is touched: a source that lost most of its rows is more likely at fault."""
@@ -210,10 +212,12 @@ class Reconciliation:
         changed: dict[str, NodeChanges],
         edges: dict[Edges, RelationshipChanges],
         purged: tuple[str, ...],
+        *,
+        kept: GraphManifest,
     ) -> Reconciled:
         nodes, relationships = count_graph(lambda text: self._execution.ask("Counting", text))
         check_counts(nodes, self._desired.header)
-        manifest = self._desired.manifest.joined(self._desired.kept).model_copy(
+        manifest = self._desired.manifest.joined(kept).model_copy(
             update={
                 "digests": self._desired.manifest.digests,
                 "rules": self._desired.manifest.rules,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from c360_graph.cypher import holding, schema
 from c360_graph.cypher.script import INDEX_WAIT_SECONDS
+from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.neo4j_loader.execution import Execution
 
@@ -13,19 +14,24 @@ _TITLE = "The schema"
 
 
 class SchemaSync:
-    """Those of others are left alone: ours have names that begin alike."""
+    """Those of others are left alone: ours have names that begin alike.
 
-    def __init__(self, execution: Execution, tables: Iterable[TableMapping]) -> None:
+    So are those of `kept` labels, which rows that were refused may need again.
+    """
+
+    def __init__(
+        self, execution: Execution, tables: Iterable[TableMapping], *, kept: GraphManifest
+    ) -> None:
         self._execution = execution
         self._tables = tuple(tables)
+        self._kept = {*kept.labels, *(label for edges in kept.edges for label in edges[1:])}
         self._keys = schema.keys(self._tables)
 
     def drop_outdated_constraints(self) -> None:
         """Drop those that no key of now needs."""
         wanted = {schema.constraint_name(key) for key in self._keys}
-        for name in own_names(self._execution, holding.show_constraints()):
-            if name not in wanted:
-                self._execution.run_repeatable(_TITLE, schema.drop_constraint(name))
+        for name in self._outdated(holding.show_constraints(), wanted):
+            self._execution.run_repeatable(_TITLE, schema.drop_constraint(name))
 
     def constrain(self, label: str) -> None:
         """Make the constraints of a label: one for each key of its tables."""
@@ -41,19 +47,25 @@ class SchemaSync:
         """Drop outdated indexes, make those that the mappings seek by, and wait for them."""
         indexes = schema.indexes(self._tables, mappings)
         wanted = {schema.index_name(index) for index in indexes}
-        for name in own_names(self._execution, holding.show_indexes()):
-            if name not in wanted:
-                self._execution.run_repeatable(_TITLE, schema.drop_index(name))
+        for name in self._outdated(holding.show_indexes(), wanted):
+            self._execution.run_repeatable(_TITLE, schema.drop_index(name))
         for index in indexes:
             self._execution.run_repeatable(_TITLE, schema.create_index(index))
         self._execution.run_repeatable(_TITLE, schema.await_indexes(INDEX_WAIT_SECONDS))
 
+    def _outdated(self, shown: str, wanted: Collection[str]) -> list[str]:
+        return [
+            name
+            for name, label in own_names(self._execution, shown).items()
+            if name not in wanted and label not in self._kept
+        ]
 
-def own_names(execution: Execution, shown: str) -> list[str]:
-    """Names of ours in `show_constraints()` or `show_indexes()`.
+
+def own_names(execution: Execution, shown: str) -> dict[str, str]:
+    """Names of ours in `show_constraints()` or `show_indexes()`, with the label that each is for.
 
     Raises:
         StatementError: the server refuses.
     """
     rows = execution.ask(_TITLE, shown, prefix=schema.NAME_PREFIX)
-    return [row["name"] for row in rows]
+    return {row["name"]: row["label"] for row in rows}

@@ -160,7 +160,7 @@ def test_a_load_that_fails_half_way_says_where_and_running_again_repairs(
     assert "streaming_db/play_events" in message
     assert "Statement " in message
     assert "The load came to" in message
-    assert "rows" in message
+    assert "nodes" in message
     graph.run(b"DROP CONSTRAINT other", tag={})
     assert materialize_all().success
     assert graph_counts(graph)[0] == NODES

@@ -60,6 +60,12 @@ def test_a_row_that_was_refused_takes_nothing_away(project: Project, graph: Grap
         connection.execute("ALTER TABLE media_content RENAME TO media_moved")
     assert reconcile().success
     assert graph_counts(graph)[0] == NODES
+    assert _keys_of(graph, "Media") == [["media_id"]]
+    with project.connect("streaming_db") as connection:
+        connection.execute("ALTER TABLE media_moved RENAME TO media_content")
+    made = changes(reconcile())
+    assert (made["nodes_created"], made["nodes_deleted"]) == (0, 0)
+    assert graph_counts(graph)[0] == NODES
 
 
 def test_a_table_without_key_is_replaced_only_when_it_changed(

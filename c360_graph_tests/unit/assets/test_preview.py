@@ -46,6 +46,11 @@ def test_an_extract_without_rows_says_so() -> None:
     assert preview_table(mapped("id int"), b"") == "No rows."
 
 
+def test_rows_of_nothing_but_excluded_columns_are_not_shown() -> None:
+    mapping = mapped("id int").model_copy(update={"properties": ()})
+    assert preview_table(mapping, b"\n\n") == "Every column is excluded."
+
+
 def test_a_wide_table_shows_its_first_columns_and_says_how_many_more_there_are() -> None:
     wide = mapped("; ".join(f"c{n} int" for n in range(60)))
     text = preview_table(wide, "\t".join("1" for _ in range(60)).encode())
