@@ -7,7 +7,6 @@ from typing import Any
 import dagster as dg
 
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import materialize_all
 
 NOTHING = {
@@ -50,7 +49,3 @@ def _text(row: dict[str, Any]) -> str:
     return repr(
         sorted((k, sorted(v.items()) if isinstance(v, dict) else v) for k, v in row.items())
     )
-
-
-def control(project: Project, statement: str) -> None:
-    project.execute(statement)

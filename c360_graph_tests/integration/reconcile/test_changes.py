@@ -10,7 +10,6 @@ from c360_graph_tests.integration.reconcile.reconciled import (
     NOTHING,
     changes,
     contents,
-    control,
     reconcile,
 )
 from c360_graph_tests.integration.runs import materialize_all
@@ -118,7 +117,7 @@ def test_where_a_server_is_and_why_a_row_is_there_make_nothing_be_compared(
         "UPDATE field_exclusion_rules SET reason = 'Said otherwise'",
         "UPDATE relationship_mappings SET description = 'Said otherwise', execution_order = 7",
     ):
-        control(project, statement)
+        project.execute(statement)
     assert changes(reconcile()) == NOTHING
     assert changes(reconcile(full_comparison=True))["nodes_updated"] == 1
 

@@ -9,7 +9,6 @@ from c360_graph_tests.integration.reconcile.reconciled import (
     NOTHING,
     changes,
     contents,
-    control,
     reconcile,
 )
 from c360_graph_tests.integration.runs import materialize_all
@@ -21,8 +20,7 @@ def test_a_new_exclusion_purges_the_property_from_the_graph(project: Project, gr
     assert graph.rows("MATCH (a:Account) WHERE a.full_name IS NOT NULL RETURN count(a) AS n")[0][
         "n"
     ]
-    control(
-        project,
+    project.execute(
         "INSERT INTO field_exclusion_rules (source_id, table_name, column_name, reason)"
         " SELECT source_id, 'accounts', 'full_name', 'PII' FROM source_databases"
         " WHERE source_name = 'profiles_db'",
@@ -38,9 +36,8 @@ def test_what_a_removed_mapping_left_behind_is_removed_and_comes_back_with_it(
 ) -> None:
     assert materialize_all().success
     before = contents(graph)
-    control(project, "UPDATE node_label_mappings SET is_active = false WHERE node_label = 'Media'")
-    control(
-        project,
+    project.execute("UPDATE node_label_mappings SET is_active = false WHERE node_label = 'Media'")
+    project.execute(
         "UPDATE relationship_mappings SET is_active = false WHERE relationship_type = 'SUBMITTED'",
     )
     assert reconcile().success
@@ -48,8 +45,8 @@ def test_what_a_removed_mapping_left_behind_is_removed_and_comes_back_with_it(
     assert nodes == {label: count for label, count in NODES.items() if label != "Media"}
     assert "PLAYED" not in relationships
     assert "SUBMITTED" not in relationships
-    control(project, "UPDATE node_label_mappings SET is_active = true")
-    control(project, "UPDATE relationship_mappings SET is_active = true")
+    project.execute("UPDATE node_label_mappings SET is_active = true")
+    project.execute("UPDATE relationship_mappings SET is_active = true")
     assert reconcile().success
     assert contents(graph) == before
 
@@ -105,8 +102,7 @@ def test_a_label_of_two_tables_with_keys_of_their_own_keeps_and_regains_both_con
         connection.execute("ALTER TABLE bots ADD PRIMARY KEY (bot_id)")
         connection.execute("CREATE TABLE agents AS SELECT 'x' AS agent_code, 'a' AS name")
         connection.execute("ALTER TABLE agents ADD PRIMARY KEY (agent_code)")
-    control(
-        project,
+    project.execute(
         "INSERT INTO node_label_mappings (source_id, table_name, node_label)"
         " SELECT source_id, unnest(ARRAY['agents', 'bots']), 'Responder' FROM source_databases"
         " WHERE source_name = 'support_db'",
