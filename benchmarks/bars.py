@@ -9,6 +9,8 @@ from math import isnan, nan
 from benchmarks.rates import NONE, Rates
 from benchmarks.series import Measurement
 
+ASKED_FROM = 1_000_000
+"""Play events; with fewer, what happens once in a run, whatever its size, weighs too much."""
 MEGABYTES = 300
 
 

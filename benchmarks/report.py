@@ -16,7 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.bars import bar_lines, bars, growth
+from benchmarks.bars import ASKED_FROM, bar_lines, bars, growth
 from benchmarks.contenders import CONTENDERS
 from benchmarks.rates import NONE, Rates
 from benchmarks.series import Measurement, medians
@@ -103,7 +103,7 @@ def markdown(report: Report) -> str:
             "",
             *_phases(rows),
             "",
-            *bar_lines(bars(rows)),
+            *(bar_lines(bars(rows)) if events >= ASKED_FROM else ()),
         ]
     lines += ["", *bar_lines(growth(full))]
     return "\n".join(lines) + "\n"
