@@ -44,7 +44,7 @@ check: $(STAMP) ## ruff (lint, format) and mypy
 	$(BIN)/ruff format --check
 	$(BIN)/mypy c360_graph c360_graph_tests benchmarks
 
-bench: $(STAMP) ## every way to load, side by side: N play events (1,000,000), about an hour and a half
+bench: $(STAMP) ## every way to load, side by side: N play events (1,000,000), an hour or so
 	$(BIN)/python -m benchmarks $(foreach n,$(N),--events $(n)) $(BENCH)
 
 docs: $(STAMP) ## write the generated documents anew

@@ -9,7 +9,7 @@ import altair as alt
 from benchmarks.contenders import CONTENDERS
 from benchmarks.series import Measurement
 
-_SIZE, _SECONDS, _WHO = "nodes and relationships", "seconds, whole process", "contender"
+_SIZE, _SECONDS, _WHO = "play events", "seconds, whole process", "contender"
 
 
 def draw(measurements: list[Measurement], folder: Path) -> None:
@@ -20,18 +20,19 @@ def draw(measurements: list[Measurement], folder: Path) -> None:
     """
     points = [
         {
-            _SIZE: m.nodes + m.relationships,
+            _SIZE: m.events,
             _SECONDS: round(m.numbers["wall"], 2),
             _WHO: CONTENDERS[m.contender].title,
         }
         for m in measurements
     ]
+    scale = alt.Scale(type="log", nice=False, padding=12)
     chart = (
         alt.Chart(alt.InlineData(values=points))
         .mark_line(point=True)
         .encode(
-            x=alt.X(_SIZE, type="quantitative", scale=alt.Scale(type="log")),
-            y=alt.Y(_SECONDS, type="quantitative", scale=alt.Scale(type="log")),
+            x=alt.X(_SIZE, type="quantitative", scale=scale),
+            y=alt.Y(_SECONDS, type="quantitative", scale=scale),
             color=alt.Color(
                 _WHO,
                 type="nominal",
