@@ -8,7 +8,8 @@ N ?= 1000000
 WORKERS ?= $(if $(NEO4J_URI),0,3)
 # Where `make dev` serves.
 DEV_PORT ?= 3000
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile
+# Files in their order, since a file of one test, which the order by number puts last, may be the slowest.
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo dev bench test test-unit test-lts check docs docs-check format requirements clean
