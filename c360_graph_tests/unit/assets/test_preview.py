@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 from hypothesis import given
@@ -16,8 +15,9 @@ from c360_graph.assets.preview import (
     preview,
     preview_table,
 )
-from c360_graph.extracts import Extract, ExtractManifest
+from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.mapping.model import TableMapping
+from c360_graph_tests.unit.files.extracted import extract
 from c360_graph_tests.unit.mapping.given import Case, table
 
 
@@ -77,24 +77,7 @@ def test_a_row_of_just_a_megabyte_is_shown(tmp_path: Path) -> None:
 
 
 def extracted(folder: Path, rows: str) -> Extract:
-    folder.mkdir()
-    (folder / "rows.tsv").write_text(rows, encoding="utf-8")
-    now, lines = datetime(2025, 11, 3, tzinfo=UTC), rows.count("\n")
-    manifest = ExtractManifest(
-        table=mapped("id int; note text?"),
-        rows=lines,
-        source_rows=lines,
-        values_absent={},
-        file_bytes=len(rows.encode()),
-        file_lines=lines,
-        file_digest="",
-        longest_row_bytes=0,
-        log_id=1,
-        table_log_id=1,
-        start_time=now,
-        end_time=now,
-    )
-    return Extract(folder, manifest)
+    return extract(ExtractStore(folder), mapped("id int; note text?"), rows.splitlines())
 
 
 @given(st.text())

@@ -6,33 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
-from c360_graph.mapping.catalog import ColumnType
-from c360_graph.mapping.control_rows import SourceRow
-from c360_graph.mapping.model import PropertyMapping, TableMapping
-
-SOURCE = SourceRow(source_id=1, source_name="clinic", db_name="clinic")
-
-
-def table(name: str, label: str | None, columns: Sequence[str], *key: str) -> TableMapping:
-    """A table of `bigint` columns; one whose name ends in `?` is a nullable text."""
-    return TableMapping(
-        source=SOURCE,
-        table_name=name,
-        mapping_id=1,
-        node_label=label,
-        properties=tuple(
-            PropertyMapping(
-                column=column.rstrip("?"),
-                type=ColumnType(
-                    name="text" if column.endswith("?") else "bigint",
-                    base="text" if column.endswith("?") else "int8",
-                ),
-                nullable=column.endswith("?"),
-            )
-            for column in columns
-        ),
-        key=key,
-    )
+from c360_graph.mapping.model import TableMapping
 
 
 def extract(store: ExtractStore, of: TableMapping, lines: Sequence[str]) -> Extract:
@@ -44,7 +18,6 @@ def extract(store: ExtractStore, of: TableMapping, lines: Sequence[str]) -> Extr
         manifest = ExtractManifest(
             table=of,
             rows=len(lines),
-            source_rows=len(lines),
             values_absent={},
             file_bytes=file.size,
             file_lines=file.lines,

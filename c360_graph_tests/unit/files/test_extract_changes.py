@@ -10,10 +10,24 @@ from c360_graph.mapping.model import Junction, RelationshipMapping
 from c360_graph.phases.extract_changes import ExtractChanges
 from c360_graph.phases.extract_versions import Versions
 from c360_graph.phases.link_queries import link_queries, taking_part
-from c360_graph_tests.unit.files.extracted import extract, table
+from c360_graph_tests.unit.files.extracted import extract
+from c360_graph_tests.unit.mapping.given import Case, table
 
-PATIENT = table("patient", "Patient", ["id", "name?"], "id")
-REFERRAL = table("referral", None, ["no", "sender", "receiver", "note?"], "no")
+CLINIC = (
+    Case()
+    .source(
+        "clinic",
+        table("patient", "id bigint; name text?", key="id"),
+        table("referral", "no bigint; sender bigint; receiver bigint; note text?", key="no"),
+    )
+    .label("patient", "Patient")
+    .label("referral", "Referral")
+    .resolve()
+)
+PATIENT, REFERRAL = (
+    mapped.model_copy(update={"node_label": label})
+    for mapped, label in zip(CLINIC.tables, ("Patient", None), strict=True)
+)
 REFERRED = RelationshipMapping(
     relationship_id=1,
     relationship_type="REFERRED",
