@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from c360_graph.cli import check, customer, demo, dev, load, plan, questions, sandbox
@@ -10,12 +13,31 @@ from c360_graph.cli.map import map_source
 
 app = typer.Typer(
     name="c360",
-    help="Siloed PostgreSQL databases become one Neo4j graph, driven by rows of a control database.",
     epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"c360_graph {version('c360-graph')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Siloed PostgreSQL databases become one Neo4j graph, driven by rows of a control database."""
+
+
 app.command("load")(load.load)
 app.command("check")(check.check)
 app.command("plan")(plan.plan)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 
 import pytest
 import typer
@@ -62,3 +63,9 @@ def test_the_plan_is_for_the_way_that_a_run_loads_by_default() -> None:
     command = ROOT.commands["plan"]  # type: ignore[attr-defined]
     (option,) = (parameter for parameter in command.params if parameter.name == "clear")
     assert option.default == Neo4jGraphConfig().clear_database
+
+
+def test_the_command_prints_its_version() -> None:
+    shown = RUNNER.invoke(app, ["--version"])
+    assert shown.exit_code == 0
+    assert shown.stdout == f"c360_graph {version('c360-graph')}\n"
