@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,23 @@ from c360_graph.neo4j_loader.graph import ERRORS, Graph, said
 
 _UNKNOWN = frozenset({"01N50", "01N51", "01N52"})
 """GQLSTATUS of a label, a relationship type and a property key that the database does not know."""
+
+_OUTSIDE_THE_GRAPH = {
+    "LoadCSV": "LOAD CSV",
+    "TransactionApply": "IN TRANSACTIONS",
+    "TransactionForeach": "IN TRANSACTIONS",
+    "AdministrationCommand": "an administration command",
+}
+"""Operators of a plan that a read session permits though they do more than read the graph."""
+_COMMAND = re.compile(r"(Show|Terminate)([A-Z][A-Za-z]+)")
+"""`ShowTransactions`, `TerminateTransactions`, `ShowSettings` and their like."""
+_READING_PROCEDURES = re.compile(
+    r"db\.(labels|relationshipTypes|propertyKeys|schema\.\w+|index\.(fulltext|vector)\.query\w+)"
+    r"|apoc\.(path|algo|neighbors|search)\.\w+(\.\w+)*"
+    r"|gds(\.\w+)+\.(stream|stats)",
+    re.IGNORECASE,
+)
+"""Procedures that read the graph alone; others may read files, call servers or end transactions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +59,11 @@ def read(
     keep: int,
     tally_by: str | None = None,
 ) -> Reading:
-    """Run a statement that may only read; the server refuses one that writes.
+    """Run a statement that may only read the graph.
+
+    The server refuses one that writes. One that does anything else beside reading the graph, such as
+    LOAD CSV, TERMINATE TRANSACTIONS or a procedure that reads files, is refused before it runs: the
+    server permits those in a read session.
 
     Args:
         graph: where.
@@ -52,10 +74,12 @@ def read(
         tally_by: column whose values rows are counted by, the first `keep` different ones.
 
     Raises:
-        GraphError: the server cannot be reached, refuses, or ended it after the timeout.
+        GraphError: the statement does more than read the graph; or the server cannot be reached,
+            refuses it, or ended it after the timeout.
     """
     try:
         with _reading_session(graph) as session:
+            _refuse_beyond_reading(session, statement, parameters, timeout_seconds=timeout_seconds)
             result = session.run(Query(statement, timeout=timeout_seconds), dict(parameters))
             columns = tuple(result.keys())
             kept = _Kept(position=_position(columns, tally_by), limit=keep)
@@ -72,6 +96,42 @@ def read(
         tally=tuple(kept.tally.items()),
         unknown=unknown,
     )
+
+
+def _refuse_beyond_reading(
+    session: Session, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float
+) -> None:
+    """Ask the server for the plan: it sees through comments, escapes and letter case.
+
+    Raises:
+        GraphError: the plan does more than read the graph.
+    """
+    explained = Query(f"EXPLAIN {statement}", timeout=timeout_seconds)
+    summary = session.run(explained, dict(parameters)).consume()
+    used = list(dict.fromkeys(_beyond_reading(summary.plan))) if summary.plan else []
+    if not used and summary.query_type == "s":
+        used = ["a system command"]
+    if used:
+        raise GraphError(
+            f"The statement uses {' and '.join(used)}. A question may only read the graph. Remove it"
+            " from the file."
+        )
+
+
+def _beyond_reading(plan: Mapping[str, Any]) -> Iterator[str]:
+    """What a plan does beside reading the graph, in the words of Cypher."""
+    operator = str(plan["operatorType"]).partition("@")[0]
+    command = _COMMAND.fullmatch(operator)
+    if operator in _OUTSIDE_THE_GRAPH:
+        yield _OUTSIDE_THE_GRAPH[operator]
+    elif command:
+        yield f"{command[1]} {command[2]}".upper()
+    elif operator == "ProcedureCall":
+        name = str(plan["args"].get("Details", "")).partition("(")[0]
+        if not _READING_PROCEDURES.fullmatch(name):
+            yield f"the procedure {name}"
+    for child in plan.get("children", ()):
+        yield from _beyond_reading(child)
 
 
 def _reading_session(graph: Graph) -> Session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from c360_graph.errors import GraphError
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.reading import read
 
@@ -26,3 +27,52 @@ def test_rows_are_counted_by_values_of_any_type(
     reading = read(graph, statement, {}, timeout_seconds=10, keep=5, tally_by="v")
     counted = {str(key): rows for key, rows in reading.tally}
     assert counted == {first: 2, second: 1}
+
+
+@pytest.mark.parametrize(
+    ("statement", "used"),
+    [
+        ("LOAD CSV FROM 'file:///etc/passwd' AS line RETURN line", "LOAD CSV"),
+        ("// a comment\n/* LOAD */ load\n  csv FROM 'file:///x' AS line RETURN line", "LOAD CSV"),
+        ("CYPHER 5 \\u004cOAD CSV FROM 'file:///x' AS line RETURN line", "LOAD CSV"),
+        ("MATCH (n) CALL (n) { LOAD CSV FROM 'x' AS l RETURN l } RETURN l", "LOAD CSV"),
+        ("RETURN COUNT { LOAD CSV FROM 'x' AS l RETURN l } AS c", "LOAD CSV"),
+        ("TERMINATE TRANSACTIONS 'neo4j-transaction-1'", "TERMINATE TRANSACTIONS"),
+        (
+            "SHOW TRANSACTIONS YIELD transactionId AS i TERMINATE TRANSACTIONS i YIELD message"
+            " RETURN message",
+            "SHOW TRANSACTIONS and TERMINATE TRANSACTIONS",
+        ),
+        ("SHOW SETTINGS", "SHOW SETTINGS"),
+        ("SHOW USERS", "an administration command"),
+        ("CREATE USER someone SET PASSWORD 'long-enough'", "an administration command"),
+        ("CALL { MATCH (n) RETURN n } IN TRANSACTIONS RETURN n", "IN TRANSACTIONS"),
+        ("CALL dbms.listConfig() YIELD name RETURN name", "the procedure dbms.listConfig"),
+        (
+            "CALL dbms.killConnections([]) YIELD connectionId RETURN connectionId",
+            "the procedure dbms.killConnections",
+        ),
+        ("CALL db.clearQueryCaches()", "the procedure db.clearQueryCaches"),
+    ],
+)
+def test_a_statement_that_does_more_than_read_the_graph_is_refused(
+    graph: Graph, statement: str, used: str
+) -> None:
+    with pytest.raises(GraphError) as refused:
+        read(graph, statement, {}, timeout_seconds=10, keep=5)
+    assert str(refused.value) == (
+        f"The statement uses {used}. A question may only read the graph. Remove it from the file."
+    )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "// LOAD CSV is only mentioned\nRETURN 'TERMINATE TRANSACTIONS' AS text",
+        "CYPHER 5 MATCH (n) RETURN count(n) AS n",
+        "CALL db.labels() YIELD label RETURN count(label) AS n",
+        "CALL db.schema.visualization() YIELD nodes RETURN size(nodes) AS n",
+    ],
+)
+def test_a_statement_that_reads_the_graph_is_run(graph: Graph, statement: str) -> None:
+    assert read(graph, statement, {}, timeout_seconds=10, keep=5).row_count == 1
