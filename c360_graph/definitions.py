@@ -35,6 +35,7 @@ from c360_graph.phases.graph_parts import rules_fingerprint
 from c360_graph.questions import QuestionSet, read_question_set
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import Settings, load_settings
+from c360_graph.text import visible
 
 _PINNED = "c360_mapping"
 _PINNED_QUESTIONS = "c360_questions"
@@ -123,4 +124,4 @@ def _refuse_or_warn(mapping: GraphMapping, problems: tuple[str, ...], settings: 
     if problems and settings.c360_strict:
         raise MappingError(f"C360_STRICT is set and not everything can be honoured:{listed}")
     for problem in problems:
-        logging.getLogger("c360_graph").warning("%s", problem)
+        logging.getLogger("c360_graph").warning("%s", visible(problem))

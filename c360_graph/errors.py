@@ -20,11 +20,18 @@
 
 A message says what happened, where (control table and row id, table, statement number, key) and
 what to do next. Passwords, hash keys and values of excluded columns are never part of one.
+Nor does a message hold characters that act on a terminal: names and keys come from databases.
 """
+
+from c360_graph.text import visible
 
 
 class C360Error(Exception):
     """Root of the tree; catching it catches everything the project raises on purpose."""
+
+    def __str__(self) -> str:
+        """The message, safe to print."""
+        return visible(super().__str__())
 
 
 class SettingsError(C360Error):

@@ -9,6 +9,7 @@ import dagster as dg
 
 from c360_graph.resources import PostgresResource
 from c360_graph.run_log import Ending, RunLog
+from c360_graph.text import visible
 
 LOG_ID_TAG = "c360/log_id"
 """Tag of a run: its row in etl_run_logs."""
@@ -150,6 +151,7 @@ def _tell(plan_context: Any, failures: dict[str, str]) -> None:
 
     Dagster's own last lines are pages of stack; at exit comes after them.
     """
+    failures = {step: visible(why) for step, why in failures.items()}
     for step, why in failures.items():
         plan_context.log.error(f"{step} failed: {why}")
     if failures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -12,14 +13,17 @@ from datetime import date, time
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.highlighter import JSONHighlighter
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from c360_graph.answers import shown
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.errors import C360Error
+from c360_graph.text import json_visible, visible
 
 # A file or a pipe gets whole lines, not those of a terminal 80 columns wide.
 _PIPE_WIDTH = 200
@@ -30,8 +34,23 @@ Json = Annotated[
     typer.Option("--json", help="Print one JSON document to standard output, and nothing else."),
 ]
 
-out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
-err = Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, highlight=False)
+
+class SafeConsole(Console):
+    """A console whose own codes are the only ones that reach the terminal.
+
+    Names and values come from databases, and may hold escape sequences.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """The segments, those of text with every character that acts as its escape."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+
+out = SafeConsole(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
+err = SafeConsole(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, highlight=False)
 
 
 @contextmanager
@@ -57,7 +76,8 @@ def say(message: str) -> None:
 
 def print_json(value: Any) -> None:
     """The one JSON document that standard output holds."""
-    out.print_json(data=_jsonable(value), ensure_ascii=False)
+    text = json_visible(json.dumps(_jsonable(value), indent=2, ensure_ascii=False))
+    out.print(JSONHighlighter()(text), soft_wrap=True)
 
 
 def grid(
@@ -69,7 +89,7 @@ def grid(
 ) -> Table:
     """Facts as a table: numbers to the right, as are the columns named in `right`."""
     listed = list(rows)
-    table = Table(title=escape(title), title_justify="left", show_header=any(columns))
+    table = Table(title=escape(visible(title)), title_justify="left", show_header=any(columns))
     for position, column in enumerate(columns):
         numeric = any(isinstance(row[position], int) for row in listed)
         justify: Literal["left", "right"] = "right" if numeric or column in right else "left"
@@ -93,15 +113,17 @@ def rows_table(
     """
     more = (len(rows) if row_count is None else row_count) - min(len(rows), most)
     table = Table(
-        title=escape(title),
+        title=escape(visible(title)),
         title_justify="left",
         caption=f"and {more:,} more rows" if more > 0 else None,
     )
     for position, column in enumerate(columns):
         numeric = all(isinstance(row[position], int | float) for row in rows)
-        table.add_column(escape(column), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(
+            escape(visible(column)), justify="right" if numeric else "left", overflow="fold"
+        )
     for row in rows[:most]:
-        table.add_row(*(escape(shown(value)) for value in row))
+        table.add_row(*(escape(visible(shown(value))) for value in row))
     return table
 
 
@@ -110,7 +132,7 @@ def _cell(value: str | Text | int | None) -> str | Text:
         return value
     if isinstance(value, int):
         return f"{value:,}"
-    return escape(value or "")
+    return escape(visible(value or ""))
 
 
 def _jsonable(value: Any) -> Any:

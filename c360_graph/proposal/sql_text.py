@@ -8,6 +8,7 @@ from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, Relation
 from c360_graph.plural import plural
 from c360_graph.proposal.rows import Proposal, Proposed
 from c360_graph.proposal.schema import ColumnPlace
+from c360_graph.text import json_visible, visible
 
 LOCK = (
     "LOCK TABLE node_label_mappings, relationship_mappings, field_exclusion_rules"
@@ -104,7 +105,10 @@ def literal(text: str | None) -> str:
     if text is None:
         return "NULL"
     quoted = text.replace("'", "''")
-    return f"E'{quoted}'".replace("\\", "\\\\") if "\\" in quoted else f"'{quoted}'"
+    if "\\" not in quoted and visible(quoted) == quoted:
+        return f"'{quoted}'"
+    # E'...' takes the same escapes as JSON, so that the file can be printed too.
+    return f"E'{json_visible(quoted.replace(chr(92), chr(92) * 2))}'"
 
 
 def _from_source(name: str) -> str:
@@ -134,4 +138,4 @@ def _section(title: str, rows: Iterator[str]) -> Iterator[str]:
 
 def _comment(text: str) -> str:
     """A comment of one line, whatever names stand in it."""
-    return f"-- {' '.join(text.split())}\n"
+    return f"-- {visible(' '.join(text.split()))}\n"

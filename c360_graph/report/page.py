@@ -16,6 +16,7 @@ from markupsafe import Markup
 from c360_graph.answers import shown
 from c360_graph.report.charts import Chart
 from c360_graph.report.pictures import Picture
+from c360_graph.text import visible
 
 MOST_ROWS = 50
 
@@ -97,6 +98,7 @@ def render(page: Page) -> str:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
+        finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -113,6 +115,12 @@ def render(page: Page) -> str:
             "pictures": [_drawn(picture) for picture in page.pictures],
         },
     )
+
+
+def _visible(value: Any) -> Any:
+    """What a template prints, so that no text changes the direction of the text beside it."""
+    is_data = isinstance(value, str) and not isinstance(value, Markup)
+    return visible(value) if is_data else value
 
 
 def _class(values: Sequence[Any], texts: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import pytest
 import c360_graph
 
 TIERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "plural", "settings"}),
+    frozenset({"errors", "plural", "settings", "text"}),
     frozenset({"mapping", "plan", "proposal", "property_types", "sql_quoting", "cypher"}),
     frozenset(
         {

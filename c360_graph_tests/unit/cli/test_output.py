@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -17,6 +18,8 @@ from rich.console import Console
 from c360_graph.cli import output
 from c360_graph.cli.output import errors_in_one_sentence, print_json, rows_table
 from c360_graph.errors import SourceError
+from c360_graph.neo4j_loader.progress import Progress
+from c360_graph.text import visible
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.datetimes(),
@@ -81,3 +84,33 @@ def _same(read: Any, value: Any) -> bool:
     if isinstance(value, datetime):
         return bool(read == value.isoformat())
     return bool(read == value)
+
+
+HOSTILE = "J\x1b[2J\x1b]8;;http://x\x1b\\\x9bm\u202e[bold]x[/bold]\r"
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda: output.out.print(rows_table(HOSTILE, (HOSTILE,), ((HOSTILE,),))),
+        lambda: output.out.print(output.grid(HOSTILE, ("a", "b"), [(HOSTILE, 1)])),
+        lambda: output.out.print(HOSTILE, markup=False, highlight=False, soft_wrap=True),
+        lambda: output.say(HOSTILE),
+        lambda: output.err.print(
+            str(Progress(phase=HOSTILE, unit="rows", done=1, total=None, seconds=1)), markup=False
+        ),
+        lambda: print_json({HOSTILE: HOSTILE}),
+    ],
+    ids=["rows", "grid", "line", "message", "progress", "json"],
+)
+def test_no_text_of_a_database_reaches_the_terminal_as_a_control(
+    show: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = StringIO()
+    for name in ("out", "err"):
+        console = output.SafeConsole(file=written, width=400, color_system=None)
+        monkeypatch.setattr(output, name, console)
+    show()
+    text = written.getvalue()
+    assert text == visible(text)
+    assert "[bold]x[/bold]" in text
