@@ -16,10 +16,9 @@ from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.assets.policies import NEO4J_POOL
 from c360_graph.assets.source_table import operation_name
 from c360_graph.errors import GraphError
-from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
-from c360_graph.neo4j_loader.manifest import KnownState, read_state
+from c360_graph.neo4j_loader.manifest import refuse_broken
 from c360_graph.questions import Question, QuestionSet
 from c360_graph.resources import Neo4jResource
 from c360_graph.settings import load_settings
@@ -92,22 +91,12 @@ def _sound_graph(neo4j: Neo4jResource, rules: str) -> Iterator[Graph]:
         GraphError: a load of ours did not end, or followed other exclusion rules.
     """
     with neo4j.graph() as graph:
-        state = read_state(Execution(graph))
-        if state is not None:
-            _refuse_unsound(state, graph.place, rules)
+        state = refuse_broken(graph)
+        if state is not None and state.manifest.rules != rules:
+            raise GraphError(
+                "The graph was loaded under other exclusion rules. Materialize neo4j_graph first."
+            )
         yield graph
-
-
-def _refuse_unsound(state: KnownState, place: str, rules: str) -> None:
-    if not state.is_whole:
-        raise GraphError(
-            f"The last load of {place} is under way or broke off, so that a part of the graph"
-            " may be missing. Materialize neo4j_graph again, and ask then."
-        )
-    if state.manifest.rules != rules:
-        raise GraphError(
-            "The graph was loaded under other exclusion rules. Materialize neo4j_graph first."
-        )
 
 
 def _ask(graph: Graph, questions: Sequence[Question], config: AnswersConfig) -> tuple[Reply, ...]:

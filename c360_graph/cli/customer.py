@@ -26,6 +26,7 @@ from c360_graph.customer.neighbourhood import Neighbourhood, read_neighbourhood
 from c360_graph.errors import GraphError
 from c360_graph.extracts import write_whole
 from c360_graph.neo4j_loader.graph import target_graph
+from c360_graph.neo4j_loader.manifest import refuse_broken
 from c360_graph.settings import Settings, load_settings
 
 MOST_STEPS = 200
@@ -45,7 +46,8 @@ def customer(
 ) -> None:
     """Print one customer's journey: who, what belongs to them, what repeats, all in order of time.
 
-    Exit 1 when nothing or more than one node is found. A hashed property is found by its plain value
+    Exit 1 when nothing or more than one node is found, and when a load of the graph is under way or
+    did not end. A hashed property is found by its plain value
     where C360_HASH_KEY is set.
 
     **Examples**
@@ -58,6 +60,7 @@ def customer(
     """
     with errors_in_one_sentence(), target_graph() as opened:
         settings = load_settings()
+        refuse_broken(opened)
         graph = CustomerGraph(opened, timeout_seconds=settings.c360_query_timeout_seconds)
         key = settings.c360_hash_key.get_secret_value() if settings.c360_hash_key else None
         found = look_up(graph, value, hash_key=key, label=label)

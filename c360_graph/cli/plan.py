@@ -34,8 +34,8 @@ def plan(
     control rows that are refused. Of each relationship up to 1,000 references are looked up in the
     sources, across databases too.
 
-    Exits with 2 when something would be destroyed, with 1 when the graph or a source cannot be
-    asked (the rest of the plan is printed all the same), else with 0.
+    Exits with 2 when something would be destroyed, with 1 when the load would be refused, or when the
+    graph or a source cannot be asked (the rest of the plan is printed all the same), else with 0.
 
     **Examples**
 
@@ -75,6 +75,10 @@ def _conclude(made: Plan) -> None:
     """The last lines, and the exit code."""
     for problem in made.problems:
         err.print(f"[bold red]Not asked:[/] {escape(problem)}", soft_wrap=True)
+    for obstacle in made.obstacles:
+        err.print(f"[bold red]A load would be refused:[/] {escape(obstacle)}", soft_wrap=True)
+    if made.obstacles:
+        raise typer.Exit(FAILED)
     if made.problems:
         say("The plan is incomplete.")
         raise typer.Exit(FAILED)

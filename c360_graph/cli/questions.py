@@ -19,6 +19,7 @@ from c360_graph.cli.output import (
     say,
 )
 from c360_graph.neo4j_loader.graph import Graph, target_graph
+from c360_graph.neo4j_loader.manifest import refuse_broken
 from c360_graph.questions import read_question_set
 from c360_graph.settings import load_settings
 
@@ -35,7 +36,8 @@ def ask(
 ) -> None:
     """Ask every question of the queries folder and print the answers.
 
-    Exit 1 when one is refused or its file cannot be read; the others are answered.
+    Exit 1 when one is refused or its file cannot be read; the others are answered. Exit 1 and no
+    answer when a load of the graph is under way or did not end.
 
     **Examples**
 
@@ -53,6 +55,7 @@ def ask(
     if email is not None:
         given["email"] = email
     with errors_in_one_sentence(), target_graph() as graph:
+        refuse_broken(graph)
         told = ask_questions(graph, given)
     if as_json:
         print_json(answers_as_data(told))

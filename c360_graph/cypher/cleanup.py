@@ -18,8 +18,11 @@ def delete_all_relationships() -> bytes:
 
 
 def delete_all_nodes() -> bytes:
-    """After the relationships; DETACH for what another client added meanwhile."""
-    return PIN + deleting("MATCH (x)", "DETACH DELETE")
+    """After the relationships; DETACH for what another client added meanwhile.
+
+    The manifest stays: while nodes are left, it says that the graph is broken.
+    """
+    return PIN + deleting(f"MATCH (x) WHERE NOT x:{identifier(MANIFEST)}", "DETACH DELETE")
 
 
 def delete_relationships(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
@@ -65,11 +68,6 @@ def count_relationships(relationship_type: str) -> bytes:
     return (
         PIN + f"MATCH ()-[r:{identifier(relationship_type)}]->() RETURN count(r) AS count".encode()
     )
-
-
-def count_all_nodes() -> bytes:
-    """Nodes of the whole graph, as `count`."""
-    return PIN + b"MATCH (n) RETURN count(n) AS count"
 
 
 def count_nodes_but_own() -> bytes:

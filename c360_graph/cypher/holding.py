@@ -49,6 +49,16 @@ def count_untreated(label: str, name: str, treatment: Treatment) -> bytes:
     )
 
 
+def show_indexes_of_others() -> str:
+    """`name`, `label` and `properties` of range indexes on nodes that no constraint has and that are not ours."""
+    return (
+        "SHOW INDEXES YIELD name, type, entityType, labelsOrTypes, properties, owningConstraint"
+        " WHERE type = 'RANGE' AND entityType = 'NODE' AND owningConstraint IS NULL"
+        " AND NOT name STARTS WITH $prefix"
+        " RETURN name, labelsOrTypes[0] AS label, properties ORDER BY name"
+    )
+
+
 def show_constraints() -> str:
     """`name`, `label` and `properties` of the constraints whose name begins with `$prefix`."""
     return (

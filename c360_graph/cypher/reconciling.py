@@ -120,13 +120,16 @@ def delete_surplus_relationships(mapping: RelationshipMapping) -> bytes:
 def _differs(table: TableMapping) -> str:
     conditions = []
     for prop in table.properties:
-        if prop.column in table.key:
-            continue
         name = identifier(prop.column)
         kind = property_type(
             prop.type, treatment=prop.treatment, time_zone=table.source.time_zone
         ).name
-        # NaN equals nothing, not even itself; as texts two of them do.
+        if "INTEGER" in kind or "FLOAT" in kind:
+            # 1 equals 1.0, in the key that MERGE finds a node by too.
+            conditions.append(f"valueType(n.{name}) <> valueType(new.{name})")
+        if prop.column in table.key:
+            continue
+        # NaN equals nothing, not even itself, and 0.0 equals -0.0; as texts they do what values should.
         old, new = (
             (f"toStringOrNull(n.{name})", f"toString(new.{name})")
             if kind == "FLOAT"

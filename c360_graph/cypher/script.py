@@ -54,6 +54,8 @@ class StatementFacts(Frozen):
     kind: StatementKind
     table: str | None = None
     label: str | None = None
+    properties: tuple[str, ...] = ()
+    """Of a constraint: what it is on."""
     rows: int = 0
     match: str | None = None
     """Pattern `(n:Label {key: ...row[0]...})` of a batch's node; None where the table has no key."""
@@ -148,7 +150,8 @@ def _statements(
     content = ours.model_dump_json(ensure_ascii=True)
     yield StatementFacts(kind="manifest"), manifest.begin_manifest(content)
     for key in schema.keys(tables):
-        yield StatementFacts(kind="constraint", label=key.label), schema.create_constraint(key)
+        facts = StatementFacts(kind="constraint", label=key.label, properties=key.properties)
+        yield facts, schema.create_constraint(key)
     for extract in extracts:
         if extract.table.node_label is not None:
             yield from _node_batches(extract)

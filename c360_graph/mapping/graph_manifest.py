@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
 from pydantic import Field
 
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.model import TABLE_PROPERTY, RelationshipMapping, TableMapping
+from c360_graph.property_types import property_type
 
 Edges = tuple[str, str, str]
 """Relationship type, label they start from, label they end at."""
@@ -21,6 +22,8 @@ class GraphManifest(Frozen):
     """Properties that were written, by label."""
     keys: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Properties that identify a node, by label; a label of a table without key is absent."""
+    key_types: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """The types of those properties; absent where an older version wrote the manifest."""
     edges: tuple[Edges, ...] = ()
     digests: dict[str, str] = Field(default_factory=dict)
     """What each table's extract held, by `source/table`; what each mapping said, by `type from to`."""
@@ -39,11 +42,15 @@ class GraphManifest(Frozen):
         )
 
     def known_of(self, other: GraphManifest) -> GraphManifest:
-        """The labels and edges of the other, with the properties and keys that this one knows."""
+        """The labels and edges of the other that this one has, as this one knows them.
+
+        What the other alone names is not ours: nothing of it was ever loaded.
+        """
         return GraphManifest(
-            labels={name: self.labels.get(name, p) for name, p in other.labels.items()},
+            labels={name: p for name, p in self.labels.items() if name in other.labels},
             keys={name: key for name, key in self.keys.items() if name in other.labels},
-            edges=other.edges,
+            key_types={name: t for name, t in self.key_types.items() if name in other.labels},
+            edges=tuple(edges for edges in other.edges if edges in self.edges),
         )
 
     def joined(self, other: GraphManifest) -> GraphManifest:
@@ -52,6 +59,7 @@ class GraphManifest(Frozen):
         A label of both has the key that this one says.
         """
         further = {name: key for name, key in other.keys.items() if name not in self.labels}
+        types = {name: key for name, key in other.key_types.items() if name not in self.labels}
         names = (*self.labels, *(name for name in other.labels if name not in self.labels))
         return GraphManifest(
             labels={
@@ -61,6 +69,7 @@ class GraphManifest(Frozen):
                 for name in names
             },
             keys=further | self.keys,
+            key_types=types | self.key_types,
             edges=tuple(dict.fromkeys((*self.edges, *other.edges))),
         )
 
@@ -73,6 +82,7 @@ def manifest_of(
     """What a load of these tables and mappings writes."""
     labels: dict[str, tuple[str, ...]] = {}
     keys: dict[str, tuple[str, ...]] = {}
+    key_types: dict[str, tuple[str, ...]] = {}
     for table in tables:
         if table.node_label is None:
             continue
@@ -81,6 +91,7 @@ def manifest_of(
         labels[table.node_label] = tuple(dict.fromkeys(written))
         if table.key:
             keys[table.node_label] = own + table.key
+            key_types[table.node_label] = (*("STRING" for _ in own), *_key_types(table))
     said: dict[Edges, list[str]] = {}
     for mapping in mappings:
         said.setdefault(edges_of(mapping), []).append(mapping.described)
@@ -88,7 +99,22 @@ def manifest_of(
         edges_name(edges): sha256("\n".join(sorted(texts)).encode()).hexdigest()
         for edges, texts in said.items()
     }
-    return GraphManifest(labels=labels, keys=keys, edges=tuple(said), digests=digests | joins)
+    return GraphManifest(
+        labels=labels,
+        keys=keys,
+        key_types=key_types,
+        edges=tuple(said),
+        digests=digests | joins,
+    )
+
+
+def _key_types(table: TableMapping) -> Iterator[str]:
+    for column in table.key:
+        prop = table.property_of(column)
+        assert prop is not None
+        yield property_type(
+            prop.type, treatment=prop.treatment, time_zone=table.source.time_zone
+        ).name
 
 
 def edges_of(mapping: RelationshipMapping) -> Edges:
@@ -99,3 +125,9 @@ def edges_of(mapping: RelationshipMapping) -> Edges:
 def edges_name(edges: Edges) -> str:
     """The name of edges in `digests`; a tab stands in no message of ours."""
     return "\t".join(edges)
+
+
+def edges_named(name: str) -> Edges:
+    """The edges of such a name."""
+    kind, from_label, to_label = name.split("\t")
+    return (kind, from_label, to_label)

@@ -1,4 +1,7 @@
-"""Empties a graph in bounded batches: relationships, nodes, and the constraints and indexes of ours."""
+"""Empties a graph in bounded batches: relationships, nodes, and the constraints and indexes of ours.
+
+The manifest says that the graph is broken before anything is removed, and stays.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from c360_graph.neo4j_loader.schema_sync import own_names
 
 
 def empty_graph(execution: Execution, meter: ProgressMeter) -> None:
-    """Remove everything from the database; other clients' constraints and indexes stay.
+    """Remove everything but the manifest; other clients' constraints and indexes stay.
 
     Raises:
         StatementError: a removal kept failing.
@@ -25,7 +28,7 @@ def empty_graph(execution: Execution, meter: ProgressMeter) -> None:
         execution,
         meter,
         unit="nodes",
-        count=cleanup.count_all_nodes(),
+        count=cleanup.count_nodes_but_own(),
         removal=cleanup.delete_all_nodes(),
     )
     for statement in _drops_of_ours(execution):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from c360_graph.cypher import cleanup
@@ -26,7 +27,6 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
     nodes, relationships = graph_counts(graph)
     ours = {*listed.labels, *desired.labels} & nodes.keys()
     edges = dict.fromkeys((*listed.edges, *desired.edges))
-    kinds = [edge[0] for edge in edges]
     return GraphHolding(
         manifest=state.manifest if state else None,
         is_whole=state.is_whole if state else True,
@@ -34,16 +34,33 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
         nodes=nodes,
         relationships=relationships,
         edges={
-            edges_name(edge): relationships.get(edge[0], 0)
-            # The count store answers for a type, not for a type between two labels.
-            if kinds.count(edge[0]) == 1
-            else _count_edges(graph, edge)
+            edges_name(edge): count_relationships(
+                edge,
+                listed=listed,
+                of_type=relationships.get(edge[0], 0),
+                between=lambda edge: _count_edges(graph, edge),
+            )
             for edge in edges
         },
         types={label: _types(graph, label) for label in sorted(ours)},
         constraints=_schema(graph, text.show_constraints()),
         indexes=_schema(graph, text.show_indexes()),
+        indexes_of_others=_schema(graph, text.show_indexes_of_others()),
     )
+
+
+def count_relationships(
+    edge: Edges, *, listed: GraphManifest, of_type: int, between: Callable[[Edges], int]
+) -> int:
+    """Relationships of a type between two labels.
+
+    The count store answers for a type alone, which is enough where all of the type are those that
+    the last load left between these labels.
+    """
+    alone = [edge[0] for edge in listed.edges].count(edge[0]) == 1 and edge in listed.edges
+    if not of_type or (alone and listed.relationships.get(edge[0]) == of_type):
+        return of_type
+    return between(edge)
 
 
 def answer(graph: Graph, holding: GraphHolding, questions: Questions) -> GraphHolding:

@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from c360_graph.cypher import cleanup
+from c360_graph.cypher.schema import LabelProperties
 from c360_graph.cypher.script import ScriptHeader, StatementFacts
 from c360_graph.cypher.statements import (
     Batch,
@@ -29,8 +30,15 @@ from c360_graph.neo4j_loader.counts import check_counts, count_graph, graph_coun
 from c360_graph.neo4j_loader.emptying import empty_graph
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.manifest import counted, mark_whole, read_state
+from c360_graph.neo4j_loader.manifest import (
+    break_manifest,
+    counted,
+    delete_manifest,
+    mark_whole,
+    read_state,
+)
 from c360_graph.neo4j_loader.progress import ProgressMeter
+from c360_graph.neo4j_loader.schema_sync import refuse_blocked_constraints
 from c360_graph.neo4j_loader.side_by_side import side_by_side
 from c360_graph.neo4j_loader.under_way import Listener, under_way
 from c360_graph.script_files import open_script
@@ -62,6 +70,8 @@ def clear_and_load(
         CountMismatchError: the graph holds other counts than the script's rows make.
     """
     with _load(graph, script, sessions, listener or Listener()) as load:
+        load.refuse_blocked_constraints()
+        break_manifest(load.execution)
         empty_graph(load.execution, load.meter)
         return load.run()
 
@@ -77,6 +87,8 @@ def load_into_empty(
     """
     with _load(graph, script, sessions, listener or Listener()) as load:
         load.refuse_unless_empty()
+        load.refuse_blocked_constraints()
+        break_manifest(load.execution)
         return load.run()
 
 
@@ -102,6 +114,9 @@ class _Load:
                 f"{self._graph.place} holds {there:,} nodes, and a script is only for an empty graph."
                 " Clear it by clear_database: true (c360 load --clear), or load into another database."
             )
+
+    def refuse_blocked_constraints(self) -> None:
+        refuse_blocked_constraints(self.execution, _constrained(self._script))
 
     def run(self) -> LoadResult:
         with open_script(self._script) as file:
@@ -199,6 +214,8 @@ class _Load:
         if header is not None:
             check_counts(nodes, header)
             self._count_manifest()
+        else:
+            delete_manifest(self.execution)
         return LoadResult(
             statements=self._statements,
             rows=self._rows,
@@ -244,6 +261,19 @@ def _may_run_beside_others(statement: Statement) -> bool:
     # Batches of one script create disjoint keys and never wait for each other's locks for long; a
     # junction's links do, at nodes that both touch.
     return statement.facts is not None and statement.facts.kind == "nodes"
+
+
+def _constrained(script: Path) -> set[LabelProperties]:
+    """What the script's constraints are on; they come before its rows."""
+    keys = set()
+    with open_script(script) as file:
+        for statement in read_statements(file):
+            facts = statement.facts
+            if facts is None or facts.kind not in ("manifest", "constraint"):
+                break
+            if facts.label is not None and facts.properties:
+                keys.add(LabelProperties(label=facts.label, properties=facts.properties))
+    return keys
 
 
 def _earlier(script: Path, statement: Statement) -> Iterator[Statement]:

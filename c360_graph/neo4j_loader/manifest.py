@@ -8,15 +8,20 @@ from pydantic import ValidationError
 
 from c360_graph.cypher import cleanup
 from c360_graph.cypher import manifest as text
+from c360_graph.errors import GraphError
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.neo4j_loader.execution import Execution
+from c360_graph.neo4j_loader.graph import Graph
 
 _TITLE = "The manifest"
 
 
 @dataclass(frozen=True, kw_only=True)
 class KnownState:
-    """What a graph says of itself; `is_whole` is False where the last load did not end."""
+    """What a graph says of itself; `is_whole` is False where the last load did not end.
+
+    A manifest whose content cannot be read is an empty one, and the graph is not whole.
+    """
 
     manifest: GraphManifest
     is_whole: bool
@@ -28,7 +33,7 @@ class KnownState:
 
 
 def read_state(execution: Execution) -> KnownState | None:
-    """The graph's manifest, None where it has none that can be read.
+    """The graph's manifest, None where it has none.
 
     Raises:
         StatementError: the server refuses.
@@ -36,11 +41,28 @@ def read_state(execution: Execution) -> KnownState | None:
     rows = execution.ask(_TITLE, text.read_manifest())
     if not rows:
         return None
+    is_whole = all(row["state"] == text.WHOLE for row in rows)
     try:
-        manifest = GraphManifest.model_validate_json(rows[0]["content"])
+        manifest = GraphManifest.model_validate_json(rows[0]["content"] or "")
     except ValidationError:
-        return None
-    return KnownState(manifest=manifest, is_whole=rows[0]["state"] == text.WHOLE)
+        return KnownState(manifest=GraphManifest(), is_whole=False)
+    return KnownState(manifest=manifest, is_whole=is_whole)
+
+
+def refuse_broken(graph: Graph) -> KnownState | None:
+    """Make sure that a graph may be asked: the last load of it ended, or none of ours made it.
+
+    Raises:
+        GraphError: a load is under way or broke off, so that a part of the graph may be missing.
+    """
+    state = read_state(Execution(graph))
+    if state is not None and not state.is_whole:
+        raise GraphError(
+            f"The last load of {graph.place} is under way or did not end, so a part of the graph may"
+            " be missing and no question is answered. Materialize neo4j_graph again, or wait for"
+            " the load that is under way."
+        )
+    return state
 
 
 def counted(execution: Execution, manifest: GraphManifest) -> GraphManifest:
@@ -67,6 +89,17 @@ def is_as_left(execution: Execution, known: KnownState) -> bool:
     if not known.is_whole or not known.is_counted:
         return False
     return counted(execution, known.manifest) == known.manifest
+
+
+def break_manifest(execution: Execution) -> None:
+    """Say that the graph is not what its manifest says, whatever that is."""
+    empty = GraphManifest().model_dump_json()
+    execution.run_repeatable(_TITLE, text.break_manifest(), empty=empty)
+
+
+def delete_manifest(execution: Execution) -> None:
+    """Remove it, where a script that is not of ours was loaded."""
+    execution.run_repeatable(_TITLE, text.delete_manifest())
 
 
 def mark_broken(execution: Execution, manifest: GraphManifest) -> None:

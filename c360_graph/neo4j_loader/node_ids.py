@@ -19,6 +19,9 @@ class NodeIds:
                 self._bits.extend(bytes(max(place + 1 - len(self._bits), len(self._bits))))
             self._bits[place] |= bit
 
+    def __len__(self) -> int:
+        return int.from_bytes(self._bits, "little").bit_count()
+
     def __contains__(self, number: int) -> bool:
         place = number >> 3
         return place < len(self._bits) and bool(self._bits[place] & (1 << (number & 7)))

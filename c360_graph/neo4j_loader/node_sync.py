@@ -65,6 +65,18 @@ class NodeSync:
                 " right, load again with max_removed_share: 1.0."
             )
 
+    def count_matched(self, label: str, extracts: Sequence[TableExtract]) -> int:
+        """Nodes of a label that a row has the key of; none for tables without key.
+
+        Raises:
+            StatementError: a statement kept failing.
+        """
+        keyed = [extract for extract in extracts if extract.table.key]
+        found = NodeIds()
+        for statement in _finds(label, keyed):
+            found.add(self._found(statement))
+        return len(found)
+
     def merge(self, label: str, extracts: Sequence[TableExtract]) -> NodeChanges:
         """Make missing nodes, change those that differ, then remove those of no row.
 

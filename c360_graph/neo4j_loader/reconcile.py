@@ -20,6 +20,7 @@ from c360_graph.neo4j_loader.counts import check_counts, count_graph
 from c360_graph.neo4j_loader.desired import Desired
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.holding import count_relationships
 from c360_graph.neo4j_loader.known_graph import known_graph
 from c360_graph.neo4j_loader.manifest import counted, mark_broken, mark_whole, read_state
 from c360_graph.neo4j_loader.node_sync import NodeChanges, NodeSync
@@ -27,6 +28,8 @@ from c360_graph.neo4j_loader.progress import ProgressMeter
 from c360_graph.neo4j_loader.relationship_sync import RelationshipChanges, RelationshipSync
 from c360_graph.neo4j_loader.schema_sync import SchemaSync
 from c360_graph.neo4j_loader.under_way import Listener, under_way
+from c360_graph.plan.decisions import GraphFacts, LoadDecision, decide
+from c360_graph.plan.model import LabelChange
 
 __all__ = ["Desired", "Reconciled", "Reconciliation", "reconcile"]
 
@@ -102,53 +105,79 @@ class Reconciliation:
         """
         state = read_state(self._execution)
         old = state.manifest if state else GraphManifest()
-        self._refuse_great_loss(old)
+        decision = self._decide(old)
+        self._schema.refuse_blocked()
+        self._refuse_great_loss(decision)
         self._known = known_graph(self._execution, state, self._desired)
         mark_broken(self._execution, old.joined(self._desired.manifest))
         self._schema.drop_outdated_constraints()
-        purged = self._purge(old)
-        changed = {label: self._sync_label(label, old) for label in self._desired.manifest.labels}
+        purged = self._purge(decision)
+        changed = {
+            label: self._sync_label(label, decision.labels[label])
+            for label in self._desired.manifest.labels
+        }
         self._schema.make_indexes(self._desired.mappings)
         edges = {name: self._sync_edges(name) for name in self._desired.manifest.edges}
-        gone = old.without(self._desired.manifest.joined(self._desired.kept))
-        edges |= self._remove_edges(gone.edges)
+        edges |= self._remove_edges(decision.relationships_that_are("removed"))
         edges |= self._mend(edges)
-        changed |= self._remove_labels(gone.labels)
+        changed |= self._remove_labels(decision.labels_that_are("removed"))
         self._execution.remove_marks()
         return self._result(changed, edges, purged, kept=old.known_of(self._desired.kept))
 
-    def _refuse_great_loss(self, old: GraphManifest) -> None:
-        """Before anything is touched: a source that lost most of its rows is more likely at fault."""
-        for label, rows in self._desired.header.labels.items():
-            if label in old.labels:
-                there = self._nodes.count(label)
-                self._nodes.refuse_loss(label, there=there, removed=there - rows)
+    def _decide(self, old: GraphManifest) -> LoadDecision:
+        """As `c360 plan` decides: what this executes is what that shows."""
+        desired = self._desired.manifest
+        labels = dict.fromkeys((*desired.labels, *old.labels))
+        facts = GraphFacts(
+            listed=old,
+            nodes={label: self._nodes.count(label) for label in labels},
+            relationships={
+                edges: self._count_edges(edges, old)
+                for edges in dict.fromkeys((*desired.edges, *old.edges))
+            },
+        )
+        return decide(desired=desired, kept=self._desired.kept, facts=facts)
 
-    def _purge(self, old: GraphManifest) -> tuple[str, ...]:
+    def _count_edges(self, edges: Edges, old: GraphManifest) -> int:
+        return count_relationships(
+            edges,
+            listed=old,
+            of_type=self._before.get(edges[0], 0),
+            between=self._relationships.count,
+        )
+
+    def _refuse_great_loss(self, decision: LoadDecision) -> None:
+        """Before anything is touched: a source that lost most of its rows is more likely at fault.
+
+        Nodes that no load of ours made are removed too, but for those that a row has the key of.
+        """
+        for label in self._desired.manifest.labels:
+            there = self._nodes.count(label)
+            if decision.labels[label] == "taken over":
+                extracts = self._desired.extracts_of(label)
+                left = self._nodes.count_matched(label, extracts)
+            else:
+                left = self._desired.header.labels.get(label, 0)
+            self._nodes.refuse_loss(label, there=there, removed=there - left)
+
+    def _purge(self, decision: LoadDecision) -> tuple[str, ...]:
         """Properties that were ours and are no more: of columns excluded since, or gone."""
-        purged = []
-        for label, names in self._desired.manifest.labels.items():
-            for name in old.labels.get(label, ()):
-                if name not in names:
-                    self._execution.run_repeatable(_TITLE, reconciling.purge_property(label, name))
-                    purged.append(f"{label}.{name}")
-        return tuple(purged)
+        for label, name in decision.purged:
+            self._execution.run_repeatable(_TITLE, reconciling.purge_property(label, name))
+        return tuple(f"{label}.{name}" for label, name in decision.purged)
 
-    def _sync_label(self, label: str, old: GraphManifest) -> NodeChanges:
+    def _sync_label(self, label: str, change: LabelChange) -> NodeChanges:
         if self._known.label_is_unchanged(label):
             self._schema.constrain(label)
             self._told.add(label)
             return NodeChanges()
         extracts = self._desired.extracts_of(label)
-        key_changed = label in old.labels and old.keys.get(
-            label
-        ) != self._desired.manifest.keys.get(label)
-        if key_changed or not all(extract.table.key for extract in extracts):
+        if change == "made anew" or not all(extract.table.key for extract in extracts):
             # Nodes of another key would break the new constraint, so it is made after they went.
             has_key = self._schema.has_key(label)
-            change = self._nodes.replace(label, extracts, old_first=has_key)
+            replaced = self._nodes.replace(label, extracts, old_first=has_key)
             self._schema.constrain(label)
-            return change
+            return replaced
         self._schema.constrain(label)
         told = self._known.rows(label)
         if told is None:

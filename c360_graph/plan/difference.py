@@ -18,7 +18,7 @@ from c360_graph.plan.model import (
 from c360_graph.plan.personal_data import excluded_to_count, planned_purges, treated_to_count
 from c360_graph.plan.properties import planned_properties, properties_to_count
 from c360_graph.plan.relationships import Samples, planned_relationships
-from c360_graph.plan.schema import planned_schema
+from c360_graph.plan.schema import obstacles, planned_schema
 
 Estimates = Mapping[tuple[str, str], RowEstimate]
 """By (source_name, table_name)."""
@@ -72,6 +72,7 @@ def plan_load(
         resting_labels=intention.mapping.resting_labels,
         resting_relationships=intention.mapping.resting,
         waiting_relationships=intention.mapping.waiting,
+        obstacles=obstacles(intention, holding) if holding else (),
         problems=(*problems, *source_problems.values()),
     )
     return plan.model_copy(update={"destroyed": tuple(_destroyed(plan, holding))})
@@ -135,13 +136,13 @@ def _destroyed(plan: Plan, holding: GraphHolding | None) -> Iterator[str]:
     for edges in plan.relationships:
         if edges.destroys:
             ends = f" from {edges.from_label} to {edges.to_label}" if edges.from_label else ""
-            why = _WHY["foreign" if edges.change == "foreign" else "gone"]
+            why = _WHY[edges.change if edges.change in ("foreign", "taken over") else "gone"]
             yield f"{edges.relationships or 0:,} relationships {edges.type}{ends} ({why})"
 
 
 _WHY = {
     "removed": "no control row that is in force maps it",
     "gone": "no control row that is in force makes them",
-    "taken over": "not of ours; those that no row has the key of are removed",
+    "taken over": "no load of ours made them; those that no row makes are removed",
     "foreign": "no load of ours made them",
 }

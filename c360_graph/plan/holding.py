@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from c360_graph.cypher.schema import LabelProperties
 from c360_graph.mapping.control_rows import Treatment
-from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.mapping.graph_manifest import GraphManifest, edges_named
+from c360_graph.plan.decisions import GraphFacts
 
 LabelProperty = tuple[str, str]
 
@@ -40,8 +41,18 @@ class GraphHolding:
     types: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     constraints: Mapping[str, LabelProperties] = field(default_factory=dict)
     indexes: Mapping[str, LabelProperties] = field(default_factory=dict)
+    indexes_of_others: Mapping[str, LabelProperties] = field(default_factory=dict)
     holders: Mapping[LabelProperty, int] = field(default_factory=dict)
     untreated: Mapping[LabelProperty, int] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> GraphFacts:
+        """What decisions rest on."""
+        return GraphFacts(
+            listed=self.listed,
+            nodes=self.nodes,
+            relationships={edges_named(name): count for name, count in self.edges.items()},
+        )
 
     @property
     def listed(self) -> GraphManifest:

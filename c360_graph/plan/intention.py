@@ -9,6 +9,8 @@ from functools import cached_property
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import Edges, GraphManifest, manifest_of
 from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.plan.decisions import LoadDecision, decide
+from c360_graph.plan.holding import GraphHolding
 from c360_graph.plan.model import Way
 from c360_graph.property_types import property_type
 
@@ -49,13 +51,15 @@ class Intention:
             if row.relationship_id in self.mapping.waiting
         )
 
-    def keeps_label(self, label: str) -> bool:
-        """Whether the nodes of an unmapped label stay: the other way of loading clears all."""
-        return self.way == "reconcile" and label in self.kept.labels
-
-    def keeps_edges(self, edges: Edges) -> bool:
-        """Whether relationships that no sound row makes stay."""
-        return self.way == "reconcile" and edges in self.kept.edges
+    def decide(self, holding: GraphHolding) -> LoadDecision:
+        """What a load makes of a graph; one that clears it keeps nothing of refused rows."""
+        return decide(
+            desired=self.desired,
+            kept=self.kept if self.way == "reconcile" else GraphManifest(),
+            facts=holding.facts,
+            unknown_labels=self.unknown_labels,
+            undecided=frozenset(self.undecided),
+        )
 
     def tables_of(self, label: str) -> Iterator[TableMapping]:
         """The tables that feed a label."""

@@ -23,7 +23,10 @@ has the key of are removed. `kept`: its control row is refused. `foreign`: no lo
 """
 
 PropertyChange = Literal["new", "changed", "removed", "foreign"]
-EdgesChange = Literal["new", "unchanged", "changed", "removed", "kept", "foreign", "unknown"]
+EdgesChange = Literal[
+    "new", "unchanged", "changed", "taken over", "removed", "kept", "foreign", "unknown"
+]
+"""`taken over`: no load of ours made those that exist, and those that no row makes are removed."""
 PurgeOutcome = Literal["removed", "replaced", "stays"]
 
 
@@ -130,7 +133,9 @@ class PlannedPurge(Frozen):
 
 
 class Plan(Frozen):
-    """All of it. `destroyed` says in words what is lost for good, `problems` what could not be asked."""
+    """All of it. `destroyed` says in words what is lost for good, `obstacles` why a load would be refused,
+    `problems` what could not be asked.
+    """
 
     way: Way
     graph: PlannedGraph
@@ -146,4 +151,5 @@ class Plan(Frozen):
     resting_relationships: tuple[int, ...] = ()
     waiting_relationships: tuple[int, ...] = ()
     destroyed: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()

@@ -78,8 +78,7 @@ def _allowed(types: tuple[str, ...]) -> set[str]:
 
 
 def _removed(intention: Intention, holding: GraphHolding, label: str) -> list[str]:
-    desired = intention.desired.labels[label]
-    return [name for name in holding.listed.labels.get(label, ()) if name not in desired]
+    return [name for purged, name in intention.decide(holding).purged if purged == label]
 
 
 def _foreign(intention: Intention, holding: GraphHolding, label: str) -> list[str]:

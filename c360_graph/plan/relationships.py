@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from c360_graph.mapping.graph_manifest import Edges, edges_name, edges_of
+from c360_graph.mapping.graph_manifest import edges_name, edges_of
 from c360_graph.mapping.model import RelationshipMapping
+from c360_graph.plan.decisions import LoadDecision
 from c360_graph.plan.holding import GraphHolding
 from c360_graph.plan.intention import Intention
-from c360_graph.plan.model import EdgesChange, PartnerSample, PlannedRelationships
+from c360_graph.plan.model import PartnerSample, PlannedRelationships
 
 Samples = Mapping[int, PartnerSample]
 """By relationship_id."""
@@ -18,50 +19,41 @@ def planned_relationships(
     intention: Intention, holding: GraphHolding | None, samples: Samples
 ) -> Iterator[PlannedRelationships]:
     """The mapping's relationships in its order, then those that go, then those of others."""
+    decision = intention.decide(holding) if holding else None
     for mapping in intention.mapping.relationships:
-        yield _mapped(intention, holding, mapping, samples.get(mapping.relationship_id))
-    if holding is not None:
-        yield from _unmapped(intention, holding)
+        yield _mapped(decision, holding, mapping, samples.get(mapping.relationship_id))
+    if holding is not None and decision is not None:
+        yield from _unmapped(intention, holding, decision)
         yield from _foreign(intention, holding)
 
 
 def _mapped(
-    intention: Intention,
+    decision: LoadDecision | None,
     holding: GraphHolding | None,
     mapping: RelationshipMapping,
     sample: PartnerSample | None,
 ) -> PlannedRelationships:
     edges = edges_of(mapping)
+    change = decision.relationships[edges] if decision else "unknown"
     return PlannedRelationships(
         type=mapping.relationship_type,
         from_label=mapping.from_label,
         to_label=mapping.to_label,
-        change=_change(intention, holding, edges) if holding else "unknown",
+        change=change,
         relationship_id=mapping.relationship_id,
         relationships=holding.edges.get(edges_name(edges), 0) if holding else None,
         sample=sample,
+        destroys=change == "taken over",
     )
 
 
-def _change(intention: Intention, holding: GraphHolding, edges: Edges) -> EdgesChange:
-    if edges not in holding.listed.edges:
-        return "new"
-    # A row's digest is in the manifest only where the load that wrote it made the edges.
-    former = holding.listed.digests.get(edges_name(edges))
-    same = former in (None, intention.desired.digests[edges_name(edges)])
-    return "unchanged" if same else "changed"
-
-
-def _unmapped(intention: Intention, holding: GraphHolding) -> Iterator[PlannedRelationships]:
-    for edges in holding.listed.edges:
+def _unmapped(
+    intention: Intention, holding: GraphHolding, decision: LoadDecision
+) -> Iterator[PlannedRelationships]:
+    for edges, change in decision.relationships.items():
         there = holding.edges.get(edges_name(edges), 0)
         if edges in intention.desired.edges or not there:
             continue
-        change: EdgesChange = "removed"
-        if intention.keeps_edges(edges):
-            change = "kept"
-        elif edges in intention.undecided:
-            change = "unknown"
         kind, from_label, to_label = edges
         yield PlannedRelationships(
             type=kind,

@@ -27,6 +27,14 @@ def planned_schema(intention: Intention, holding: GraphHolding) -> Iterator[Plan
     yield from _changes("index", wanted, holding.indexes, open_labels)
 
 
+def obstacles(intention: Intention, holding: GraphHolding) -> tuple[str, ...]:
+    """Why a load would be refused before it changes anything."""
+    blocking = schema.blocking_indexes(
+        holding.indexes_of_others, schema.keys(intention.mapping.tables)
+    )
+    return tuple(schema.blocked_constraint(*found) for found in blocking.items())
+
+
 def _changes(
     kind: _Kind,
     wanted: Mapping[str, LabelProperties],

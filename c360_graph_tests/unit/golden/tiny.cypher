@@ -1,9 +1,9 @@
 // c360_graph {"format":1,"created":"2025-11-03T00:00:00+00:00","log_id":7,"rows":7,"labels":{"Person":2,"Club":3}}
 // c360 {"kind":"manifest"}
-CYPHER 5 MERGE (m:`_C360Load`) SET m.state = 'broken', m.content = '{"labels":{"Person":["person_id","name","joined","fee","boss"],"Club":["club_id","motto"]},"keys":{"Person":["person_id"],"Club":["club_id"]},"edges":[["MEMBER_OF","Person","Club"],["REPORTS_TO","Person","Person"]],"digests":{"hr/people":"","hr/clubs":"","hr/members":"","MEMBER_OF\\tPerson\\tClub":"ec950dbca88aa4ba08a189e88fbea6ab97f4eadd81281717ba354fb1aac324fc","REPORTS_TO\\tPerson\\tPerson":"c8d8509a57bec9340aec5eddd5f17eb1c9ea0d9fdeb45bda4ffbd54aa2f1f98f"},"nodes":{},"relationships":{},"rules":""}';
-// c360 {"kind":"constraint","label":"Person"}
+CYPHER 5 MERGE (m:`_C360Load`) SET m.state = 'broken', m.content = '{"labels":{"Person":["person_id","name","joined","fee","boss"],"Club":["club_id","motto"]},"keys":{"Person":["person_id"],"Club":["club_id"]},"key_types":{"Person":["INTEGER"],"Club":["STRING"]},"edges":[["MEMBER_OF","Person","Club"],["REPORTS_TO","Person","Person"]],"digests":{"hr/people":"","hr/clubs":"","hr/members":"","MEMBER_OF\\tPerson\\tClub":"ec950dbca88aa4ba08a189e88fbea6ab97f4eadd81281717ba354fb1aac324fc","REPORTS_TO\\tPerson\\tPerson":"c8d8509a57bec9340aec5eddd5f17eb1c9ea0d9fdeb45bda4ffbd54aa2f1f98f"},"nodes":{},"relationships":{},"rules":""}';
+// c360 {"kind":"constraint","label":"Person","properties":["person_id"]}
 CYPHER 5 CREATE CONSTRAINT `c360_key_31611e10750e479c` IF NOT EXISTS FOR (n:`Person`) REQUIRE (n.`person_id`) IS UNIQUE;
-// c360 {"kind":"constraint","label":"Club"}
+// c360 {"kind":"constraint","label":"Club","properties":["club_id"]}
 CYPHER 5 CREATE CONSTRAINT `c360_key_88a93c0739c78a8d` IF NOT EXISTS FOR (n:`Club`) REQUIRE (n.`club_id`) IS UNIQUE;
 // c360 {"kind":"nodes","table":"hr/people","label":"Person","rows":2,"match":"(n:`Person` {`person_id`: toInteger(row[0])})"}
 CYPHER 5 UNWIND split('1	Ann O\'Hara	2025-01-31 12:00:00+00	9.90	\\N

@@ -206,7 +206,7 @@ def test_nodes_of_a_mapped_label_that_no_load_of_ours_made_are_at_risk(way: Way)
     assert plan.graph == PlannedGraph(place=PLACE, state="foreign", nodes=2)
     assert [label.change for label in plan.labels] == ["taken over", "new"]
     assert plan.destroyed == (
-        "2 nodes of Customer (not of ours; those that no row has the key of are removed)",
+        "2 nodes of Customer (no load of ours made them; those that no row makes are removed)",
     )
 
 
@@ -242,9 +242,10 @@ def test_a_load_that_broke_off_is_told() -> None:
     assert planned(shop(), holding).graph.state == "broken"
 
 
-def test_labels_that_were_only_kept_are_no_new_properties() -> None:
+def test_nodes_of_a_label_of_which_nothing_was_ever_loaded_are_those_of_others() -> None:
     manifest = GraphManifest(labels={"Customer": (), "Purchase": ()})
     holding = replace(loaded(shop()), manifest=manifest, edges={EDGES: 4})
     plan = planned(shop(), holding)
-    assert [label.change for label in plan.labels] == ["unchanged", "unchanged"]
+    assert [label.change for label in plan.labels] == ["taken over", "taken over"]
+    assert len(plan.destroyed) == 3
     assert plan.properties == ()
