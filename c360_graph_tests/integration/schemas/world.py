@@ -40,6 +40,11 @@ class World:
         with self.servers.postgres.connect(self.control_db) as connection:
             connection.execute(text.encode(), values or None)
 
+    def execute_in(self, source: str, statement: str) -> None:
+        """Change a source."""
+        with self.servers.postgres.connect(self.prefix + source) as connection:
+            connection.execute(statement.encode())
+
     def sql(self, source: str, query: str) -> list[tuple[Any, ...]]:
         """What a source answers."""
         with self.servers.postgres.connect(self.prefix + source) as connection:
