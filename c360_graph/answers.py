@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from c360_graph.cypher.used_names import used_names
 from c360_graph.errors import GraphError, ScriptError
+from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.mapping.refused_names import missing_for
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.reading import read
 from c360_graph.questions import COUNTED, Question
@@ -24,8 +27,8 @@ class Answer:
     """Column names and the first rows of all `row_count`.
 
     A list of values is a tuple, a moment a datetime in UTC. `tally` counts all rows by the value that
-    the question's chart counts by. Where `lacking` says what the graph does
-    not know of the question's labels, types and properties, it has no answer.
+    the question's chart counts by. Where `lacking` says what the graph
+    lacks of the question's labels, types and properties, it has no answer.
     """
 
     question: Question
@@ -53,19 +56,27 @@ def ask(
     given: Mapping[str, Any],
     *,
     timeout_seconds: float,
+    manifest: GraphManifest | None = None,
 ) -> Answer:
     """Ask one question; the server lets it read only.
+
+    A question that needs what a refused control row should have made, or a column that a rule
+    excludes, is not asked: the answer would be wrong without a word.
 
     Args:
         graph: where.
         question: what.
         given: values for its parameters; names it has not are left out.
         timeout_seconds: how long it may take.
+        manifest: what the graph was made from, where that is known.
 
     Raises:
         ScriptError: a value given is none that a parameter can have.
         GraphError: the server refuses it, or it took too long.
     """
+    missing = _missing(question, manifest) if manifest is not None else ()
+    if missing:
+        return Answer(question=question, columns=(), rows=(), row_count=0, lacking=missing)
     reading = read(
         graph,
         question.statement,
@@ -90,17 +101,25 @@ def ask_all(
     given: Mapping[str, Any],
     *,
     timeout_seconds: float,
+    manifest: GraphManifest | None = None,
 ) -> tuple[Reply, ...]:
     """Ask several, two at a time; one that is refused does not keep the others back."""
 
     def reply(question: Question) -> Reply:
         try:
-            return ask(graph, question, given, timeout_seconds=timeout_seconds)
+            return ask(graph, question, given, timeout_seconds=timeout_seconds, manifest=manifest)
         except (GraphError, ScriptError) as error:
             return Refused(question=question, reason=str(error))
 
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
         return tuple(pool.map(reply, questions))
+
+
+def _missing(question: Question, manifest: GraphManifest) -> tuple[str, ...]:
+    reasons = missing_for(
+        used_names(question.statement), names=manifest.refused, properties=manifest.excluded
+    )
+    return tuple(dict.fromkeys(reasons))
 
 
 def shown(value: Any) -> str:

@@ -15,6 +15,7 @@
     │   ├── StatementError       one statement of a script failed; says which and how far the load came
     │   ├── GraphNotEmptyError   a load that needs an empty graph met one that is not
     │   └── CountMismatchError   the graph holds other counts than were extracted
+    ├── FailedChecksError        everything ran, and asset checks failed
     ├── LoadLockedError          another load of the same target is under way
     └── SandboxError             the sandbox servers cannot be set up, started or stopped
 
@@ -80,6 +81,10 @@ class GraphNotEmptyError(GraphError):
 
 class CountMismatchError(GraphError):
     """The graph holds other counts than were extracted."""
+
+
+class FailedChecksError(C360Error):
+    """Every step of a run succeeded, and asset checks failed."""
 
 
 class LoadLockedError(C360Error):

@@ -7,8 +7,11 @@ from typing import Any
 
 import dagster as dg
 
+from c360_graph.errors import FailedChecksError
+from c360_graph.plural import plural
 from c360_graph.resources import PostgresResource
 from c360_graph.run_log import Ending, RunLog
+from c360_graph.settings import load_settings
 from c360_graph.text import visible
 
 LOG_ID_TAG = "c360/log_id"
@@ -58,11 +61,20 @@ class AuditedExecutor(dg.Executor):
         with run_log.running(plan_context.run_id) as log_id:
             try:
                 plan_context.instance.add_run_tags(plan_context.run_id, {LOG_ID_TAG: str(log_id)})
+                checks: dict[str, str] = {}
                 for event in self._inner.execute(plan_context, execution_plan):
                     _note(failures, event)
+                    _note_check(checks, event, load_settings().c360_fail_on)
                     yield event
-                ending = "failed" if failures else "completed"
-                _tell(plan_context, failures)
+                ending = "failed" if failures or checks else "completed"
+                _tell(plan_context, failures | checks)
+                if checks and not failures:
+                    failures |= checks
+                    # Raised here, since Dagster calls a run with failed checks a success.
+                    raise FailedChecksError(
+                        f"Everything ran, and {plural(len(checks), 'check')} failed:"
+                        f" {', '.join(checks)}. C360_FAIL_ON says which checks fail a run."
+                    )
             except _INTERRUPTIONS:
                 ending = "cancelled"
                 raise
@@ -144,6 +156,16 @@ def _note(failures: dict[str, str], event: dg.DagsterEvent) -> None:
         user = event.step_failure_data.user_failure_data
         why = user.description if user and user.description else root.message if root else ""
         failures[event.step_key or "run"] = " ".join((why or "").split())
+
+
+def _note_check(checks: dict[str, str], event: dg.DagsterEvent, fail_on: str) -> None:
+    if event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION or fail_on == "never":
+        return
+    found = event.asset_check_evaluation_data
+    counts = fail_on == "warning" or found.severity is dg.AssetCheckSeverity.ERROR
+    if not found.passed and counts:
+        name = f"{found.asset_key.to_user_string()}:{found.check_name}"
+        checks[name] = " ".join((found.description or "").split())
 
 
 def _tell(plan_context: Any, failures: dict[str, str]) -> None:

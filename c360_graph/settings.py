@@ -92,6 +92,13 @@ class Settings(BaseSettings):
     c360_query_timeout_seconds: float = Field(
         default=300.0, gt=0, description="How long a question may run before the server ends it."
     )
+    c360_fail_on: Literal["error", "warning", "never"] = Field(
+        default="error",
+        description=(
+            "The run fails when an asset check of this severity, or a higher one, fails: `error`,"
+            " `warning`, or `never`. A failed step fails the run in any case."
+        ),
+    )
     c360_strict: bool = Field(
         default=False,
         description="Turns control rows that cannot be honoured into an error at load (for CI).",

@@ -16,6 +16,7 @@ from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.assets.policies import NEO4J_POOL
 from c360_graph.assets.source_table import operation_name
 from c360_graph.errors import GraphError
+from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph.neo4j_loader.manifest import refuse_broken
@@ -66,17 +67,17 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[None]]:
         selected = context.selected_asset_keys
         has_report = dg.AssetKey(REPORT_KEY) in selected
-        with failing_clearly(), _sound_graph(neo4j, rules) as graph:
+        with failing_clearly(), _sound_graph(neo4j, rules) as (graph, manifest):
             wanted = [q for q in asked.questions if has_report or keys[q.name] in selected]
-            replies = _ask(graph, wanted, config)
-            pictures = _ask(graph, asked.pictures if has_report else (), config)
+            replies = _ask(graph, wanted, config, manifest)
+            pictures = _ask(graph, asked.pictures if has_report else (), config, manifest)
             counts = graph_counts(graph)
         for reply in replies:
             if keys[reply.question.name] in selected:
                 yield from _materialized(context, keys[reply.question.name], reply)
         if has_report:
             with failing_clearly():
-                report = _write_report(replies, pictures, counts, rules)
+                report = _write_report(replies, pictures, counts, manifest, rules)
             yield report
         _fail_for_refused(replies)
 
@@ -84,8 +85,8 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
 
 
 @contextmanager
-def _sound_graph(neo4j: Neo4jResource, rules: str) -> Iterator[Graph]:
-    """The graph; one that others made, which has no manifest, may be asked.
+def _sound_graph(neo4j: Neo4jResource, rules: str) -> Iterator[tuple[Graph, GraphManifest | None]]:
+    """The graph and its manifest; one that others made, which has no manifest, may be asked.
 
     Raises:
         GraphError: a load of ours did not end, or followed other exclusion rules.
@@ -96,12 +97,22 @@ def _sound_graph(neo4j: Neo4jResource, rules: str) -> Iterator[Graph]:
             raise GraphError(
                 "The graph was loaded under other exclusion rules. Materialize neo4j_graph first."
             )
-        yield graph
+        yield graph, state.manifest if state else None
 
 
-def _ask(graph: Graph, questions: Sequence[Question], config: AnswersConfig) -> tuple[Reply, ...]:
-    timeout = load_settings().c360_query_timeout_seconds
-    return ask_all(graph, questions, config.parameters, timeout_seconds=timeout)
+def _ask(
+    graph: Graph,
+    questions: Sequence[Question],
+    config: AnswersConfig,
+    manifest: GraphManifest | None,
+) -> tuple[Reply, ...]:
+    return ask_all(
+        graph,
+        questions,
+        config.parameters,
+        timeout_seconds=load_settings().c360_query_timeout_seconds,
+        manifest=manifest,
+    )
 
 
 def _materialized(
@@ -131,6 +142,7 @@ def _write_report(
     replies: Sequence[Reply],
     pictures: Sequence[Reply],
     counts: tuple[dict[str, int], dict[str, int]],
+    manifest: GraphManifest | None,
     rules: str,
 ) -> dg.MaterializeResult[None]:
     # Imported here: definitions are loaded often, and seldom need what writes a page.
@@ -146,6 +158,7 @@ def _write_report(
         relationships=counts[1],
         made_at=datetime.now(UTC),
         rules=rules,
+        refused=tuple(dict.fromkeys(manifest.refused.values())) if manifest else (),
     )
     headline = "; ".join(f"{h.number} {h.words}" for h in page.headlines) or "none"
     store = ReportStore(settings.c360_data_dir)

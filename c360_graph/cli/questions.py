@@ -36,7 +36,8 @@ def ask(
 ) -> None:
     """Ask every question of the queries folder and print the answers.
 
-    Exit 1 when one is refused or its file cannot be read; the others are answered. Exit 1 and no
+    Exit 1 when one is refused or its file cannot be read; the others are answered. Exit 1, too, when
+    the graph was made without a control row that was refused; questions that need it are skipped. Exit 1 and no
     answer when a load of the graph is under way or did not end.
 
     **Examples**
@@ -55,7 +56,6 @@ def ask(
     if email is not None:
         given["email"] = email
     with errors_in_one_sentence(), target_graph() as graph:
-        refuse_broken(graph)
         told = ask_questions(graph, given)
     if as_json:
         print_json(answers_as_data(told))
@@ -70,11 +70,18 @@ class Told:
 
     replies: tuple[Reply, ...]
     problems: tuple[str, ...]
+    refused_rows: tuple[str, ...] = ()
+    """Control rows that the graph was made without, and why."""
 
 
 def ask_questions(graph: Graph, given: dict[str, Any]) -> Told:
-    """Ask the package's questions and those of C360_QUERIES_DIR."""
+    """Ask the package's questions and those of C360_QUERIES_DIR.
+
+    Raises:
+        GraphError: a load of the graph is under way or did not end.
+    """
     settings = load_settings()
+    state = refuse_broken(graph)
     asked = read_question_set(settings.c360_queries_dir)
     return Told(
         replies=ask_all(
@@ -82,8 +89,10 @@ def ask_questions(graph: Graph, given: dict[str, Any]) -> Told:
             asked.questions,
             given,
             timeout_seconds=settings.c360_query_timeout_seconds,
+            manifest=state.manifest if state else None,
         ),
         problems=asked.problems,
+        refused_rows=tuple(dict.fromkeys(state.manifest.refused.values())) if state else (),
     )
 
 
@@ -127,7 +136,7 @@ def _answer_as_data(reply: Reply) -> dict[str, Any]:
 
 
 def fail_for_refused(told: Told) -> None:
-    """Say what was refused, if anything was.
+    """Say what was refused, of the questions and of the graph's control rows, if anything was.
 
     Raises:
         typer.Exit: something was.
@@ -137,5 +146,7 @@ def fail_for_refused(told: Told) -> None:
         say(f"{reply.question.name} is refused: {reply.reason}")
     for problem in told.problems:
         say(problem)
-    if refused or told.problems:
+    for reason in told.refused_rows:
+        say(f"The graph was made without a control row that was refused: {reason}")
+    if refused or told.problems or told.refused_rows:
         raise typer.Exit(FAILED)

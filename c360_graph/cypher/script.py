@@ -44,6 +44,10 @@ class ScriptHeader(Frozen):
     """Rows of all tables, each counted once: of those too that are no label."""
     labels: dict[str, int] = Field(default_factory=dict)
     """Nodes that each label gets."""
+    refused: dict[str, str] = Field(default_factory=dict)
+    """Labels and relationship types of control rows that were refused, and why."""
+    excluded: dict[str, str] = Field(default_factory=dict)
+    """Properties that no label has since a rule excludes their columns, and which rule."""
     rules: str = ""
     """Changes when an exclusion rule does: a script of other rules may hold what none may hold now."""
 
@@ -105,16 +109,20 @@ def header_for(
 
 
 def script_manifest(
-    extracts: Iterable[TableExtract], mappings: tuple[RelationshipMapping, ...], *, rules: str
+    header: ScriptHeader,
+    extracts: Iterable[TableExtract],
+    mappings: tuple[RelationshipMapping, ...],
 ) -> GraphManifest:
-    """What of the graph is ours after a load of these, made under these exclusion rules."""
+    """What of the graph is ours after a load of these, and what the header says of it."""
     kept = tuple(extracts)
     ours = manifest_of(
         (extract.table for extract in kept),
         mappings,
         {extract.table.place: extract.digest for extract in kept},
     )
-    return ours.model_copy(update={"rules": rules})
+    return ours.model_copy(
+        update={"rules": header.rules, "refused": header.refused, "excluded": header.excluded}
+    )
 
 
 def write_script(
@@ -132,7 +140,7 @@ def write_script(
     """
     out.write(HEADER_PREFIX + _json(header) + b"\n")
     written = 0
-    ours = script_manifest(extracts, mappings, rules=header.rules)
+    ours = script_manifest(header, extracts, mappings)
     for facts, statement in _statements(ours, extracts, mappings):
         out.write(FACTS_PREFIX + _json(facts) + b"\n")
         out.write(statement)

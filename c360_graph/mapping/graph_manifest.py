@@ -33,6 +33,10 @@ class GraphManifest(Frozen):
     """Relationships of each type that were there at the end."""
     rules: str = ""
     """Fingerprint of the exclusion rules that were followed."""
+    refused: dict[str, str] = Field(default_factory=dict)
+    """Labels and relationship types of control rows that were refused, and why."""
+    excluded: dict[str, str] = Field(default_factory=dict)
+    """Properties that no label has since a rule excludes their columns, and which rule."""
 
     def without(self, other: GraphManifest) -> GraphManifest:
         """The labels and edges of this one that the other has not."""

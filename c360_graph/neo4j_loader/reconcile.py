@@ -248,8 +248,8 @@ class Reconciliation:
         check_counts(nodes, self._desired.header)
         manifest = self._desired.manifest.joined(kept).model_copy(
             update={
-                "digests": self._desired.manifest.digests,
-                "rules": self._desired.manifest.rules,
+                name: getattr(self._desired.manifest, name)
+                for name in ("digests", "rules", "refused", "excluded")
             }
         )
         mark_whole(self._execution, counted(self._execution, manifest))

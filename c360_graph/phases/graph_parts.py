@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from c360_graph.cypher.script import ScriptHeader, TableExtract, header_for
@@ -11,6 +12,7 @@ from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping
+from c360_graph.mapping.refused_names import excluded_names, refused_names
 from c360_graph.mapping.relationships import resolve_relationships
 from c360_graph.mapping.tables import describe
 
@@ -25,10 +27,17 @@ class GraphParts:
     refusals: tuple[Refusal, ...]
     rules: str
     """Fingerprint of the exclusion rules that the extracts follow."""
+    refused: Mapping[str, str]
+    """Labels and relationship types of rows that are refused, and why."""
+    excluded: Mapping[str, str]
+    """Properties that no label has since a rule excludes their columns, and which rule."""
 
     def header(self, *, created: str, log_id: int | None) -> ScriptHeader:
         """The header of a script, or of a load, of these parts."""
-        return header_for(self.tables, created=created, log_id=log_id, rules=self.rules)
+        header = header_for(self.tables, created=created, log_id=log_id, rules=self.rules)
+        return header.model_copy(
+            update={"refused": dict(self.refused), "excluded": dict(self.excluded)}
+        )
 
 
 def gather_parts(*, mapping: GraphMapping, rows: ControlRows, store: ExtractStore) -> GraphParts:
@@ -51,6 +60,8 @@ def gather_parts(*, mapping: GraphMapping, rows: ControlRows, store: ExtractStor
         relationships=relationships,
         refusals=refusals,
         rules=rules_fingerprint(rows),
+        refused=refused_names(rows, (*mapping.refusals, *refusals)),
+        excluded=excluded_names(table.table for table in tables),
     )
 
 

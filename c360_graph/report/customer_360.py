@@ -22,6 +22,7 @@ def customer_360_page(
     relationships: Mapping[str, int],
     made_at: datetime,
     rules: str = "",
+    refused: Sequence[str] = (),
 ) -> Page:
     """Headline, pictures, charts and a section for each question, answered or not.
 
@@ -32,6 +33,7 @@ def customer_360_page(
         relationships: how many by type.
         made_at: when the graph was asked, in UTC.
         rules: fingerprint of the exclusion rules that the graph follows.
+        refused: why control rows were refused, without which the graph was made.
     """
     answers = [reply for reply in replies if is_answered(reply)]
     drawn = [picture for reply in pictures if is_answered(reply) if (picture := picture_of(reply))]
@@ -41,6 +43,7 @@ def customer_360_page(
         subtitle=f"{len(answers)} of {len(replies)} questions answered by the graph",
         made_at=made_at,
         rules=rules,
+        warnings=tuple(f"Not in the graph: {reason}" for reason in refused),
         headlines=tuple(h for answer in answers if (h := headline_of(answer))),
         figures=(
             ("Nodes", f"{sum(nodes.values()):,}"),

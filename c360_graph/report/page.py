@@ -65,6 +65,7 @@ class Page:
     subtitle: str
     made_at: datetime
     rules: str = ""
+    warnings: tuple[str, ...] = ()
     headlines: tuple[Headline, ...] = ()
     figures: tuple[tuple[str, str], ...] = ()
     pictures: tuple[Picture, ...] = ()
