@@ -19,7 +19,7 @@ from c360_graph.errors import GraphError
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
-from c360_graph.neo4j_loader.manifest import refuse_broken
+from c360_graph.neo4j_loader.manifest import refuse_broken, refuse_changed
 from c360_graph.questions import Question, QuestionSet
 from c360_graph.resources import Neo4jResource
 from c360_graph.settings import load_settings
@@ -98,6 +98,7 @@ def _sound_graph(neo4j: Neo4jResource, rules: str) -> Iterator[tuple[Graph, Grap
                 "The graph was loaded under other exclusion rules. Materialize neo4j_graph first."
             )
         yield graph, state.manifest if state else None
+        refuse_changed(graph, state)
 
 
 def _ask(

@@ -19,7 +19,7 @@ from c360_graph.cli.output import (
     say,
 )
 from c360_graph.neo4j_loader.graph import Graph, target_graph
-from c360_graph.neo4j_loader.manifest import refuse_broken
+from c360_graph.neo4j_loader.manifest import refuse_broken, refuse_changed
 from c360_graph.questions import read_question_set
 from c360_graph.settings import load_settings
 
@@ -78,19 +78,21 @@ def ask_questions(graph: Graph, given: dict[str, Any]) -> Told:
     """Ask the package's questions and those of C360_QUERIES_DIR.
 
     Raises:
-        GraphError: a load of the graph is under way or did not end.
+        GraphError: a load of the graph is under way or did not end, or began meanwhile.
     """
     settings = load_settings()
     state = refuse_broken(graph)
     asked = read_question_set(settings.c360_queries_dir)
+    replies = ask_all(
+        graph,
+        asked.questions,
+        given,
+        timeout_seconds=settings.c360_query_timeout_seconds,
+        manifest=state.manifest if state else None,
+    )
+    refuse_changed(graph, state)
     return Told(
-        replies=ask_all(
-            graph,
-            asked.questions,
-            given,
-            timeout_seconds=settings.c360_query_timeout_seconds,
-            manifest=state.manifest if state else None,
-        ),
+        replies=replies,
         problems=asked.problems,
         refused_rows=tuple(dict.fromkeys(state.manifest.refused.values())) if state else (),
     )

@@ -65,6 +65,19 @@ def refuse_broken(graph: Graph) -> KnownState | None:
     return state
 
 
+def refuse_changed(graph: Graph, before: KnownState | None) -> None:
+    """Make sure that no load changed a graph since its state was read.
+
+    Raises:
+        GraphError: one did, so that answers may come from two states of the graph.
+    """
+    if refuse_broken(graph) != before:
+        raise GraphError(
+            f"A load changed {graph.place} while it was asked. The answers may not fit together; ask"
+            " again."
+        )
+
+
 def counted(execution: Execution, manifest: GraphManifest) -> GraphManifest:
     """The manifest with what the count store has of its labels and types.
 

@@ -33,6 +33,9 @@ _READING_PROCEDURES = re.compile(
 )
 """Procedures that read the graph alone; others may read files, call servers or end transactions."""
 
+_STRINGS = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`(?:``|[^`])*`", re.DOTALL)
+_CALLS = re.compile(r"\bCALL ([\w.]+)\(")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
@@ -128,10 +131,21 @@ def _beyond_reading(plan: Mapping[str, Any]) -> Iterator[str]:
         yield f"{command[1]} {command[2]}".upper()
     elif operator == "ProcedureCall":
         name = str(plan["args"].get("Details", "")).partition("(")[0]
-        if not _READING_PROCEDURES.fullmatch(name):
-            yield f"the procedure {name}"
+        yield from _foreign_procedure(name)
+    else:
+        # A subquery within a list or a CASE has no operators, only its text as the server writes it.
+        text = _STRINGS.sub("''", str(plan["args"].get("Details", "")))
+        if "LOAD CSV" in text:
+            yield "LOAD CSV"
+        for name in _CALLS.findall(text):
+            yield from _foreign_procedure(name)
     for child in plan.get("children", ()):
         yield from _beyond_reading(child)
+
+
+def _foreign_procedure(name: str) -> Iterator[str]:
+    if not _READING_PROCEDURES.fullmatch(name):
+        yield f"the procedure {name}"
 
 
 def _reading_session(graph: Graph) -> Session:

@@ -37,6 +37,22 @@ def test_rows_are_counted_by_values_of_any_type(
         ("CYPHER 5 \\u004cOAD CSV FROM 'file:///x' AS line RETURN line", "LOAD CSV"),
         ("MATCH (n) CALL (n) { LOAD CSV FROM 'x' AS l RETURN l } RETURN l", "LOAD CSV"),
         ("RETURN COUNT { LOAD CSV FROM 'x' AS l RETURN l } AS c", "LOAD CSV"),
+        (
+            "RETURN [x IN [1] | COLLECT { LOAD CSV FROM 'file:///x' AS l RETURN l }] AS y",
+            "LOAD CSV",
+        ),
+        (
+            "RETURN CASE WHEN true THEN COUNT { LOAD CSV FROM 'x' AS l RETURN l } END AS y",
+            "LOAD CSV",
+        ),
+        (
+            "MATCH (n) WHERE any(x IN [1] WHERE EXISTS { LOAD CSV FROM 'x' AS l RETURN l }) RETURN n",
+            "LOAD CSV",
+        ),
+        (
+            "RETURN [x IN [1] | COLLECT { CALL dbms.listConfig() YIELD name RETURN name }] AS y",
+            "the procedure dbms.listConfig",
+        ),
         ("TERMINATE TRANSACTIONS 'neo4j-transaction-1'", "TERMINATE TRANSACTIONS"),
         (
             "SHOW TRANSACTIONS YIELD transactionId AS i TERMINATE TRANSACTIONS i YIELD message"
@@ -69,6 +85,7 @@ def test_a_statement_that_does_more_than_read_the_graph_is_refused(
     "statement",
     [
         "// LOAD CSV is only mentioned\nRETURN 'TERMINATE TRANSACTIONS' AS text",
+        "RETURN [x IN ['LOAD CSV', \"CALL dbms.x()\"] | x + 'LOAD CSV'] AS y",
         "CYPHER 5 MATCH (n) RETURN count(n) AS n",
         "CALL db.labels() YIELD label RETURN count(label) AS n",
         "CALL db.schema.visualization() YIELD nodes RETURN size(nodes) AS n",
