@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,6 +13,13 @@ class Frozen(BaseModel):
     """A value that is compared, hashed and written to JSON, never changed."""
 
     model_config = ConfigDict(frozen=True)
+
+    def __copy__(self) -> Self:
+        """A copy without the cached properties: a copy with other values computes its own."""
+        copied = super().__copy__()
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
 
 
 class Refusal(Frozen):
