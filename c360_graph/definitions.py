@@ -30,6 +30,7 @@ from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.table_index import relationships_by_table
 from c360_graph.mapping_state import MappingState, read_mapping_state
 from c360_graph.phases.graph_parts import rules_fingerprint
 from c360_graph.questions import QuestionSet, read_question_set
@@ -100,10 +101,14 @@ def build_definitions(
 def _assets(
     mapping: GraphMapping, rows: ControlRows, asked: QuestionSet, settings: Settings
 ) -> list[dg.AssetsDefinition]:
+    relationships = relationships_by_table(mapping.relationships, mapping.tables)
     return [
         *(
             source_table_asset(
-                table=table, rows=rows, relationships=mapping.relationships, settings=settings
+                table=table,
+                rows=rows,
+                relationships=relationships.get(table.asset_key, ()),
+                settings=settings,
             )
             for table in mapping.tables
         ),

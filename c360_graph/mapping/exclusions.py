@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import cast, get_args
@@ -20,19 +19,6 @@ from c360_graph.mapping.names import did_you_mean
 from c360_graph.mapping.table_index import grouped
 
 _STRICTNESS = {"mask": 0, "hash": 1, "exclude": 2}
-
-
-class Rules:
-    """Exclusion rules by the table that they name, in whichever letter case."""
-
-    def __init__(self, rules: Iterable[ExclusionRow]) -> None:
-        self._by_table: dict[str, list[ExclusionRow]] = defaultdict(list)
-        for rule in rules:
-            self._by_table[rule.table_name.casefold()].append(rule)
-
-    def about(self, table_name: str) -> tuple[ExclusionRow, ...]:
-        """The rules that may be about a table, of whichever source."""
-        return tuple(self._by_table.get(table_name.casefold(), ()))
 
 
 def rule_for(

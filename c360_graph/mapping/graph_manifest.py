@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from hashlib import sha256
 
 from pydantic import Field
@@ -31,11 +32,19 @@ class GraphManifest(Frozen):
     rules: str = ""
     """Fingerprint of the exclusion rules that were followed."""
 
+    def makes(self, edges: Edges) -> bool:
+        """Whether relationships of a type between two labels are listed."""
+        return edges in self._edge_set
+
+    @cached_property
+    def _edge_set(self) -> frozenset[Edges]:
+        return frozenset(self.edges)
+
     def without(self, other: GraphManifest) -> GraphManifest:
         """The labels and edges of this one that the other has not."""
         return GraphManifest(
             labels={name: p for name, p in self.labels.items() if name not in other.labels},
-            edges=tuple(edges for edges in self.edges if edges not in other.edges),
+            edges=tuple(edges for edges in self.edges if not other.makes(edges)),
         )
 
     def known_of(self, other: GraphManifest) -> GraphManifest:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from c360_graph.mapping.control_rows import ControlRows, RelationshipRow, SourceRow
-from c360_graph.mapping.exclusions import Rules
 from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import Catalogs, describe
@@ -18,7 +17,6 @@ def junction_only_tables(
     """
     found: dict[tuple[str, str], TableMapping] = {}
     mapped = TableIndex(tables)
-    rules = Rules(rows.exclusions)
     for row in rows.relationships:
         if not row.junction_table or row.junction_label:
             continue
@@ -30,7 +28,7 @@ def junction_only_tables(
             source=source,
             table_name=row.junction_table,
             label_row=None,
-            exclusions=rules.about(row.junction_table),
+            exclusions=rows.rules_about(row.junction_table),
             catalog_table=catalog.table(row.junction_table) if catalog else None,
         )
         found[table.asset_key] = table

@@ -13,7 +13,7 @@ from c360_graph.mapping.control_rows import (
     Refusal,
     SourceRow,
 )
-from c360_graph.mapping.exclusions import Rules, refused_exclusions, rule_for, treatment_of
+from c360_graph.mapping.exclusions import refused_exclusions, rule_for, treatment_of
 from c360_graph.mapping.model import (
     TABLE_PROPERTY,
     ExcludedColumn,
@@ -35,13 +35,12 @@ def resolve_tables(
     for row in sorted(rows.labels, key=lambda r: (r.source_id is None, r.mapping_id)):
         choice.consider(row)
     feeding = Counter(row.node_label for _, row in choice.chosen.values())
-    rules = Rules(rows.exclusions)
     tables = tuple(
         describe(
             source=source,
             table_name=row.table_name,
             label_row=row,
-            exclusions=rules.about(row.table_name),
+            exclusions=rows.rules_about(row.table_name),
             catalog_table=_table_in(catalogs, source, row.table_name),
             label_is_shared=feeding[row.node_label] > 1,
         )
@@ -102,7 +101,6 @@ class _Choice:
         self.refusals: list[Refusal] = []
         self.resting: list[int] = []
         self._rows = rows
-        self._sources = {source.source_id: source for source in rows.sources}
         self._catalogs = catalogs
 
     def consider(self, row: NodeLabelRow) -> None:
@@ -117,7 +115,7 @@ class _Choice:
             self._consider_any(row)
 
     def _consider_named(self, row: NodeLabelRow, source_id: int) -> None:
-        source = self._sources.get(source_id)
+        source = self._rows.source(source_id)
         if source is None:
             self._refuse(row, f"source_id {source_id} is no active row of source_databases")
             return

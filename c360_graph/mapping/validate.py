@@ -66,7 +66,9 @@ def _is_open(row: RelationshipRow, unknown: TableIndex, known: TableIndex) -> bo
     """Whether a row needs a table of a source that could not be asked; there is one."""
     if not unknown.labels.isdisjoint((row.from_label, row.to_label, row.junction_label)):
         return True
-    return bool(row.junction_table) and not known.named(row.junction_table)
+    if not row.junction_table:
+        return False
+    return not known.named(row.junction_table)
 
 
 def _by_row(refusals: tuple[Refusal, ...]) -> tuple[Refusal, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from c360_graph.cypher import cleanup
@@ -26,7 +27,7 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
     nodes, relationships = graph_counts(graph)
     ours = {*listed.labels, *desired.labels} & nodes.keys()
     edges = dict.fromkeys((*listed.edges, *desired.edges))
-    kinds = [edge[0] for edge in edges]
+    kinds = Counter(edge[0] for edge in edges)
     return GraphHolding(
         manifest=state.manifest if state else None,
         is_whole=state.is_whole if state else True,
@@ -36,7 +37,7 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
         edges={
             edges_name(edge): relationships.get(edge[0], 0)
             # The count store answers for a type, not for a type between two labels.
-            if kinds.count(edge[0]) == 1
+            if kinds[edge[0]] == 1
             else _count_edges(graph, edge)
             for edge in edges
         },

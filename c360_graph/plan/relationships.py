@@ -44,7 +44,7 @@ def _mapped(
 
 
 def _change(intention: Intention, holding: GraphHolding, edges: Edges) -> EdgesChange:
-    if edges not in holding.listed.edges:
+    if not holding.listed.makes(edges):
         return "new"
     # A row's digest is in the manifest only where the load that wrote it made the edges.
     former = holding.listed.digests.get(edges_name(edges))
@@ -55,7 +55,7 @@ def _change(intention: Intention, holding: GraphHolding, edges: Edges) -> EdgesC
 def _unmapped(intention: Intention, holding: GraphHolding) -> Iterator[PlannedRelationships]:
     for edges in holding.listed.edges:
         there = holding.edges.get(edges_name(edges), 0)
-        if edges in intention.desired.edges or not there:
+        if intention.desired.makes(edges) or not there:
             continue
         change: EdgesChange = "removed"
         if intention.keeps_edges(edges):
