@@ -32,7 +32,7 @@ _LISTS = word_set(
     "category channel city class color colour continent country county currency date day department"
     " gender genre grade group hour industry kind language level locale mode month nation nationality"
     " period position postcode priority province quarter rank rating reason region role salutation"
-    " season severity sex size stage state status step subject tag tier time timezone unit week"
+    " season severity sex size stage state status step subject tag tier time timezone type unit week"
     " weekday year zip zone"
 )
 """Things that have a list of their own in every database: equal words are no equal things."""
@@ -71,7 +71,7 @@ def doubt_about_names(candidate: Candidate) -> str | None:
     """Why no values of columns with such names tell anything."""
     if candidate.is_inside or candidate.kind is not None:
         return None
-    named = [word for word in full_name(candidate.key) if word not in SAYS_LITTLE]
+    named = [word for word in full_name(candidate.key) if word not in SAYS_LITTLE - _LISTS]
     thing = singular(named[-1]) if named else ""
     return f"a list of {thing} values is in many databases" if thing in _LISTS else None
 

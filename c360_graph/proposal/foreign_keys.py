@@ -37,7 +37,7 @@ def joins_of(
 
 def _reason_against(key: ForeignKey, schema: SourceSchema, read: set[str]) -> str | None:
     if key.to_schema != schema.source.db_schema:
-        return f"it refers to schema {key.to_schema}, which no active source reads."
+        return f"it refers to schema {key.to_schema}, which this source does not read."
     if key.to_table not in read:
         return f"{key.to_table} is not read."
     return None

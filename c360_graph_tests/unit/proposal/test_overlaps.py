@@ -7,13 +7,7 @@ from c360_graph.mapping.control_rows import (
     ExclusionRow,
     NodeLabelRow,
 )
-from c360_graph.proposal.candidates import Candidate, candidates, shared_out
-from c360_graph.proposal.evidence import (
-    as_numbered,
-    decoys_for,
-    doubt_about_names,
-    doubt_about_values,
-)
+from c360_graph.proposal.candidates import Candidate, candidates
 from c360_graph.proposal.overlaps import Overlap
 from c360_graph.proposal.schema import ColumnPlace, SourceSchema
 from c360_graph_tests.unit.mapping.given import column_type, table
