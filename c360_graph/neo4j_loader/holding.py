@@ -37,7 +37,7 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
         edges={
             edges_name(edge): relationships.get(edge[0], 0)
             # The count store answers for a type, not for a type between two labels.
-            if kinds[edge[0]] == 1
+            if kinds[edge[0]] == 1 or edge[0] not in relationships
             else _count_edges(graph, edge)
             for edge in edges
         },
