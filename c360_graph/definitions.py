@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from typing import NamedTuple
 
 import dagster as dg
 from dagster._core.definitions.definitions_load_context import (
@@ -30,6 +31,7 @@ from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.table_index import relationships_by_table
 from c360_graph.mapping_state import MappingState, read_mapping_state
 from c360_graph.phases.graph_parts import rules_fingerprint
 from c360_graph.questions import QuestionSet, read_question_set
@@ -45,24 +47,67 @@ _PINNED_QUESTIONS = "c360_questions"
 def defs() -> dg.Definitions:
     """Read the mapping, or take the one that the run was started with."""
     settings = load_settings()
-    context = DefinitionsLoadContext.get()
-    if (
-        context.load_type is DefinitionsLoadType.RECONSTRUCTION
-        and _PINNED in context.reconstruction_metadata
-    ):
-        state = MappingState.model_validate_json(context.reconstruction_metadata[_PINNED])
-        asked = QuestionSet.model_validate_json(context.reconstruction_metadata[_PINNED_QUESTIONS])
-    else:
+    context = _load_context()
+    pinned = _pinned(context)
+    if pinned is None:
         state = read_mapping_state(PostgresResource().control_database(), settings.c360_data_dir)
         asked = read_question_set(settings.c360_queries_dir)
+        pinned = _Pinned(state.model_dump_json(), asked.model_dump_json())
+    context.add_to_pending_reconstruction_metadata(_PINNED, pinned.state)
+    context.add_to_pending_reconstruction_metadata(_PINNED_QUESTIONS, pinned.questions)
+    return _built(pinned, settings)
+
+
+class _Pinned(NamedTuple):
+    """The mapping and the questions as they were read, as JSON."""
+
+    state: str
+    questions: str
+
+
+def _load_context() -> DefinitionsLoadContext:
+    """What Dagster knows of this load; the command `dagster asset materialize` sets none at first."""
+    context = DefinitionsLoadContext.get()
+    if not DefinitionsLoadContext.is_set():
+        DefinitionsLoadContext.set(context)
+    return context
+
+
+def _pinned(context: DefinitionsLoadContext) -> _Pinned | None:
+    """What this run, or an earlier load of this process for the same run, has read.
+
+    Dagster loads the definitions six times for one `dagster asset materialize`.
+    """
+    if context.load_type is not DefinitionsLoadType.RECONSTRUCTION:
+        return None
+    for known in (context.reconstruction_metadata, context.get_pending_reconstruction_metadata()):
+        if _PINNED in known and _PINNED_QUESTIONS in known:
+            return _Pinned(known[_PINNED], known[_PINNED_QUESTIONS])
+    return None
+
+
+_last: list[tuple[_Pinned, Settings, dg.Definitions]] = []
+"""The definitions that this process built last, with what they were built from."""
+
+
+def _built(pinned: _Pinned, settings: Settings) -> dg.Definitions:
+    """The definitions, the same ones as before where nothing differs."""
+    for former, known, definitions in _last:
+        if (former, known) == (pinned, settings):
+            return definitions
+    definitions = build_definitions(
+        state=MappingState.model_validate_json(pinned.state),
+        asked=QuestionSet.model_validate_json(pinned.questions),
+        settings=settings,
+    )
     with warnings.catch_warnings():
-        # Dagster marks this as a preview; it is the one way that keeps a run's definitions stable.
+        # Dagster marks this as a preview; it shows what the definitions were made from.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return build_definitions(
-            state=state, asked=asked, settings=settings
-        ).with_reconstruction_metadata(
-            {_PINNED: state.model_dump_json(), _PINNED_QUESTIONS: asked.model_dump_json()}
+        definitions = definitions.with_reconstruction_metadata(
+            {_PINNED: pinned.state, _PINNED_QUESTIONS: pinned.questions}
         )
+    _last[:] = [(pinned, settings, definitions)]
+    return definitions
 
 
 def build_definitions(
@@ -101,10 +146,14 @@ def build_definitions(
 def _assets(
     mapping: GraphMapping, rows: ControlRows, asked: QuestionSet, settings: Settings
 ) -> list[dg.AssetsDefinition]:
+    relationships = relationships_by_table(mapping.relationships, mapping.tables)
     return [
         *(
             source_table_asset(
-                table=table, rows=rows, relationships=mapping.relationships, settings=settings
+                table=table,
+                rows=rows,
+                relationships=relationships.get(table.asset_key, ()),
+                settings=settings,
             )
             for table in mapping.tables
         ),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import dagster as dg
 
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.property_types import property_type
 
 Tables = Sequence[TableMapping]
@@ -72,12 +73,13 @@ def graph_columns(tables: Tables, relationships: Relationships) -> tuple[GraphCo
                     sources=((table.asset_key, prop.column),),
                 )
             )
+    index = TableIndex(tables)
     for mapping in relationships:
         add(
             GraphColumn(
                 name=f"(:{mapping.from_label})-[:{mapping.relationship_type}]->(:{mapping.to_label})",
                 type="RELATIONSHIP",
-                sources=tuple(_joined(mapping, tables)),
+                sources=tuple(_joined(mapping, index)),
                 note=mapping.description or "",
             )
         )
@@ -122,11 +124,13 @@ def _type_name(table: TableMapping, prop: PropertyMapping) -> str:
     return property_type(prop.type, treatment=prop.treatment, time_zone=zone).name
 
 
-def _joined(mapping: RelationshipMapping, tables: Tables) -> Iterator[tuple[tuple[str, str], str]]:
+def _joined(
+    mapping: RelationshipMapping, tables: TableIndex
+) -> Iterator[tuple[tuple[str, str], str]]:
     """The columns whose equality makes the relationship, and a junction's that it carries."""
     through = mapping.junction
     for end in (mapping.start, mapping.end):
-        for table in filter(end.has, tables):
+        for table in tables.at(end):
             yield from ((table.asset_key, column) for column, _ in end.pairs)
     if through:
         pairs = (*through.from_pairs, *through.to_pairs)

@@ -15,6 +15,7 @@ from c360_graph.cypher.quoting import copy_literal, string_literal
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.phases.graph_parts import gather_parts
 from c360_graph.phases.scripting import script_to_load
@@ -99,13 +100,9 @@ def _forms(value: str) -> set[bytes]:
 
 
 def _present_properties(graph: Graph, mapping: GraphMapping) -> Iterator[str]:
+    index = TableIndex(mapping.tables)
     for table in mapping.tables:
-        shared = {
-            p.column
-            for t in mapping.tables
-            if t.node_label == table.node_label
-            for p in t.properties
-        }
+        shared = {p.column for t in index.labelled(table.node_label) for p in t.properties}
         for column in table.excluded if table.node_label else ():
             # A label that two tables feed may have the property from the other one.
             if column.column in shared:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from c360_graph.mapping.control_rows import Frozen
 
 
@@ -58,4 +60,16 @@ class SourceCatalog(Frozen):
 
     def table(self, name: str) -> CatalogTable | None:
         """The table of that exact name."""
-        return next((table for table in self.tables if table.table_name == name), None)
+        return self._by_name.get(name)
+
+    def has(self, name: str) -> bool:
+        """Whether the schema has a table of that exact name, described here or not."""
+        return name in self._names
+
+    @cached_property
+    def _by_name(self) -> dict[str, CatalogTable]:
+        return {table.table_name: table for table in self.tables}
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(self.table_names)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections import defaultdict
+from functools import cached_property
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,6 +15,13 @@ class Frozen(BaseModel):
     """A value that is compared, hashed and written to JSON, never changed."""
 
     model_config = ConfigDict(frozen=True)
+
+    def __copy__(self) -> Self:
+        """A copy without the cached properties: a copy with other values computes its own."""
+        copied = super().__copy__()
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
 
 
 class Refusal(Frozen):
@@ -95,3 +104,30 @@ class ControlRows(Frozen):
     """Names of deactivated sources: what names them rests, and may be why a table is not found."""
     unreadable: tuple[Refusal, ...] = ()
     """Rows whose values are of the wrong kind."""
+
+    def source(self, source_id: int | None) -> SourceRow | None:
+        """The active source of that id."""
+        return self._sources.get(source_id)
+
+    def label_row(self, mapping_id: int | None) -> NodeLabelRow | None:
+        """The active row of node_label_mappings of that id."""
+        return self._label_rows.get(mapping_id)
+
+    def rules_about(self, table_name: str) -> tuple[ExclusionRow, ...]:
+        """The exclusion rules that name a table, in whichever letter case and for whichever source."""
+        return self._rules.get(table_name.casefold(), ())
+
+    @cached_property
+    def _sources(self) -> dict[int | None, SourceRow]:
+        return {row.source_id: row for row in reversed(self.sources)}
+
+    @cached_property
+    def _label_rows(self) -> dict[int | None, NodeLabelRow]:
+        return {row.mapping_id: row for row in reversed(self.labels)}
+
+    @cached_property
+    def _rules(self) -> dict[str, tuple[ExclusionRow, ...]]:
+        found: dict[str, list[ExclusionRow]] = defaultdict(list)
+        for rule in self.exclusions:
+            found[rule.table_name.casefold()].append(rule)
+        return {name: tuple(rules) for name, rules in found.items()}

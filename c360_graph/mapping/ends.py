@@ -8,6 +8,7 @@ from c360_graph.errors import MappingError
 from c360_graph.mapping.control_rows import RelationshipRow
 from c360_graph.mapping.join_condition import ColumnReference
 from c360_graph.mapping.model import ExcludedColumn, TableMapping
+from c360_graph.mapping.table_index import TableIndex
 
 Role = Literal["from", "to", "junction"]
 
@@ -19,17 +20,17 @@ class Ends:
         MappingError: the junction is not one table that is read.
     """
 
-    def __init__(self, row: RelationshipRow, tables: tuple[TableMapping, ...]) -> None:
+    def __init__(self, row: RelationshipRow, tables: TableIndex) -> None:
         self.row = row
         self._labelled: dict[Role, tuple[TableMapping, ...]] = {
-            "from": tuple(t for t in tables if t.node_label == row.from_label),
-            "to": tuple(t for t in tables if t.node_label == row.to_label),
+            "from": tables.labelled(row.from_label),
+            "to": tables.labelled(row.to_label),
         }
         # A label that several sources feed means, for a row about one of them, that one's tables: ids
         # of different sources have nothing to do with each other.
         self.by_role = {role: _of(row, labelled) for role, labelled in self._labelled.items()}
         if row.junction_table:
-            self.by_role["junction"] = (_junction(row, tables),)
+            self.by_role["junction"] = (_junction(row, row.junction_table, tables),)
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -79,7 +80,7 @@ class Ends:
 
 
 def _excluded(table: TableMapping, column: str) -> ExcludedColumn | None:
-    return next((found for found in table.excluded if found.column == column), None)
+    return table.excluded_of(column)
 
 
 def _of(row: RelationshipRow, tables: tuple[TableMapping, ...]) -> tuple[TableMapping, ...]:
@@ -87,8 +88,8 @@ def _of(row: RelationshipRow, tables: tuple[TableMapping, ...]) -> tuple[TableMa
     return tuple(t for t in tables if t.source.source_name == row.source_db) or tables
 
 
-def _junction(row: RelationshipRow, tables: tuple[TableMapping, ...]) -> TableMapping:
-    named = tuple(table for table in tables if table.table_name == row.junction_table)
+def _junction(row: RelationshipRow, name: str, tables: TableIndex) -> TableMapping:
+    named = tables.named(name)
     if row.junction_label:
         labelled = tuple(table for table in named if table.node_label == row.junction_label)
         if not labelled:

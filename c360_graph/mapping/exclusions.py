@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import cast, get_args
 
 from c360_graph.mapping.catalog import SourceCatalog
@@ -15,6 +16,7 @@ from c360_graph.mapping.control_rows import (
 )
 from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.names import did_you_mean
+from c360_graph.mapping.table_index import grouped
 
 _STRICTNESS = {"mask": 0, "hash": 1, "exclude": 2}
 
@@ -60,6 +62,7 @@ def refused_exclusions(
 ) -> tuple[Refusal, ...]:
     """Rules that name a table or column which nothing has, or a treatment there is not."""
     refusals = []
+    sources = _Sources(rows, tables, catalogs)
     for rule in rows.exclusions:
         if rule.treatment not in get_args(Treatment):
             kinds = ", ".join(get_args(Treatment))
@@ -68,7 +71,7 @@ def refused_exclusions(
                 " is excluded"
             )
         else:
-            reason = _why_it_protects_nothing(rule, rows, tables, catalogs)
+            reason = _why_it_protects_nothing(rule, sources)
         if reason:
             refusals.append(
                 Refusal(control_table="field_exclusion_rules", row_id=rule.rule_id, reason=reason)
@@ -76,37 +79,71 @@ def refused_exclusions(
     return tuple(refusals)
 
 
-def _why_it_protects_nothing(
-    rule: ExclusionRow,
-    rows: ControlRows,
-    tables: tuple[TableMapping, ...],
-    catalogs: Mapping[int, SourceCatalog],
-) -> str | None:
-    meant = [source for source in rows.sources if rule.source_id in (None, source.source_id)]
-    if not meant or any(source.source_id not in catalogs for source in meant):
+class _Sources:
+    """The sources with their tables, by the names that rules use."""
+
+    def __init__(
+        self,
+        rows: ControlRows,
+        tables: tuple[TableMapping, ...],
+        catalogs: Mapping[int, SourceCatalog],
+    ) -> None:
+        self._rows = rows
+        self._tables = tables
+        self._catalogs = catalogs
+
+    def meant(self, rule: ExclusionRow) -> tuple[SourceRow, ...]:
+        """The sources that a rule is about; () where one of them could not be asked."""
+        meant = [s for s in self._rows.sources if rule.source_id in (None, s.source_id)]
+        asked = all(source.source_id in self._catalogs for source in meant)
+        return tuple(meant) if asked else ()
+
+    def have(self, sources: Iterable[SourceRow], table_name: str) -> bool:
+        """Whether one of the sources has a table of that name, in whichever letter case."""
+        folded = table_name.casefold()
+        return any(folded in self._folded[source.source_id] for source in sources)
+
+    def names(self, sources: Iterable[SourceRow]) -> frozenset[str]:
+        """The tables of the sources."""
+        return frozenset(
+            name for source in sources for name in self._catalogs[source.source_id].table_names
+        )
+
+    def columns(self, rule: ExclusionRow) -> set[str]:
+        """The columns of the mapped tables that a rule means, as far as they are known."""
+        return {
+            name
+            for table in self._mapped.get(rule.table_name.casefold(), ())
+            if rule.source_id in (None, table.source.source_id)
+            for name in (*(p.column for p in table.properties), *(e.column for e in table.excluded))
+        }
+
+    @cached_property
+    def _folded(self) -> dict[int, frozenset[str]]:
+        return {
+            source_id: frozenset(name.casefold() for name in catalog.table_names)
+            for source_id, catalog in self._catalogs.items()
+        }
+
+    @cached_property
+    def _mapped(self) -> Mapping[str, tuple[TableMapping, ...]]:
+        return grouped(self._tables, lambda table: table.table_name.casefold())
+
+
+def _why_it_protects_nothing(rule: ExclusionRow, sources: _Sources) -> str | None:
+    meant = sources.meant(rule)
+    if not meant:
         return None
-    names = {name for source in meant for name in catalogs[source.source_id].table_names}
-    if rule.table_name.casefold() not in {name.casefold() for name in names}:
+    if not sources.have(meant, rule.table_name):
         where = ", ".join(source.source_name for source in meant)
         return (
             f"no table {rule.table_name!r} is in {where}: the rule protects nothing"
-            f"{did_you_mean(rule.table_name, names)}"
+            f"{did_you_mean(rule.table_name, sources.names(meant))}"
         )
-    columns = _columns(rule, tables)
+    columns = sources.columns(rule)
     if columns and rule.column_name.casefold() not in {name.casefold() for name in columns}:
         return (
             f"table {rule.table_name!r} has no column {rule.column_name!r}: the rule protects nothing"
             f"{did_you_mean(rule.column_name, columns)}"
         )
     return None
-
-
-def _columns(rule: ExclusionRow, tables: tuple[TableMapping, ...]) -> set[str]:
-    """The columns of the mapped tables that a rule means, as far as they are known."""
-    return {
-        name
-        for table in tables
-        if rule.source_id in (None, table.source.source_id)
-        and rule.table_name.casefold() == table.table_name.casefold()
-        for name in (*(p.column for p in table.properties), *(e.column for e in table.excluded))
-    }

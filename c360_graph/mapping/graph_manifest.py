@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from hashlib import sha256
 
 from pydantic import Field
@@ -38,11 +40,27 @@ class GraphManifest(Frozen):
     excluded: dict[str, str] = Field(default_factory=dict)
     """Properties that no label has since a rule excludes their columns, and which rule."""
 
+    def makes(self, edges: Edges) -> bool:
+        """Whether relationships of a type between two labels are listed."""
+        return edges in self._edge_set
+
+    def makes_alone(self, edges: Edges) -> bool:
+        """Whether they are listed, and no others of their type."""
+        return edges in self._edge_set and self._edges_by_type[edges[0]] == 1
+
+    @cached_property
+    def _edges_by_type(self) -> Counter[str]:
+        return Counter(edges[0] for edges in self.edges)
+
+    @cached_property
+    def _edge_set(self) -> frozenset[Edges]:
+        return frozenset(self.edges)
+
     def without(self, other: GraphManifest) -> GraphManifest:
         """The labels and edges of this one that the other has not."""
         return GraphManifest(
             labels={name: p for name, p in self.labels.items() if name not in other.labels},
-            edges=tuple(edges for edges in self.edges if edges not in other.edges),
+            edges=tuple(edges for edges in self.edges if not other.makes(edges)),
         )
 
     def known_of(self, other: GraphManifest) -> GraphManifest:
@@ -54,7 +72,7 @@ class GraphManifest(Frozen):
             labels={name: p for name, p in self.labels.items() if name in other.labels},
             keys={name: key for name, key in self.keys.items() if name in other.labels},
             key_types={name: t for name, t in self.key_types.items() if name in other.labels},
-            edges=tuple(edges for edges in other.edges if edges in self.edges),
+            edges=tuple(edges for edges in other.edges if self.makes(edges)),
         )
 
     def joined(self, other: GraphManifest) -> GraphManifest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from c360_graph.mapping.control_rows import ControlRows, RelationshipRow, SourceRow
 from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import Catalogs, describe
 
 
@@ -15,22 +16,22 @@ def junction_only_tables(
     A table that two sources have and no row says which is not among them.
     """
     found: dict[tuple[str, str], TableMapping] = {}
-    mapped = {table.asset_key for table in tables}
+    mapped = TableIndex(tables)
     for row in rows.relationships:
         if not row.junction_table or row.junction_label:
             continue
         source = _source_of(row, row.junction_table, rows, mapped, catalogs)
-        if source is None:
+        if source is None or (source.source_name, row.junction_table) in found:
             continue
         catalog = catalogs.get(source.source_id)
         table = describe(
             source=source,
             table_name=row.junction_table,
             label_row=None,
-            exclusions=rows.exclusions,
+            exclusions=rows.rules_about(row.junction_table),
             catalog_table=catalog.table(row.junction_table) if catalog else None,
         )
-        found.setdefault(table.asset_key, table)
+        found[table.asset_key] = table
     return tuple(found.values())
 
 
@@ -38,14 +39,14 @@ def _source_of(
     row: RelationshipRow,
     name: str,
     rows: ControlRows,
-    mapped: set[tuple[str, str]],
+    mapped: TableIndex,
     catalogs: Catalogs,
 ) -> SourceRow | None:
     """The source to read an unlabelled junction from; None where a label maps it or it is unclear."""
     having = [
         source
         for source in rows.sources
-        if source.source_id in catalogs and name in catalogs[source.source_id].table_names
+        if source.source_id in catalogs and catalogs[source.source_id].has(name)
     ]
     own = [
         source
@@ -53,9 +54,10 @@ def _source_of(
         if source.source_name == row.source_db
         and (source in having or source.source_id not in catalogs)
     ]
-    if not own and any(table == name for _, table in mapped):
+    labelled = {table.source.source_name for table in mapped.named(name)}
+    if not own and labelled:
         return None
     candidates = own or having
-    if len(candidates) != 1 or (candidates[0].source_name, name) in mapped:
+    if len(candidates) != 1 or candidates[0].source_name in labelled:
         return None
     return candidates[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
@@ -94,7 +95,19 @@ class TableMapping(Frozen):
 
     def property_of(self, column: str) -> PropertyMapping | None:
         """The property that this column becomes."""
-        return next((p for p in self.properties if p.column == column), None)
+        return self._by_column.get(column)
+
+    def excluded_of(self, column: str) -> ExcludedColumn | None:
+        """The exclusion of this column, None where it is read."""
+        return self._excluded_by_column.get(column)
+
+    @cached_property
+    def _by_column(self) -> dict[str, PropertyMapping]:
+        return {prop.column: prop for prop in self.properties}
+
+    @cached_property
+    def _excluded_by_column(self) -> dict[str, ExcludedColumn]:
+        return {excluded.column: excluded for excluded in self.excluded}
 
 
 class Junction(Frozen):
@@ -149,13 +162,13 @@ class RelationshipMapping(Frozen):
         """All that decides which relationships are made; not in which order, or why."""
         return self.model_dump_json(exclude={"relationship_id", "execution_order", "description"})
 
-    @property
+    @cached_property
     def start(self) -> End:
         """Where the relationship begins."""
         pairs = self.junction.from_pairs if self.junction else self.pairs
         return End(side="from", label=self.from_label, tables=self.from_tables, pairs=pairs)
 
-    @property
+    @cached_property
     def end(self) -> End:
         """Where the relationship leads."""
         swapped = tuple((right, left) for left, right in self.pairs)
@@ -198,4 +211,8 @@ class GraphMapping(Frozen):
 
     def table(self, asset_key: tuple[str, str]) -> TableMapping | None:
         """The mapped table of that (source_name, table_name)."""
-        return next((table for table in self.tables if table.asset_key == asset_key), None)
+        return self._by_key.get(asset_key)
+
+    @cached_property
+    def _by_key(self) -> dict[tuple[str, str], TableMapping]:
+        return {table.asset_key: table for table in self.tables}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import lru_cache
+from heapq import nlargest
 
 OWN_PREFIX = "_C360"
 """Labels of ours begin so; a mapping may not use them."""
@@ -24,8 +27,42 @@ def reason_against_name(name: str, *, what: str) -> str | None:
     return None
 
 
+_NEAR_ENOUGH = 0.75
+_COMPARED = 20
+"""Names that are compared letter by letter, of however many: a comparison of all takes too long."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` where a known name is near, else nothing."""
-    by_folded = {other.casefold(): other for other in known}
-    near = get_close_matches(name.strip().casefold(), by_folded, n=1, cutoff=0.75)
-    return f"; did you mean {by_folded[near[0]]!r}?" if near else ""
+    near = _known(frozenset(known)).nearest(name)
+    return f"; did you mean {near!r}?" if near is not None else ""
+
+
+class _Known:
+    """Names by the pairs of letters in them."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._by_folded = {name.casefold(): name for name in sorted(names)}
+        self._having: dict[str, list[str]] = defaultdict(list)
+        for folded in self._by_folded:
+            for pair in _pairs(folded):
+                self._having[pair].append(folded)
+
+    def nearest(self, name: str) -> str | None:
+        """The known name that is most like this one, None where none is near."""
+        wanted = name.strip().casefold()
+        shared = Counter(other for pair in _pairs(wanted) for other in self._having.get(pair, ()))
+        likely = nlargest(_COMPARED, shared, key=lambda other: (shared[other], -len(other), other))
+        near = get_close_matches(wanted, likely, n=1, cutoff=_NEAR_ENOUGH)
+        return self._by_folded[near[0]] if near else None
+
+
+@lru_cache(maxsize=16)
+def _known(names: frozenset[str]) -> _Known:
+    return _Known(names)
+
+
+def _pairs(text: str) -> set[str]:
+    """The pairs of neighbouring letters; a mark at both ends makes a name of one letter have some."""
+    marked = f" {text} "
+    return {marked[at : at + 2] for at in range(len(marked) - 1)}

@@ -26,8 +26,8 @@ class Ownership(Frozen):
 
 def ownership_of(table: TableMapping, rows: ControlRows) -> Ownership:
     """The owners of the table's own row, else of its source's; the tags of both, its own winning."""
-    source = next((s for s in rows.sources if s.source_id == table.source.source_id), None)
-    label = next((r for r in rows.labels if r.mapping_id == table.mapping_id), None)
+    source = rows.source(table.source.source_id)
+    label = rows.label_row(table.mapping_id)
     return Ownership(
         owners=_owners(label) or _owners(source),
         tags=tuple(sorted((_tags(source) | _tags(label)).items())),

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Literal
 
 from c360_graph.errors import MappingError
 from c360_graph.mapping.aliases import Meaning, Pairs, meaning_of
-from c360_graph.mapping.control_rows import ControlRows, Refusal, RelationshipRow
+from c360_graph.mapping.control_rows import (
+    ControlRows,
+    NodeLabelRow,
+    Refusal,
+    RelationshipRow,
+)
 from c360_graph.mapping.ends import Ends
 from c360_graph.mapping.join_condition import parse
 from c360_graph.mapping.join_types import check_types
 from c360_graph.mapping.model import Junction, RelationshipMapping, TableMapping
 from c360_graph.mapping.names import did_you_mean, reason_against_name
+from c360_graph.mapping.table_index import TableIndex, grouped
 
 Tables = tuple[TableMapping, ...]
 
@@ -27,13 +34,15 @@ def resolve_relationships(
     found: list[RelationshipMapping] = []
     refusals: list[Refusal] = []
     resting: list[int] = []
+    given = _Given(rows, tables)
+    earlier: dict[tuple[object, ...], list[RelationshipMapping]] = {}
     for row in rows.relationships:
-        if _rests(row, rows, tables):
+        if _rests(row, given):
             resting.append(row.relationship_id)
             continue
         try:
-            mapping = _resolve(row, rows, tables)
-            _refuse_duplicate(mapping, found)
+            mapping = _resolve(row, given)
+            _refuse_duplicate(mapping, earlier.setdefault(_facts(mapping), []))
         except MappingError as error:
             refusals.append(
                 Refusal(
@@ -44,24 +53,43 @@ def resolve_relationships(
             )
         else:
             found.append(mapping)
+            earlier[_facts(mapping)].append(mapping)
     found.sort(key=lambda mapping: (mapping.execution_order, mapping.relationship_id))
     return tuple(found), tuple(refusals), tuple(resting)
 
 
-def _rests(row: RelationshipRow, rows: ControlRows, tables: Tables) -> bool:
+class _Given:
+    """The control rows and the mapped tables, by what relationships name them by."""
+
+    def __init__(self, rows: ControlRows, tables: Tables) -> None:
+        self.rows = rows
+        self.index = TableIndex(tables)
+
+    @cached_property
+    def label_rows(self) -> dict[str, tuple[NodeLabelRow, ...]]:
+        """The rows of node_label_mappings by their label."""
+        return dict(grouped(self.rows.labels, lambda row: row.node_label))
+
+    @cached_property
+    def inactive_labels(self) -> frozenset[str]:
+        """Labels that only deactivated rows or sources feed."""
+        return frozenset(self.rows.inactive_labels)
+
+
+def _rests(row: RelationshipRow, given: _Given) -> bool:
     """Whether what a row needs is deactivated: its source, or all that feeds one of its labels."""
-    if row.source_db in rows.inactive_sources:
+    if row.source_db in given.rows.inactive_sources:
         return True
-    mapped = {table.node_label for table in tables}
-    return any(_label_rests(label, rows) for label in _labels(row) if label not in mapped)
+    mapped = given.index.labels
+    return any(_label_rests(label, given) for label in _labels(row) if label not in mapped)
 
 
-def _label_rests(label: str, rows: ControlRows) -> bool:
-    if label in rows.inactive_labels:
+def _label_rests(label: str, given: _Given) -> bool:
+    if label in given.inactive_labels:
         return True
     # Mapped for any source, found in none: the deactivated one may have had it.
-    for_any = any(r.node_label == label and r.source_id is None for r in rows.labels)
-    return bool(rows.inactive_sources) and for_any
+    for_any = any(row.source_id is None for row in given.label_rows.get(label, ()))
+    return bool(given.rows.inactive_sources) and for_any
 
 
 def _labels(row: RelationshipRow) -> Iterator[str]:
@@ -70,9 +98,9 @@ def _labels(row: RelationshipRow) -> Iterator[str]:
         yield row.junction_label
 
 
-def _resolve(row: RelationshipRow, rows: ControlRows, tables: Tables) -> RelationshipMapping:
-    _check_names(row, rows, tables)
-    ends = Ends(row, tables)
+def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
+    _check_names(row, given)
+    ends = Ends(row, given.index)
     meaning = meaning_of(ends, parse(row.join_condition))
     check_types(ends, meaning)
     pairs = meaning.get(("from", "to"), ())
@@ -104,7 +132,7 @@ def _through(ends: Ends, meaning: Meaning) -> Junction:
     )
 
 
-def _check_names(row: RelationshipRow, rows: ControlRows, tables: Tables) -> None:
+def _check_names(row: RelationshipRow, given: _Given) -> None:
     reason = reason_against_name(row.relationship_type, what="relationship_type")
     if reason:
         raise MappingError(reason)
@@ -112,18 +140,17 @@ def _check_names(row: RelationshipRow, rows: ControlRows, tables: Tables) -> Non
         raise MappingError(
             f"junction_label is {row.junction_label!r} but junction_table is empty; name the table"
         )
-    mapped = {table.node_label for table in tables if table.node_label}
     for what, label in (("from_label", row.from_label), ("to_label", row.to_label)):
-        if label not in mapped:
-            raise MappingError(_why_unmapped(what, label, rows, mapped))
+        if label not in given.index.labels:
+            raise MappingError(_why_unmapped(what, label, given))
 
 
-def _why_unmapped(what: str, label: str, rows: ControlRows, mapped: set[str]) -> str:
+def _why_unmapped(what: str, label: str, given: _Given) -> str:
     text = f"{what} {label!r} is the label of no table that can be read"
-    refused = [str(r.mapping_id) for r in rows.labels if r.node_label == label]
+    refused = [str(r.mapping_id) for r in given.label_rows.get(label, ())]
     if refused:
         return f"{text}; node_label_mappings row {', '.join(refused)} that maps it was refused"
-    return f"{text}{did_you_mean(label, mapped)}"
+    return f"{text}{did_you_mean(label, given.index.labels)}"
 
 
 def _side_to_seek(ends: Ends, pairs: Pairs) -> Literal["from", "to"]:
@@ -139,12 +166,11 @@ def _is_key(tables: Tables, columns: set[str]) -> bool:
     return all(table.key and columns.issuperset(table.key) for table in tables)
 
 
-def _refuse_duplicate(mapping: RelationshipMapping, earlier: list[RelationshipMapping]) -> None:
-    for other in earlier:
-        if (
-            _facts(mapping) == _facts(other)
-            and _overlap(mapping.from_tables, other.from_tables)
-            and _overlap(mapping.to_tables, other.to_tables)
+def _refuse_duplicate(mapping: RelationshipMapping, alike: list[RelationshipMapping]) -> None:
+    """Refuse a mapping that makes what an earlier one of the same facts makes."""
+    for other in alike:
+        if _overlap(mapping.from_tables, other.from_tables) and _overlap(
+            mapping.to_tables, other.to_tables
         ):
             raise MappingError(
                 f"it repeats row {other.relationship_id}: the same relationships would be made twice;"

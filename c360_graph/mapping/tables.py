@@ -40,7 +40,7 @@ def resolve_tables(
             source=source,
             table_name=row.table_name,
             label_row=row,
-            exclusions=rows.exclusions,
+            exclusions=rows.rules_about(row.table_name),
             catalog_table=_table_in(catalogs, source, row.table_name),
             label_is_shared=feeding[row.node_label] > 1,
         )
@@ -115,12 +115,12 @@ class _Choice:
             self._consider_any(row)
 
     def _consider_named(self, row: NodeLabelRow, source_id: int) -> None:
-        source = next((s for s in self._rows.sources if s.source_id == source_id), None)
+        source = self._rows.source(source_id)
         if source is None:
             self._refuse(row, f"source_id {source_id} is no active row of source_databases")
             return
         catalog = self._catalogs.get(source_id)
-        if catalog is not None and row.table_name not in catalog.table_names:
+        if catalog is not None and not catalog.has(row.table_name):
             self._refuse(row, _no_such_table(source, row.table_name, catalog))
             return
         self._take(source, row)
@@ -130,7 +130,7 @@ class _Choice:
             source
             for source in self._rows.sources
             if source.source_id in self._catalogs
-            and row.table_name in self._catalogs[source.source_id].table_names
+            and self._catalogs[source.source_id].has(row.table_name)
         ]
         if having:
             for source in having:

@@ -7,6 +7,7 @@ from c360_graph.mapping.junctions import junction_only_tables
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.ownership import refused_ownership
 from c360_graph.mapping.relationships import resolve_relationships
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import Catalogs, resolve_tables
 
 Tables = tuple[TableMapping, ...]
@@ -22,11 +23,11 @@ def resolve(rows: ControlRows, catalogs: Catalogs) -> GraphMapping:
     junctions = junction_only_tables(rows, labelled, catalogs)
     tables = labelled + junctions
     known = tuple(table for table in tables if table.source.source_id in catalogs)
-    undecided = tuple(r for r in rows.relationships if _is_open(r, tables, known, rows, catalogs))
-    decidable = rows.model_copy(
-        update={"relationships": tuple(r for r in rows.relationships if r not in undecided)}
+    unknown = TableIndex(t for t in tables if t.source.source_id not in catalogs)
+    undecided, decidable = _by_decision(rows, unknown, TableIndex(known), catalogs)
+    relationships, more, resting = resolve_relationships(
+        rows.model_copy(update={"relationships": decidable}), known
     )
-    relationships, more, resting = resolve_relationships(decidable, known)
     return GraphMapping(
         tables=labelled + _needed(junctions, relationships, undecided),
         relationships=relationships,
@@ -48,16 +49,26 @@ def _needed(
     return tuple(t for t in junctions if t.asset_key in used or t.table_name in names)
 
 
-def _is_open(
-    row: RelationshipRow, tables: Tables, known: Tables, rows: ControlRows, catalogs: Catalogs
-) -> bool:
-    """Whether a row needs a table of a source that could not be asked."""
-    labels = {row.from_label, row.to_label, row.junction_label} - {None}
-    if any(t.node_label in labels for t in tables if t not in known):
+def _by_decision(
+    rows: ControlRows, unknown: TableIndex, known: TableIndex, catalogs: Catalogs
+) -> tuple[tuple[RelationshipRow, ...], tuple[RelationshipRow, ...]]:
+    """The relationships that need a table of a source that could not be asked, and the others."""
+    all_asked = all(source.source_id in catalogs for source in rows.sources)
+    undecided: list[RelationshipRow] = []
+    decidable: list[RelationshipRow] = []
+    for row in rows.relationships:
+        is_open = not all_asked and _is_open(row, unknown, known)
+        (undecided if is_open else decidable).append(row)
+    return tuple(undecided), tuple(decidable)
+
+
+def _is_open(row: RelationshipRow, unknown: TableIndex, known: TableIndex) -> bool:
+    """Whether a row needs a table of a source that could not be asked; there is one."""
+    if not unknown.labels.isdisjoint((row.from_label, row.to_label, row.junction_label)):
         return True
-    if not row.junction_table or any(t.table_name == row.junction_table for t in known):
+    if not row.junction_table:
         return False
-    return any(source.source_id not in catalogs for source in rows.sources)
+    return not known.named(row.junction_table)
 
 
 def _by_row(refusals: tuple[Refusal, ...]) -> tuple[Refusal, ...]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from c360_graph.cypher.script import ScriptHeader, TableExtract, script_manifest
 from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_of
 from c360_graph.mapping.model import RelationshipMapping
+from c360_graph.mapping.table_index import grouped
 from c360_graph.neo4j_loader.changes import Changes
 
 
@@ -32,10 +33,18 @@ class Desired:
         """What of the graph will be ours."""
         return script_manifest(self.header, self.extracts, self.mappings)
 
-    def extracts_of(self, label: str) -> list[TableExtract]:
+    def extracts_of(self, label: str) -> tuple[TableExtract, ...]:
         """The extracts of the tables that feed a label."""
-        return [extract for extract in self.extracts if extract.table.node_label == label]
+        return self._by_label.get(label, ())
 
-    def mappings_of(self, edges: Edges) -> list[RelationshipMapping]:
+    def mappings_of(self, edges: Edges) -> tuple[RelationshipMapping, ...]:
         """The mappings that make relationships of a type between two labels."""
-        return [mapping for mapping in self.mappings if edges_of(mapping) == edges]
+        return self._by_edges.get(edges, ())
+
+    @cached_property
+    def _by_label(self) -> Mapping[str | None, tuple[TableExtract, ...]]:
+        return grouped(self.extracts, lambda extract: extract.table.node_label)
+
+    @cached_property
+    def _by_edges(self) -> Mapping[Edges, tuple[RelationshipMapping, ...]]:
+        return grouped(self.mappings, edges_of)

@@ -57,8 +57,7 @@ def count_relationships(
     The count store answers for a type alone, which is enough where all of the type are those that
     the last load left between these labels.
     """
-    alone = [edge[0] for edge in listed.edges].count(edge[0]) == 1 and edge in listed.edges
-    if not of_type or (alone and listed.relationships.get(edge[0]) == of_type):
+    if not of_type or (listed.makes_alone(edge) and listed.relationships.get(edge[0]) == of_type):
         return of_type
     return between(edge)
 

@@ -74,11 +74,8 @@ def _expect(
 
 def _matches(mapping: RelationshipMapping, parts: GraphParts) -> str:
     """SQL: one row for each driving row whose references are not NULL: its key, how many it found."""
-    driving = [e for e in parts.extracts if mapping.is_driven_by(e.manifest.table)]
-    sides = [
-        ([e for e in parts.extracts if end.has(e.manifest.table)], end.pairs)
-        for end in mapping.sought
-    ]
+    driving = parts.extracts_of(parts.index.driving(mapping))
+    sides = [(parts.extracts_of(parts.index.at(end)), end.pairs) for end in mapping.sought]
     columns = tuple(dict.fromkeys(column for _, pairs in sides for _, column in pairs))
     found = " * ".join(f"coalesce(s{i}.n, 0)" for i in range(len(sides)))
     joins = " ".join(

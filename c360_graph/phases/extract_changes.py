@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +18,7 @@ from c360_graph.errors import ExtractError
 from c360_graph.extracts import WRITE_BYTES, ExtractStore
 from c360_graph.join_engine import JoinEngine, join_engine
 from c360_graph.mapping.model import RelationshipMapping
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.neo4j_loader.changes import LinkChanges, Links, RowChanges
 from c360_graph.phases.extract_sql import file_lines, written_to
 from c360_graph.phases.extract_versions import Versions
@@ -47,7 +49,9 @@ class ExtractChanges:
         warn: Callable[[str], None],
     ) -> None:
         self._engine, self._folder, self._versions, self._warn = engine, folder, versions, warn
+        self._index = TableIndex(version.table for version in versions.values())
         self._different: dict[str, bool] = {}
+        self._numbers = count()
 
     def rows_before(self, place: str) -> int | None:
         """Rows of the table's extract that the graph holds; None where it is not kept."""
@@ -70,7 +74,7 @@ class ExtractChanges:
 
     def of_mapping(self, mapping: RelationshipMapping) -> LinkChanges | None:
         """Relationships that are new or gone; None where that cannot be told from the extracts."""
-        parts = taking_part(mapping, self._versions)
+        parts = taking_part(mapping, self._versions, self._index)
         if parts is None or not all(self._comparable(part.place) for part in parts.versions):
             return None
         queries = link_queries(parts, name=f"m{mapping.relationship_id}")
@@ -128,7 +132,7 @@ class ExtractChanges:
         return Links(count=links, open=_opened(self._written(query.lines)))
 
     def _written(self, query: str) -> Path:
-        path = self._folder / f"rows_{len(list(self._folder.iterdir()))}.tsv"
+        path = self._folder / f"rows_{next(self._numbers)}.tsv"
         self._engine.rows(written_to(path, query))
         return path
 

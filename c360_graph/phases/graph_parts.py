@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from c360_graph.cypher.script import ScriptHeader, TableExtract, header_for
 from c360_graph.errors import ExtractError
@@ -14,6 +15,7 @@ from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping
 from c360_graph.mapping.refused_names import excluded_names, refused_names
 from c360_graph.mapping.relationships import resolve_relationships
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import describe
 
 
@@ -31,6 +33,19 @@ class GraphParts:
     """Labels and relationship types of rows that are refused, and why."""
     excluded: Mapping[str, str]
     """Properties that no label has since a rule excludes their columns, and which rule."""
+
+    @cached_property
+    def index(self) -> TableIndex:
+        """The tables of the extracts."""
+        return TableIndex(extract.manifest.table for extract in self.extracts)
+
+    def extracts_of(self, tables: Iterable[TableMapping]) -> list[Extract]:
+        """The extracts of tables of `index`."""
+        return [self._by_table[table.asset_key] for table in tables]
+
+    @cached_property
+    def _by_table(self) -> dict[tuple[str, str], Extract]:
+        return {extract.manifest.table.asset_key: extract for extract in self.extracts}
 
     def header(self, *, created: str, log_id: int | None) -> ScriptHeader:
         """The header of a script, or of a load, of these parts."""
@@ -105,7 +120,7 @@ def _treatments(table: TableMapping, rows: ControlRows, extract: Extract) -> dic
         source=table.source,
         table_name=table.table_name,
         label_row=None,
-        exclusions=rows.exclusions,
+        exclusions=rows.rules_about(table.table_name),
         catalog_table=extract.manifest.table.as_catalog_table(),
     )
     return {prop.column: prop.treatment for prop in today.properties}

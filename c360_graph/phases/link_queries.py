@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from c360_graph.cypher.links import LinkTables
 from c360_graph.mapping.model import RelationshipMapping
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.phases.extract_versions import Versions, Which
 from c360_graph.property_types import property_type
 
@@ -81,15 +82,21 @@ class LinkQueries:
 
 
 def taking_part(
-    mapping: RelationshipMapping, versions: Mapping[str, Versions]
+    mapping: RelationshipMapping, versions: Mapping[str, Versions], index: TableIndex
 ) -> TakingPart | None:
-    """The tables of a mapping; None where a label has several, or one is joined by an inexact type."""
-    start, end = _only(versions, mapping.from_label), _only(versions, mapping.to_label)
+    """The tables of a mapping; None where a label has several, or one is joined by an inexact type.
+
+    `index` holds the tables of `versions`.
+    """
+    start = _only(versions, index, mapping.from_label)
+    end = _only(versions, index, mapping.to_label)
     if start is None or end is None or mapping.from_tables or mapping.to_tables:
         return None
-    driving, start_side, end_side = _sides(mapping, versions, start, end)
-    if driving is None:
+    driven = index.driving(mapping)
+    if not driven:
         return None
+    driving = versions[driven[0].place]
+    start_side, end_side = _sides(mapping, start, end)
     tables = LinkTables(
         mapping=mapping,
         start=start.table,
@@ -101,15 +108,14 @@ def taking_part(
 
 
 def _sides(
-    mapping: RelationshipMapping, versions: Mapping[str, Versions], start: Versions, end: Versions
-) -> tuple[Versions | None, Side | None, Side | None]:
-    """The driving table, and the ends that are looked up for its rows."""
-    driving = next((v for v in versions.values() if mapping.is_driven_by(v.table)), None)
+    mapping: RelationshipMapping, start: Versions, end: Versions
+) -> tuple[Side | None, Side | None]:
+    """The ends that are looked up for the rows of the driving table."""
     start_side, end_side = (
         Side(versions=looked_up, pairs=end.pairs) if end in mapping.sought else None
         for end, looked_up in ((mapping.start, start), (mapping.end, end))
     )
-    return driving, start_side, end_side
+    return start_side, end_side
 
 
 def link_queries(part: TakingPart, *, name: str) -> LinkQueries:
@@ -194,9 +200,9 @@ def _links(part: TakingPart, which: Which, affected: str) -> str:
     return f"SELECT {named} FROM {affected} AS d {' '.join(joins)}"
 
 
-def _only(versions: Mapping[str, Versions], label: str) -> Versions | None:
-    found = [v for v in versions.values() if v.table.node_label == label]
-    return found[0] if len(found) == 1 and not found[0].table.label_is_shared else None
+def _only(versions: Mapping[str, Versions], index: TableIndex, label: str) -> Versions | None:
+    found = index.labelled(label)
+    return versions[found[0].place] if len(found) == 1 and not found[0].label_is_shared else None
 
 
 def _is_exact(side: Side, driving: Versions) -> bool:

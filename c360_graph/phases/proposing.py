@@ -10,8 +10,9 @@ from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.names import did_you_mean
 from c360_graph.plural import plural
+from c360_graph.proposal.candidates import Candidate, candidates, shared_out
 from c360_graph.proposal.findings import Finding, findings_of, is_worth_sampling
-from c360_graph.proposal.overlaps import Candidate, Overlap, candidates
+from c360_graph.proposal.overlaps import Overlap
 from c360_graph.proposal.personal_names import kind_by_name
 from c360_graph.proposal.propose import Known, propose
 from c360_graph.proposal.rows import Proposal
@@ -46,14 +47,13 @@ def propose_rows(control: ControlDatabase, source_name: str) -> Proposal:
         sampled, remarks = _findings(snapshot, tables[source_name])
     findings = _by_name(schemas, tables, source_name) | sampled
     own = (schemas[source_name], tables[source_name])
-    pairs = [
-        pair
-        for name, schema in schemas.items()
-        for pair in candidates(own, (schema, tables[name]), frozenset(findings))
-    ]
-    overlaps = _overlaps(control, schemas, source, pairs[:MOST_COMPARISONS])
-    if len(pairs) > MOST_COMPARISONS:
-        remarks = (*remarks, _too_many(pairs[MOST_COMPARISONS:]))
+    pairs, left_over = shared_out(
+        [candidates(own, (schema, tables[name]), findings) for name, schema in schemas.items()],
+        most=MOST_COMPARISONS,
+    )
+    overlaps = _overlaps(control, schemas, source, pairs)
+    if left_over:
+        remarks = (*remarks, _too_many(left_over))
     proposal = propose(
         Known(schema=own[0], standing=standing, findings=findings, overlaps=overlaps)
     )

@@ -102,7 +102,7 @@ def _unmapped_label(label: str, kept: GraphManifest, facts: GraphFacts) -> Label
 
 
 def _mapped_relationship(edges: Edges, desired: GraphManifest, facts: GraphFacts) -> EdgesChange:
-    if edges not in facts.listed.edges:
+    if not facts.listed.makes(edges):
         return "taken over" if facts.relationships.get(edges) else "new"
     # A row's digest is in the manifest only where the load that wrote it made the relationships.
     former = facts.listed.digests.get(edges_name(edges))
@@ -112,13 +112,18 @@ def _mapped_relationship(edges: Edges, desired: GraphManifest, facts: GraphFacts
 def _unmapped_relationship(
     edges: Edges, kept: GraphManifest, undecided: frozenset[Edges]
 ) -> EdgesChange:
-    if edges in kept.edges:
+    if kept.makes(edges):
         return "kept"
     return "unknown" if edges in undecided else "removed"
 
 
 def _purged(desired: GraphManifest, listed: GraphManifest) -> Iterator[tuple[str, str]]:
-    for label, names in desired.labels.items():
-        for name in listed.labels.get(label, ()):
-            if name not in names:
-                yield label, name
+    for label in desired.labels:
+        for name in purged_properties(label, desired=desired, listed=listed):
+            yield label, name
+
+
+def purged_properties(label: str, *, desired: GraphManifest, listed: GraphManifest) -> list[str]:
+    """Properties of a label that were ours and are read no longer."""
+    names = frozenset(desired.labels[label])
+    return [name for name in listed.labels.get(label, ()) if name not in names]

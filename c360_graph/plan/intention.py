@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import Edges, GraphManifest, manifest_of
 from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.plan.decisions import LoadDecision, decide
 from c360_graph.plan.holding import GraphHolding
 from c360_graph.plan.model import Way
@@ -43,12 +43,13 @@ class Intention:
         )
 
     @cached_property
-    def undecided(self) -> tuple[Edges, ...]:
+    def undecided(self) -> frozenset[Edges]:
         """Edges of rows that wait for a source that could not be asked."""
-        return tuple(
+        waiting = frozenset(self.mapping.waiting)
+        return frozenset(
             (row.relationship_type, row.from_label, row.to_label)
             for row in self.rows.relationships
-            if row.relationship_id in self.mapping.waiting
+            if row.relationship_id in waiting
         )
 
     def decide(self, holding: GraphHolding) -> LoadDecision:
@@ -58,12 +59,16 @@ class Intention:
             kept=self.kept if self.way == "reconcile" else GraphManifest(),
             facts=holding.facts,
             unknown_labels=self.unknown_labels,
-            undecided=frozenset(self.undecided),
+            undecided=self.undecided,
         )
 
-    def tables_of(self, label: str) -> Iterator[TableMapping]:
+    def tables_of(self, label: str) -> tuple[TableMapping, ...]:
         """The tables that feed a label."""
-        return (table for table in self.mapping.tables if table.node_label == label)
+        return self._index.labelled(label)
+
+    @cached_property
+    def _index(self) -> TableIndex:
+        return TableIndex(self.mapping.tables)
 
     def types_of(self, label: str, name: str) -> tuple[str, ...]:
         """The types that a property of a label will have, by the tables that feed it."""

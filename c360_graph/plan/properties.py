@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from c360_graph.mapping.model import TABLE_PROPERTY
+from c360_graph.plan.decisions import purged_properties
 from c360_graph.plan.holding import GraphHolding
 from c360_graph.plan.intention import Intention
 from c360_graph.plan.model import PlannedProperty
@@ -78,7 +79,7 @@ def _allowed(types: tuple[str, ...]) -> set[str]:
 
 
 def _removed(intention: Intention, holding: GraphHolding, label: str) -> list[str]:
-    return [name for purged, name in intention.decide(holding).purged if purged == label]
+    return purged_properties(label, desired=intention.desired, listed=holding.listed)
 
 
 def _foreign(intention: Intention, holding: GraphHolding, label: str) -> list[str]:

@@ -52,7 +52,7 @@ def _unmapped(
 ) -> Iterator[PlannedRelationships]:
     for edges, change in decision.relationships.items():
         there = holding.edges.get(edges_name(edges), 0)
-        if edges in intention.desired.edges or not there:
+        if intention.desired.makes(edges) or not there:
             continue
         kind, from_label, to_label = edges
         yield PlannedRelationships(

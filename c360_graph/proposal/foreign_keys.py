@@ -6,26 +6,31 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from c360_graph.mapping.catalog import CatalogTable
-from c360_graph.proposal.joins import Join, Link, fact
+from c360_graph.proposal.cross_schema import join_of_key, referred_schemas
+from c360_graph.proposal.joins import Fact, Join, Link, TablePlace, fact
 from c360_graph.proposal.schema import ForeignKey, SourceSchema, is_key
 
 
 def joins_of(
-    schema: SourceSchema, tables: Iterable[CatalogTable]
+    schema: SourceSchema, tables: Iterable[CatalogTable], schemas: Iterable[SourceSchema] = ()
 ) -> tuple[tuple[Join, ...], tuple[str, ...]]:
-    """A join for each foreign key between tables that are read, and a remark on each other one."""
+    """A join for each foreign key between tables that are read, and a remark on each other one.
+
+    Keys that lead to a schema which one of `schemas` reads are told of elsewhere.
+    """
+    others = tuple(schemas)
     read = {table.table_name for table in tables}
-    found: dict[object, Join] = {}
+    found: dict[Fact, Join] = {}
     remarks: list[str] = []
     for key in schema.foreign_keys:
-        if key.table_name not in read:
+        if key.table_name not in read or any(referred_schemas(key, schema, others)):
             continue
         reason = _reason_against(key, schema, read)
         if reason:
             place = f"{schema.source.source_name}/{key.table_name}"
             remarks.append(f"{place}: foreign key {key.name} is not proposed: {reason}")
         else:
-            join = _join(schema, key)
+            join = join_of_key(key, schema, schema)
             found.setdefault(fact(join.edges), join)
     return tuple(found.values()), tuple(remarks)
 
@@ -38,31 +43,24 @@ def _reason_against(key: ForeignKey, schema: SourceSchema, read: set[str]) -> st
     return None
 
 
-def _join(schema: SourceSchema, key: ForeignKey) -> Join:
-    name = schema.source.source_name
-    return Join(
-        child=(name, key.table_name),
-        parent=(name, key.to_table),
-        pairs=tuple(zip(key.columns, key.to_columns, strict=True)),
-        required=all(not schema.column(key.table_name, c).nullable for c in key.columns),
-        evidence=f"foreign key {key.name}",
-    )
-
-
-def links_of(schema: SourceSchema, joins: tuple[Join, ...]) -> tuple[Link, ...]:
+def links_of(
+    schema: SourceSchema, joins: Iterable[Join], referring: Iterable[Join] = ()
+) -> tuple[Link, ...]:
     """The tables that only link: two foreign keys, and nothing that makes their rows things.
 
     Either the two keys' columns are the table's own key (further columns then tell of the link), or
-    there is nothing else but a key of one column; and no other table refers to it.
+    there is nothing else but a key of one column; and no other table refers to it. `joins` are those
+    of this schema's tables, `referring` those of others that lead to them.
     """
-    by_child: dict[str, list[Join]] = defaultdict(list)
+    by_child: dict[TablePlace, list[Join]] = defaultdict(list)
     for join in joins:
-        by_child[join.child[1]].append(join)
-    parents = {join.parent[1] for join in joins}
+        by_child[join.child].append(join)
+    parents = {join.parent for ends in by_child.values() for join in ends}
+    parents |= {join.parent for join in referring}
     found = []
-    for name, ends in by_child.items():
-        if len(ends) == 2 and name not in parents and _only_links(schema.table(name), ends):
-            first, second = sorted(ends, key=lambda join: _place(schema.table(name), join))
+    for place, ends in by_child.items():
+        if len(ends) == 2 and place not in parents and _only_links(schema.table(place[1]), ends):
+            first, second = sorted(ends, key=lambda join: _order(schema.table(join.child[1]), join))
             found.append(Link(junction=first.child, ends=(first, second)))
     return tuple(found)
 
@@ -75,7 +73,7 @@ def _only_links(table: CatalogTable, ends: list[Join]) -> bool:
     return not others or (len(table.primary_key) == 1 and others == set(table.primary_key))
 
 
-def _place(table: CatalogTable, join: Join) -> list[int]:
+def _order(table: CatalogTable, join: Join) -> list[int]:
     """Where the columns of a join stand in its table."""
     order = [column.name for column in table.columns]
     return sorted(order.index(own) for own, _ in join.pairs)

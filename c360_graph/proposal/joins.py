@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.proposal.schema import ColumnPlace
 
 TablePlace = tuple[str, str]
@@ -22,6 +23,8 @@ class Join(Frozen):
     pairs: tuple[tuple[str, str], ...]
     required: bool = False
     """Whether no row of the child is without a reference."""
+    is_natural: bool = False
+    """Whether the parent's columns mean the same in other databases: an e-mail address does, an id does not."""
     evidence: str
 
     @property
@@ -52,11 +55,10 @@ def fact(edges: tuple[Edge, ...]) -> Fact:
 
 def edges_of(mapping: GraphMapping) -> Iterator[tuple[Edge, ...]]:
     """The equalities of each relationship that stands, for each choice of tables it joins."""
+    index = TableIndex(mapping.tables)
     for relationship in mapping.relationships:
-        starts = [table for table in mapping.tables if relationship.start.has(table)]
-        ends = [table for table in mapping.tables if relationship.end.has(table)]
-        for start in starts:
-            for end in ends:
+        for start in index.at(relationship.start):
+            for end in index.at(relationship.end):
                 yield _edges(relationship, start, end)
 
 

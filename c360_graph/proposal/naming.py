@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable
+from itertools import chain, count
 
 from sqlglot.dialects.postgres import Postgres
 
@@ -61,6 +62,15 @@ def words(name: str) -> tuple[str, ...]:
     return tuple(part.lower() for part in parts if part)
 
 
+def word_set(text: str) -> frozenset[str]:
+    """Words written one after the other.
+
+    >>> sorted(word_set("port shop"))
+    ['port', 'shop']
+    """
+    return frozenset(text.split())
+
+
 def singular(word: str) -> str:
     """The singular of an English word, itself where it is none in the plural."""
     if word in _IRREGULAR:
@@ -101,7 +111,8 @@ def label_name(
     qualified = pascal_case(source_words) + base
     plural = pascal_case(words(table_name))
     ways_out = [qualified, plural] if base.casefold() in others else [plural, qualified]
-    candidates = [base, *ways_out, *(f"{qualified}{number}" for number in range(2, 1_000))]
+    numbered = (f"{qualified}{number}" for number in count(2))
+    candidates = chain((base, *ways_out), numbered)
     return next(
         name
         for name in candidates
@@ -123,7 +134,7 @@ def alias_for(table_name: str, taken: Container[str]) -> str:
     """The table's initials, or those with a number where they are taken or mean something in SQL."""
     initials = "".join(word[0] for word in words(table_name) if _PLAIN.fullmatch(word[0]))
     initials = initials[:_MOST_INITIALS] or "t"
-    candidates = [initials, *(f"{initials}{number}" for number in range(1, 10))]
+    candidates = chain((initials,), (f"{initials}{number}" for number in count(1)))
     return next(name for name in candidates if name not in taken and name.upper() not in _KEYWORDS)
 
 

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from c360_graph.mapping.catalog import CatalogTable
-from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, Refusal, RelationshipRow
-from c360_graph.mapping.validate import resolve
+from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, RelationshipRow
 from c360_graph.plural import plural
+from c360_graph.proposal.acceptance import accepted
+from c360_graph.proposal.cross_schema import joins_between
 from c360_graph.proposal.findings import Finding
 from c360_graph.proposal.foreign_keys import joins_of, links_of
 from c360_graph.proposal.joins import Edge, Join, Link, TablePlace, edges_of, fact
 from c360_graph.proposal.naming import label_name
-from c360_graph.proposal.overlaps import FEWEST_VALUES, MENTIONED_SHARE, Overlap
+from c360_graph.proposal.overlaps import MENTIONED_SHARE, Overlap
 from c360_graph.proposal.relationships import RelationshipRows
 from c360_graph.proposal.rows import Proposal, Proposed
 from c360_graph.proposal.schema import ColumnPlace, SourceSchema
@@ -22,6 +23,8 @@ from c360_graph.proposal.tables import tables_to_read
 from c360_graph.proposal.treatments import Treatments, groups_of, needs_hash, stands_against_hash
 
 Findings = Mapping[ColumnPlace, Finding]
+
+_MOST_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +40,18 @@ class Known:
 def propose(known: Known) -> Proposal:
     """The rows for one source; the project's own validation has accepted each of them."""
     tables, remarks = tables_to_read(known.schema, known.standing)
-    declared, more = joins_of(known.schema, tables)
-    joins = (*declared, *(o.as_join() for o in known.overlaps if o.agrees and o.is_inside))
-    links = links_of(known.schema, joins)
+    joins, links, between, more = _declared(known, tables)
     linking = {link.junction for link in links}
     labels = _labels(known, [t for t in tables if _place(known, t) not in linking])
     all_labels = known.standing.labels | {
         (p.source_name, p.row.table_name): p.row.node_label for p in labels
     }
+    led_across, waiting = _between_schemas(between, known, all_labels)
     across, still_more = _across(known.overlaps, all_labels)
     wanted: tuple[Join | Link, ...] = (
         *(j for j in joins if j.child not in linking),
         *links,
+        *led_across,
         *across,
     )
     kept, withheld = _without_conflicts(_new(wanted, known.standing), known)
@@ -62,13 +65,48 @@ def propose(known: Known) -> Proposal:
         remarks=(
             *remarks,
             *more,
+            *waiting,
             *still_more,
             *withheld,
             *named,
             *_in_the_clear(exclusions, known),
         ),
     )
-    return _accepted(proposal, known.standing)
+    return accepted(proposal, known.standing)
+
+
+def _declared(
+    known: Known, tables: tuple[CatalogTable, ...]
+) -> tuple[tuple[Join, ...], tuple[Link, ...], tuple[Join, ...], tuple[str, ...]]:
+    """Joins within the schema, tables that only link, foreign keys from and to other schemas, remarks."""
+    own = known.schema.source.source_name
+    declared, remarks = joins_of(known.schema, tables, known.standing.schemas)
+    joins = (*declared, *(o.as_join() for o in known.overlaps if o.agrees and o.is_inside))
+    read = {_place(known, table) for table in tables}
+    between = tuple(
+        join
+        for join in joins_between(known.schema, known.standing.schemas)
+        if join.child[0] != own or join.child in read
+    )
+    leading = (j for j in between if j.child in read and j.parent in known.standing.labels)
+    coming = (join for join in between if join.child[0] != own)
+    return joins, links_of(known.schema, (*joins, *leading), coming), between, remarks
+
+
+def _between_schemas(
+    between: tuple[Join, ...], known: Known, labels: Mapping[TablePlace, str]
+) -> tuple[tuple[Join, ...], tuple[str, ...]]:
+    """The foreign keys between schemas whose tables are both mapped, and a remark on those that wait."""
+    own = known.schema.source.source_name
+    joins: list[Join] = []
+    remarks: list[str] = []
+    for join in between:
+        if join.child in labels and join.parent in labels:
+            joins.append(join)
+        elif join.child[0] == own and join.child in labels:
+            child, parent = "/".join(join.child), "/".join(join.parent)
+            remarks.append(f"{child}: {join.evidence} is proposed once {parent} is mapped.")
+    return tuple(joins), tuple(remarks)
 
 
 def _place(known: Known, table: CatalogTable) -> TablePlace:
@@ -110,8 +148,8 @@ def _across(
     """The joins across databases, and a remark on overlaps that are weak, unknown or too early."""
     joins: list[Join] = []
     remarks: list[str] = []
-    for overlap in overlaps:
-        if overlap.agrees and overlap.is_inside:
+    for overlap in sorted(overlaps, key=lambda overlap: overlap.candidate.rank):
+        if overlap.agrees_by_chance or (overlap.agrees and overlap.is_inside):
             continue
         join = overlap.as_join()
         unmapped = [place for place in (join.child, join.parent) if place not in labels]
@@ -120,11 +158,24 @@ def _across(
         elif overlap.agrees:
             where = ", ".join("/".join(place) for place in unmapped)
             remarks.append(f"{overlap}: is proposed once {where} is mapped.")
-        elif overlap.found is None or (
-            overlap.share >= MENTIONED_SHARE and overlap.sampled >= FEWEST_VALUES
-        ):
+        elif overlap.found is None or (overlap.share >= MENTIONED_SHARE and overlap.has_values):
             remarks.append(f"{overlap}: is not proposed.")
-    return tuple(joins), tuple(remarks)
+    return tuple(joins), (*remarks, *_by_chance(overlaps))
+
+
+def _by_chance(overlaps: tuple[Overlap, ...]) -> Iterator[str]:
+    """A remark for each reason on the pairs of columns whose values agree and tell nothing."""
+    alike: dict[str, list[Overlap]] = {}
+    for overlap in overlaps:
+        if overlap.doubt is not None and overlap.agrees_by_chance:
+            alike.setdefault(overlap.doubt, []).append(overlap)
+    for doubt, found in alike.items():
+        shown = ", ".join(
+            f"{o.candidate.reference} = {o.candidate.key}" for o in found[:_MOST_SHOWN]
+        )
+        more = ", ..." if len(found) > _MOST_SHOWN else ""
+        pairs = "1 pair of columns" if len(found) == 1 else f"{len(found):,} pairs of columns"
+        yield f"{pairs} not proposed, whose values agree by chance ({doubt}): {shown}{more}."
 
 
 def _new(wanted: tuple[Join | Link, ...], standing: Standing) -> tuple[Join | Link, ...]:
@@ -156,8 +207,8 @@ def _without_conflicts(
         broken = [one for one in kept if any(a in against for a, _ in one.edges)]
         if not broken:
             return tuple(kept), tuple(remarks)
+        kept = [one for one in kept if not any(a in against for a, _ in one.edges)]
         for one in broken:
-            kept.remove(one)
             pairs = " AND ".join(f"{a} = {b}" for a, b in one.edges)
             obstacle = next(against[a] for a, _ in one.edges if a in against)
             remarks.append(
@@ -236,40 +287,3 @@ def _in_the_clear(exclusions: tuple[Proposed[ExclusionRow], ...], known: Known) 
                 f"{place} is read in the clear at present; with its rule ({proposed.row.treatment})"
                 " the next run takes the clear values out of the graph."
             )
-
-
-def _accepted(proposal: Proposal, standing: Standing) -> Proposal:
-    """Withdraw what validation refuses, until it refuses nothing that it did not refuse before."""
-    before = {_name(refusal) for refusal in standing.mapping.refusals}
-    remarks: list[str] = []
-    while True:
-        mapping = resolve(proposal.laid_over(standing.active), standing.catalogs)
-        new = [refusal for refusal in mapping.refusals if _name(refusal) not in before]
-        withdrawn = frozenset(_name(refusal) for refusal in new if refusal.row_id < 0)
-        remarks += [_withdrawn(proposal, refusal) for refusal in new if refusal.row_id < 0]
-        if not withdrawn:
-            remarks += [f"With these rows, {refusal}" for refusal in new]
-            return proposal.model_copy(update={"remarks": (*proposal.remarks, *remarks)})
-        proposal = proposal.without(withdrawn)
-
-
-def _name(refusal: Refusal) -> tuple[str, int]:
-    return (refusal.control_table, refusal.row_id)
-
-
-def _withdrawn(proposal: Proposal, refusal: Refusal) -> str:
-    rows = {
-        **{("node_label_mappings", p.row.mapping_id): p.row.table_name for p in proposal.labels},
-        **{
-            ("relationship_mappings", p.row.relationship_id): p.row.join_condition
-            for p in proposal.relationships
-        },
-        **{
-            (
-                "field_exclusion_rules",
-                p.row.rule_id,
-            ): f"{p.row.table_name}.{p.row.column_name}"
-            for p in proposal.exclusions
-        },
-    }
-    return f"{rows[_name(refusal)]} is not proposed: {refusal.reason}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain, count
 
 from c360_graph.mapping.control_rows import RelationshipRow
 from c360_graph.proposal.joins import Join, Link, TablePlace
@@ -97,7 +98,8 @@ class RelationshipRows:
         from_label, to_label = (self._labels[end] for end in ends)
         if (kind, from_label, to_label) in self._standing:
             return None
-        names = (kind, *(f"{kind}_{number}" for number in range(2, 1_000)))
+        numbered = (f"{kind}_{number}" for number in count(2))
+        names = chain((kind,), numbered)
         kind = next(n for n in names if (n, from_label, to_label) not in self._taken)
         self._taken.add((kind, from_label, to_label))
         self._order += 10
@@ -118,9 +120,9 @@ class RelationshipRows:
 
 
 def _is_same(join: Join) -> bool:
-    """Whether two sources have a table of the same things."""
+    """Whether two sources have a table of the same things, which ids never tell."""
     names = (singular_words(join.child[1]), singular_words(join.parent[1]))
-    return join.child[0] != join.parent[0] and names[0] == names[1]
+    return join.is_natural and join.child[0] != join.parent[0] and names[0] == names[1]
 
 
 def _why(join: Join, *, owned: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, SourceCatalog
@@ -40,6 +41,12 @@ class SourceSchema(Frozen):
     """Tables that inherit from another (no partitions), whose rows that one's SELECT gives too."""
     unreadable: tuple[str, ...] = ()
     """Tables that the role may not read in full."""
+    database: str = ""
+    """What two sources have in common that are schemas of one database; empty where that is not known."""
+
+    def is_of_same_database(self, other: SourceSchema) -> bool:
+        """Whether both are schemas of one database of one server, whatever names lead there."""
+        return bool(self.database) and self.database == other.database
 
     def table(self, name: str) -> CatalogTable:
         """A table that is known to be there."""
@@ -49,7 +56,14 @@ class SourceSchema(Frozen):
 
     def column(self, table_name: str, name: str) -> CatalogColumn:
         """A column that is known to be there."""
-        return next(c for c in self.table(table_name).columns if c.name == name)
+        return self._columns[table_name][name]
+
+    @cached_property
+    def _columns(self) -> dict[str, dict[str, CatalogColumn]]:
+        return {
+            table.table_name: {column.name: column for column in table.columns}
+            for table in self.catalog.tables
+        }
 
 
 def is_key(table: CatalogTable, columns: tuple[str, ...]) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
-from c360_graph.mapping.control_rows import ControlRows, ExclusionRow
+from c360_graph.mapping.control_rows import ControlRows, ExclusionRow, SourceRow
 from c360_graph.mapping.exclusions import rule_for
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.tables import Catalogs
@@ -52,10 +53,8 @@ class Standing:
 
     def rests(self, schema: SourceSchema, table_name: str) -> bool:
         """Whether someone has switched a table's label off, or its row cannot be honoured."""
-        spoken_of = any(
-            row.table_name == table_name and row.source_id in (None, schema.source.source_id)
-            for row in self.every.labels
-        )
+        sources = self._sources_of_tables.get(table_name, set())
+        spoken_of = not sources.isdisjoint((None, schema.source.source_id))
         return spoken_of and (schema.source.source_name, table_name) not in self.labels
 
     def rule(self, place: ColumnPlace) -> ExclusionRow | None:
@@ -67,5 +66,17 @@ class Standing:
         return self.rule(place) is None and self._rule(place, self.every) is not None
 
     def _rule(self, place: ColumnPlace, rows: ControlRows) -> ExclusionRow | None:
-        source = next(s for s in rows.sources if s.source_name == place.source)
-        return rule_for(source, place.table, place.column, rows.exclusions)
+        source = self._sources[place.source]
+        return rule_for(source, place.table, place.column, rows.rules_about(place.table))
+
+    @cached_property
+    def _sources(self) -> dict[str, SourceRow]:
+        return {source.source_name: source for source in self.active.sources}
+
+    @cached_property
+    def _sources_of_tables(self) -> dict[str, set[int | None]]:
+        """The sources that rows of node_label_mappings name, by their table."""
+        found: dict[str, set[int | None]] = defaultdict(set)
+        for row in self.every.labels:
+            found[row.table_name].add(row.source_id)
+        return found

@@ -36,8 +36,9 @@ def tables_to_read(
     """Tables that are mapped or worth it, and a remark on each that is left out."""
     wanted: list[CatalogTable] = []
     remarks: list[str] = []
+    mappable = frozenset(schema.catalog.mappable_names)
     for table in schema.catalog.tables:
-        if table.table_name not in schema.catalog.mappable_names:
+        if table.table_name not in mappable:
             continue
         reason = _reason_against(table, schema, standing)
         if reason is None:

@@ -21,6 +21,7 @@ ALONE: dict[Kind, Treatment] = {
     "location": "exclude",
     "special category": "exclude",
     "national id": "exclude",
+    "pay": "exclude",
     # The last four characters are what people and receipts know them by.
     "card number": "mask",
     "bank account": "mask",
@@ -29,6 +30,7 @@ ALONE: dict[Kind, Treatment] = {
     "phone number": "hash",
     "network address": "hash",
     "device id": "hash",
+    "user name": "hash",
 }
 """The treatment of a column that nothing joins by and that is no key."""
 
@@ -39,10 +41,16 @@ def groups_of(edges: Iterable[Edge]) -> tuple[Group, ...]:
     """Columns that are joined, each with all it is equal to over however many joins."""
     member_of: dict[ColumnPlace, set[ColumnPlace]] = {}
     for one, other in edges:
-        merged = member_of.setdefault(one, {one}) | member_of.setdefault(other, {other})
-        for place in merged:
-            member_of[place] = merged
-    return tuple({frozenset(group) for group in member_of.values()})
+        mine = member_of.setdefault(one, {one})
+        theirs = member_of.setdefault(other, {other})
+        if mine is theirs:
+            continue
+        # The smaller joins the larger: no column changes its group more often than groups double.
+        small, large = sorted((mine, theirs), key=len)
+        large |= small
+        for place in small:
+            member_of[place] = large
+    return tuple({id(group): frozenset(group) for group in member_of.values()}.values())
 
 
 def needs_hash(group: Group, findings: Mapping[ColumnPlace, Finding], standing: Standing) -> bool:

@@ -126,6 +126,9 @@ def read_catalog(
         columns = cursor.execute(_COLUMNS, {"tables": oids}).fetchall()
         keys = cursor.execute(_KEYS, {"tables": oids}).fetchall()
         types = _read_types(cursor, {column.type_oid for column in columns})
+    keys_of: dict[int, list[Any]] = defaultdict(list)
+    for key in keys:
+        keys_of[key.table_oid].append(key)
     columns_of: dict[int, list[CatalogColumn]] = defaultdict(list)
     for column in columns:
         columns_of[column.table_oid].append(
@@ -146,7 +149,8 @@ def read_catalog(
         table_names=tuple(table.name for table in tables),
         mappable_names=tuple(table.name for table in tables if not table.is_partition),
         tables=tuple(
-            _table(source.db_schema, table, columns_of[table.oid], keys) for table in wanted
+            _table(source.db_schema, table, columns_of[table.oid], keys_of[table.oid])
+            for table in wanted
         ),
     )
 
@@ -154,14 +158,13 @@ def read_catalog(
 def _table(
     schema_name: str, table: Any, columns: list[CatalogColumn], keys: list[Any]
 ) -> CatalogTable:
-    own = [key for key in keys if key.table_oid == table.oid]
     return CatalogTable(
         schema_name=schema_name,
         table_name=table.name,
         kind=table.kind,
         columns=tuple(columns),
-        primary_key=next((_names(key) for key in own if key.is_primary), ()),
-        unique_keys=tuple(_names(key) for key in own if not key.is_primary),
+        primary_key=next((_names(key) for key in keys if key.is_primary), ()),
+        unique_keys=tuple(_names(key) for key in keys if not key.is_primary),
         estimated_rows=table.estimate,
     )
 

@@ -10,7 +10,15 @@ from typing import Any
 
 from c360_graph.errors import SourceError, SourceUnavailableError
 from c360_graph.mapping.catalog import CatalogTable
-from c360_graph.proposal.overlaps import Candidate, Overlap
+from c360_graph.proposal.candidates import Candidate, family_of
+from c360_graph.proposal.evidence import (
+    as_numbered,
+    decoys_for,
+    doubt_about_names,
+    doubt_about_values,
+    doubt_by_chance,
+)
+from c360_graph.proposal.overlaps import PROPOSED_SHARE, Overlap
 from c360_graph.source_db.scatter import scatter
 from c360_graph.source_db.snapshot import SourceSnapshot
 from c360_graph.sql_quoting import quoted, quoted_table, sql_literal
@@ -21,7 +29,6 @@ SAMPLED_VALUES = 200
 MOST_SECONDS = 5
 """For each statement; one that takes longer is given up."""
 _LONGEST_TEXT = 400
-_INTEGERS = frozenset(["int2", "int4", "int8"])
 
 
 def sample_columns(
@@ -57,17 +64,56 @@ def measure_overlap(
         return Overlap(candidate=candidate, sampled=0, found=None)
     if not values:
         return Overlap(candidate=candidate, sampled=0, found=0)
+    found = _found(referred, candidate.key.column, comparison, values)
+    overlap = Overlap(candidate=candidate, sampled=len(values), found=found)
+    if overlap.share < PROPOSED_SHARE or candidate.is_inside or candidate.kind is not None:
+        return overlap
+    doubt = (
+        doubt_about_names(candidate)
+        or doubt_about_values(candidate, values)
+        or _doubt_by_chance(referred, candidate.key.column, comparison, values)
+    )
+    return overlap.model_copy(update={"doubt": doubt})
+
+
+def _doubt_by_chance(
+    referred: tuple[SourceSnapshot, CatalogTable],
+    column: str,
+    comparison: _Comparison,
+    values: list[str],
+) -> str | None:
+    """Whether the key has numbers as well that the reference does not have."""
+    numbered = as_numbered(values)
+    if numbered is None:
+        return None
+    decoys = decoys_for(numbered)
+    for some in (decoys.near, decoys.between):
+        found = _found(referred, column, comparison, list(some)) if some else 0
+        if found is None:
+            return "it could not be told whether they agree by chance"
+        doubt = doubt_by_chance(found / len(some)) if some else None
+        if doubt is not None:
+            return doubt
+    return None
+
+
+def _found(
+    referred: tuple[SourceSnapshot, CatalogTable],
+    column: str,
+    comparison: _Comparison,
+    values: list[str],
+) -> int | None:
+    """How many of the values a key has; None where the source refused or took long."""
     snapshot, table = referred
     # The table has a name of our choosing: its own could be the one that stands for the values.
-    there = f"SELECT FROM {_from(table)} AS t WHERE {comparison.of(candidate.key.column)}"
+    there = f"SELECT FROM {_from(table)} AS t WHERE {comparison.of(column)}"
     rows = _ask(
         snapshot,
         "SELECT count(*) FROM unnest(%s::text[]) AS sampled (value)"
         + f" WHERE EXISTS ({there} = {comparison.cast})".replace("%", "%%"),
         values,
     )
-    found = None if rows is None else int(rows[0][0])
-    return Overlap(candidate=candidate, sampled=len(values), found=found)
+    return None if rows is None else int(rows[0][0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +132,10 @@ class _Comparison:
 
 
 def _comparison(candidate: Candidate) -> _Comparison:
-    if candidate.personal:
+    if candidate.kind is not None:
         return _Comparison(salt=token_hex(16))
     one, other = candidate.reference_type.base, candidate.key_type.base
-    if {one, other} <= _INTEGERS:
+    if family_of(candidate.key_type) == "number":
         return _Comparison(cast="sampled.value::int8")
     if one == other == "uuid":
         return _Comparison(cast="sampled.value::uuid")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.property_types import property_type
 from c360_graph.source_db.scatter import scatter
 from c360_graph.sql_quoting import quoted, quoted_table
@@ -41,14 +42,11 @@ class Join:
         return tuple(dict.fromkeys(column for side in self.sides for _, column in side.pairs))
 
 
-def join_of(mapping: RelationshipMapping, tables: tuple[TableMapping, ...]) -> Join:
+def join_of(mapping: RelationshipMapping, tables: TableIndex) -> Join:
     """Who looks for whom in a mapping."""
     return Join(
-        driving=tuple(table for table in tables if mapping.is_driven_by(table)),
-        sides=tuple(
-            Side(tables=tuple(table for table in tables if end.has(table)), pairs=end.pairs)
-            for end in mapping.sought
-        ),
+        driving=tables.driving(mapping),
+        sides=tuple(Side(tables=tables.at(end), pairs=end.pairs) for end in mapping.sought),
     )
 
 

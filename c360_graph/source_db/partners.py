@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from c360_graph.errors import SourceError
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.plan.model import PartnerSample
 from c360_graph.source_db.partner_query import (
     Join,
@@ -33,7 +34,7 @@ class PartnerSampling:
     ) -> None:
         self._snapshots = snapshots
         self._catalogs = catalogs
-        self._tables = tables
+        self._tables = TableIndex(tables)
 
     def sample(self, mapping: RelationshipMapping) -> PartnerSample:
         """Bounded queries against the sources of both ends; a fault is said in the sample."""

@@ -33,6 +33,13 @@ ORDER BY c.relname
 """
 
 
+# One server process has one moment at which it started, whichever name or address leads to it.
+_DATABASE = """
+SELECT extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text || ' ' || d.oid
+FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()
+"""
+
+
 def read_schema(snapshot: SourceSnapshot, mapped: frozenset[str]) -> SourceSchema:
     """The schema's tables in full; of partitions only those that control rows name (`mapped`).
 
@@ -61,4 +68,5 @@ def read_schema(snapshot: SourceSnapshot, mapped: frozenset[str]) -> SourceSchem
         ),
         inheriting=tuple(name for name, inherits, _ in apart if inherits),
         unreadable=tuple(name for name, _, readable in apart if not readable),
+        database=snapshot.fetch(_DATABASE)[0][0],
     )

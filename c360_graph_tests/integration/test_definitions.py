@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-import dagster as dg
+from pathlib import Path
 
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+from dagster._cli import create_dagster_cli
+from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext
+
+from c360_graph import definitions
+from c360_graph.control_db import ControlDatabase
+from c360_graph.extracts import ExtractStore
+from c360_graph.mapping_state import MappingState, read_mapping_state
 from c360_graph.questions import read_question_set
 from c360_graph.resources import PostgresResource
 from c360_graph_tests.conftest import Project
+from c360_graph_tests.integration.runs import working_folder
 
 
 def test_assets_follow_the_control_rows_with_no_code_touched(project: Project) -> None:
@@ -64,6 +75,31 @@ def test_definitions_hold_no_password(project: Project) -> None:
     assert "c360_mapping" in metadata
     assert "profiles_db" in str(metadata)
     assert "hunter2" not in str(metadata)
+
+
+def test_a_run_reads_the_mapping_once_and_its_steps_keep_to_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[MappingState] = []
+
+    def reading(control: ControlDatabase, data_dir: Path) -> MappingState:
+        read.append(read_mapping_state(control, data_dir))
+        # What is read after this no longer has the table.
+        project.execute(
+            "UPDATE node_label_mappings SET is_active = false WHERE table_name = 'plans'"
+        )
+        return read[-1]
+
+    monkeypatch.setattr(definitions, "read_mapping_state", reading)
+    # As in a process of its own, which has loaded nothing yet.
+    monkeypatch.setattr(DefinitionsLoadContext, "_instance", None)
+    monkeypatch.setenv("C360_EXECUTOR", "multiprocess")
+    monkeypatch.setenv("DAGSTER_HOME", str(working_folder()))
+    command = ["asset", "materialize", "--select", "profiles_db/plans", "-m", definitions.__name__]
+    done = CliRunner().invoke(create_dagster_cli(), command)
+    assert done.exit_code == 0, done.output
+    assert len(read) == 1
+    assert ExtractStore(project.data_dir).latest(("profiles_db", "plans")) is not None
 
 
 def test_the_sensor_requests_a_run_when_a_control_row_changes(project: Project) -> None:

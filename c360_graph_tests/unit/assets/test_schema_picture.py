@@ -6,7 +6,13 @@ import re
 from base64 import b64decode
 from xml.etree import ElementTree
 
-from c360_graph.assets.schema_picture import MOST_EDGES, schema_picture, schema_svg
+from c360_graph.assets.schema_picture import (
+    MOST_EDGES,
+    MOST_LABELS,
+    MOST_PAIRS,
+    schema_picture,
+    schema_svg,
+)
 
 EDGES = [("OWNS", "Person", "Item"), ("KNOWS", "Person", "Person")]
 
@@ -45,3 +51,11 @@ def test_a_schema_beyond_any_picture_is_put_in_words() -> None:
     assert schema_picture(labels={"A": 1, "B": 1}, edges=edges, counts={}) == (
         "2 labels and 201 kinds of relationships: too many to draw."
     )
+
+
+def test_a_schema_whose_layout_takes_long_is_not_drawn_either() -> None:
+    labels = {f"L{n}": 1 for n in range(MOST_LABELS + 1)}
+    assert schema_picture(labels=labels, edges=[], counts={}).startswith("61 labels and 0 kinds")
+    few = [f"L{n}" for n in range(12)]
+    pairs = [(f"R{a}{b}", a, b) for a in few for b in few][: MOST_PAIRS + 1]
+    assert "too many to draw" in schema_picture(labels={}, edges=pairs, counts={})

@@ -7,6 +7,7 @@ from pathlib import Path
 from c360_graph.extracts import ExtractStore
 from c360_graph.join_engine import join_engine
 from c360_graph.mapping.model import Junction, RelationshipMapping
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.phases.extract_changes import ExtractChanges
 from c360_graph.phases.extract_versions import Versions
 from c360_graph.phases.link_queries import link_queries, taking_part
@@ -69,7 +70,7 @@ def test_links_that_came_and_went_are_told_from_one_reading_of_each_end(tmp_path
         PATIENT.place: Versions(number=0, old=before, new=after),
         REFERRAL.place: Versions(number=1, old=referrals[0], new=referrals[1]),
     }
-    parts = taking_part(REFERRED, versions)
+    parts = taking_part(REFERRED, versions, TableIndex((PATIENT, REFERRAL)))
     assert parts is not None
     links = [text for text in link_queries(parts, name="m").preparing if " JOIN (" in text]
     assert sum(text.count(f"{before.rows_path}'") for text in links) == 2

@@ -7,7 +7,8 @@ from c360_graph.mapping.control_rows import (
     ExclusionRow,
     NodeLabelRow,
 )
-from c360_graph.proposal.overlaps import Candidate, Overlap, candidates
+from c360_graph.proposal.candidates import Candidate, candidates
+from c360_graph.proposal.overlaps import Overlap
 from c360_graph.proposal.schema import ColumnPlace, SourceSchema
 from c360_graph_tests.unit.mapping.given import column_type, table
 from c360_graph_tests.unit.proposal.given import findings, joins, key, proposed, schema, treated
@@ -88,12 +89,12 @@ def test_names_that_agree_make_candidates_and_others_do_not() -> None:
         keys=[key("f", "logs(owner_user_id) -> users(id)")],
     )
     assert [f"{c.reference} = {c.key}" for c in pairs(desk, crm)] == [
+        # What identifies a person goes first. Two databases' own numbers are no pair.
+        "desk/logs.opener_email = crm/users.email",
         "desk/tickets.user_id = crm/users.id",
         "desk/tickets.created_by_user_id = crm/users.id",
-        "desk/users.id = crm/users.id",
-        "desk/logs.opener_email = crm/users.email",
     ]
-    assert [c.personal for c in pairs(desk, crm)] == [False, False, False, True]
+    assert [c.kind for c in pairs(desk, crm)] == ["e-mail address", None, None]
 
 
 def test_without_foreign_keys_names_within_a_source_make_candidates_too() -> None:
@@ -146,18 +147,18 @@ def test_the_same_thing_in_two_sources_is_said_to_be_the_same() -> None:
     found = proposed(
         ours,
         theirs,
-        overlaps=[Overlap(candidate=pair, sampled=9, found=6)],
+        overlaps=[Overlap(candidate=pair, sampled=90, found=60)],
         standing=ControlRows(labels=(row,)),
     )
     assert joins(found) == ["(ErpPort)-[:SAME_AS]->(Port) on p.code = p1.code"]
     assert found.relationships[0].why == (
-        "the same thing in both sources (across databases: erp/ports.code = ops/ports.code, 67 % of 9"
+        "the same thing in both sources (across databases: erp/ports.code = ops/ports.code, 67 % of 90"
         " sampled values)"
     )
 
 
 def pairs(own: SourceSchema, other: SourceSchema) -> tuple[Candidate, ...]:
-    personal = frozenset(findings({}, own, other))
+    personal = findings({}, own, other)
     return candidates((own, own.catalog.tables), (other, other.catalog.tables), personal)
 
 
@@ -174,6 +175,6 @@ def agreeing(found: int) -> Overlap:
         key=ColumnPlace("crm", "customers", "email"),
         reference_type=text,
         key_type=text,
-        personal=True,
+        kind="e-mail address",
     )
     return Overlap(candidate=candidate, sampled=100, found=found)

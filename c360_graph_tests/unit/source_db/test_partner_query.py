@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from c360_graph.mapping.catalog import CatalogTable
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.source_db.partner_query import find_partners, join_of, sample_references
 from c360_graph_tests.unit.mapping.given import Case, table
 
@@ -37,7 +38,7 @@ def test_references_of_one_source_are_sought_in_the_other(
 ) -> None:
     mapping = case(left, right).resolve()
     (relationship,) = mapping.relationships
-    join = join_of(relationship, mapping.tables)
+    join = join_of(relationship, TableIndex(mapping.tables))
     (driving,), (side,) = join.driving, join.sides
     assert (driving.place, join.columns) == ("shop_db/purchases", ("customer",))
     assert sample_references(driving, join.columns, catalog_table=None) == (
@@ -71,7 +72,7 @@ def test_a_junctions_rows_have_to_find_both_ends() -> None:
         .resolve()
     )
     (relationship,) = mapping.relationships
-    join = join_of(relationship, mapping.tables)
+    join = join_of(relationship, TableIndex(mapping.tables))
     assert [table.place for table in join.driving] == ["desk_db/links"]
     assert [side.tables[0].place for side in join.sides] == ["desk_db/tickets", "desk_db/tags"]
     assert join.columns == ("ticket_id", "tag_id")

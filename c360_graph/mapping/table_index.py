@@ -1,0 +1,90 @@
+"""Mapped tables by what control rows and relationships name them by, so that nothing searches through all of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import TypeVar
+
+from c360_graph.mapping.model import End, RelationshipMapping, TableMapping
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+Tables = tuple[TableMapping, ...]
+
+
+class TableIndex:
+    """Mapped tables in their order, found by label, name or asset key."""
+
+    def __init__(self, tables: Iterable[TableMapping]) -> None:
+        self.tables = tuple(tables)
+
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        """The labels of all tables."""
+        return frozenset(label for label in self._by_label if label)
+
+    def labelled(self, label: str | None) -> Tables:
+        """The tables that feed a label; for None those that feed none."""
+        return self._by_label.get(label, ())
+
+    def named(self, table_name: str) -> Tables:
+        """The tables of a name, in whichever source."""
+        return self._by_name.get(table_name, ())
+
+    def at(self, end: End) -> Tables:
+        """The tables whose rows take part at an end of a relationship."""
+        labelled = self.labelled(end.label)
+        return tuple(table for table in labelled if end.has(table)) if end.tables else labelled
+
+    def driving(self, mapping: RelationshipMapping) -> Tables:
+        """The tables for whose rows the other ends are looked up."""
+        if mapping.junction is not None:
+            return self._by_key.get(mapping.junction.table, ())
+        return self.at(mapping.driving) if mapping.driving else ()
+
+    def of(self, mapping: RelationshipMapping) -> Tables:
+        """The tables of both ends and the junction, each once."""
+        through = self.driving(mapping) if mapping.junction else ()
+        found = (*self.at(mapping.start), *self.at(mapping.end), *through)
+        return tuple({table.asset_key: table for table in found}.values())
+
+    @cached_property
+    def _by_label(self) -> Mapping[str | None, Tables]:
+        return grouped(self.tables, lambda table: table.node_label)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Tables]:
+        return grouped(self.tables, lambda table: table.table_name)
+
+    @cached_property
+    def _by_key(self) -> Mapping[tuple[str, str], Tables]:
+        return grouped(self.tables, lambda table: table.asset_key)
+
+
+def relationships_by_table(
+    relationships: Iterable[RelationshipMapping], tables: Iterable[TableMapping]
+) -> Mapping[tuple[str, str], tuple[RelationshipMapping, ...]]:
+    """The relationships that each table takes part in, by its asset key."""
+    index = TableIndex(tables)
+    found: dict[tuple[str, str], list[RelationshipMapping]] = defaultdict(list)
+    for mapping in relationships:
+        for table in index.of(mapping):
+            found[table.asset_key].append(mapping)
+    return {key: tuple(those) for key, those in found.items()}
+
+
+def grouped(
+    values: Iterable[_Value], key: Callable[[_Value], _Key]
+) -> Mapping[_Key, tuple[_Value, ...]]:
+    """The values by a key of theirs, each group in the values' order.
+
+    >>> grouped(["ant", "bee", "cat", "asp"], lambda word: word[0])["a"]
+    ('ant', 'asp')
+    """
+    found: dict[_Key, list[_Value]] = defaultdict(list)
+    for value in values:
+        found[key(value)].append(value)
+    return {name: tuple(those) for name, those in found.items()}

@@ -1,0 +1,184 @@
+"""Pairs of columns whose names say that one refers to the other, where no foreign key does."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Literal
+
+from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
+from c360_graph.mapping.control_rows import Frozen
+from c360_graph.proposal.findings import Finding
+from c360_graph.proposal.naming import ROLE_ENDINGS, singular_words, words
+from c360_graph.proposal.personal_names import Kind
+from c360_graph.proposal.schema import ColumnPlace, SourceSchema
+
+SAYS_LITTLE = ROLE_ENDINGS | {"name", "title", "slug", "status", "type", "label", "value", "key"}
+"""A column of such words alone means something only together with its table's name."""
+_TEXTS = frozenset(["text", "varchar", "bpchar", "citext", "name"])
+_NUMBERS = frozenset(["int2", "int4", "int8"])
+_ID_WORDS = frozenset(["id", "ids", "pk", "sk", "uuid", "guid", "oid", "key", "rowid", "serial"])
+_IDENTIFYING: frozenset[Kind] = frozenset(
+    [
+        "e-mail address",
+        "phone number",
+        "national id",
+        "card number",
+        "bank account",
+        "device id",
+        "user name",
+    ]
+)
+"""Kinds of personal data that mean the same person, or thing, in whichever database they are."""
+
+Family = Literal["text", "number", "uuid"]
+Tables = Iterable[CatalogTable]
+SchemaTables = tuple[SourceSchema, Tables]
+Findings = Mapping[ColumnPlace, Finding]
+
+
+class Candidate(Frozen):
+    """A column whose name says that it refers to a key, of its own source or another."""
+
+    reference: ColumnPlace
+    key: ColumnPlace
+    reference_type: ColumnType
+    key_type: ColumnType
+    required: bool = False
+    kind: Kind | None = None
+    """What personal data the columns hold: then no value leaves its database, not even to be compared."""
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether both columns are of one source."""
+        return self.reference.source == self.key.source
+
+    @property
+    def is_natural(self) -> bool:
+        """Whether the key means the same outside of its database: no number and no id."""
+        return self.kind is not None or not is_id(self.key.column, self.key_type)
+
+    @property
+    def rank(self) -> int:
+        """Low for what is likely to tell: personal data that identifies, texts, UUIDs, numbers."""
+        if self.kind is not None:
+            return 0
+        family = family_of(self.key_type)
+        return 1 if family == "text" and self.is_natural else 3 if family == "number" else 2
+
+
+def candidates(own: SchemaTables, other: SchemaTables, findings: Findings) -> tuple[Candidate, ...]:
+    """Pairs of columns whose names agree, each pair once, the likeliest first; of equal ones those that
+    the first source refers by come first. Both may be the same source.
+    """
+    found: dict[frozenset[ColumnPlace], Candidate] = {}
+    for referring, referred in ((own, other), (other, own)):
+        for candidate in _one_way(referring, referred, findings):
+            found.setdefault(frozenset((candidate.reference, candidate.key)), candidate)
+    return tuple(sorted(found.values(), key=lambda candidate: candidate.rank))
+
+
+def shared_out(
+    groups: Sequence[Sequence[Candidate]], *, most: int
+) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
+    """So many candidates, in turn from each group so that none starves another, and those left over."""
+    in_turn = [
+        candidate for turn in zip_longest(*groups) for candidate in turn if candidate is not None
+    ]
+    return tuple(in_turn[:most]), tuple(in_turn[most:])
+
+
+def is_id(column: str, column_type: ColumnType) -> bool:
+    """Whether a key is one that a database or an application made up: a number, a UUID, or called so."""
+    return family_of(column_type) != "text" or bool(set(words(column)[-1:]) & _ID_WORDS)
+
+
+def family_of(column_type: ColumnType) -> Family | None:
+    """Types whose values can be equal; None where a join by them is not looked for."""
+    # The type of an extension has the extension's schema before its name.
+    base = column_type.base.rpartition(".")[2] if column_type.kind == "b" else column_type.base
+    if base in _TEXTS:
+        return "text"
+    if base in _NUMBERS:
+        return "number"
+    return "uuid" if base == "uuid" else None
+
+
+def full_name(place: ColumnPlace) -> tuple[str, ...]:
+    """The words of a column, after its table's where they say too little alone."""
+    found = words(place.column)
+    return found if set(found) - SAYS_LITTLE else (*singular_words(place.table), *found)
+
+
+def _one_way(
+    referring: SchemaTables, referred: SchemaTables, findings: Findings
+) -> Iterator[Candidate]:
+    keys: dict[tuple[str, ...], list[tuple[ColumnPlace, CatalogColumn]]] = defaultdict(list)
+    for table, column in _keys(referred):
+        place = ColumnPlace(referred[0].source.source_name, table.table_name, column.name)
+        keys[full_name(place)].append((place, column))
+    for table, column in _references(referring):
+        reference = ColumnPlace(referring[0].source.source_name, table.table_name, column.name)
+        for part in _parts(full_name(reference)):
+            for key, key_column in keys.get(part, ()):
+                found = _candidate((reference, table, column), (key, key_column), findings)
+                if found is not None:
+                    yield found
+
+
+def _candidate(
+    referring: tuple[ColumnPlace, CatalogTable, CatalogColumn],
+    referred: tuple[ColumnPlace, CatalogColumn],
+    findings: Findings,
+) -> Candidate | None:
+    (reference, table, column), (key, key_column) = referring, referred
+    if reference == key or not _alike(column.type, key_column.type):
+        return None
+    kinds = {findings[place].kind for place in (reference, key) if place in findings}
+    # A person's name or address is no sign of who it is.
+    if len(kinds) > 1 or not kinds <= _IDENTIFYING:
+        return None
+    made_up = is_id(column.name, column.type) and is_id(key.column, key_column.type)
+    if reference.source != key.source and made_up and not kinds and _is_key(table, column):
+        # Both databases number their own rows.
+        return None
+    return Candidate(
+        reference=reference,
+        key=key,
+        reference_type=column.type,
+        key_type=key_column.type,
+        required=not column.nullable,
+        kind=next(iter(kinds), None),
+    )
+
+
+def _parts(name: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The words of a name that stand side by side, each such run once."""
+    runs = (
+        name[start:end] for start in range(len(name)) for end in range(start + 1, len(name) + 1)
+    )
+    return iter(dict.fromkeys(runs))
+
+
+def _keys(referred: SchemaTables) -> Iterator[tuple[CatalogTable, CatalogColumn]]:
+    for table in referred[1]:
+        yield from ((table, column) for column in table.columns if _is_key(table, column))
+
+
+def _is_key(table: CatalogTable, column: CatalogColumn) -> bool:
+    return any(key == (column.name,) for key in (table.primary_key, *table.unique_keys))
+
+
+def _references(referring: SchemaTables) -> Iterator[tuple[CatalogTable, CatalogColumn]]:
+    """Columns outside of foreign keys: what those refer to is a key of its own database, and asked itself."""
+    bound = {(k.table_name, column) for k in referring[0].foreign_keys for column in k.columns}
+    for table in referring[1]:
+        for column in table.columns:
+            if (table.table_name, column.name) not in bound:
+                yield table, column
+
+
+def _alike(one: ColumnType, other: ColumnType) -> bool:
+    families = {family_of(one), family_of(other)}
+    return None not in families and (len(families) == 1 or families == {"text", "uuid"})
