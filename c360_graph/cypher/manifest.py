@@ -33,6 +33,16 @@ def write_manifest() -> bytes:
     )
 
 
+def delete_broken_manifest() -> bytes:
+    """Remove the manifest unless it says that the graph is whole."""
+    return (
+        PIN
+        + (
+            f"MATCH (m:{identifier(LABEL)}) WHERE m.state <> {string_literal(WHOLE)} DELETE m"
+        ).encode()
+    )
+
+
 def read_manifest() -> bytes:
     """`state` and `content`, no row where there is none."""
     return (

@@ -18,7 +18,7 @@ from c360_graph.cypher import manifest, nodes, relationships, schema
 from c360_graph.cypher.copy_text import blocks
 from c360_graph.errors import ScriptError
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.mapping.graph_manifest import GraphManifest, manifest_of
+from c360_graph.mapping.graph_manifest import GraphManifest, Owner, manifest_of
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 
 FORMAT = 1
@@ -46,6 +46,8 @@ class ScriptHeader(Frozen):
     """Nodes that each label gets."""
     rules: str = ""
     """Changes when an exclusion rule does: a script of other rules may hold what none may hold now."""
+    owner: Owner | None = None
+    """The control database that the script was written for; a graph of another is not emptied for it."""
 
 
 class StatementFacts(Frozen):
@@ -86,7 +88,12 @@ class TableExtract:
 
 
 def header_for(
-    extracts: Iterable[TableExtract], *, created: str, log_id: int | None, rules: str = ""
+    extracts: Iterable[TableExtract],
+    *,
+    created: str,
+    log_id: int | None,
+    rules: str = "",
+    owner: Owner | None = None,
 ) -> ScriptHeader:
     """The header of a script over these extracts."""
     labels: dict[str, int] = {}
@@ -98,12 +105,22 @@ def header_for(
                 labels.get(extract.table.node_label, 0) + extract.rows
             )
     return ScriptHeader(
-        format=FORMAT, created=created, log_id=log_id, rows=rows, labels=labels, rules=rules
+        format=FORMAT,
+        created=created,
+        log_id=log_id,
+        rows=rows,
+        labels=labels,
+        rules=rules,
+        owner=owner,
     )
 
 
 def script_manifest(
-    extracts: Iterable[TableExtract], mappings: tuple[RelationshipMapping, ...], *, rules: str
+    extracts: Iterable[TableExtract],
+    mappings: tuple[RelationshipMapping, ...],
+    *,
+    rules: str,
+    owner: Owner | None = None,
 ) -> GraphManifest:
     """What of the graph is ours after a load of these, made under these exclusion rules."""
     kept = tuple(extracts)
@@ -112,7 +129,7 @@ def script_manifest(
         mappings,
         {extract.table.place: extract.digest for extract in kept},
     )
-    return ours.model_copy(update={"rules": rules})
+    return ours.model_copy(update={"rules": rules, "owner": owner})
 
 
 def write_script(
@@ -130,7 +147,7 @@ def write_script(
     """
     out.write(HEADER_PREFIX + _json(header) + b"\n")
     written = 0
-    ours = script_manifest(extracts, mappings, rules=header.rules)
+    ours = script_manifest(extracts, mappings, rules=header.rules, owner=header.owner)
     for facts, statement in _statements(ours, extracts, mappings):
         out.write(FACTS_PREFIX + _json(facts) + b"\n")
         out.write(statement)
@@ -145,8 +162,7 @@ def _statements(
     mappings: tuple[RelationshipMapping, ...],
 ) -> Iterator[tuple[StatementFacts, bytes]]:
     tables = tuple(extract.table for extract in extracts)
-    content = ours.model_dump_json(ensure_ascii=True)
-    yield StatementFacts(kind="manifest"), manifest.begin_manifest(content)
+    yield StatementFacts(kind="manifest"), manifest.begin_manifest(ours.to_json())
     for key in schema.keys(tables):
         yield StatementFacts(kind="constraint", label=key.label), schema.create_constraint(key)
     for extract in extracts:

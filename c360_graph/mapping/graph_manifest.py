@@ -14,6 +14,13 @@ Edges = tuple[str, str, str]
 """Relationship type, label they start from, label they end at."""
 
 
+class Owner(Frozen):
+    """The control database that a graph is loaded from. `name` is for people, `id` is compared."""
+
+    id: str
+    name: str
+
+
 class GraphManifest(Frozen):
     """Kept in the graph itself, in one node. Everything of a listed label or type is ours."""
 
@@ -30,6 +37,12 @@ class GraphManifest(Frozen):
     """Relationships of each type that were there at the end."""
     rules: str = ""
     """Fingerprint of the exclusion rules that were followed."""
+    owner: Owner | None = None
+    """Who loads the graph; None in a manifest of a version that did not say so."""
+
+    def to_json(self) -> str:
+        """The text that the graph keeps."""
+        return self.model_dump_json(ensure_ascii=True, exclude_none=True)
 
     def without(self, other: GraphManifest) -> GraphManifest:
         """The labels and edges of this one that the other has not."""

@@ -30,7 +30,9 @@ class Desired:
     @cached_property
     def manifest(self) -> GraphManifest:
         """What of the graph will be ours."""
-        return script_manifest(self.extracts, self.mappings, rules=self.header.rules)
+        return script_manifest(
+            self.extracts, self.mappings, rules=self.header.rules, owner=self.header.owner
+        )
 
     def extracts_of(self, label: str) -> list[TableExtract]:
         """The extracts of the tables that feed a label."""

@@ -9,7 +9,7 @@ from c360_graph.cypher.script import ScriptHeader, TableExtract, header_for
 from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
-from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.mapping.graph_manifest import GraphManifest, Owner
 from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping
 from c360_graph.mapping.relationships import resolve_relationships
 from c360_graph.mapping.tables import describe
@@ -26,9 +26,13 @@ class GraphParts:
     rules: str
     """Fingerprint of the exclusion rules that the extracts follow."""
 
-    def header(self, *, created: str, log_id: int | None) -> ScriptHeader:
+    def header(
+        self, *, created: str, log_id: int | None, owner: Owner | None = None
+    ) -> ScriptHeader:
         """The header of a script, or of a load, of these parts."""
-        return header_for(self.tables, created=created, log_id=log_id, rules=self.rules)
+        return header_for(
+            self.tables, created=created, log_id=log_id, rules=self.rules, owner=owner
+        )
 
 
 def gather_parts(*, mapping: GraphMapping, rows: ControlRows, store: ExtractStore) -> GraphParts:
