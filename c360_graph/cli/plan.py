@@ -35,7 +35,7 @@ def plan(
     sources, across databases too.
 
     Exits with 2 when something would be destroyed, with 1 when the graph or a source cannot be
-    asked (the rest of the plan is printed all the same), else with 0.
+    asked or the load would be refused (the rest of the plan is printed all the same), else with 0.
 
     **Examples**
 
@@ -73,10 +73,14 @@ def _make(way: Way) -> Plan:
 
 def _conclude(made: Plan) -> None:
     """The last lines, and the exit code."""
+    if made.graph.refusal:
+        err.print(f"[bold red]Refused:[/] {escape(made.graph.refusal)}", soft_wrap=True)
     for problem in made.problems:
         err.print(f"[bold red]Not asked:[/] {escape(problem)}", soft_wrap=True)
     if made.problems:
         say("The plan is incomplete.")
+        raise typer.Exit(FAILED)
+    if made.graph.refusal:
         raise typer.Exit(FAILED)
     if made.destroyed:
         say(

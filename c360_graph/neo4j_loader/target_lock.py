@@ -126,8 +126,8 @@ class _Watch:
     graph: Graph
     keeper: str
     seen: dict[str, _Seen] = field(default_factory=dict)
-    connected: bool = True
-    """Whether the last holder that was looked at may be connected."""
+    lives: bool = False
+    """Whether the last holder that was looked at has shown that it lives."""
 
     def is_dead(self, lock: dict[str, Any]) -> bool:
         if self.keeper and lock["keeper"] == self.keeper:
@@ -135,9 +135,8 @@ class _Watch:
         now = time.monotonic()
         seen = self.seen.setdefault(lock["holder"], _Seen(lock["beat"], now, now))
         if seen.beat != lock["beat"]:
-            seen.beat, seen.moved = lock["beat"], now
-        self.connected = self._may_be_connected(lock["client"])
-        if self.connected:
+            seen.beat, seen.moved, self.lives = lock["beat"], now, True
+        if self._may_be_connected(lock["client"]):
             seen.connected = now
         return now - seen.moved >= LEASE_SECONDS or now - seen.connected >= ABSENT_SECONDS
 
@@ -223,8 +222,8 @@ def _acquire(
             if _taken(attempts, graph, claim, holder, dead):
                 return
             continue
-        # Without a connection it is almost certainly dead, and known to be in a few seconds.
-        patience = 0.0 if watch.connected else 2 * ABSENT_SECONDS
+        # Also who is not to wait looks until the holder is known to live, or to be dead.
+        patience = 0.0 if watch.lives else 2 * ABSENT_SECONDS
         if time.monotonic() >= deadline + patience:
             raise LoadLockedError(_refusal(graph.place, living[0], claim.wait_seconds))
         if not told and claim.wait_seconds:
