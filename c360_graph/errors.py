@@ -13,6 +13,8 @@
     ├── GraphError               Neo4j refused or the graph is not in the state that was asked for
     │   ├── GraphUnavailableError    Neo4j cannot be reached just now; another try may succeed
     │   ├── StatementError       one statement of a script failed; says which and how far the load came
+    │   │   └── ServerMemoryError    the server ran out of memory; a smaller transaction may succeed
+    │   ├── GraphOwnedError      the graph belongs to another control database
     │   ├── GraphNotEmptyError   a load that needs an empty graph met one that is not
     │   └── CountMismatchError   the graph holds other counts than were extracted
     ├── FailedChecksError        everything ran, and asset checks failed
@@ -73,6 +75,14 @@ class GraphUnavailableError(GraphError):
 
 class StatementError(GraphError):
     """One statement of a script failed; the message says which, and how far the load came."""
+
+
+class ServerMemoryError(StatementError):
+    """The server ran out of memory for one transaction; a smaller one may succeed."""
+
+
+class GraphOwnedError(GraphError):
+    """The graph is loaded from another control database, and nobody said that this one takes it over."""
 
 
 class GraphNotEmptyError(GraphError):

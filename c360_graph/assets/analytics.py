@@ -15,13 +15,16 @@ from c360_graph.assets.failures import failing_clearly
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.assets.policies import NEO4J_POOL
 from c360_graph.assets.source_table import operation_name
+from c360_graph.control_db import ControlDatabase
+from c360_graph.control_owner import control_owner
 from c360_graph.errors import GraphError
 from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.neo4j_loader.claim import Claim, refuse_anothers_graph
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph.neo4j_loader.manifest import refuse_broken, refuse_changed
 from c360_graph.questions import Question, QuestionSet
-from c360_graph.resources import Neo4jResource
+from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import load_settings
 
 OPERATION, GROUP = "answers", "answers"
@@ -63,11 +66,15 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
         can_subset=True,
     )
     def answers(
-        context: dg.AssetExecutionContext, config: AnswersConfig, neo4j: Neo4jResource
+        context: dg.AssetExecutionContext,
+        config: AnswersConfig,
+        postgres: PostgresResource,
+        neo4j: Neo4jResource,
     ) -> Iterator[dg.MaterializeResult[None]]:
         selected = context.selected_asset_keys
         has_report = dg.AssetKey(REPORT_KEY) in selected
-        with failing_clearly(), _sound_graph(neo4j, rules) as (graph, manifest):
+        sound = _sound_graph(neo4j, rules, postgres.control_database())
+        with failing_clearly(), sound as (graph, manifest):
             wanted = [q for q in asked.questions if has_report or keys[q.name] in selected]
             replies = _ask(graph, wanted, config, manifest)
             pictures = _ask(graph, asked.pictures if has_report else (), config, manifest)
@@ -85,14 +92,20 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
 
 
 @contextmanager
-def _sound_graph(neo4j: Neo4jResource, rules: str) -> Iterator[tuple[Graph, GraphManifest | None]]:
+def _sound_graph(
+    neo4j: Neo4jResource, rules: str, control: ControlDatabase
+) -> Iterator[tuple[Graph, GraphManifest | None]]:
     """The graph and its manifest; one that others made, which has no manifest, may be asked.
 
     Raises:
-        GraphError: a load of ours did not end, or followed other exclusion rules.
+        GraphError: a load of ours did not end, or followed other exclusion rules; or the graph is
+            loaded from another control database.
     """
     with neo4j.graph() as graph:
         state = refuse_broken(graph)
+        if state is not None and state.manifest.owner is not None:
+            claim = Claim(owner=control_owner(control))
+            refuse_anothers_graph(state.manifest, claim, place=graph.place)
         if state is not None and state.manifest.rules != rules:
             raise GraphError(
                 "The graph was loaded under other exclusion rules. Materialize neo4j_graph first."

@@ -11,6 +11,7 @@ from c360_graph.assets.failures import failing_clearly
 from c360_graph.assets.policies import freshness_policy
 from c360_graph.assets.source_table import operation_name
 from c360_graph.assets.versions import graph_version
+from c360_graph.control_owner import control_owner
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping, TableMapping
@@ -63,7 +64,8 @@ def cypher_script_asset(
     ) -> dg.MaterializeResult[None]:
         with failing_clearly():
             now = load_settings()
-            run_log = RunLog(postgres.control_database())
+            control = postgres.control_database()
+            run_log = RunLog(control)
             log_id = run_log.open_run(context.run.run_id)
             parts = gather_parts(mapping=mapping, rows=rows, store=ExtractStore(now.c360_data_dir))
             written = write_graph_script(
@@ -72,6 +74,7 @@ def cypher_script_asset(
                 log_id=log_id,
                 run_log=run_log,
                 compressed=_compressed(config, settings),
+                owner=control_owner(control),
             )
             for refusal in parts.refusals:
                 context.log.error(f"Left out of the script: {refusal}")

@@ -57,6 +57,14 @@ class Neo4jGraphConfig(dg.Config):
             " hand; chosen by itself where the graph is not as the last load left it."
         ),
     )
+    take_over: bool = Field(
+        default=False,
+        description=(
+            "Whether a graph that is loaded from another control database becomes this one's; else"
+            " the load is refused and changes nothing. For a control database that was moved or"
+            " restored, one load with true is enough."
+        ),
+    )
     lock_wait_seconds: float = Field(
         default=3600.0,
         ge=0,
@@ -132,6 +140,7 @@ def _target(
         lock_wait_seconds=config.lock_wait_seconds,
         report=lambda progress: context.log.info(str(progress)),
         warn=context.log.warning,
+        take_over=config.take_over,
     )
 
 

@@ -14,7 +14,9 @@ from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import edges_of
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.manifest import read_state
 from c360_graph.phases.expectations import Expectation, expected_relationships
 from c360_graph.phases.graph_parts import GraphParts, gather_parts
 from c360_graph.resources import Neo4jResource
@@ -79,7 +81,10 @@ def node_counts(graph: Graph, parts: GraphParts) -> dg.AssetCheckResult:
 
     That all came which the source sent is made sure where they are copied.
     """
+    state = read_state(Execution(graph))
     wrong: list[str] = []
+    if state is not None and not state.is_whole:
+        wrong.append("the last load is under way or broke off; materialize neo4j_graph again")
     labels: dict[str, int] = {}
     for extract in parts.extracts:
         manifest = extract.manifest

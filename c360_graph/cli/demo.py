@@ -33,10 +33,16 @@ from c360_graph.cli.questions import (
 )
 from c360_graph.cli.sandbox import SQL_DIR, missing_servers, server_of
 from c360_graph.cli.signals import orderly_end
+from c360_graph.control_db import ControlDatabase, control_credentials
+from c360_graph.control_owner import control_owner
 from c360_graph.errors import GraphNotEmptyError, SandboxError, ScriptError
 from c360_graph.extracts import PRIVATE_FOLDER, write_whole
+from c360_graph.mapping.graph_manifest import Owner
+from c360_graph.neo4j_loader.claim import Claim, refuse_anothers_graph
+from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph, target_graph
 from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.neo4j_loader.manifest import mark_whole, read_state
 from c360_graph.report.files import ReportStore
 from c360_graph.sandbox.sample import LABELS, Server, load_sample
 from c360_graph.settings import load_settings
@@ -50,6 +56,8 @@ REPORT = "demo.html"
 """The demo's report in the user's folder of reports, where no pruning of a run's reports touches it."""
 
 
+_DEMO = Owner(id="demo", name="c360 demo")
+
 _STEP = re.compile(r" - (\w+) - STEP_(START|SUCCESS|FAILURE) - ")
 _LOOK_SECONDS = 1.0
 
@@ -58,7 +66,7 @@ def demo(as_json: Json = False) -> None:
     """Start real servers, load the sample databases, materialize every asset, print counts and answers.
 
     Servers named by ETL_DB_HOST or NEO4J_URI are used instead of being started. A graph that holds
-    labels other than the sample's is refused. What the demo started is stopped at its end; the report
+    labels other than the sample's, or that a control database of yours loads, is refused. What the demo started is stopped at its end; the report
     of all answers stays, as C360_DATA_DIR/reports/demo.html.
 
     **Examples**
@@ -67,6 +75,8 @@ def demo(as_json: Json = False) -> None:
 
     - `c360 demo --json > demo.json`
     """
+    # A control database that ends with the demo cannot own a graph that stays.
+    is_passing = "etl_db_host" not in load_settings().model_fields_set
     with (
         orderly_end(),
         errors_in_one_sentence(),
@@ -79,8 +89,11 @@ def demo(as_json: Json = False) -> None:
             load_sample(server, control_db=load_settings().etl_db_name, sql_dir=SQL_DIR)
         with target_graph() as graph:
             refuse_foreign_labels(graph)
+            refuse_anothers(graph)
             with _step(f"Running dagster {' '.join(_MATERIALIZE)}"):
                 _materialize(Path(name) / "materialize.log")
+            if is_passing:
+                _own(graph)
             keep_report(data_dir, kept)
             counts, told = graph_counts(graph), ask_questions(graph, {"as_of": AS_OF})
         if as_json:
@@ -145,9 +158,39 @@ def refuse_foreign_labels(graph: Graph) -> None:
         )
 
 
+def refuse_anothers(graph: Graph) -> None:
+    """Make sure that the graph is no other control database's; that of an earlier demo may be emptied.
+
+    Raises:
+        GraphOwnedError: it is.
+    """
+    state = read_state(Execution(graph))
+    if state is None or state.manifest.owner in (None, _DEMO):
+        return
+    control = ControlDatabase(control_credentials(load_settings()))
+    claim = Claim(owner=control_owner(control))
+    refuse_anothers_graph(state.manifest, claim, place=graph.place)
+
+
+def _own(graph: Graph) -> None:
+    """Say that the graph is a demo's, so that the next demo may empty it."""
+    execution = Execution(graph, owner=_DEMO)
+    state = read_state(execution)
+    if state is not None and state.is_whole:
+        mark_whole(execution, state.manifest)
+
+
 def _materialize(log: Path) -> None:
     parameters = {"as_of": AS_OF.isoformat()}
-    config = json.dumps({"ops": {"answers": {"config": {"parameters": parameters}}}})
+    # What may not be taken over was refused before.
+    config = json.dumps(
+        {
+            "ops": {
+                "neo4j_graph": {"config": {"take_over": True}},
+                "answers": {"config": {"parameters": parameters}},
+            }
+        }
+    )
     command = [sys.executable, "-m", "dagster", *_MATERIALIZE, "--config-json", config]
     with log.open("w") as file:
         code = _run_showing_steps(command, file, log)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +19,7 @@ from c360_graph.cli.output import (
 )
 from c360_graph.cli.progress_bar import Report, shown_progress
 from c360_graph.control_db import ControlDatabase, control_credentials
+from c360_graph.neo4j_loader.claim import Claim
 from c360_graph.neo4j_loader.graph import Graph, target_graph
 from c360_graph.neo4j_loader.load import LoadResult, clear_and_load, load_into_empty
 from c360_graph.neo4j_loader.under_way import Listener
@@ -33,18 +34,26 @@ def load(
     clear: Annotated[bool, typer.Option("--clear", help="Empty the graph first.")] = False,
     lock: Annotated[
         bool,
-        typer.Option(help="Hold the target's lock in the control database, as the pipeline does."),
+        typer.Option(help="Hold the lock in the control database too, as the pipeline does."),
     ] = True,
     wait: Annotated[
         float, typer.Option(help="Seconds to wait for another load; 0 fails at once.")
     ] = 0,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="Load a graph that is loaded from another control database until now.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run a script on the Neo4j of NEO4J_URI.
 
-    A graph that is not empty is refused unless you say --clear. On a machine that cannot reach the
-    control database say --no-lock, and see to it yourself that no other load runs. Rate and time
-    left are shown on standard error while it runs.
+    A graph that is not empty is refused unless you say --clear, and one that another control database
+    loads than the script was written for, unless you say --take-over. One load runs at a time: the
+    target keeps a lock of its own. On a machine that cannot reach the control database say --no-lock.
+    Rate and time left are shown on standard error while it runs.
 
     **Examples**
 
@@ -57,10 +66,8 @@ def load(
     with errors_in_one_sentence(), target_graph() as graph:
         say(f"Loading {file} into {graph.place}")
         with shown_progress(err) as report:
-            if lock:
-                result = _locked(file, graph, clear, wait, report)
-            else:
-                result = _unlocked(file, graph, clear, report)
+            target = _Target(graph=graph, take_over=take_over, wait_seconds=wait, report=report)
+            result = (_locked if lock else _unlocked)(file, target, clear=clear)
         if as_json:
             print_json(asdict(result))
         else:
@@ -73,20 +80,36 @@ def _print(result: LoadResult) -> None:
     out.print(grid("Relationships", ("type", "count"), result.relationships.items()))
 
 
-def _locked(file: Path, graph: Graph, clear: bool, wait: float, report: Report) -> LoadResult:
+@dataclass(frozen=True, kw_only=True)
+class _Target:
+    """Where a script is loaded, and how."""
+
+    graph: Graph
+    take_over: bool
+    wait_seconds: float
+    report: Report
+
+
+def _locked(file: Path, chosen: _Target, *, clear: bool) -> LoadResult:
     settings = load_settings()
     target = Target(
-        graph=graph,
+        graph=chosen.graph,
         control=ControlDatabase(control_credentials(settings)),
         sessions=settings.c360_load_sessions,
-        lock_wait_seconds=wait,
-        report=report,
+        lock_wait_seconds=chosen.wait_seconds,
+        report=chosen.report,
         warn=say,
+        take_over=chosen.take_over,
     )
-    return load_registered_script(target, file, clear=clear).result
+    return load_registered_script(target, file, clear=clear, of_any_owner=True).result
 
 
-def _unlocked(file: Path, graph: Graph, clear: bool, report: Report) -> LoadResult:
+def _unlocked(file: Path, chosen: _Target, *, clear: bool) -> LoadResult:
     start = clear_and_load if clear else load_into_empty
-    listener = Listener(report=report, warn=say)
-    return start(graph, file, sessions=load_settings().c360_load_sessions, listener=listener)
+    return start(
+        chosen.graph,
+        file,
+        sessions=load_settings().c360_load_sessions,
+        listener=Listener(report=chosen.report, warn=say),
+        claim=Claim(take_over=chosen.take_over, wait_seconds=chosen.wait_seconds),
+    )

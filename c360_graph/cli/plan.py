@@ -73,6 +73,8 @@ def _make(way: Way) -> Plan:
 
 def _conclude(made: Plan) -> None:
     """The last lines, and the exit code."""
+    if made.graph.refusal:
+        err.print(f"[bold red]Refused:[/] {escape(made.graph.refusal)}", soft_wrap=True)
     for problem in made.problems:
         err.print(f"[bold red]Not asked:[/] {escape(problem)}", soft_wrap=True)
     for obstacle in made.obstacles:
@@ -81,6 +83,8 @@ def _conclude(made: Plan) -> None:
         raise typer.Exit(FAILED)
     if made.problems:
         say("The plan is incomplete.")
+        raise typer.Exit(FAILED)
+    if made.graph.refusal:
         raise typer.Exit(FAILED)
     if made.destroyed:
         say(

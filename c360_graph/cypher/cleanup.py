@@ -1,28 +1,38 @@
-"""Statements that remove things in bounded batches, and those that count what is there."""
+"""Statements that remove things in bounded batches, and those that count what is there.
+
+Those that remove have a parameter `$batch_rows`: how many go in one transaction.
+"""
 
 from __future__ import annotations
 
 from c360_graph.cypher.manifest import LABEL as MANIFEST
 from c360_graph.cypher.nodes import PIN
 from c360_graph.cypher.quoting import identifier
-
-ROWS_IN_TRANSACTION = 20_000
+from c360_graph.cypher.target_lock import LABEL as LOCK
 
 BATCH_MARK = "_C360Batch"
 """Label of the mark that a batch without key leaves in its own transaction, until the load ends."""
 
 
 def delete_all_relationships() -> bytes:
-    """First, so that no node's removal drags an unbounded number of relationships along."""
+    """Of whatever type."""
     return PIN + deleting("MATCH ()-[x]->()")
 
 
-def delete_all_nodes() -> bytes:
-    """After the relationships; DETACH for what another client added meanwhile.
+def delete_relationships_of_type(relationship_type: str) -> bytes:
+    """All of one type, between whatever nodes."""
+    return PIN + deleting(f"MATCH ()-[x:{identifier(relationship_type)}]->()")
 
-    The manifest stays: while nodes are left, it says that the graph is broken.
-    """
-    return PIN + deleting(f"MATCH (x) WHERE NOT x:{identifier(MANIFEST)}", "DETACH DELETE")
+
+def delete_all_nodes() -> bytes:
+    """All but the manifest and the lock; DETACH for what another client added meanwhile."""
+    own = " AND ".join(f"NOT x:{identifier(label)}" for label in (MANIFEST, LOCK))
+    return PIN + deleting(f"MATCH (x) WHERE {own}", "DETACH DELETE")
+
+
+def count_nodes_to_delete() -> bytes:
+    """How many nodes `delete_all_nodes` removes, as `count`."""
+    return PIN + _counting_nodes_but(MANIFEST, LOCK)
 
 
 def delete_relationships(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
@@ -72,8 +82,7 @@ def count_relationships(relationship_type: str) -> bytes:
 
 def count_nodes_but_own() -> bytes:
     """Nodes of the whole graph without the loader's own, as `count`."""
-    own = " - ".join(f"COUNT {{ (n:{identifier(label)}) }}" for label in (BATCH_MARK, MANIFEST))
-    return PIN + f"RETURN COUNT {{ (n) }} - {own} AS count".encode()
+    return PIN + _counting_nodes_but(BATCH_MARK, MANIFEST, LOCK)
 
 
 def delete_label(label: str) -> bytes:
@@ -81,9 +90,21 @@ def delete_label(label: str) -> bytes:
     return PIN + deleting(f"MATCH (x:{identifier(label)})", "DETACH DELETE")
 
 
-def delete_relationships_of_label(label: str) -> bytes:
-    """All relationships at nodes of a label."""
-    return PIN + deleting(f"MATCH (:{identifier(label)})-[r]-() WITH DISTINCT r AS x")
+def delete_relationships_of_label(label: str) -> tuple[bytes, bytes]:
+    """All relationships at nodes of a label: those that start there, then those that end there.
+
+    Apart, as a statement for both would have to remember all of them to meet none twice.
+    """
+    name = identifier(label)
+    return (
+        PIN + deleting(f"MATCH (:{name})-[x]->()"),
+        PIN + deleting(f"MATCH (:{name})<-[x]-()"),
+    )
+
+
+def count_all_nodes() -> bytes:
+    """Nodes of the whole graph, as `count`."""
+    return PIN + b"MATCH (n) RETURN count(n) AS count"
 
 
 def count_all_relationships() -> bytes:
@@ -96,7 +117,10 @@ def _mark() -> str:
 
 
 def deleting(match: str, delete: str = "DELETE") -> bytes:
-    """Delete each `x` of a match, in transactions of bounded size."""
-    return (
-        f"{match} CALL (x) {{ {delete} x }} IN TRANSACTIONS OF {ROWS_IN_TRANSACTION} ROWS"
-    ).encode()
+    """Delete each `x` of a match, in transactions of `$batch_rows`."""
+    return f"{match} CALL (x) {{ {delete} x }} IN TRANSACTIONS OF $batch_rows ROWS".encode()
+
+
+def _counting_nodes_but(*labels: str) -> bytes:
+    own = " - ".join(f"COUNT {{ (n:{identifier(label)}) }}" for label in labels)
+    return f"RETURN COUNT {{ (n) }} - {own} AS count".encode()

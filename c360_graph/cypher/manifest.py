@@ -33,23 +33,14 @@ def write_manifest() -> bytes:
     )
 
 
-def break_manifest() -> bytes:
-    """Say that the graph is not what its manifest says; `$empty` is the content of a new manifest.
-
-    Before the first removal, since a graph that is being emptied still holds a part of what it says.
-    """
+def delete_broken_manifest() -> bytes:
+    """Remove the manifest unless it says that the graph is whole."""
     return (
         PIN
         + (
-            f"MERGE (m:{identifier(LABEL)}) ON CREATE SET m.content = $empty"
-            f" SET m.state = {string_literal(BROKEN)}"
+            f"MATCH (m:{identifier(LABEL)}) WHERE m.state <> {string_literal(WHOLE)} DELETE m"
         ).encode()
     )
-
-
-def delete_manifest() -> bytes:
-    """Remove the manifest: of a graph that no script of ours made, and that nothing is known of."""
-    return PIN + f"MATCH (m:{identifier(LABEL)}) DELETE m".encode()
 
 
 def read_manifest() -> bytes:

@@ -1,6 +1,7 @@
 """Statements that bring a graph to the state of the extracts while it is being read.
 
-All of them may run twice: what is right already is left alone.
+All of them may run twice: what is right already is left alone. `$batch_rows` is how many rows one
+transaction has.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from c360_graph.cypher import cleanup
 from c360_graph.cypher.nodes import PIN, own_properties
 from c360_graph.cypher.quoting import identifier
-from c360_graph.cypher.relationships import ROWS_IN_TRANSACTION, of_tables
+from c360_graph.cypher.relationships import of_tables
 from c360_graph.cypher.rows import property_map, row_literal
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.property_types import property_type
@@ -51,21 +52,22 @@ def node_ids(label: str) -> bytes:
     return PIN + f"MATCH (n:{identifier(label)}) RETURN id(n) AS id".encode()
 
 
-def delete_relationships_of_ids(label: str) -> bytes:
-    """All relationships of the nodes `$ids`, so that no node's removal drags an unbounded number along."""
-    return PIN + cleanup.deleting(
-        f"UNWIND $ids AS id MATCH (n:{identifier(label)}) WHERE id(n) = id"
-        " MATCH (n)-[r]-() WITH DISTINCT r AS x"
+def delete_relationships_of_ids(label: str) -> tuple[bytes, bytes]:
+    """All relationships of the nodes `$ids`, so that no node's removal drags an unbounded number along.
+
+    Those that start there, then those that end there (see `cleanup.delete_relationships_of_label`).
+    """
+    found = f"UNWIND $ids AS id MATCH (n:{identifier(label)}) WHERE id(n) = id"
+    return (
+        PIN + cleanup.deleting(f"{found} MATCH (n)-[x]->()"),
+        PIN + cleanup.deleting(f"{found} MATCH (n)<-[x]-()"),
     )
 
 
 def delete_ids(label: str) -> bytes:
-    """The nodes `$ids`, one transaction."""
-    return (
-        PIN
-        + (
-            f"UNWIND $ids AS id MATCH (n:{identifier(label)}) WHERE id(n) = id DETACH DELETE n"
-        ).encode()
+    """The nodes `$ids`."""
+    return PIN + cleanup.deleting(
+        f"UNWIND $ids AS id MATCH (x:{identifier(label)}) WHERE id(x) = id", "DETACH DELETE"
     )
 
 
@@ -76,7 +78,7 @@ def purge_property(label: str, name: str) -> bytes:
         + (
             f"MATCH (n:{identifier(label)}) WHERE n.{identifier(name)} IS NOT NULL"
             f" CALL (n) {{ REMOVE n.{identifier(name)} }}"
-            f" IN TRANSACTIONS OF {ROWS_IN_TRANSACTION} ROWS"
+            " IN TRANSACTIONS OF $batch_rows ROWS"
         ).encode()
     )
 
@@ -107,13 +109,16 @@ def delete_surplus_relationships(mapping: RelationshipMapping) -> bytes:
         if mapping.seek == "from"
         else (mapping.from_label, mapping.to_label, ("-", "->"))
     )
-    return PIN + cleanup.deleting(
-        f"MATCH (row:{identifier(driving)})"
-        f" WHERE COUNT {{ (row){arrow[0]}[:{kind}]{arrow[1]}() }} > 1"
-        f" CALL (row) {{ MATCH (row){arrow[0]}[r:{kind}]{arrow[1]}(other:{identifier(sought)})"
-        " WITH other, r ORDER BY id(r) WITH other, collect(r)[1..] AS surplus"
-        " UNWIND surplus AS x RETURN x }"
-        " WITH x"
+    return (
+        PIN
+        + (
+            f"MATCH (row:{identifier(driving)})"
+            f" WHERE COUNT {{ (row){arrow[0]}[:{kind}]{arrow[1]}() }} > 1"
+            f" CALL (row) {{ MATCH (row){arrow[0]}[r:{kind}]{arrow[1]}(other:{identifier(sought)})"
+            " WITH other, r ORDER BY id(r) WITH other, collect(r)[1..] AS surplus"
+            " UNWIND surplus AS x DELETE x }"
+            " IN TRANSACTIONS OF $batch_rows ROWS"
+        ).encode()
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from c360_graph.cypher.nodes import PIN
 from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.cypher.rows import property_map, row_literal, values
+from c360_graph.cypher.weights import JOIN_BATCH_ROWS, join_batch_rows
 from c360_graph.mapping.model import (
     TABLE_PROPERTY,
     End,
@@ -12,9 +13,6 @@ from c360_graph.mapping.model import (
     RelationshipMapping,
     TableMapping,
 )
-
-ROWS_IN_TRANSACTION = 10_000
-"""Rows of the driving side in one transaction (measured: larger gains nothing, costs memory)."""
 
 MOST_NODES_HASHED = 300_000
 """Nodes of a sought label that the server may keep in memory: joining once over all of them was 1.15 to
@@ -35,15 +33,21 @@ def create_relationships(mapping: RelationshipMapping, *, sought: int) -> bytes:
     """
     if mapping.junction is None and not _takes_some_tables(mapping) and sought <= MOST_NODES_HASHED:
         return _joined_at_once(mapping)
-    return _for_each_row(mapping, condition="")
+    copied = len(mapping.junction.properties) if mapping.junction else 0
+    return _for_each_row(mapping, batch_rows=join_batch_rows(copied))
 
 
 def create_missing_relationships(mapping: RelationshipMapping) -> bytes:
-    """Those of a mapping without junction that are not there yet. Must run outside of a transaction."""
+    """Those of a mapping without junction that are not there yet, `$batch_rows` rows a transaction.
+
+    Must run outside of a transaction.
+    """
     ends = _ends(mapping)
     kind = identifier(mapping.relationship_type)
     return _for_each_row(
-        mapping, condition=f"WITH * WHERE NOT EXISTS {{ ({ends[0]})-[:{kind}]->({ends[1]}) }} "
+        mapping,
+        batch_rows="$batch_rows",
+        condition=f"WITH * WHERE NOT EXISTS {{ ({ends[0]})-[:{kind}]->({ends[1]}) }} ",
     )
 
 
@@ -60,7 +64,7 @@ def _joined_at_once(mapping: RelationshipMapping) -> bytes:
             f"MATCH {_seek(sought, hint=hint)}\n"
             f"WITH row, {variable}\n"
             f"CALL (row, {variable}) {{ {_create(mapping, '', ends=_ends(mapping))} }}"
-            f" IN TRANSACTIONS OF {ROWS_IN_TRANSACTION} ROWS"
+            f" IN TRANSACTIONS OF {JOIN_BATCH_ROWS} ROWS"
         ).encode()
     )
 
@@ -70,16 +74,16 @@ def _takes_some_tables(mapping: RelationshipMapping) -> bool:
     return bool(mapping.from_tables or mapping.to_tables)
 
 
-def _for_each_row(mapping: RelationshipMapping, *, condition: str) -> bytes:
+def _for_each_row(
+    mapping: RelationshipMapping, *, batch_rows: int | str, condition: str = ""
+) -> bytes:
     rows = _row(driving_label(mapping) or "", mapping.driving.tables if mapping.driving else ())
     found = "".join(f"MATCH {_seek(end)} " for end in mapping.sought)
     properties = _copied_properties(mapping.junction) if mapping.junction else ""
     body = f"{found}{condition}{_create(mapping, properties, ends=_ends(mapping))}"
     return (
         PIN
-        + (
-            f"MATCH {rows}\nCALL (row) {{ {body} }} IN TRANSACTIONS OF {ROWS_IN_TRANSACTION} ROWS"
-        ).encode()
+        + (f"MATCH {rows}\nCALL (row) {{ {body} }} IN TRANSACTIONS OF {batch_rows} ROWS").encode()
     )
 
 

@@ -18,7 +18,7 @@ from c360_graph.cypher import manifest, nodes, relationships, schema
 from c360_graph.cypher.copy_text import blocks
 from c360_graph.errors import ScriptError
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.mapping.graph_manifest import GraphManifest, manifest_of
+from c360_graph.mapping.graph_manifest import GraphManifest, Owner, manifest_of
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 
 FORMAT = 1
@@ -50,6 +50,8 @@ class ScriptHeader(Frozen):
     """Properties that no label has since a rule excludes their columns, and which rule."""
     rules: str = ""
     """Changes when an exclusion rule does: a script of other rules may hold what none may hold now."""
+    owner: Owner | None = None
+    """The control database that the script was written for; a graph of another is not emptied for it."""
 
 
 class StatementFacts(Frozen):
@@ -92,7 +94,12 @@ class TableExtract:
 
 
 def header_for(
-    extracts: Iterable[TableExtract], *, created: str, log_id: int | None, rules: str = ""
+    extracts: Iterable[TableExtract],
+    *,
+    created: str,
+    log_id: int | None,
+    rules: str = "",
+    owner: Owner | None = None,
 ) -> ScriptHeader:
     """The header of a script over these extracts."""
     labels: dict[str, int] = {}
@@ -104,7 +111,13 @@ def header_for(
                 labels.get(extract.table.node_label, 0) + extract.rows
             )
     return ScriptHeader(
-        format=FORMAT, created=created, log_id=log_id, rows=rows, labels=labels, rules=rules
+        format=FORMAT,
+        created=created,
+        log_id=log_id,
+        rows=rows,
+        labels=labels,
+        rules=rules,
+        owner=owner,
     )
 
 
@@ -121,7 +134,7 @@ def script_manifest(
         {extract.table.place: extract.digest for extract in kept},
     )
     return ours.model_copy(
-        update={"rules": header.rules, "refused": header.refused, "excluded": header.excluded}
+        update={name: getattr(header, name) for name in ("rules", "owner", "refused", "excluded")}
     )
 
 
@@ -155,8 +168,7 @@ def _statements(
     mappings: tuple[RelationshipMapping, ...],
 ) -> Iterator[tuple[StatementFacts, bytes]]:
     tables = tuple(extract.table for extract in extracts)
-    content = ours.model_dump_json(ensure_ascii=True)
-    yield StatementFacts(kind="manifest"), manifest.begin_manifest(content)
+    yield StatementFacts(kind="manifest"), manifest.begin_manifest(ours.to_json())
     for key in schema.keys(tables):
         facts = StatementFacts(kind="constraint", label=key.label, properties=key.properties)
         yield facts, schema.create_constraint(key)

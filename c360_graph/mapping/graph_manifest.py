@@ -17,6 +17,13 @@ Edges = tuple[str, str, str]
 """Relationship type, label they start from, label they end at."""
 
 
+class Owner(Frozen):
+    """The control database that a graph is loaded from. `name` is for people, `id` is compared."""
+
+    id: str
+    name: str
+
+
 class GraphManifest(Frozen):
     """Kept in the graph itself, in one node. Everything of a listed label or type is ours."""
 
@@ -55,6 +62,13 @@ class GraphManifest(Frozen):
     @cached_property
     def _edge_set(self) -> frozenset[Edges]:
         return frozenset(self.edges)
+
+    owner: Owner | None = None
+    """Who loads the graph; None in a manifest of a version that did not say so."""
+
+    def to_json(self) -> str:
+        """The text that the graph keeps."""
+        return self.model_dump_json(ensure_ascii=True, exclude_none=True)
 
     def without(self, other: GraphManifest) -> GraphManifest:
         """The labels and edges of this one that the other has not."""

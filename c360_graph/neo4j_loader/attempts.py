@@ -14,7 +14,7 @@ from tenacity import (
 )
 from tenacity.wait import wait_exponential_jitter
 
-from c360_graph.errors import StatementError
+from c360_graph.errors import ServerMemoryError, StatementError
 from c360_graph.neo4j_loader.graph import ERRORS, Graph, Tag, outcome, said
 
 ATTEMPTS = 15
@@ -32,24 +32,37 @@ class Work:
 
     `send` does it, raising the driver's errors. After an attempt that failed, whatever still runs
     under `tag` is ended; then `recover` finds out what became of it or undoes it, and says whether
-    it turned out to be done.
+    it turned out to be done. Where the server lacked memory, or went away, `lighten` comes before the
+    next attempt.
     """
 
     title: str
     tag: Tag
     send: Callable[[], object]
     recover: Callable[[], bool] = lambda: False
+    lighten: Callable[[], bool] = lambda: False
+    """Has the next attempt need less memory; False where that cannot be."""
 
 
 class Attempts:
-    """How work on a graph is tried. `check` is called before each attempt and may raise to stop."""
+    """How work on a graph is tried.
+
+    `check` is called before each attempt and may raise to stop. So may `verify`, which asks the
+    server: the driver's errors that it raises are those of an attempt.
+    """
 
     def __init__(
-        self, graph: Graph, *, warn: Callable[[str], None], check: Callable[[], object]
+        self,
+        graph: Graph,
+        *,
+        warn: Callable[[str], None],
+        check: Callable[[], object],
+        verify: Callable[[], object] = lambda: None,
     ) -> None:
         self._graph = graph
         self._warn = warn
         self._check = check
+        self._verify = verify
 
     def run(self, work: Work) -> None:
         """Try until it is done.
@@ -64,6 +77,7 @@ class Attempts:
             nonlocal in_doubt
             self._check()
             try:
+                self._verify()
                 if in_doubt:
                     self._graph.end_transactions(work.tag)
                     if work.recover():
@@ -72,7 +86,8 @@ class Attempts:
                 work.send()
             except ERRORS as error:
                 in_doubt = True
-                give_up_if_hopeless(work.title, error)
+                if outcome(error) not in ("lost", "out of memory") or not work.lighten():
+                    give_up_if_hopeless(work.title, error)
                 raise _TryAgain(said(error)) from None
 
         retrying = Retrying(
@@ -96,11 +111,12 @@ def give_up_if_hopeless(title: str, error: BaseException) -> None:
     """Raise what the server said where trying again cannot help.
 
     Raises:
-        StatementError: the server refused, or ran out of memory.
+        ServerMemoryError: the server ran out of memory.
+        StatementError: the server refused.
     """
     what = outcome(error)
     if what == "out of memory":
-        raise StatementError(
+        raise ServerMemoryError(
             f"{title}: the server ran out of memory ({said(error)}). Give it more:"
             " server.memory.heap.max_size, or dbms.memory.transaction.total.max."
         ) from None

@@ -6,48 +6,73 @@ The manifest says that the graph is broken before anything is removed, and stays
 from __future__ import annotations
 
 from c360_graph.cypher import cleanup, holding, schema
+from c360_graph.cypher.weights import DELETE_BATCH_ROWS
+from c360_graph.neo4j_loader.batching import Batching
+from c360_graph.neo4j_loader.counts import count_graph
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.progress import ProgressMeter
 from c360_graph.neo4j_loader.schema_sync import own_names
 
 
 def empty_graph(execution: Execution, meter: ProgressMeter) -> None:
-    """Remove everything but the manifest; other clients' constraints and indexes stay.
+    """Remove everything but the manifest, which says that the graph is broken, and the lock.
+
+    Other clients' constraints and indexes stay.
 
     Raises:
         StatementError: a removal kept failing.
     """
-    _remove(
-        execution,
-        meter,
-        unit="relationships",
-        count=cleanup.count_all_relationships(),
-        removal=cleanup.delete_all_relationships(),
-    )
-    _remove(
-        execution,
-        meter,
-        unit="nodes",
-        count=cleanup.count_nodes_but_own(),
-        removal=cleanup.delete_all_nodes(),
-    )
+    batching = Batching(execution)
+    _remove_relationships(execution, meter, batching)
+    _remove_nodes(execution, meter, batching)
     for statement in _drops_of_ours(execution):
         execution.run_repeatable("Removing constraints and indexes", statement)
 
 
-def _remove(
-    execution: Execution, meter: ProgressMeter, *, unit: str, count: bytes, removal: bytes
-) -> None:
-    title = f"Removing {unit}"
+def _remove_relationships(execution: Execution, meter: ProgressMeter, batching: Batching) -> None:
+    """First, so that no node's removal drags an unbounded number of relationships along."""
+    title = "Removing relationships"
+    if not _begin(execution, meter, title, "relationships", cleanup.count_all_relationships()):
+        return
+    _, kinds = count_graph(lambda text: execution.ask(title, text))
+    for kind in kinds:
+        execution.run_in_batches(
+            title,
+            cleanup.delete_relationships_of_type(kind),
+            batch_rows=batching.relationships(kind),
+        )
+    # Of types that others have brought meanwhile.
+    execution.run_in_batches(
+        title, cleanup.delete_all_relationships(), batch_rows=DELETE_BATCH_ROWS
+    )
+
+
+def _remove_nodes(execution: Execution, meter: ProgressMeter, batching: Batching) -> None:
+    title = "Removing nodes"
+    if not _begin(execution, meter, title, "nodes", cleanup.count_nodes_to_delete()):
+        return
+    labels, _ = count_graph(lambda text: execution.ask(title, text))
+    for label in labels:
+        execution.run_in_batches(
+            title, cleanup.delete_label(label), batch_rows=batching.nodes(label)
+        )
+    # Those without a label, and the marks of loads that broke off.
+    execution.run_in_batches(
+        title, cleanup.delete_all_nodes(), batch_rows=batching.nodes_without_label()
+    )
+
+
+def _begin(execution: Execution, meter: ProgressMeter, title: str, unit: str, count: bytes) -> bool:
+    """Whether there is anything to remove; then the meter counts what is removed."""
     total = int(execution.ask(title, count)[0]["count"])
     if not total:
-        return
+        return False
 
     def removed() -> int:
         return max(0, total - int(execution.graph.rows(count)[0]["count"]))
 
     meter.begin(title.lower(), unit=unit, total=total, poll=removed)
-    execution.run_repeatable(title, removal)
+    return True
 
 
 def _drops_of_ours(execution: Execution) -> list[bytes]:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from neo4j import SummaryCounters
 
 from c360_graph.cypher import cleanup
 from c360_graph.cypher.statements import Batch, Statement, lift
-from c360_graph.errors import StatementError
+from c360_graph.cypher.weights import DELETE_BATCH_ROWS
+from c360_graph.errors import ServerMemoryError, StatementError
+from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.neo4j_loader.attempts import Attempts, Work, give_up_if_hopeless
 from c360_graph.neo4j_loader.graph import ERRORS, Graph, outcome, said
 from c360_graph.neo4j_loader.refused_row import refused_row
 
 _CALLS = re.compile(rb"\bCALL\b", re.IGNORECASE)
+_TRANSACTION_ROWS = re.compile(rb"( IN TRANSACTIONS OF )(\d+)( ROWS)\Z")
+
+Result = TypeVar("Result")
 
 
 class Execution:
@@ -29,18 +34,27 @@ class Execution:
         load: str | None = None,
         warn: Callable[[str], None] = lambda message: None,
         check: Callable[[], None] = lambda: None,
+        verify: Callable[[], None] = lambda: None,
+        owner: Owner | None = None,
     ) -> None:
         self.graph = graph
         self.load = load or uuid4().hex
+        self.owner = owner
+        """Who the graph is loaded for."""
         self._warn = warn
-        self._attempts = Attempts(graph, warn=warn, check=check)
+        self._attempts = Attempts(graph, warn=warn, check=check, verify=verify)
 
     def run_batch(self, statement: Statement, batch: Batch) -> None:
         """One transaction; sent again only once it is sure that it took no effect.
 
+        Where the server lacks memory for it, its halves are transactions of their own.
+
         Raises:
             StatementError: it was refused, and for which row; or kept failing.
         """
+        in_parts(batch, lambda part: self._run_part(statement, part))
+
+    def _run_part(self, statement: Statement, batch: Batch) -> None:
         tag = self._tag()
         keyed = statement.facts is not None and statement.facts.match is not None
 
@@ -75,6 +89,32 @@ class Execution:
             counted.append(self.graph.run(text, tag=tag, **parameters))
 
         self._attempts.run(Work(title=title, tag=tag, send=send))
+        return counted[-1]
+
+    def run_in_batches(
+        self, title: str, text: bytes, *, batch_rows: int, **parameters: Any
+    ) -> SummaryCounters:
+        """A statement that may run twice and commits after each `$batch_rows`; as `run_repeatable`.
+
+        Each attempt that fails for want of memory, or with the connection, has the next one go on
+        with batches of half the size.
+
+        Raises:
+            StatementError: it was refused, or kept failing.
+        """
+        tag = self._tag()
+        counted: list[SummaryCounters] = []
+        rows = batch_rows
+
+        def send() -> None:
+            counted.append(self.graph.run(text, tag=tag, batch_rows=rows, **parameters))
+
+        def lighten() -> bool:
+            nonlocal rows
+            was, rows = rows, max(1, rows // 2)
+            return rows < was
+
+        self._attempts.run(Work(title=title, tag=tag, send=send, lighten=lighten))
         return counted[-1]
 
     def change(
@@ -152,19 +192,31 @@ class Execution:
             to_label=statement.facts.to_label or "",
         )
         made = 0
+        halvings = 0
 
         def send() -> None:
             nonlocal made
-            made = self.graph.run(statement.text, tag=tag).relationships_created
+            text = with_smaller_transactions(statement.text, halvings)
+            made = self.graph.run(text, tag=tag).relationships_created
 
         def undo() -> bool:
-            self.graph.run(removal, tag=tag)
+            self.graph.run(removal, tag=tag, batch_rows=max(1, DELETE_BATCH_ROWS >> halvings))
             for other in earlier():
                 text, parameters = _lifted(other)
+                if not parameters:
+                    text = with_smaller_transactions(other.text, halvings)
                 self.graph.run(text, tag=tag, **parameters)
             return False
 
-        self._attempts.run(Work(title=statement.title, tag=tag, send=send, recover=undo))
+        def lighten() -> bool:
+            nonlocal halvings
+            before = with_smaller_transactions(statement.text, halvings)
+            halvings += 1
+            return with_smaller_transactions(statement.text, halvings) != before
+
+        self._attempts.run(
+            Work(title=statement.title, tag=tag, send=send, recover=undo, lighten=lighten)
+        )
         return made
 
     def run_once(self, statement: Statement) -> None:
@@ -193,7 +245,9 @@ class Execution:
 
     def remove_marks(self) -> None:
         """Remove what `run_batch` marked batches of tables without key with."""
-        self.run_repeatable("Removing the load's marks", cleanup.delete_batch_marks())
+        self.run_in_batches(
+            "Removing the load's marks", cleanup.delete_batch_marks(), batch_rows=DELETE_BATCH_ROWS
+        )
 
     def end_all(self) -> None:
         """End whatever still runs of this load; the driver's errors pass through."""
@@ -231,7 +285,33 @@ class Execution:
         ) from None
 
 
-def _lifted(statement: Statement) -> tuple[str | bytes, dict[str, str]]:
+def in_parts(batch: Batch, send: Callable[[Batch], Result]) -> list[Result]:
+    """Send a batch, or its halves where the server lacks the memory for it, and what each gave.
+
+    Raises:
+        ServerMemoryError: the server lacks it for a single row too.
+    """
+    try:
+        return [send(batch)]
+    except ServerMemoryError:
+        rows = batch.rows.count(batch.row_mark) + 1
+        if rows == 1:
+            raise
+        half = rows // 2
+        return [
+            *in_parts(batch.cut(0, half), send),
+            *in_parts(batch.cut(half, rows), send),
+        ]
+
+
+def with_smaller_transactions(text: bytes, halvings: int) -> bytes:
+    """The statement with its `IN TRANSACTIONS OF n ROWS` halved so often, down to 1."""
+    return _TRANSACTION_ROWS.sub(
+        lambda match: match[1] + b"%d" % max(1, int(match[2]) >> halvings) + match[3], text
+    )
+
+
+def _lifted(statement: Statement) -> tuple[str | bytes, dict[str, Any]]:
     """Text and parameters of a statement, its data lifted out where it can be."""
     batch = lift(statement)
     return (batch.text, {"rows": batch.rows}) if batch else (statement.text, {})

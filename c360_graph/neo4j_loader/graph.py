@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
+from uuid import uuid4
 
 from neo4j import Driver, GraphDatabase, Query, SummaryCounters, Transaction
 from neo4j.exceptions import (
@@ -29,6 +30,12 @@ Tag = Mapping[str, str]
 ERRORS = (Neo4jError, DriverError, OSError)
 
 _ENDING_SECONDS = 120.0
+_OUT_OF_MEMORY = re.compile(
+    r"OutOfMemory|Java heap space|GC overhead limit|not enough memory|memory pool limit"
+    r"|direct buffer memory",
+    re.IGNORECASE,
+)
+"""The code of the error, or only its words: an error of the runtime comes as that of the statement."""
 _VALUE = re.compile(r"(?<=`) = .*|(?<=integer), .*,(?= is too large)")
 """`... and property `p` = 'value'`, `integer, 99999999999999999999, is too large`."""
 
@@ -36,10 +43,12 @@ _VALUE = re.compile(r"(?<=`) = .*|(?<=integer), .*,(?= is too large)")
 class Graph:
     """One database of one server. Sessions are made for each use; the driver pools connections."""
 
-    def __init__(self, driver: Driver, database: str, uri: str) -> None:
+    def __init__(self, driver: Driver, database: str, uri: str, client: str = "") -> None:
         self.driver = driver
         self.database = database
         self.uri = uri
+        self.client = client
+        """What the server's list of connections shows of ours; empty where it is not known."""
 
     @property
     def place(self) -> str:
@@ -77,18 +86,28 @@ class Graph:
             found = (record[0] for record in session.run(Query(statement.decode())))
             return array("q", (number for number in found if keep(number)))
 
-    def run(self, statement: str | bytes, *, tag: Tag, **parameters: Any) -> SummaryCounters:
+    def run(
+        self,
+        statement: str | bytes,
+        *,
+        tag: Tag,
+        timeout_seconds: float | None = None,
+        **parameters: Any,
+    ) -> SummaryCounters:
         """Run a statement outside of a transaction of ours; the driver's errors pass through."""
         text = statement.decode() if isinstance(statement, bytes) else statement
+        query = Query(text, metadata=dict(tag), timeout=timeout_seconds)
         with self.driver.session(database=self.database) as session:
-            return session.run(Query(text, metadata=dict(tag)), parameters).consume().counters
+            return session.run(query, parameters).consume().counters
 
     @contextmanager
-    def transaction(self, tag: Tag) -> Iterator[Transaction]:
+    def transaction(
+        self, tag: Tag, *, timeout_seconds: float | None = None
+    ) -> Iterator[Transaction]:
         """A transaction that is rolled back where nobody commits it; the driver's errors pass through."""
         with (
             self.driver.session(database=self.database) as session,
-            session.begin_transaction(metadata=dict(tag)) as transaction,
+            session.begin_transaction(metadata=dict(tag), timeout=timeout_seconds) as transaction,
         ):
             yield transaction
 
@@ -105,7 +124,10 @@ class Graph:
         self._end_transactions(where, tag=dict(tag))
 
     def end_transactions_of_other_loads(self, load: str) -> int:
-        """End what a load that died may have left running; how many there were."""
+        """End what a load that died may have left running; how many there were.
+
+        Only for whoever holds the target's lock: any other load is dead then.
+        """
         return self._end_transactions("metaData.c360_load <> $load", load=load)
 
     def _end_transactions(self, where: str, **parameters: Any) -> int:
@@ -142,6 +164,7 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
         GraphError: it does not, or refuses the login; the password is not in the message.
     """
     logging.getLogger("neo4j.notifications").setLevel(logging.ERROR)
+    client = f"c360_graph/{uuid4().hex}"
     try:
         driver = GraphDatabase.driver(
             uri,
@@ -152,6 +175,7 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
             max_transaction_retry_time=5,
             liveness_check_timeout=30,
             notifications_min_severity="OFF",
+            user_agent=client,
         )
     except (ValueError, DriverError) as error:
         raise GraphError(f"NEO4J_URI {uri!r} cannot be used: {error}") from None
@@ -164,7 +188,7 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
                 f"Neo4j at {uri}/{database} cannot be used: {said(error)}. Check NEO4J_URI,"
                 " NEO4J_USERNAME, NEO4J_PASSWORD and NEO4J_DATABASE."
             ) from None
-        yield Graph(driver, database, uri)
+        yield Graph(driver, database, uri, client)
 
 
 @contextmanager
@@ -199,8 +223,8 @@ def outcome(error: BaseException) -> Outcome:
         return "transient"
     if not isinstance(error, Neo4jError):
         return "refused"
-    if "OutOfMemory" in (error.code or ""):
-        # It calls itself transient, but trying again needs the same memory.
+    if _OUT_OF_MEMORY.search(f"{error.code} {error.message}"):
+        # It calls itself transient, but trying the same again needs the same memory.
         return "out of memory"
     return "transient" if error.is_retryable() else "refused"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -26,16 +26,18 @@ from c360_graph.errors import (
     ScriptError,
     StatementError,
 )
+from c360_graph.mapping.graph_manifest import Owner
+from c360_graph.neo4j_loader.claim import Claim
 from c360_graph.neo4j_loader.counts import check_counts, count_graph, graph_counts
 from c360_graph.neo4j_loader.emptying import empty_graph
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.manifest import (
-    break_manifest,
     counted,
-    delete_manifest,
+    mark_begun,
     mark_whole,
     read_state,
+    remove_begun,
 )
 from c360_graph.neo4j_loader.progress import ProgressMeter
 from c360_graph.neo4j_loader.schema_sync import refuse_blocked_constraints
@@ -60,36 +62,59 @@ class LoadResult:
 
 
 def clear_and_load(
-    graph: Graph, script: Path, *, sessions: int = 2, listener: Listener | None = None
+    graph: Graph,
+    script: Path,
+    *,
+    sessions: int = 2,
+    listener: Listener | None = None,
+    claim: Claim | None = None,
 ) -> LoadResult:
     """Empty the graph in bounded batches, then load.
 
     Raises:
         ScriptError: the script cannot be read; checked before anything is removed.
+        LoadLockedError: another load of the target was under way all the time.
+        GraphOwnedError: the graph is another control database's; nothing was changed.
         StatementError: a statement failed; says which and how far the load came.
         CountMismatchError: the graph holds other counts than the script's rows make.
     """
-    with _load(graph, script, sessions, listener or Listener()) as load:
+    with _load(graph, script, sessions, listener or Listener(), claim or Claim()) as load:
         load.refuse_blocked_constraints()
-        break_manifest(load.execution)
+        mark_begun(load.execution)
         empty_graph(load.execution, load.meter)
         return load.run()
 
 
 def load_into_empty(
-    graph: Graph, script: Path, *, sessions: int = 2, listener: Listener | None = None
+    graph: Graph,
+    script: Path,
+    *,
+    sessions: int = 2,
+    listener: Listener | None = None,
+    claim: Claim | None = None,
 ) -> LoadResult:
     """Load into a graph that holds nothing.
 
     Raises:
         GraphNotEmptyError: it holds something; nothing was changed.
-        ScriptError, StatementError, CountMismatchError: as `clear_and_load`.
+        ScriptError, LoadLockedError, GraphOwnedError, StatementError, CountMismatchError: as
+            `clear_and_load`.
     """
-    with _load(graph, script, sessions, listener or Listener()) as load:
+    with _load(graph, script, sessions, listener or Listener(), claim or Claim()) as load:
         load.refuse_unless_empty()
         load.refuse_blocked_constraints()
-        break_manifest(load.execution)
+        mark_begun(load.execution)
         return load.run()
+
+
+def script_owner(script: Path) -> Owner | None:
+    """The control database that a script was written for; None where it does not say.
+
+    Raises:
+        ScriptError: the script cannot be read.
+    """
+    header = _check_header(script)
+    return header.owner if header else None
 
 
 class _Load:
@@ -215,7 +240,7 @@ class _Load:
             check_counts(nodes, header)
             self._count_manifest()
         else:
-            delete_manifest(self.execution)
+            remove_begun(self.execution)
         return LoadResult(
             statements=self._statements,
             rows=self._rows,
@@ -232,9 +257,13 @@ class _Load:
 
 
 @contextmanager
-def _load(graph: Graph, script: Path, sessions: int, listener: Listener) -> Iterator[_Load]:
-    _check_readable(script)
-    with under_way(graph, listener) as (execution, meter):
+def _load(
+    graph: Graph, script: Path, sessions: int, listener: Listener, claim: Claim
+) -> Iterator[_Load]:
+    header = _check_readable(script)
+    if header is not None and header.owner is not None and claim.owner is None:
+        claim = replace(claim, owner=header.owner)
+    with under_way(graph, listener, claim, may_vanish=header is None) as (execution, meter):
         yield _Load(execution, script, sessions=sessions, meter=meter)
 
 
@@ -286,11 +315,22 @@ def _earlier(script: Path, statement: Statement) -> Iterator[Statement]:
                 yield other
 
 
-def _check_readable(script: Path) -> None:
+def _check_readable(script: Path) -> ScriptHeader | None:
     """Read the whole script once, so that one cut short is refused before the graph is touched."""
+    with _explained(script), open_script(script) as file:
+        check_whole(file)
+    return _check_header(script)
+
+
+def _check_header(script: Path) -> ScriptHeader | None:
+    with _explained(script), open_script(script) as file:
+        return read_header(file)
+
+
+@contextmanager
+def _explained(script: Path) -> Iterator[None]:
     try:
-        with open_script(script) as file:
-            check_whole(file)
+        yield
     except OSError as error:
         raise ScriptError(f"The script {script} cannot be read: {error.strerror}.") from None
     except ScriptError as error:

@@ -104,17 +104,6 @@ def is_as_left(execution: Execution, known: KnownState) -> bool:
     return counted(execution, known.manifest) == known.manifest
 
 
-def break_manifest(execution: Execution) -> None:
-    """Say that the graph is not what its manifest says, whatever that is."""
-    empty = GraphManifest().model_dump_json()
-    execution.run_repeatable(_TITLE, text.break_manifest(), empty=empty)
-
-
-def delete_manifest(execution: Execution) -> None:
-    """Remove it, where a script that is not of ours was loaded."""
-    execution.run_repeatable(_TITLE, text.delete_manifest())
-
-
 def mark_broken(execution: Execution, manifest: GraphManifest) -> None:
     """Say that a load is under way and may have written anything of this."""
     _write(execution, text.BROKEN, manifest)
@@ -125,7 +114,20 @@ def mark_whole(execution: Execution, manifest: GraphManifest) -> None:
     _write(execution, text.WHOLE, manifest)
 
 
+def mark_begun(execution: Execution) -> None:
+    """Say that a load is about to change the graph, before it has said what it will write.
+
+    What the graph says to be ours stays in the manifest, so that a later load knows it.
+    """
+    known = read_state(execution)
+    mark_broken(execution, known.manifest if known else GraphManifest())
+
+
+def remove_begun(execution: Execution) -> None:
+    """Take back `mark_begun` where what was loaded has no manifest."""
+    execution.run_repeatable(_TITLE, text.delete_broken_manifest())
+
+
 def _write(execution: Execution, state: str, manifest: GraphManifest) -> None:
-    execution.run_repeatable(
-        _TITLE, text.write_manifest(), state=state, content=manifest.model_dump_json()
-    )
+    owned = manifest.model_copy(update={"owner": execution.owner or manifest.owner})
+    execution.run_repeatable(_TITLE, text.write_manifest(), state=state, content=owned.to_json())

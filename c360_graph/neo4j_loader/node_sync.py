@@ -11,15 +11,17 @@ from c360_graph.cypher.copy_text import blocks
 from c360_graph.cypher.nodes import create_nodes
 from c360_graph.cypher.script import StatementFacts, TableExtract
 from c360_graph.cypher.statements import Batch, Statement, lift
+from c360_graph.cypher.weights import DELETE_BATCH_ROWS
 from c360_graph.errors import GraphError
 from c360_graph.mapping.model import TableMapping
+from c360_graph.neo4j_loader.batching import Batching
 from c360_graph.neo4j_loader.changes import RowChanges
-from c360_graph.neo4j_loader.execution import Execution
+from c360_graph.neo4j_loader.execution import Execution, in_parts
 from c360_graph.neo4j_loader.node_ids import NodeIds
 from c360_graph.neo4j_loader.progress import ProgressMeter
 from c360_graph.neo4j_loader.side_by_side import side_by_side
 
-IDS_IN_TRANSACTION = 5_000
+IDS_IN_STATEMENT = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ class NodeSync:
         self._meter = meter
         self._sessions = sessions
         self._share = max_removed_share
+        self._batching = Batching(execution)
 
     def count(self, label: str) -> int:
         """Nodes of a label."""
@@ -144,12 +147,14 @@ class NodeSync:
         """Remove nodes, relationships first, in transactions of bounded size."""
         self._meter.begin(f"removing {label}", unit="nodes", total=len(ids))
         title = f"Removing nodes of {label}"
-        for start in range(0, len(ids), IDS_IN_TRANSACTION):
-            part = list(ids[start : start + IDS_IN_TRANSACTION])
-            self._execution.run_repeatable(
-                title, reconciling.delete_relationships_of_ids(label), ids=part
+        nodes_a_batch = self._batching.nodes(label) if ids else 0
+        for start in range(0, len(ids), IDS_IN_STATEMENT):
+            part = list(ids[start : start + IDS_IN_STATEMENT])
+            for text in reconciling.delete_relationships_of_ids(label):
+                self._execution.run_in_batches(title, text, batch_rows=DELETE_BATCH_ROWS, ids=part)
+            self._execution.run_in_batches(
+                title, reconciling.delete_ids(label), batch_rows=nodes_a_batch, ids=part
             )
-            self._execution.run_repeatable(title, reconciling.delete_ids(label), ids=part)
             self._meter.add(len(part))
 
     def _merge_rows(
@@ -160,10 +165,16 @@ class NodeSync:
         self._meter.begin(label, unit="rows", total=sum(extract.rows for extract in extracts))
 
         def merge(statement: Statement) -> tuple[list[int], int, int, int]:
-            batch = _lifted(statement)
-            records, counted = self._execution.change(statement.title, batch.text, rows=batch.rows)
-            rows = statement.facts.rows if statement.facts else 0
-            return records[0]["ids"], records[0]["updated"], counted.nodes_created, rows
+            answers = in_parts(
+                _lifted(statement),
+                lambda part: self._execution.change(statement.title, part.text, rows=part.rows),
+            )
+            return (
+                [number for records, _ in answers for number in records[0]["ids"]],
+                sum(records[0]["updated"] for records, _ in answers),
+                sum(counted.nodes_created for _, counted in answers),
+                statement.facts.rows if statement.facts else 0,
+            )
 
         for ids, changed, made, rows in side_by_side(
             merge, _merges(label, extracts), threads=self._sessions
@@ -175,9 +186,11 @@ class NodeSync:
         return NodeChanges(created=created, updated=updated)
 
     def _found(self, statement: Statement) -> list[int]:
-        batch = _lifted(statement)
-        records = self._execution.ask(statement.title, batch.text, rows=batch.rows)
-        return [record["id"] for record in records]
+        answers = in_parts(
+            _lifted(statement),
+            lambda part: self._execution.ask(statement.title, part.text, rows=part.rows),
+        )
+        return [record["id"] for records in answers for record in records]
 
     def _ids(self, label: str) -> Sequence[int]:
         return self._execution.ask_numbers(f"Reading ids of {label}", reconciling.node_ids(label))

@@ -15,7 +15,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from c360_graph.cypher import cleanup, reconciling
+from c360_graph.cypher.weights import DELETE_BATCH_ROWS
 from c360_graph.mapping.graph_manifest import Edges, GraphManifest
+from c360_graph.neo4j_loader.batching import Batching
+from c360_graph.neo4j_loader.claim import Claim
 from c360_graph.neo4j_loader.counts import check_counts, count_graph
 from c360_graph.neo4j_loader.desired import Desired
 from c360_graph.neo4j_loader.execution import Execution
@@ -92,6 +95,7 @@ class Reconciliation:
         self._told: set[str | Edges] = set()
         """Labels and edges that were brought along by what is known alone."""
         self._warn = warn
+        self._batching = Batching(execution)
         self._begin = time.monotonic()
         _, self._before = count_graph(lambda text: execution.ask("Counting", text))
 
@@ -163,7 +167,11 @@ class Reconciliation:
     def _purge(self, decision: LoadDecision) -> tuple[str, ...]:
         """Properties that were ours and are no more: of columns excluded since, or gone."""
         for label, name in decision.purged:
-            self._execution.run_repeatable(_TITLE, reconciling.purge_property(label, name))
+            self._execution.run_in_batches(
+                _TITLE,
+                reconciling.purge_property(label, name),
+                batch_rows=self._batching.nodes(label),
+            )
         return tuple(f"{label}.{name}" for label, name in decision.purged)
 
     def _sync_label(self, label: str, change: LabelChange) -> NodeChanges:
@@ -231,9 +239,12 @@ class Reconciliation:
     def _remove_labels(self, gone: Iterable[str]) -> dict[str, NodeChanges]:
         removed = {}
         for label in gone:
-            self._execution.run_repeatable(_TITLE, cleanup.delete_relationships_of_label(label))
-            counted = self._execution.run_repeatable(_TITLE, cleanup.delete_label(label))
-            removed[label] = NodeChanges(deleted=counted.nodes_deleted)
+            removed[label] = NodeChanges(deleted=self._nodes.count(label))
+            for text in cleanup.delete_relationships_of_label(label):
+                self._execution.run_in_batches(_TITLE, text, batch_rows=DELETE_BATCH_ROWS)
+            self._execution.run_in_batches(
+                _TITLE, cleanup.delete_label(label), batch_rows=self._batching.nodes(label)
+            )
         return removed
 
     def _result(
@@ -265,15 +276,21 @@ class Reconciliation:
 
 
 def reconcile(
-    graph: Graph, desired: Desired, *, sessions: int = 2, listener: Listener | None = None
+    graph: Graph,
+    desired: Desired,
+    *,
+    sessions: int = 2,
+    listener: Listener | None = None,
+    claim: Claim | None = None,
 ) -> Reconciled:
     """Bring a graph to the state of the extracts.
 
     Raises:
+        LoadLockedError, GraphOwnedError: see `under_way`.
         StatementError, GraphError, CountMismatchError: see `Reconciliation.run`.
     """
     told = listener or Listener()
-    with under_way(graph, told) as (execution, meter):
+    with under_way(graph, told, claim or Claim(owner=desired.header.owner)) as (execution, meter):
         return Reconciliation(
             execution, desired, meter=meter, sessions=sessions, warn=told.warn
         ).run()

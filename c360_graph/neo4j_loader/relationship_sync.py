@@ -13,8 +13,10 @@ from c360_graph.cypher.links import LinkTables, create_links, delete_links
 from c360_graph.cypher.relationships import create_missing_relationships
 from c360_graph.cypher.script import StatementFacts, TableExtract, relationship_statements
 from c360_graph.cypher.statements import Statement, lift
+from c360_graph.cypher.weights import DELETE_BATCH_ROWS, JOIN_BATCH_ROWS
 from c360_graph.mapping.graph_manifest import Edges
 from c360_graph.mapping.model import RelationshipMapping
+from c360_graph.neo4j_loader.batching import Batching
 from c360_graph.neo4j_loader.changes import LinkChanges, Links
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.progress import ProgressMeter
@@ -52,14 +54,20 @@ class RelationshipSync:
         """For one mapping without junction: remove what joins no more and copies, make what is missing."""
         kind = mapping.relationship_type
         self._meter.begin(kind, unit="relationships", total=None)
-        removed = self._execution.run_repeatable(
-            f"Removing stale {kind}", reconciling.delete_stale_relationships(mapping)
+        removed = self._execution.run_in_batches(
+            f"Removing stale {kind}",
+            reconciling.delete_stale_relationships(mapping),
+            batch_rows=DELETE_BATCH_ROWS,
         )
-        surplus = self._execution.run_repeatable(
-            f"Removing surplus {kind}", reconciling.delete_surplus_relationships(mapping)
+        surplus = self._execution.run_in_batches(
+            f"Removing surplus {kind}",
+            reconciling.delete_surplus_relationships(mapping),
+            batch_rows=JOIN_BATCH_ROWS,
         )
-        made = self._execution.run_repeatable(
-            f"Making missing {kind}", create_missing_relationships(mapping)
+        made = self._execution.run_in_batches(
+            f"Making missing {kind}",
+            create_missing_relationships(mapping),
+            batch_rows=JOIN_BATCH_ROWS,
         )
         return RelationshipChanges(
             created=made.relationships_created,
@@ -110,7 +118,8 @@ class RelationshipSync:
         text = cleanup.delete_relationships(
             relationship_type=kind, from_label=from_label, to_label=to_label
         )
-        counted = self._execution.run_repeatable(f"Removing {kind}", text)
+        rows = Batching(self._execution).relationships(kind)
+        counted = self._execution.run_in_batches(f"Removing {kind}", text, batch_rows=rows)
         return counted.relationships_deleted
 
 

@@ -11,7 +11,7 @@ from c360_graph.cypher.script import ScriptHeader, TableExtract, header_for
 from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
-from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.mapping.graph_manifest import GraphManifest, Owner
 from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping
 from c360_graph.mapping.refused_names import excluded_names, refused_names
 from c360_graph.mapping.relationships import resolve_relationships
@@ -47,9 +47,13 @@ class GraphParts:
     def _by_table(self) -> dict[tuple[str, str], Extract]:
         return {extract.manifest.table.asset_key: extract for extract in self.extracts}
 
-    def header(self, *, created: str, log_id: int | None) -> ScriptHeader:
+    def header(
+        self, *, created: str, log_id: int | None, owner: Owner | None = None
+    ) -> ScriptHeader:
         """The header of a script, or of a load, of these parts."""
-        header = header_for(self.tables, created=created, log_id=log_id, rules=self.rules)
+        header = header_for(
+            self.tables, created=created, log_id=log_id, rules=self.rules, owner=owner
+        )
         return header.model_copy(
             update={"refused": dict(self.refused), "excluded": dict(self.excluded)}
         )

@@ -7,11 +7,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 from c360_graph.control_db import ControlDatabase
-from c360_graph.errors import C360Error, GraphError
+from c360_graph.control_owner import control_owner
+from c360_graph.errors import C360Error, ControlDatabaseError, GraphError
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping_state import MappingState
+from c360_graph.neo4j_loader.claim import Claim, owned_by_another
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.holding import answer, read_holding
 from c360_graph.phases.graph_parts import kept_from_refused
@@ -68,7 +70,20 @@ def make_plan(
         source_problems=reading.problems,
         estimates=reading.estimates,
         samples=reading.samples,
+        refusal=_refusal(control, holding, place),
     )
+
+
+def _refusal(control: ControlDatabase, holding: GraphHolding | None, place: str) -> str | None:
+    """Why the graph may not be loaded: another control database loads it."""
+    if holding is None or holding.listed.owner is None:
+        return None
+    try:
+        owner = control_owner(control)
+    except ControlDatabaseError:
+        # The plan says already that it is down.
+        return None
+    return owned_by_another(holding.listed, Claim(owner=owner), place=place)
 
 
 def _read_graph(

@@ -11,6 +11,7 @@ from c360_graph.cypher.script import write_script
 from c360_graph.cypher.statements import read_header
 from c360_graph.errors import ScriptError
 from c360_graph.extracts import PRIVATE_FOLDER, file_stamp
+from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.phases.graph_parts import GraphParts
 from c360_graph.run_log import RunLog, ScriptLog
 from c360_graph.script_files import COMPRESSED, PLAIN, new_script, open_script
@@ -32,6 +33,7 @@ def write_graph_script(
     log_id: int,
     run_log: RunLog,
     compressed: bool = False,
+    owner: Owner | None = None,
 ) -> WrittenScript:
     """Write `graph_output_<UTC microseconds>_<log id>.cypher` into a folder, whole or not at all.
 
@@ -40,7 +42,7 @@ def write_graph_script(
     Raises:
         ScriptError: the folder cannot be written.
     """
-    header = parts.header(created=datetime.now(UTC).isoformat(), log_id=log_id)
+    header = parts.header(created=datetime.now(UTC).isoformat(), log_id=log_id, owner=owner)
     ending = COMPRESSED if compressed else PLAIN
     path = (folder / f"graph_output_{file_stamp()}_{log_id}{ending}").resolve()
     partial = path.with_suffix(".partial")

@@ -45,6 +45,7 @@ def plan_load(
     source_problems: Mapping[int, str] | None = None,
     estimates: Estimates | None = None,
     samples: Samples | None = None,
+    refusal: str | None = None,
 ) -> Plan:
     """What a load would do.
 
@@ -56,11 +57,12 @@ def plan_load(
         source_problems: why a source could not be asked, by source_id.
         estimates: rows of the tables, where they are known.
         samples: how many references find a partner, where that is known.
+        refusal: why a load of the target would be refused as a whole.
     """
     source_problems = source_problems or {}
     plan = Plan(
         way=intention.way,
-        graph=_graph(place, holding),
+        graph=_graph(place, holding, refusal),
         sources=_sources(intention, source_problems),
         tables=tuple(_tables(intention, estimates or {})),
         labels=planned_labels(intention, holding),
@@ -78,7 +80,7 @@ def plan_load(
     return plan.model_copy(update={"destroyed": tuple(_destroyed(plan, holding))})
 
 
-def _graph(place: str, holding: GraphHolding | None) -> PlannedGraph:
+def _graph(place: str, holding: GraphHolding | None, refusal: str | None) -> PlannedGraph:
     if holding is None:
         return PlannedGraph(place=place, state="unreachable")
     return PlannedGraph(
@@ -86,6 +88,7 @@ def _graph(place: str, holding: GraphHolding | None) -> PlannedGraph:
         state=_state(holding),
         nodes=holding.all_nodes,
         relationships=sum(holding.relationships.values()),
+        refusal=refusal,
     )
 
 

@@ -31,12 +31,13 @@ PurgeOutcome = Literal["removed", "replaced", "stays"]
 
 
 class PlannedGraph(Frozen):
-    """The target. Counts are without the loader's own nodes."""
+    """The target. Counts are without the loader's own nodes. `refusal` says why no load may write to it."""
 
     place: str
     state: GraphState
     nodes: int = 0
     relationships: int = 0
+    refusal: str | None = None
 
 
 class PlannedSource(Frozen):

@@ -96,7 +96,7 @@ def test_a_run_reads_the_mapping_once_and_its_steps_keep_to_it(
     monkeypatch.setenv("C360_EXECUTOR", "multiprocess")
     monkeypatch.setenv("DAGSTER_HOME", str(working_folder()))
     command = ["asset", "materialize", "--select", "profiles_db/plans", "-m", definitions.__name__]
-    done = CliRunner().invoke(create_dagster_cli(), command)
+    done = CliRunner().invoke(create_dagster_cli(), command)  # type: ignore[no-untyped-call]
     assert done.exit_code == 0, done.output
     assert len(read) == 1
     assert ExtractStore(project.data_dir).latest(("profiles_db", "plans")) is not None

@@ -18,6 +18,7 @@ TIERS: tuple[frozenset[str], ...] = (
             "control_db",
             "run_log",
             "load_lock",
+            "control_owner",
             "source_db",
             "extracts",
             "join_engine",

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from c360_graph.cypher.script import TableExtract, header_for, write_script
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.control_rows import SourceRow
+from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.mapping.model import (
     Junction,
     PropertyMapping,
@@ -93,13 +94,14 @@ def write(
     path: Path,
     rows: Iterable[tuple[TableMapping, Sequence[Row]]],
     mappings: tuple[RelationshipMapping, ...] = (),
+    owner: Owner | None = None,
 ) -> Path:
     """A script over these tables with these rows."""
-    extracts = tuple(_extract(mapping, values) for mapping, values in rows)
+    extracts = tuple(extract(mapping, values) for mapping, values in rows)
     with path.open("wb") as out:
         write_script(
             out,
-            header=header_for(extracts, created="2026-01-01T00:00:00Z", log_id=None),
+            header=header_for(extracts, created="2026-01-01T00:00:00Z", log_id=None, owner=owner),
             extracts=extracts,
             mappings=mappings,
         )
@@ -114,7 +116,8 @@ def with_small_transactions(script: Path) -> Path:
     return script
 
 
-def _extract(mapping: TableMapping, rows: Sequence[Row]) -> TableExtract:
+def extract(mapping: TableMapping, rows: Sequence[Row]) -> TableExtract:
+    """The extract of a table with these rows."""
     text = "".join("\t".join(map(copied, row)) + "\n" for row in rows).encode()
 
     def open_rows() -> AbstractContextManager[BinaryIO]:

@@ -185,7 +185,7 @@ def test_commands_of_cypher_shell_are_refused_before_anything_runs(
 
 
 def test_running_out_of_memory_is_said_at_once(graph: Graph, tmp_path: Path) -> None:
-    script = write(tmp_path / "s.cypher", [(VISIT, visits(3, of=1))])
+    script = write(tmp_path / "s.cypher", [(VISIT, visits(1, of=1))])
     script.write_bytes(
         script.read_bytes().replace(
             b"\nCREATE ", b"\nUNWIND range(1, 100000000) AS i WITH row, collect(i) AS many CREATE "
