@@ -110,6 +110,14 @@ class Settings(BaseSettings):
     c360_sandbox_neo4j: Literal["2026", "5.26"] = Field(
         default="2026", description="Line of Neo4j that the sandbox starts."
     )
+    c360_source_count_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description=(
+            "How long a check may have each source count its own joins, each for at most 10 seconds, to"
+            " compare them with the graph's; 0 asks none."
+        ),
+    )
     c360_load_sessions: int = Field(
         default=2, ge=1, le=16, description="Sessions that load node batches side by side."
     )

@@ -108,5 +108,5 @@ def _columns(rule: ExclusionRow, tables: tuple[TableMapping, ...]) -> set[str]:
         for table in tables
         if rule.source_id in (None, table.source.source_id)
         and rule.table_name.casefold() == table.table_name.casefold()
-        for name in (*(p.column for p in table.properties), *(e.column for e in table.excluded))
+        for name in (*(p.column for p in table.columns_read), *(e.column for e in table.excluded))
     }
