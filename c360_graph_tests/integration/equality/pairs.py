@@ -171,29 +171,33 @@ PAIRS = (
 )  # fmt: skip
 
 JOINED = tuple(pair for pair in PAIRS if not pair.refused)
+LOADED = tuple(pair for pair in JOINED if pair.name in {
+    "citext", "citext_hashed", "char_varchar", "unicode", "text_hostile", "numeric", "real_double", "jsonb", "interval", "timestamptz", "enums", "array",
+})  # fmt: skip
+"""Pairs that are loaded into the graph too: their joins differ in what is compared."""
 ROWS = max(len(values) for pair in PAIRS for values in (pair.lefts, pair.rights))
 
 
-def table_sql(name: str) -> str:
+def table_sql(name: str, pairs: tuple[Pair, ...]) -> str:
     """A table of one side with a column for each pair; each row has the next value, and the last ones NULL."""
     left = name == "l"
-    columns = ", ".join(f'"{p.name}" {p.left if left else p.right}' for p in PAIRS)
-    values = {p.name: p.lefts if left else p.rights for p in JOINED}
+    columns = ", ".join(f'"{p.name}" {p.left if left else p.right}' for p in pairs)
+    values = {p.name: p.lefts if left else p.rights for p in pairs}
     rows = []
     for number in range(ROWS):
         given = (
             f"'{values[p.name][number].replace(chr(39), chr(39) * 2)}'"
-            if p.name in values and number < len(values[p.name])
+            if number < len(values[p.name])
             else "NULL"
-            for p in PAIRS
+            for p in pairs
         )
         rows.append(f"({number}, {', '.join(given)})")
     return f"CREATE TABLE {name} (id int PRIMARY KEY, {columns});\nINSERT INTO {name} VALUES {', '.join(rows)};\n"
 
 
-def shifted_sql(name: str) -> str:
+def shifted_sql(name: str, pairs: tuple[Pair, ...]) -> str:
     """Gives each row of a table the values of another, so that a second load has other partners to find."""
-    columns = ", ".join(f'"{p.name}"' for p in JOINED)
+    columns = ", ".join(f'"{p.name}"' for p in pairs)
     return (
         f"CREATE TEMP TABLE former AS SELECT * FROM {name};"
         f" UPDATE {name} SET ({columns}) = (SELECT {columns} FROM former"

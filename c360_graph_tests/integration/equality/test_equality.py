@@ -1,118 +1,73 @@
-"""A relationship is where PostgreSQL's own `=` holds, for every pair of types, or its row is refused with a reason."""
+"""For every pair of types what the graph compares is equal where PostgreSQL's own `=` holds, or the row is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import dagster as dg
-import psycopg
 import pytest
 
-from c360_graph.control_db import ControlDatabase
-from c360_graph.mapping_state import find_mapping_state
-from c360_graph_tests.conftest import TestServers
-from c360_graph_tests.integration.equality.pairs import (
-    JOINED,
-    PAIRS,
-    PREPARATION,
-    Pair,
-    shifted_sql,
-    table_sql,
-)
-from c360_graph_tests.integration.reconcile.reconciled import reconcile
-from c360_graph_tests.integration.schemas.world import World, built
-
-FAR = tuple(pair for pair in JOINED if pair.name in {"citext", "citext_hashed", "char_varchar", "numeric_domain", "real_double", "jsonb", "timestamptz", "interval", "array"})  # fmt: skip
-"""Pairs that are tried across databases too."""
+from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow, RelationshipRow
+from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.validate import resolve
+from c360_graph.source_db.join_counts import join_counts
+from c360_graph_tests.integration.equality.pairs import JOINED, PAIRS, PREPARATION, table_sql
+from c360_graph_tests.integration.types.pieces import SourceDatabase
 
 
-def control_sql() -> str:
-    """Both tables in one database, and the second one in another too."""
-    pairs = [*((p, "R") for p in PAIRS), *((p, "Far") for p in FAR)]
-    rules = [
-        f"({source}, '{table}', '{p.name}', '{p.treatment}')"
-        for p in PAIRS
-        if p.treatment
-        for source, table in ((1, "l"), (1, "r"), (2, "r"))
-    ]
-    rows = ", ".join(
-        f"({number}, '{p.name}_{to}', 'L', '{to}', 'l.\"{p.name}\" = r.\"{p.name}\"')"
-        for number, (p, to) in enumerate(pairs, start=1)
+@pytest.fixture
+def filled(source: SourceDatabase) -> SourceDatabase:
+    source.execute(PREPARATION.encode(), *(table_sql(name, PAIRS).encode() for name in ("l", "r")))
+    return source
+
+
+def resolved(source: SourceDatabase) -> GraphMapping:
+    """A relationship for each pair, by the number of its place."""
+    rows = ControlRows(
+        sources=(source.row,),
+        labels=tuple(
+            NodeLabelRow(mapping_id=number, source_id=1, table_name=name, node_label=name.upper())
+            for number, name in enumerate("lr", start=1)
+        ),
+        relationships=tuple(
+            RelationshipRow(
+                relationship_id=number,
+                relationship_type=pair.name,
+                from_label="L",
+                to_label="R",
+                join_condition=f'l."{pair.name}" = r."{pair.name}"',
+            )
+            for number, pair in enumerate(PAIRS)
+        ),
     )
-    return f"""
-INSERT INTO source_databases (source_id, source_name, db_name) VALUES (1, 'near', 'near'), (2, 'far', 'far');
-INSERT INTO field_exclusion_rules (source_id, table_name, column_name, treatment) VALUES {", ".join(rules)};
-INSERT INTO node_label_mappings (source_id, table_name, node_label) VALUES (1, 'l', 'L'), (1, 'r', 'R'), (2, 'r', 'Far');
-INSERT INTO relationship_mappings (relationship_id, relationship_type, from_label, to_label, join_condition) VALUES {rows};
-"""
+    with source.snapshot() as snapshot:
+        return resolve(rows, {1: snapshot.catalog(frozenset({"l", "r"}))})
 
 
-@pytest.fixture(scope="module")
-def world(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("equality")
-    files = {"near": ("l", "r"), "far": ("r",)}
-    for name, tables in files.items():
-        text = PREPARATION + "".join(map(table_sql, tables))
-        (folder / f"{name}.sql").write_text(text, encoding="utf-8")
-    (folder / "control.sql").write_text(control_sql(), encoding="utf-8")
-    with built(str(folder), servers, folder) as made:
-        yield made
-
-
-def by_sql(world: World) -> dict[str, int]:
-    """What PostgreSQL finds for each pair; for the far table too, since both have the same rows."""
-    with world.servers.postgres.connect(f"{world.prefix}near") as connection:
+def test_what_the_graph_compares_is_equal_where_postgresql_says_so(filled: SourceDatabase) -> None:
+    mapping = resolved(filled)
+    assert [m.relationship_type for m in mapping.relationships] == [p.name for p in JOINED]
+    by_graph = {}
+    with filled.snapshot() as snapshot:
+        for relationship in mapping.relationships:
+            counts = join_counts(relationship, mapping.tables)
+            pair = PAIRS[relationship.relationship_id]
+            # PostgreSQL has no join of its own for those that are compared by their texts.
+            assert (counts is None) == bool(pair.on)
+            if counts is not None:
+                by_graph[pair.name] = snapshot.fetch(counts.by_graph)[0][0]
+                assert snapshot.fetch(counts.by_postgres)[0][0] == by_graph[pair.name]
+    with filled.servers.postgres.connect(filled.database) as connection:
         connection.execute("SET search_path = public, ext")
-        counts = {p.name: _count(connection, p) for p in JOINED}
-    near = {f"{name}_R": count for name, count in counts.items()}
-    return near | {f"{pair.name}_Far": counts[pair.name] for pair in FAR}
+        for pair in JOINED:
+            statement = f"SELECT count(*) FROM l JOIN r ON {pair.condition}"
+            ((count,),) = connection.execute(statement.encode())
+            assert count, f"{pair.name} tries nothing"
+            assert by_graph.get(pair.name, count) == count, pair.name
 
 
-def _count(connection: psycopg.Connection, pair: Pair) -> int:
-    statement = f"SELECT count(*) FROM l JOIN r ON {pair.condition}"
-    ((count,),) = connection.execute(statement.encode())
-    return int(count)
-
-
-def relationships(world: World) -> dict[str, int]:
-    return dict(world.counts()[1])
-
-
-def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
-    assert result.success
-    return {check.check_name: check for check in result.get_asset_check_evaluations()}
-
-
-def test_each_join_finds_what_postgresql_finds(world: World) -> None:
-    wanted = by_sql(world)
-    assert all(wanted.values())
-    assert relationships(world) == wanted
-
-
-def test_what_cannot_be_compared_alike_is_refused_with_the_reason(world: World) -> None:
-    control = ControlDatabase(world.servers.credentials(world.control_db))
-    said = map(str, find_mapping_state(control, world.data_dir).mapping().refusals)
-    refused = {number: pair for number, pair in enumerate(PAIRS, start=1) if pair.refused}
-    for line, (number, pair) in zip(said, refused.items(), strict=True):
-        assert line.startswith(f"relationship_mappings row {number}: near/l.{pair.name} (")
-        assert pair.refused in line
-
-
-def test_a_load_of_what_changed_finds_what_postgresql_finds_then(world: World) -> None:
-    before = by_sql(world)
-    for source in ("near", "far"):
-        with world.servers.postgres.connect(world.prefix + source) as connection:
-            connection.execute("SET search_path = public, ext")
-            connection.execute(shifted_sql("r").encode())
-    with world.servers.postgres.connect(f"{world.prefix}near") as connection:
-        connection.execute("SET search_path = public, ext")
-        connection.execute("DELETE FROM l WHERE id = 1")
-    checks = checks_of(reconcile(max_removed_share=1.0))
-    after = by_sql(world)
-    assert before != after
-    assert relationships(world) == {kind: count for kind, count in after.items() if count}
-    counts = checks["relationship_counts_match"]
-    assert (counts.passed, counts.description) == (True, "All as it should be.")
-    by_text = sum(bool(pair.on) for pair in PAIRS)
-    assert counts.metadata["joins_counted_by_sources"].value == len(JOINED) - by_text
-    assert counts.metadata["joins_changed_since"].value == 0
+def test_what_cannot_be_compared_alike_is_refused_with_the_reason(filled: SourceDatabase) -> None:
+    refused = {number: pair for number, pair in enumerate(PAIRS) if pair.refused}
+    refusals = resolved(filled).refusals
+    assert [refusal.row_id for refusal in refusals] == list(refused)
+    for refusal in refusals:
+        pair = refused[refusal.row_id]
+        assert refusal.reason.startswith(f"src.public/l.{pair.name} (")
+        assert pair.refused in refusal.reason
