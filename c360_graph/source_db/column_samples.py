@@ -9,7 +9,9 @@ from secrets import token_hex
 from typing import Any
 
 from c360_graph.errors import SourceError, SourceUnavailableError
-from c360_graph.mapping.catalog import CatalogTable
+from c360_graph.mapping.catalog import CatalogTable, ColumnType
+from c360_graph.mapping.join_comparison import compare
+from c360_graph.mapping.join_forms import JoinColumn, JoinForm, form_sql
 from c360_graph.proposal.overlaps import Candidate, Overlap
 from c360_graph.source_db.scatter import scatter
 from c360_graph.source_db.snapshot import SourceSnapshot
@@ -52,14 +54,14 @@ def measure_overlap(
     leaves its database.
     """
     comparison = _comparison(candidate)
-    values = _values(referring, candidate.reference.column, comparison)
+    values = _values(referring, candidate, comparison)
     if values is None:
         return Overlap(candidate=candidate, sampled=0, found=None)
     if not values:
         return Overlap(candidate=candidate, sampled=0, found=0)
     snapshot, table = referred
     # The table has a name of our choosing: its own could be the one that stands for the values.
-    there = f"SELECT FROM {_from(table)} AS t WHERE {comparison.of(candidate.key.column)}"
+    there = f"SELECT FROM {_from(table)} AS t WHERE {comparison.of(candidate.key.column, candidate.key_type)}"
     rows = _ask(
         snapshot,
         "SELECT count(*) FROM unnest(%s::text[]) AS sampled (value)"
@@ -77,18 +79,28 @@ class _Comparison:
     salt: str | None = field(default=None, repr=False)
     cast: str = "sampled.value"
     as_text: bool = False
+    form: JoinForm | None = None
 
-    def of(self, column: str) -> str:
+    def of(self, column: str, column_type: ColumnType) -> str:
+        value = f"t.{quoted(column)}"
+        if self.form is not None:
+            value = form_sql(self.form, value, JoinColumn(type=column_type))
         if self.salt is not None:
-            text = f"{sql_literal(self.salt)} || t.{quoted(column)}::text"
+            text = f"{sql_literal(self.salt)} || {value}::text"
             return f"encode(sha256(convert_to({text}, 'UTF8')), 'hex')"
-        return f"t.{quoted(column)}::text" if self.as_text else f"t.{quoted(column)}"
+        return f"{value}::text" if self.as_text else value
 
 
 def _comparison(candidate: Candidate) -> _Comparison:
+    types = candidate.reference_type, candidate.key_type
+    ways = compare(*(JoinColumn(type=column_type) for column_type in types)).ways
+    # Texts that a join finds equal though they differ are to count here as well.
+    form = None if not ways or ways[0] == "property" else ways[0]
     if candidate.personal:
-        return _Comparison(salt=token_hex(16))
-    one, other = candidate.reference_type.base, candidate.key_type.base
+        return _Comparison(salt=token_hex(16), form=form)
+    if form is not None:
+        return _Comparison(form=form)
+    one, other = (column_type.base for column_type in types)
     if {one, other} <= _INTEGERS:
         return _Comparison(cast="sampled.value::int8")
     if one == other == "uuid":
@@ -97,12 +109,13 @@ def _comparison(candidate: Candidate) -> _Comparison:
 
 
 def _values(
-    referring: tuple[SourceSnapshot, CatalogTable], column: str, comparison: _Comparison
+    referring: tuple[SourceSnapshot, CatalogTable], candidate: Candidate, comparison: _Comparison
 ) -> list[str] | None:
     snapshot, table = referring
+    column = candidate.reference.column
     rows = _ask(
         snapshot,
-        f"SELECT DISTINCT ({comparison.of(column)})::text"
+        f"SELECT DISTINCT ({comparison.of(column, candidate.reference_type)})::text"
         f" FROM ({_some_rows(table, ROWS_TO_DRAW_FROM)}) AS t"
         f" WHERE t.{quoted(column)} IS NOT NULL LIMIT {SAMPLED_VALUES}",
     )
