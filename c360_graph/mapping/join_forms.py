@@ -35,6 +35,7 @@ MOMENTS = frozenset(["date", "timestamp", "timestamptz", "time", "timetz", "inte
 
 _FIRST_ANYWHERE, _LAST_ANYWHERE = "4714-11-25 00:00 BC", "294276-12-31 00:00"
 _SMALLEST_DOUBLE, _LARGEST_DOUBLE = "2.4703282292062328e-324", "1.7976931348623158e308"
+_LONGEST_BYTES = 1_000
 # A string is matched whole, so that nothing within one is taken for a number.
 _JSON_ZEROS = r'("(?:\\.|[^"\\])*")|(\.[0-9]*[1-9])0+(?![0-9])|\.0+(?![0-9])'
 
@@ -99,7 +100,18 @@ def form_sql(form: JoinForm, value: str, column: JoinColumn) -> str:
             text = f"({value}::inet)::text"
         case "text":
             text = f"{value}::text"
-    return f"({text})"
+    return _short(text) if form in _UNBOUNDED else f"({text})"
+
+
+_UNBOUNDED = frozenset(["number", "trimmed", "folded", "json", "text"])
+
+
+def _short(text: str) -> str:
+    # An index of Neo4j takes no text of more than 8 kB: a long one is stood for by its digest.
+    return (
+        f"(CASE WHEN octet_length({text}) > {_LONGEST_BYTES}"
+        f" THEN encode(sha256(convert_to({text}, 'UTF8')), 'hex') ELSE {text} END)"
+    )
 
 
 def _double(value: str, base: str) -> str:

@@ -74,10 +74,12 @@ SPANS = (
     "1 year 2 mons 3 days 04:05:06.7",
 )
 NUMBERS = ("1", "1.0", "1.50", "0", "-0.0", "NaN", "100", "1e2", "12345678901234567890.10")
+LONG = (f"{'9' * 2_000}.50", f"{'9' * 2_000}.5")
 ARRAYS = ("{1,NULL}", "{1}", "[0:1]={1,2}", "{1,2}", "{}", "{NULL}", "{{1,2},{3,4}}")
 JSONS = (
     '{"a": 1.0}', '{"a": 1}', '{"a": 1.00, "b": 2}', '{"b":2,"a":1}', '[1.10, "1.0", "q\\"1.0"]', '[1.1, "1.0", "q\\"1.0"]', '[1.1, "1", "q\\"1"]',
     "1", "1.000", "[1]", "100", "1e2", "10.0", '"1.0"', '"\\\\"', '{"1.0": [[0.0, 2]]}', '{"1.0": [[0], 2]}', '{"1": [[0, 2]]}', '{"1.0": [[0, 2]]}', "0.050", "0.05", "-0.0", "0",
+    f'{{"note": "{"x" * 20_000}", "n": 1.0}}', f'{{"note": "{"x" * 20_000}", "n": 1}}',
 )  # fmt: skip
 
 
@@ -104,6 +106,7 @@ PAIRS = (
     Pair("unicode", "text", "text", ("é", "e\u0301", "Å", "\u212b"), ("é", "e\u0301", "\u00c5", "É")),
     same("text_hostile", "text", "\\N", "\\", "a\tb", "a\nb", "'", "NULL", "", " "),
     Pair("numeric", "numeric", "numeric(30,4)", NUMBERS, NUMBERS),
+    Pair("numeric_long", "numeric", "numeric", LONG, LONG),
     Pair("numeric_domain", "rate", "numeric", NUMBERS, (*NUMBERS, "Infinity")),
     Pair("numeric_hashed", "numeric", "numeric(30,4)", NUMBERS, NUMBERS, treatment="hash"),
     Pair("numeric_short", "numeric(15,2)", "numeric(10,1)", ("1.5", "NaN", "0", "9999999999999.99"), ("1.50", "NaN", "0")),

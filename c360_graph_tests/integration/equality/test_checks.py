@@ -6,11 +6,15 @@ import json
 
 from typer.testing import CliRunner
 
+from c360_graph.checks.relationships import relationship_counts
 from c360_graph.cli import app
 from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.phases.expectations import Expectation
+from c360_graph.phases.source_counts import SourceCount
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import materialize_all
 from c360_graph_tests.integration.test_checks import check_only, evaluate
+from c360_graph_tests.unit.mapping.given import Case, table
 
 RUNNER = CliRunner()
 
@@ -78,3 +82,28 @@ def test_a_source_with_a_time_zone_that_is_none_is_left_out_and_every_command_sa
     labels = {row["l"] for row in graph.rows("MATCH (n) UNWIND labels(n) AS l RETURN DISTINCT l")}
     assert {"Account", "PlayEvent"} <= labels
     assert not labels & {"Ticket", "Tag", "TicketTagLink"}
+
+
+def test_a_join_that_its_source_makes_otherwise_fails_the_check(graph: Graph) -> None:
+    (mapping,) = (
+        Case()
+        .source("one", table("people", "id int; boss int?", key="id"))
+        .label("people", "Person")
+        .joining("Person", "LEADS", "Person", "b.id = p.boss", from_alias="b", to_alias="p")
+        .resolve()
+        .relationships
+    )
+    expectation = Expectation(
+        mapping=mapping,
+        relationships=0,
+        orphans=0,
+        orphan_sample=(),
+        ambiguous=0,
+        ambiguous_sample=(),
+    )
+    count = SourceCount(expectation=expectation, by_postgres=61, by_graph=0)
+    result = relationship_counts(graph, [expectation], [count])
+    assert not result.passed
+    assert result.description == (
+        "LEADS (relationship_mappings row 1): 61 by the source's own join, 0 by what the graph compares"
+    )

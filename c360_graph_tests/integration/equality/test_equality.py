@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow, RelationshipRow
@@ -18,8 +20,8 @@ def filled(source: SourceDatabase) -> SourceDatabase:
     return source
 
 
-def resolved(source: SourceDatabase) -> GraphMapping:
-    """A relationship for each pair, by the number of its place."""
+def resolved(source: SourceDatabase, names: Sequence[str]) -> GraphMapping:
+    """A relationship by each column that both tables have, by the number of its place."""
     rows = ControlRows(
         sources=(source.row,),
         labels=tuple(
@@ -29,12 +31,12 @@ def resolved(source: SourceDatabase) -> GraphMapping:
         relationships=tuple(
             RelationshipRow(
                 relationship_id=number,
-                relationship_type=pair.name,
+                relationship_type=name,
                 from_label="L",
                 to_label="R",
-                join_condition=f'l."{pair.name}" = r."{pair.name}"',
+                join_condition=f'l."{name}" = r."{name}"',
             )
-            for number, pair in enumerate(PAIRS)
+            for number, name in enumerate(names)
         ),
     )
     with source.snapshot() as snapshot:
@@ -42,7 +44,7 @@ def resolved(source: SourceDatabase) -> GraphMapping:
 
 
 def test_what_the_graph_compares_is_equal_where_postgresql_says_so(filled: SourceDatabase) -> None:
-    mapping = resolved(filled)
+    mapping = resolved(filled, [pair.name for pair in PAIRS])
     assert [m.relationship_type for m in mapping.relationships] == [p.name for p in JOINED]
     by_graph = {}
     with filled.snapshot() as snapshot:
@@ -65,9 +67,33 @@ def test_what_the_graph_compares_is_equal_where_postgresql_says_so(filled: Sourc
 
 def test_what_cannot_be_compared_alike_is_refused_with_the_reason(filled: SourceDatabase) -> None:
     refused = {number: pair for number, pair in enumerate(PAIRS) if pair.refused}
-    refusals = resolved(filled).refusals
+    refusals = resolved(filled, [pair.name for pair in PAIRS]).refusals
     assert [refusal.row_id for refusal in refusals] == list(refused)
     for refusal in refusals:
         pair = refused[refusal.row_id]
         assert refusal.reason.startswith(f"src.public/l.{pair.name} (")
         assert pair.refused in refusal.reason
+
+
+def test_local_times_of_a_zone_are_compared_as_the_moments_they_are_there(
+    source: SourceDatabase,
+) -> None:
+    source.execute(
+        "CREATE TABLE l (id int PRIMARY KEY, at timestamp)",
+        "CREATE TABLE r (id int PRIMARY KEY, at timestamptz)",
+        "INSERT INTO l VALUES (1, '2024-03-31 02:30'), (2, '2024-10-27 02:30'), (3, 'infinity'), (4, '2024-07-01 12:00')",
+        "INSERT INTO r VALUES (1, '2024-03-31 01:30Z'), (2, '2024-10-27 01:30Z'), (3, 'infinity'), (4, '2024-07-01 10:00Z'),"
+        " (5, '2024-07-01 12:00Z')",
+    )
+    zoned = source.within(time_zone="Europe/Berlin")
+    mapping = resolved(zoned, ["at"])
+    (relationship,) = mapping.relationships
+    counts = join_counts(relationship, mapping.tables)
+    assert counts is not None
+    with zoned.snapshot() as snapshot:
+        found = [snapshot.fetch(text)[0][0] for text in (counts.by_postgres, counts.by_graph)]
+    with source.servers.postgres.connect(source.database) as connection:
+        connection.execute("SET timezone = 'Europe/Berlin'")
+        ((wanted,),) = connection.execute("SELECT count(*) FROM l JOIN r ON l.at = r.at")
+    assert found == [wanted, wanted]
+    assert wanted == 4
