@@ -16,7 +16,7 @@ from c360_graph_tests.integration.types.pieces import SourceDatabase
 
 @pytest.fixture
 def filled(source: SourceDatabase) -> SourceDatabase:
-    source.execute(PREPARATION.encode(), *(table_sql(name, PAIRS).encode() for name in ("l", "r")))
+    source.execute(PREPARATION, *(table_sql(name, PAIRS) for name in ("l", "r")))
     return source
 
 
