@@ -6,6 +6,7 @@ import dagster as dg
 
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
+from c360_graph.errors import SettingsError
 from c360_graph.executor import close_abandoned_runs
 from c360_graph.mapping_state import rows_fingerprint
 from c360_graph.resources import PostgresResource
@@ -30,14 +31,25 @@ def graph_job() -> "UnresolvedAssetJobDefinition":
 
 
 def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """The job once a night; off until it is switched on."""
-    return dg.ScheduleDefinition(
-        name="nightly",
-        job_name=JOB_NAME,
-        cron_schedule=settings.c360_nightly_cron,
-        execution_timezone=settings.c360_time_zone,
-        description="Builds the graph once a night. Off by default: switch it on in the UI.",
-    )
+    """The job once a night; off until it is switched on.
+
+    Raises:
+        SettingsError: C360_NIGHTLY_CRON is no cron expression.
+    """
+    try:
+        return dg.ScheduleDefinition(
+            name="nightly",
+            job_name=JOB_NAME,
+            cron_schedule=settings.c360_nightly_cron,
+            execution_timezone=settings.c360_time_zone,
+            description="Builds the graph once a night. Off by default: switch it on in the UI.",
+        )
+    except dg.DagsterInvalidDefinitionError:
+        raise SettingsError(
+            f"C360_NIGHTLY_CRON {settings.c360_nightly_cron!r} is no cron expression that Dagster knows."
+            " Write five fields that name a time which comes, such as '0 3 * * *' for 3 o'clock each"
+            " night."
+        ) from None
 
 
 def control_rows_sensor(*, fingerprint: str, settings: Settings) -> dg.SensorDefinition:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from c360_graph.errors import SettingsError
@@ -113,13 +114,33 @@ class Settings(BaseSettings):
     c360_nightly_cron: str = Field(
         default="0 3 * * *", description="When the nightly schedule runs."
     )
-    c360_time_zone: str = Field(default="UTC", description="Time zone of the nightly schedule.")
+    c360_time_zone: str = Field(
+        default="UTC",
+        description="Time zone of the nightly schedule, by its IANA name such as `Europe/Berlin`.",
+    )
     c360_sandbox_neo4j: Literal["2026", "5.26"] = Field(
         default="2026", description="Line of Neo4j that the sandbox starts."
+    )
+    c360_source_count_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description=(
+            "How long a check may have each source count its own joins, each for at most 10 seconds, to"
+            " compare them with the graph's; 0 asks none."
+        ),
     )
     c360_load_sessions: int = Field(
         default=2, ge=1, le=16, description="Sessions that load node batches side by side."
     )
+
+    @field_validator("c360_time_zone")
+    @classmethod
+    def _is_time_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("is no IANA name of a time zone, such as Europe/Berlin") from None
+        return name
 
 
 def load_settings() -> Settings:

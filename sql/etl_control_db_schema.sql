@@ -212,7 +212,8 @@ COMMENT ON COLUMN source_databases.db_sslmode IS
     'libpq''s sslmode, such as require or verify-full. NULL: the client library''s default.';
 COMMENT ON COLUMN source_databases.time_zone IS
     'The zone that columns of type timestamp without time zone are in, such as Europe/Berlin; they '
-    'become moments in UTC. NULL: no zone is known, and they stay local times.';
+    'become moments in UTC. A name in pg_timezone_names of the source''s server, no offset such as '
+    'UTC+2. NULL: no zone is known, and they stay local times.';
 COMMENT ON COLUMN source_databases.owner IS
     'Whose the source''s tables are, as Dagster shows it: email addresses or team:NAME, several '
     'between commas. NULL: nobody is named.';
@@ -245,7 +246,7 @@ COMMENT ON TABLE relationship_mappings IS
     'different databases.';
 COMMENT ON COLUMN relationship_mappings.source_db IS
     'For a relationship inside one database, that source''s name. Across databases, the name of the '
-    'source whose rows hold the reference. Where several sources feed a label of the relationship, a '
+    'source whose rows hold the reference: those that find no partner are its orphans. Where several sources feed a label of the relationship, a '
     'named source means that only its own tables take part; NULL or a word that is no source, such as '
     'cross_database, means all of them.';
 COMMENT ON COLUMN relationship_mappings.from_label IS 'The label that the relationship starts at.';

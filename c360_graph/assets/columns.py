@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import dagster as dg
 
+from c360_graph.mapping.join_columns import source_column
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.property_types import property_type
@@ -50,7 +51,7 @@ def table_columns(table: TableMapping) -> dg.TableSchema:
                 ),
                 tags={"c360/treatment": prop.treatment} if prop.treatment else {},
             )
-            for prop in table.properties
+            for prop in table.columns_read
         ]
     )
 
@@ -65,7 +66,7 @@ def graph_columns(tables: Tables, relationships: Relationships) -> tuple[GraphCo
         found[column.name] = replace(former, sources=sources)
 
     for table in tables:
-        for prop in table.properties if table.node_label else ():
+        for prop in table.columns_read if table.node_label else ():
             add(
                 GraphColumn(
                     name=f"{table.node_label}.{prop.column}",
@@ -131,8 +132,8 @@ def _joined(
     through = mapping.junction
     for end in (mapping.start, mapping.end):
         for table in tables.at(end):
-            yield from ((table.asset_key, column) for column, _ in end.pairs)
+            yield from ((table.asset_key, source_column(column)) for column, _ in end.pairs)
     if through:
         pairs = (*through.from_pairs, *through.to_pairs)
-        yield from ((through.table, column) for _, column in pairs)
+        yield from ((through.table, source_column(column)) for _, column in pairs)
         yield from ((through.table, column) for column in through.properties)

@@ -25,7 +25,7 @@ def table_description(
     withheld = [f"- {code(e.column)} is never read: {_reason(e.reason)}" for e in table.excluded]
     withheld += [
         f"- {code(p.column)}: {_TREATED[p.treatment]}"
-        for p in table.properties
+        for p in table.columns_read
         if p.treatment in _TREATED
     ]
     if withheld:

@@ -29,9 +29,10 @@ def preview(extract: Extract, *, rows: int) -> str:
 
 def preview_table(mapping: TableMapping, block: bytes) -> str:
     """Rows in COPY's text form as a table; values are cut to 40 characters, 50 columns are shown."""
-    if not mapping.properties:
+    if not mapping.columns_read:
         return "Every column is excluded."
-    shown = mapping.properties[:MOST_COLUMNS]
+    # Join forms come last, so that the columns stand where the row has them.
+    shown = mapping.columns_read[:MOST_COLUMNS]
     lists = [property_type(p.type, treatment=p.treatment).name.startswith("LIST") for p in shown]
     rows = decode_rows(block) if block else []
     text = table(
@@ -39,13 +40,13 @@ def preview_table(mapping: TableMapping, block: bytes) -> str:
         [
             [
                 _value(value, is_list)
-                for value, is_list in zip(row[:MOST_COLUMNS], lists, strict=True)
+                for value, is_list in zip(row[: len(shown)], lists, strict=True)
             ]
             for row in rows
         ],
         right=frozenset(),
     )
-    more = len(mapping.properties) - len(shown)
+    more = len(mapping.columns_read) - len(shown)
     return text + (f"\nand {more:,} more columns\n" if more else "") if rows else "No rows."
 
 

@@ -95,6 +95,6 @@ def column_changes(old: TableMapping, new: TableMapping) -> Iterator[str]:
 
 def _columns(table: TableMapping) -> dict[str, str | None]:
     """Name and type; of an excluded column only that it is there."""
-    return {p.column: p.type.name for p in table.properties} | {
+    return {p.column: p.type.name for p in table.columns_read} | {
         e.column: None for e in table.excluded
     }

@@ -19,7 +19,8 @@ from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.manifest import read_state
 from c360_graph.phases.expectations import Expectation, expected_relationships
 from c360_graph.phases.graph_parts import GraphParts, gather_parts
-from c360_graph.resources import Neo4jResource
+from c360_graph.phases.source_counts import SourceCount, count_in_sources
+from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import load_settings
 
 NODES, RELATIONSHIPS = "node_counts_match", "relationship_counts_match"
@@ -36,7 +37,10 @@ _SPECS = [
     dg.AssetCheckSpec(
         RELATIONSHIPS,
         asset=KEY,
-        description="The graph has as many relationships as joining the extracts gives.",
+        description=(
+            "The graph has as many relationships as joining the extracts gives, and a source that is"
+            " asked to count the join itself finds as many."
+        ),
     ),
     dg.AssetCheckSpec(ORPHANS, asset=KEY, description="Every reference of a row finds a partner."),
     dg.AssetCheckSpec(
@@ -54,19 +58,28 @@ def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksD
         can_subset=True,
     )
     def graph_matches_extracts(
-        context: dg.AssetCheckExecutionContext, neo4j: Neo4jResource
+        context: dg.AssetCheckExecutionContext, neo4j: Neo4jResource, postgres: PostgresResource
     ) -> Iterator[dg.AssetCheckResult]:
         with failing_clearly(), ExitStack() as stack:
-            store = ExtractStore(load_settings().c360_data_dir)
+            settings = load_settings()
+            store = ExtractStore(settings.c360_data_dir)
             parts = gather_parts(mapping=mapping, rows=rows, store=store)
             # What several checks need is made once, and only for a check that needs it.
             graph = cache(lambda: stack.enter_context(neo4j.graph()))
             # Their keys are values of rows, which may be switched off.
-            sample_rows = min(SAMPLE_ROWS, load_settings().c360_preview_rows)
+            sample_rows = min(SAMPLE_ROWS, settings.c360_preview_rows)
             expectations = cache(lambda: expected_relationships(parts, sample_rows=sample_rows))
+            counted = cache(
+                lambda: count_in_sources(
+                    expectations(),
+                    tuple(extract.manifest.table for extract in parts.extracts),
+                    control=postgres.control_database(),
+                    seconds=settings.c360_source_count_seconds,
+                )
+            )
             checks = {
                 NODES: lambda: node_counts(graph(), parts),
-                RELATIONSHIPS: lambda: relationship_counts(graph(), expectations()),
+                RELATIONSHIPS: lambda: relationship_counts(graph(), expectations(), counted()),
                 ORPHANS: lambda: orphans(expectations()),
                 AMBIGUOUS: lambda: ambiguous_joins(expectations()),
             }
@@ -104,8 +117,10 @@ def node_counts(graph: Graph, parts: GraphParts) -> dg.AssetCheckResult:
     return outcome(KEY, NODES, wrong, dg.AssetCheckSeverity.ERROR)
 
 
-def relationship_counts(graph: Graph, expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
-    """Relationships between two labels against the join of their extracts."""
+def relationship_counts(
+    graph: Graph, expectations: Sequence[Expectation], counted: Sequence[SourceCount]
+) -> dg.AssetCheckResult:
+    """Relationships between two labels against the join of their extracts, and that against the source's."""
     expected: dict[tuple[str, str, str], int] = {}
     for expectation in expectations:
         edges = edges_of(expectation.mapping)
@@ -121,7 +136,20 @@ def relationship_counts(graph: Graph, expectations: Sequence[Expectation]) -> dg
                 f"(:{from_label})-[:{kind}]->(:{to_label}): {count:,} by the extracts, {there:,} in"
                 " the graph"
             )
-    return outcome(KEY, RELATIONSHIPS, wrong, dg.AssetCheckSeverity.ERROR)
+    wrong += [
+        f"{_named(count.expectation)}: {count.by_postgres:,} by the source's own join,"
+        f" {count.by_graph:,} by what the graph compares"
+        for count in counted
+        if count.differs
+    ]
+    return outcome(
+        KEY,
+        RELATIONSHIPS,
+        wrong,
+        dg.AssetCheckSeverity.ERROR,
+        joins_counted_by_sources=len(counted),
+        joins_changed_since=sum(count.has_changed for count in counted),
+    )
 
 
 def orphans(expectations: Sequence[Expectation]) -> dg.AssetCheckResult:

@@ -15,6 +15,7 @@ from c360_graph.cypher import customer as text
 from c360_graph.cypher.manifest import read_manifest
 from c360_graph.errors import GraphError
 from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.mapping.model import JOIN_PREFIX
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.reading import read
 
@@ -56,11 +57,14 @@ class CustomerGraph:
         """
         rows = self._graph.rows(read_manifest())
         try:
-            return GraphManifest.model_validate_json(rows[0]["content"] if rows else "")
+            manifest = GraphManifest.model_validate_json(rows[0]["content"] if rows else "")
         except ValidationError:
             raise GraphError(
                 f"{self._graph.place} holds no graph of this pipeline. Materialize neo4j_graph first."
             ) from None
+        # What joins compare says no more of a customer than the columns that it is made of.
+        labels = {label: _without_forms(names) for label, names in manifest.labels.items()}
+        return manifest.model_copy(update={"labels": labels})
 
     def rows(self, statement: str, *, most: int = 1000, **parameters: Any) -> list[dict[str, Any]]:
         """The records of a statement, which may only read; `$most` bounds them.
@@ -143,7 +147,11 @@ def _first_by_index(
 ) -> Iterator[Found]:
     """By each property that has an index, then by each that has none."""
     rows = graph.rows(text.indexed_properties())
-    indexed = [(row["label"], row["property"]) for row in rows if row["label"] in labels]
+    indexed = [
+        (row["label"], row["property"])
+        for row in rows
+        if row["label"] in labels and not row["property"].startswith(JOIN_PREFIX)
+    ]
     yield _by_index(graph, indexed, values)
     others = {
         label: [name for name in graph.schema.labels[label] if (label, name) not in indexed]
@@ -169,10 +177,13 @@ def _by_reading_all(
 
 def _found(label: str, rows: Iterable[dict[str, Any]]) -> Found:
     for row in rows:
-        match = Match(
-            id=row["id"], label=label, property=row["property"], properties=row["properties"]
-        )
+        properties = {name: row["properties"][name] for name in _without_forms(row["properties"])}
+        match = Match(id=row["id"], label=label, property=row["property"], properties=properties)
         yield match, row["is_only"]
+
+
+def _without_forms(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if not name.startswith(JOIN_PREFIX))
 
 
 def _is_unique(graph: CustomerGraph, match: Match) -> bool:

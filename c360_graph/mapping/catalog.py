@@ -10,9 +10,12 @@ from c360_graph.mapping.control_rows import Frozen
 class ColumnType(Frozen):
     """A column's type with its domains followed down to the type that stores the value.
 
-    `base` is pg_type.typname (`timestamptz`, `int4`), with its schema where that is not pg_catalog, `kind` is pg_type.typtype
+    `base` is pg_type.typname (`timestamptz`, `int4`), and so it is for the type of an extension (`citext`), whichever
+    schema that is installed in; a type of the source's own has its schema before it. `kind` is pg_type.typtype
     (b base, e enum, r range, m multirange, c composite). An array has its element's type in
     `element` and in `dimensions` what was declared, which PostgreSQL itself does not enforce.
+    `nondeterministic` names the column's collation where that finds different texts equal, `extension_schema`
+    where the operators of an extension's type are.
     """
 
     name: str
@@ -22,6 +25,8 @@ class ColumnType(Frozen):
     scale: int | None = None
     element: ColumnType | None = None
     dimensions: int = 0
+    nondeterministic: str | None = None
+    extension_schema: str | None = None
 
 
 class CatalogColumn(Frozen):
@@ -37,7 +42,9 @@ class CatalogTable(Frozen):
     """A table, partitioned table, view, materialized view or foreign table of a source's schema.
 
     `unique_keys` are the column lists of unique, whole-table, immediate indexes over NOT NULL
-    columns, in order of index name; the primary key is not among them.
+    columns, in order of index name; the primary key is not among them. `unique_columns` are the
+    columns of every such index, the primary key's and those over nullable columns too;
+    `referring_columns` are those of each foreign key.
     """
 
     schema_name: str
@@ -46,6 +53,8 @@ class CatalogTable(Frozen):
     columns: tuple[CatalogColumn, ...] = ()
     primary_key: tuple[str, ...] = ()
     unique_keys: tuple[tuple[str, ...], ...] = ()
+    unique_columns: tuple[tuple[str, ...], ...] = ()
+    referring_columns: tuple[tuple[str, ...], ...] = ()
     estimated_rows: int = -1
 
 
@@ -57,6 +66,8 @@ class SourceCatalog(Frozen):
     table_names: tuple[str, ...] = ()
     mappable_names: tuple[str, ...] = ()
     """Without partitions, whose rows their parent has."""
+    unknown_time_zone: str | None = None
+    """The `time_zone` of its row where the server has no zone of that name."""
 
     def table(self, name: str) -> CatalogTable | None:
         """The table of that exact name."""

@@ -75,7 +75,7 @@ class Ends:
             prop.column
             for role in roles
             for table in self.by_role[role]
-            for prop in table.properties
+            for prop in table.columns_read
         )
 
 

@@ -115,7 +115,10 @@ class _Sources:
             name
             for table in self._mapped.get(rule.table_name.casefold(), ())
             if rule.source_id in (None, table.source.source_id)
-            for name in (*(p.column for p in table.properties), *(e.column for e in table.excluded))
+            for name in (
+                *(p.column for p in table.columns_read),
+                *(e.column for e in table.excluded),
+            )
         }
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Which columns can be equal in the graph: a join of others would silently find nothing."""
+"""By what each pair of columns is joined: a join that PostgreSQL would make otherwise is refused."""
 
 from __future__ import annotations
 
@@ -6,28 +6,35 @@ from dataclasses import dataclass
 
 from c360_graph.errors import MappingError
 from c360_graph.mapping.aliases import Meaning
-from c360_graph.mapping.ends import Ends
+from c360_graph.mapping.ends import Ends, Role
+from c360_graph.mapping.join_columns import join_column
+from c360_graph.mapping.join_comparison import Compared, Comparison, compare
+from c360_graph.mapping.join_forms import JoinColumn
 from c360_graph.mapping.model import PropertyMapping, TableMapping
 from c360_graph.property_types import property_type
 
-_NUMBERS = {"INTEGER", "FLOAT"}
-_TEXTS = frozenset(["text", "varchar", "bpchar", "name", "char", "citext"])
-# Their text form is what a column of text in another system would hold.
-_LIKE_TEXT = frozenset(["uuid", "inet", "cidr", "macaddr", "macaddr8"])
 
-
-def check_types(ends: Ends, meaning: Meaning) -> None:
-    """Refuse a join in which a table's column can never equal the other side's.
+def joined_by(ends: Ends, meaning: Meaning) -> Meaning:
+    """The meaning with each column replaced by what is compared: its join form where it needs one.
 
     Raises:
-        MappingError: names both columns with their types.
+        MappingError: names two columns that cannot be compared, with their types and why.
     """
-    for (left_role, right_role), pairs in meaning.items():
-        for left, right in pairs:
-            lefts = _sides(ends.by_role[left_role], left)
-            rights = _sides(ends.by_role[right_role], right)
-            _check(lefts, rights)
-            _check(rights, lefts)
+    return {
+        (left, right): tuple(_compared(ends, left, right, pair) for pair in pairs)
+        for (left, right), pairs in meaning.items()
+    }
+
+
+def _compared(
+    ends: Ends, left_role: Role, right_role: Role, pair: tuple[str, str]
+) -> tuple[str, str]:
+    lefts = _sides(ends.by_role[left_role], pair[0])
+    rights = _sides(ends.by_role[right_role], pair[1])
+    way = _way(lefts, rights)
+    if way == "property":
+        return pair
+    return join_column(way, pair[0]), join_column(way, pair[1])
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,8 @@ class _Side:
         ).name
 
     @property
-    def untreated(self) -> _Side:
-        return _Side(self.table, self.prop.model_copy(update={"treatment": None}))
+    def join_column(self) -> JoinColumn:
+        return JoinColumn(type=self.prop.type, time_zone=self.table.source.time_zone)
 
     def __str__(self) -> str:
         treated = f" treated by {self.prop.treatment}" if self.prop.treatment else ""
@@ -58,58 +65,53 @@ class _Side:
         )
 
 
-def _sides(tables: tuple[TableMapping, ...], column: str) -> tuple[_Side, ...]:
+Sides = tuple[_Side, ...]
+
+
+def _sides(tables: tuple[TableMapping, ...], column: str) -> Sides:
     return tuple(
         _Side(table, prop) for table in tables if (prop := table.property_of(column)) is not None
     )
 
 
-def _check(sides: tuple[_Side, ...], others: tuple[_Side, ...]) -> None:
-    """Each table's column must be able to equal that of a table on the other side."""
-    for side in sides:
-        if not any(_comparable(side, other) for other in others):
-            listed = " or ".join(str(other) for other in others)
-            raise MappingError(
-                f"{side} and {listed} never compare equal in the graph; {_cure(side, others)}"
-            )
+def _way(lefts: Sides, rights: Sides) -> Compared:
+    """The best way that is right for all tables of both sides."""
+    found = {(left, right): _comparison(left, right) for left in lefts for right in rights}
+    for side in lefts:
+        _refuse_without_partner(side, {right: found[side, right] for right in rights})
+    for side in rights:
+        _refuse_without_partner(side, {left: found[left, side] for left in lefts})
+    for (left, right), comparison in found.items():
+        if not comparison.ways and not comparison.disjoint:
+            raise MappingError(f"{left} and {right} cannot be compared: {comparison.reason}")
+    ways = [comparison.ways for comparison in found.values() if comparison.ways]
+    for way in ways[0]:
+        if all(way in others for others in ways):
+            return way
+    raise MappingError(
+        f"PostgreSQL compares {' or '.join(map(str, lefts))} with {' or '.join(map(str, rights))} by"
+        " rules that differ from table to table; map views that cast all of them to one type"
+    )
 
 
-def _cure(side: _Side, others: tuple[_Side, ...]) -> str:
-    treatments = {one.prop.treatment for one in (side, *others)}
-    if "mask" in treatments:
-        return "a masked column cannot be joined by, use the treatment hash"
-    if len(treatments) > 1:
-        return "give both sides the treatment hash"
-    return "map a view that casts one side to the other's type"
+def _refuse_without_partner(side: _Side, others: dict[_Side, Comparison]) -> None:
+    """Each table's column must be comparable with that of a table on the other side."""
+    if any(comparison.ways for comparison in others.values()):
+        return
+    for other, comparison in others.items():
+        if not comparison.disjoint:
+            raise MappingError(f"{side} and {other} cannot be compared: {comparison.reason}")
+    listed = " or ".join(map(str, others))
+    reason = next(iter(others.values())).reason
+    raise MappingError(f"{side} and {listed} never compare equal in the graph; {reason}")
 
 
-def _comparable(one: _Side, other: _Side) -> bool:
+def _comparison(one: _Side, other: _Side) -> Comparison:
     treatments = {one.prop.treatment, other.prop.treatment}
-    if "mask" in treatments or len(treatments) > 1:
-        return False
-    if "hash" in treatments:
-        return _same_text(one.untreated, other.untreated)
-    if one.kind == other.kind == "STRING":
-        return _same_text(one, other)
-    return one.kind == other.kind or {one.kind, other.kind} <= _NUMBERS
-
-
-def _same_text(one: _Side, other: _Side) -> bool:
-    """Whether equal values of both columns have equal texts."""
-    if one.kind != other.kind:
-        return False
-    left, right = one.prop.type, other.prop.type
-    if "numeric" in (left.base, right.base):
-        # 1.5 and 1.50 are equal numbers and different texts: only one fixed scale makes them alike.
-        return left.base == right.base and left.scale is not None and left.scale == right.scale
-    if left.base == right.base or one.kind == "INTEGER":
-        return True
-    kinds = {_family(one), _family(other)}
-    return kinds <= {"text", "like text"} and "text" in kinds
-
-
-def _family(side: _Side) -> str:
-    base = side.prop.type
-    if base.kind == "e" or base.base in _TEXTS:
-        return "text"
-    return "like text" if base.base in _LIKE_TEXT else base.base
+    if "mask" in treatments:
+        return Comparison(
+            reason="a masked column cannot be joined by, use the treatment hash", disjoint=True
+        )
+    if len(treatments) > 1:
+        return Comparison(reason="give both sides the treatment hash", disjoint=True)
+    return compare(one.join_column, other.join_column)

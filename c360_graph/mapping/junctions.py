@@ -5,7 +5,7 @@ from __future__ import annotations
 from c360_graph.mapping.control_rows import ControlRows, RelationshipRow, SourceRow
 from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.table_index import TableIndex
-from c360_graph.mapping.tables import Catalogs, describe
+from c360_graph.mapping.tables import Catalogs, describe, has_unknown_time_zone
 
 
 def junction_only_tables(
@@ -60,4 +60,4 @@ def _source_of(
     candidates = own or having
     if len(candidates) != 1 or candidates[0].source_name in labelled:
         return None
-    return candidates[0]
+    return None if has_unknown_time_zone(candidates[0], catalogs) else candidates[0]

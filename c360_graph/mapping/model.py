@@ -7,8 +7,10 @@ from typing import Literal
 
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
 from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatment
+from c360_graph.mapping.join_forms import JoinForm
 
 __all__ = [
+    "JOIN_PREFIX",
     "TABLE_PROPERTY",
     "End",
     "ExcludedColumn",
@@ -18,19 +20,33 @@ __all__ = [
     "Refusal",
     "RelationshipMapping",
     "TableMapping",
+    "is_kept_name",
 ]
 
 TABLE_PROPERTY = "_c360_table"
 """First part of the key of a label that several tables feed, so that their keys never collide."""
 
+JOIN_PREFIX = "_c360_join_"
+"""Begins the names of the properties that hold join forms."""
+
+
+def is_kept_name(name: str) -> bool:
+    """Whether a property's name is the loader's own: no column of a source may have it."""
+    return name == TABLE_PROPERTY or name.startswith(JOIN_PREFIX)
+
 
 class PropertyMapping(Frozen):
-    """A column that is read and the property it becomes; both have the same name."""
+    """A column that is read and the property it becomes; both have the same name.
+
+    One with a `form` is no column of the table: it holds the join form of the column `of`, a text.
+    """
 
     column: str
     type: ColumnType
     nullable: bool = True
     treatment: Treatment | None = None
+    of: str | None = None
+    form: JoinForm | None = None
 
 
 class ExcludedColumn(Frozen):
@@ -44,7 +60,8 @@ class ExcludedColumn(Frozen):
 class TableMapping(Frozen):
     """A source table that is read: as nodes of `node_label`, or only as a junction when None.
 
-    `key` lists the columns whose values identify a row, () where the table has none.
+    `key` lists the columns whose values identify a row, () where the table has none. `unique` are
+    the columns of every unique index, `referring` those of every foreign key.
     """
 
     source: SourceRow
@@ -55,6 +72,8 @@ class TableMapping(Frozen):
     excluded: tuple[ExcludedColumn, ...] = ()
     key: tuple[str, ...] = ()
     label_is_shared: bool = False
+    unique: tuple[tuple[str, ...], ...] = ()
+    referring: tuple[tuple[str, ...], ...] = ()
 
     @property
     def asset_key(self) -> tuple[str, str]:
@@ -83,15 +102,20 @@ class TableMapping(Frozen):
         )
 
     def as_catalog_table(self) -> CatalogTable:
-        """The columns that are read, as a catalog would show them."""
+        """The table's columns that are read, as a catalog would show them."""
         return CatalogTable(
             schema_name=self.source.db_schema,
             table_name=self.table_name,
             columns=tuple(
                 CatalogColumn(name=prop.column, type=prop.type, nullable=prop.nullable)
-                for prop in self.properties
+                for prop in self.columns_read
             ),
         )
+
+    @property
+    def columns_read(self) -> tuple[PropertyMapping, ...]:
+        """The properties that are columns of the table, without join forms."""
+        return tuple(prop for prop in self.properties if prop.form is None)
 
     def property_of(self, column: str) -> PropertyMapping | None:
         """The property that this column becomes."""

@@ -14,10 +14,16 @@ from c360_graph.mapping.control_rows import (
     Refusal,
     RelationshipRow,
 )
-from c360_graph.mapping.ends import Ends
+from c360_graph.mapping.ends import Ends, Role
+from c360_graph.mapping.join_columns import source_column
 from c360_graph.mapping.join_condition import parse
-from c360_graph.mapping.join_types import check_types
-from c360_graph.mapping.model import Junction, RelationshipMapping, TableMapping
+from c360_graph.mapping.join_types import joined_by
+from c360_graph.mapping.model import (
+    Junction,
+    RelationshipMapping,
+    TableMapping,
+    is_kept_name,
+)
 from c360_graph.mapping.names import did_you_mean, reason_against_name
 from c360_graph.mapping.table_index import TableIndex, grouped
 
@@ -102,8 +108,7 @@ def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
     _check_names(row, given)
     ends = Ends(row, given.index)
     meaning = meaning_of(ends, parse(row.join_condition))
-    check_types(ends, meaning)
-    pairs = meaning.get(("from", "to"), ())
+    compared = joined_by(ends, meaning)
     return RelationshipMapping(
         relationship_id=row.relationship_id,
         relationship_type=row.relationship_type,
@@ -111,9 +116,9 @@ def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
         to_label=row.to_label,
         from_tables=ends.places("from"),
         to_tables=ends.places("to"),
-        pairs=pairs,
-        seek=_side_to_seek(ends, pairs),
-        junction=_through(ends, meaning) if row.junction_table else None,
+        pairs=compared.get(("from", "to"), ()),
+        seek=_side_to_seek(ends, meaning.get(("from", "to"), ())),
+        junction=_through(ends, compared) if row.junction_table else None,
         execution_order=row.execution_order or 0,
         description=row.description,
     )
@@ -121,14 +126,20 @@ def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
 
 def _through(ends: Ends, meaning: Meaning) -> Junction:
     (table,) = ends.by_role["junction"]
-    joined = {column for pairs in meaning.values() for _, column in pairs}
+    kept = next((p.column for p in table.columns_read if is_kept_name(p.column)), None)
+    if kept:
+        raise MappingError(
+            f"junction_table {table.place} has a column {kept}, a name that is kept for the loader;"
+            " map a view that renames it"
+        )
+    joined = {source_column(column) for pairs in meaning.values() for _, column in pairs}
     return Junction(
         table=table.asset_key,
         # Nodes of a label that other tables feed too are not only this junction's rows.
         node_label=None if table.label_is_shared else table.node_label,
         from_pairs=meaning[("from", "junction")],
         to_pairs=meaning[("to", "junction")],
-        properties=tuple(p.column for p in table.properties if p.column not in joined),
+        properties=tuple(p.column for p in table.columns_read if p.column not in joined),
     )
 
 
@@ -154,16 +165,34 @@ def _why_unmapped(what: str, label: str, given: _Given) -> str:
 
 
 def _side_to_seek(ends: Ends, pairs: Pairs) -> Literal["from", "to"]:
-    """The side whose joined columns are its key is looked up for each row of the other."""
-    from_columns = {left for left, _ in pairs}
-    to_columns = {right for _, right in pairs}
-    if _is_key(ends.by_role["from"], from_columns):
-        return "from"
-    return "to" if _is_key(ends.by_role["to"], to_columns) else "from"
+    """The end that is referred to: it is looked up for each row of the other, which holds the reference."""
+    columns: dict[Role, set[str]] = {
+        "from": {left for left, _ in pairs},
+        "to": {right for _, right in pairs},
+    }
+    for tell in (_is_of_source, _has_foreign_key, _is_not_unique):
+        refers = {role for role in columns if tell(ends, role, columns[role])}
+        if len(refers) == 1:
+            return "to" if "from" in refers else "from"
+    return "from"
 
 
-def _is_key(tables: Tables, columns: set[str]) -> bool:
-    return all(table.key and columns.issuperset(table.key) for table in tables)
+def _is_of_source(ends: Ends, role: Role, columns: set[str]) -> bool:
+    """Whether an end is of the source that the row names as the one that holds the reference."""
+    return all(t.source.source_name == ends.row.source_db for t in ends.by_role[role])
+
+
+def _has_foreign_key(ends: Ends, role: Role, columns: set[str]) -> bool:
+    """Whether the joined columns of an end are a foreign key of all its tables."""
+    return all(any(columns == {*key} for key in t.referring) for t in ends.by_role[role])
+
+
+def _is_not_unique(ends: Ends, role: Role, columns: set[str]) -> bool:
+    """Whether several rows of an end can have the same values in the joined columns."""
+    return not all(
+        any(columns.issuperset(key) for key in (t.key, *t.unique) if key)
+        for t in ends.by_role[role]
+    )
 
 
 def _refuse_duplicate(mapping: RelationshipMapping, alike: list[RelationshipMapping]) -> None:

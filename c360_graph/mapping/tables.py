@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
 from c360_graph.mapping.control_rows import (
@@ -15,10 +15,10 @@ from c360_graph.mapping.control_rows import (
 )
 from c360_graph.mapping.exclusions import refused_exclusions, rule_for, treatment_of
 from c360_graph.mapping.model import (
-    TABLE_PROPERTY,
     ExcludedColumn,
     PropertyMapping,
     TableMapping,
+    is_kept_name,
 )
 from c360_graph.mapping.names import did_you_mean, reason_against_name
 
@@ -48,7 +48,11 @@ def resolve_tables(
             choice.chosen.values(), key=lambda p: (p[0].source_id, p[1].mapping_id)
         )
     )
-    refusals = (*choice.refusals, *refused_exclusions(rows, tables, catalogs))
+    refusals = (
+        *_unknown_time_zones(rows, catalogs),
+        *choice.refusals,
+        *refused_exclusions(rows, tables, catalogs),
+    )
     return tables, refusals, tuple(sorted(choice.resting))
 
 
@@ -63,8 +67,8 @@ def describe(
 ) -> TableMapping:
     """A table's mapping as its catalog is; without a catalog, only its place and label."""
     exclusions = tuple(e for e in exclusions if e.table_name.casefold() == table_name.casefold())
-    columns = catalog_table.columns if catalog_table else ()
-    rules = {c.name: rule_for(source, table_name, c.name, exclusions) for c in columns}
+    known = catalog_table or CatalogTable(schema_name=source.db_schema, table_name=table_name)
+    rules = {c.name: rule_for(source, table_name, c.name, exclusions) for c in known.columns}
     treatments = {name: treatment_of(rule) if rule else None for name, rule in rules.items()}
     properties = tuple(
         PropertyMapping(
@@ -73,7 +77,7 @@ def describe(
             nullable=column.nullable,
             treatment=treatments[column.name],
         )
-        for column in columns
+        for column in known.columns
         if treatments[column.name] != "exclude"
     )
     excluded = tuple(
@@ -88,8 +92,10 @@ def describe(
         node_label=label_row.node_label if label_row else None,
         properties=properties,
         excluded=excluded,
-        key=_key(catalog_table, properties) if catalog_table else (),
+        key=_key(known, properties),
         label_is_shared=label_is_shared,
+        unique=known.unique_columns,
+        referring=known.referring_columns,
     )
 
 
@@ -122,8 +128,10 @@ class _Choice:
         catalog = self._catalogs.get(source_id)
         if catalog is not None and not catalog.has(row.table_name):
             self._refuse(row, _no_such_table(source, row.table_name, catalog))
-            return
-        self._take(source, row)
+        elif has_unknown_time_zone(source, self._catalogs):
+            self._refuse(row, _source_is_refused(source))
+        else:
+            self._take(source, row)
 
     def _consider_any(self, row: NodeLabelRow) -> None:
         having = [
@@ -132,7 +140,11 @@ class _Choice:
             if source.source_id in self._catalogs
             and self._catalogs[source.source_id].has(row.table_name)
         ]
-        if having:
+        refused = next((s for s in having if has_unknown_time_zone(s, self._catalogs)), None)
+        if refused is not None:
+            # Without that source's rows the label would be half of what the row says.
+            self._refuse(row, _source_is_refused(refused))
+        elif having:
             for source in having:
                 self._take(source, row)
         elif self._rows.inactive_sources:
@@ -142,10 +154,11 @@ class _Choice:
 
     def _take(self, source: SourceRow, row: NodeLabelRow) -> None:
         table = _table_in(self._catalogs, source, row.table_name)
-        if table and any(column.name == TABLE_PROPERTY for column in table.columns):
+        kept = next(filter(is_kept_name, (c.name for c in table.columns)), None) if table else None
+        if kept:
             self._refuse(
                 row,
-                f"{source.source_name}/{row.table_name} has a column {TABLE_PROPERTY}, a name that is"
+                f"{source.source_name}/{row.table_name} has a column {kept}, a name that is"
                 " kept for the loader; map a view that renames it",
             )
             return
@@ -171,6 +184,41 @@ class _Choice:
         self.refusals.append(
             Refusal(control_table="node_label_mappings", row_id=row.mapping_id, reason=reason)
         )
+
+
+def _unknown_time_zones(rows: ControlRows, catalogs: Catalogs) -> Iterator[Refusal]:
+    for source in rows.sources:
+        if has_unknown_time_zone(source, catalogs):
+            yield Refusal(
+                control_table="source_databases",
+                row_id=source.source_id,
+                reason=why_unknown_time_zone(source),
+            )
+
+
+def has_unknown_time_zone(source: SourceRow, catalogs: Catalogs) -> bool:
+    """Whether the source's server has no zone of the name in its row."""
+    catalog = catalogs.get(source.source_id)
+    return (
+        bool(source.time_zone)
+        and catalog is not None
+        and (catalog.unknown_time_zone == source.time_zone)
+    )
+
+
+def why_unknown_time_zone(source: SourceRow) -> str:
+    """The reason against a `time_zone`."""
+    return (
+        f"time_zone {source.time_zone!r} is not in pg_timezone_names of its server. Write a name such"
+        " as 'Europe/Berlin', or 'Etc/GMT-2' for two hours east of Greenwich"
+    )
+
+
+def _source_is_refused(source: SourceRow) -> str:
+    return (
+        f"source {source.source_name} is not read: source_databases row {source.source_id} has the"
+        f" time_zone {source.time_zone!r}, which its server does not know"
+    )
 
 
 def _no_such_table(source: SourceRow, table_name: str, catalog: SourceCatalog) -> str:

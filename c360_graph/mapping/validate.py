@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from c360_graph.mapping.control_rows import ControlRows, Refusal, RelationshipRow
+from c360_graph.mapping.join_columns import joined_tables
 from c360_graph.mapping.junctions import junction_only_tables
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.ownership import refused_ownership
@@ -29,7 +30,9 @@ def resolve(rows: ControlRows, catalogs: Catalogs) -> GraphMapping:
         rows.model_copy(update={"relationships": decidable}), known
     )
     return GraphMapping(
-        tables=labelled + _needed(junctions, relationships, undecided),
+        tables=joined_tables(
+            labelled + _needed(junctions, relationships, undecided), relationships
+        ),
         relationships=relationships,
         refusals=_by_row((*rows.unreadable, *refusals, *more, *refused_ownership(rows))),
         resting=resting,

@@ -10,10 +10,7 @@ from c360_graph.join_engine import JoinEngine, join_engine
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.phases.extract_sql import file_rows
 from c360_graph.phases.graph_parts import GraphParts
-from c360_graph.property_types import property_type
 from c360_graph.sql_quoting import quoted, sql_literal
-
-_NUMBERS = ("INTEGER", "FLOAT")
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -79,65 +76,38 @@ def _matches(mapping: RelationshipMapping, parts: GraphParts) -> str:
     columns = tuple(dict.fromkeys(column for _, pairs in sides for _, column in pairs))
     found = " * ".join(f"coalesce(s{i}.n, 0)" for i in range(len(sides)))
     joins = " ".join(
-        f"LEFT JOIN ({_counted(tables, pairs, driving)}) AS s{i} ON "
+        f"LEFT JOIN ({_counted(tables, pairs)}) AS s{i} ON "
         + " AND ".join(f"s{i}.j{n} = d.{quoted(column)}" for n, (_, column) in enumerate(pairs))
         for i, (tables, pairs) in enumerate(sides)
     )
     present = " AND ".join(f"d.{quoted(column)} IS NOT NULL" for column in columns)
-    rows = _rows(driving, columns, _number_columns(sides, driving))
+    rows = _rows(driving, columns)
     return f"SELECT d._key, {found} AS found FROM ({rows}) AS d {joins} WHERE {present}"
 
 
-def _counted(tables: list[Extract], pairs: Pairs, driving: list[Extract]) -> str:
+def _counted(tables: list[Extract], pairs: Pairs) -> str:
     """How many rows of the sought side have each combination of the joined columns."""
     sought = tuple(column for column, _ in pairs)
-    numbers = {
-        column
-        for column, other in pairs
-        if _are_numbers(tables, column) and _are_numbers(driving, other)
-    }
     chosen = ", ".join(f"{quoted(column)} AS j{n}" for n, column in enumerate(sought))
     grouped = ", ".join(f"j{n}" for n in range(len(sought)))
-    rows = _rows(tables, tuple(dict.fromkeys(sought)), numbers)
+    rows = _rows(tables, tuple(dict.fromkeys(sought)))
     return (
         f"SELECT {grouped}, count(*) AS n FROM (SELECT {chosen} FROM ({rows})) GROUP BY {grouped}"
     )
 
 
-def _number_columns(sides: list[tuple[list[Extract], Pairs]], driving: list[Extract]) -> set[str]:
-    return {
-        column
-        for tables, pairs in sides
-        for sought, column in pairs
-        if _are_numbers(tables, sought) and _are_numbers(driving, column)
-    }
-
-
-def _are_numbers(tables: list[Extract], column: str) -> bool:
-    """Numbers of different types are written differently: 1 and 1.00 are equal all the same."""
-    return all(
-        property_type(prop.type, treatment=prop.treatment).name in _NUMBERS
-        for extract in tables
-        if (prop := extract.manifest.table.property_of(column)) is not None
-    )
-
-
-def _rows(tables: list[Extract], columns: tuple[str, ...], numbers: set[str]) -> str:
+def _rows(tables: list[Extract], columns: tuple[str, ...]) -> str:
     """The rows of all tables of a side: a key to show, and the columns, NULL where a table has none."""
-    return " UNION ALL ".join(_table_rows(extract, columns, numbers) for extract in tables)
+    return " UNION ALL ".join(_table_rows(extract, columns) for extract in tables)
 
 
-def _table_rows(extract: Extract, columns: tuple[str, ...], numbers: set[str]) -> str:
+def _table_rows(extract: Extract, columns: tuple[str, ...]) -> str:
     table = extract.manifest.table
     positions = {prop.column: f"c{i}" for i, prop in enumerate(table.properties)}
 
     def value(column: str) -> str:
-        if column not in positions:
-            return f"NULL AS {quoted(column)}"
-        text = positions[column]
-        if column in numbers:
-            text = f"TRY_CAST({text} AS DOUBLE)"
-        return f"{text} AS {quoted(column)}"
+        # Columns that are joined have equal texts where they are equal.
+        return f"{positions.get(column, 'NULL')} AS {quoted(column)}"
 
     key = [positions[column] for column in table.key or ()] or list(positions.values())[:1]
     shown = f"{sql_literal(table.place + ' ')} || concat_ws(', ', {', '.join(key)}) AS _key"

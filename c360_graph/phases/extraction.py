@@ -11,8 +11,9 @@ from c360_graph.control_db import ControlDatabase
 from c360_graph.errors import SettingsError, SourceError
 from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow
+from c360_graph.mapping.join_columns import with_join_columns
 from c360_graph.mapping.model import TableMapping
-from c360_graph.mapping.tables import describe
+from c360_graph.mapping.tables import describe, why_unknown_time_zone
 from c360_graph.run_log import Ending, RunLog, TableLog
 from c360_graph.settings import Settings
 from c360_graph.source_db.hash_pads import hash_pads
@@ -131,6 +132,11 @@ def _described(
     snapshot: SourceSnapshot, table: TableMapping, exclusions: tuple[ExclusionRow, ...]
 ) -> TableMapping:
     catalog = snapshot.catalog(frozenset({table.table_name}))
+    if catalog.unknown_time_zone is not None:
+        raise SourceError(
+            f"{table.place} is not read: {why_unknown_time_zone(table.source)} (source_databases row"
+            f" {table.source.source_id})."
+        )
     found = catalog.table(table.table_name)
     if found is None:
         row = f"node_label_mappings row {table.mapping_id}" if table.mapping_id else "its mapping"
@@ -148,7 +154,7 @@ def _described(
         if table.mapping_id is not None and table.node_label is not None
         else None
     )
-    return describe(
+    described = describe(
         source=table.source,
         table_name=table.table_name,
         label_row=label_row,
@@ -156,6 +162,8 @@ def _described(
         catalog_table=found,
         label_is_shared=table.label_is_shared,
     )
+    forms = (prop.column for prop in table.properties if prop.form is not None)
+    return with_join_columns(described, forms)
 
 
 def _set_hash_key(snapshot: SourceSnapshot, table: TableMapping, settings: Settings) -> None:

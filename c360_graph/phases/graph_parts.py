@@ -12,6 +12,7 @@ from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import GraphManifest, Owner
+from c360_graph.mapping.join_columns import without_join_columns
 from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping
 from c360_graph.mapping.refused_names import excluded_names, refused_names
 from c360_graph.mapping.relationships import resolve_relationships
@@ -66,9 +67,12 @@ def gather_parts(*, mapping: GraphMapping, rows: ControlRows, store: ExtractStor
         ExtractError: a mapped table has no extract, or one that holds a column excluded since.
     """
     extracts = tuple(_latest(table, rows, store) for table in mapping.tables)
-    relationships, refusals, _ = resolve_relationships(
-        rows, tuple(extract.manifest.table for extract in extracts)
-    )
+    read = tuple(extract.manifest.table for extract in extracts)
+    resolved, refusals, _ = resolve_relationships(rows, read)
+    unready = {
+        mapping.relationship_id: table for mapping, table in without_join_columns(resolved, read)
+    }
+    left_out = (*refusals, *(_unready(number, table) for number, table in unready.items()))
     tables = tuple(
         TableExtract(table=e.manifest.table, rows=e.manifest.rows, open=e.open, digest=digest_of(e))
         for e in extracts
@@ -76,11 +80,20 @@ def gather_parts(*, mapping: GraphMapping, rows: ControlRows, store: ExtractStor
     return GraphParts(
         extracts=extracts,
         tables=tables,
-        relationships=relationships,
-        refusals=refusals,
+        relationships=tuple(m for m in resolved if m.relationship_id not in unready),
+        refusals=left_out,
         rules=rules_fingerprint(rows),
-        refused=refused_names(rows, (*mapping.refusals, *refusals)),
+        refused=refused_names(rows, (*mapping.refusals, *left_out)),
         excluded=excluded_names(table.table for table in tables),
+    )
+
+
+def _unready(relationship_id: int, table: TableMapping) -> Refusal:
+    return Refusal(
+        control_table="relationship_mappings",
+        row_id=relationship_id,
+        reason=f"the latest extract of {table.place} was made before this join was mapped, or before the"
+        " other side had its type now; materialize that asset again",
     )
 
 
@@ -107,7 +120,7 @@ def _latest(table: TableMapping, rows: ControlRows, store: ExtractStore) -> Extr
         raise ExtractError(
             f"{table.place} has not been extracted yet. Materialize that asset first."
         )
-    held = {prop.column: prop.treatment for prop in extract.manifest.table.properties}
+    held = {prop.column: prop.treatment for prop in extract.manifest.table.columns_read}
     wanted = _treatments(table, rows, extract)
     changed = sorted(column for column in held if held[column] != wanted.get(column, "exclude"))
     if changed:

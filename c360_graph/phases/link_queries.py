@@ -13,10 +13,6 @@ from c360_graph.cypher.links import LinkTables
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.phases.extract_versions import Versions, Which
-from c360_graph.property_types import property_type
-
-_EXACT = ("INTEGER", "STRING")
-"""Types whose values are equal just where their texts are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +80,7 @@ class LinkQueries:
 def taking_part(
     mapping: RelationshipMapping, versions: Mapping[str, Versions], index: TableIndex
 ) -> TakingPart | None:
-    """The tables of a mapping; None where a label has several, or one is joined by an inexact type.
+    """The tables of a mapping; None where a label has several.
 
     `index` holds the tables of `versions`.
     """
@@ -103,8 +99,8 @@ def taking_part(
         end=end.table,
         junction=driving.table if mapping.junction else None,
     )
-    part = TakingPart(tables=tables, driving=driving, start=start_side, end=end_side)
-    return part if all(_is_exact(side, driving) for side in part.sides) else None
+    # Columns that are joined have equal texts where they are equal.
+    return TakingPart(tables=tables, driving=driving, start=start_side, end=end_side)
 
 
 def _sides(
@@ -203,16 +199,3 @@ def _links(part: TakingPart, which: Which, affected: str) -> str:
 def _only(versions: Mapping[str, Versions], index: TableIndex, label: str) -> Versions | None:
     found = index.labelled(label)
     return versions[found[0].place] if len(found) == 1 and not found[0].label_is_shared else None
-
-
-def _is_exact(side: Side, driving: Versions) -> bool:
-    return all(
-        _kind(side.versions, sought) in _EXACT
-        and _kind(side.versions, sought) == _kind(driving, own)
-        for sought, own in side.pairs
-    )
-
-
-def _kind(versions: Versions, column: str) -> str | None:
-    prop = versions.table.property_of(column)
-    return property_type(prop.type, treatment=prop.treatment).name if prop else None

@@ -120,7 +120,7 @@ def _tables(intention: Intention, estimates: Estimates) -> Iterator[PlannedTable
             label=table.node_label,
             rows=estimate.rows,
             rows_basis=estimate.basis,
-            properties=len(table.properties),
+            properties=len(table.columns_read),
             excluded=tuple(column.column for column in table.excluded),
         )
 

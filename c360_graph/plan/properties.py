@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from c360_graph.mapping.model import TABLE_PROPERTY
+from c360_graph.mapping.model import is_kept_name
 from c360_graph.plan.decisions import purged_properties
 from c360_graph.plan.holding import GraphHolding
 from c360_graph.plan.intention import Intention
@@ -57,7 +57,7 @@ def _labels(intention: Intention, holding: GraphHolding) -> Iterator[str]:
 def _new(intention: Intention, holding: GraphHolding, label: str) -> Iterator[PlannedProperty]:
     known = {*holding.listed.labels.get(label, ()), *holding.types.get(label, {})}
     for name in intention.desired.labels[label]:
-        if name not in known and name != TABLE_PROPERTY:
+        if name not in known and not is_kept_name(name):
             types = intention.types_of(label, name)
             yield PlannedProperty(label=label, name=name, change="new", types=types)
 

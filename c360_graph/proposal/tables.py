@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from c360_graph.mapping.catalog import CatalogTable
-from c360_graph.mapping.model import TABLE_PROPERTY
+from c360_graph.mapping.model import is_kept_name
 from c360_graph.plural import plural
 from c360_graph.proposal.schema import SourceSchema
 from c360_graph.proposal.standing import Standing
@@ -66,8 +66,9 @@ def _reason_against(table: CatalogTable, schema: SourceSchema, standing: Standin
         return "is not proposed: it is a tool's own bookkeeping."
     if not table.columns:
         return "is not proposed: it has no columns."
-    if any(column.name == TABLE_PROPERTY for column in table.columns):
-        return f"is not proposed: its column {TABLE_PROPERTY} has a name that is kept."
+    kept = next(filter(is_kept_name, (column.name for column in table.columns)), None)
+    if kept:
+        return f"is not proposed: its column {kept} has a name that is kept."
     return None
 
 

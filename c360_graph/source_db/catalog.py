@@ -36,15 +36,17 @@ _PROVEN = """a.attnotnull AND NOT EXISTS (SELECT FROM unproven u WHERE u.table_o
 _COLUMNS = f"""{_UNPROVEN}
 SELECT a.attrelid::bigint AS table_oid, a.attname::text AS name, a.atttypid::bigint AS type_oid,
     a.atttypmod AS modifier, a.attndims AS dimensions, {_PROVEN} AS not_null,
-    a.attgenerated <> '' AS generated, pg_catalog.format_type(a.atttypid, a.atttypmod) AS shown
-FROM pg_catalog.pg_attribute a
+    a.attgenerated <> '' AS generated, pg_catalog.format_type(a.atttypid, a.atttypmod) AS shown,
+    CASE WHEN NOT l.collisdeterministic THEN l.collname::text END AS nondeterministic
+FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
 WHERE a.attrelid = ANY(%(tables)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
 """
-# Unique over all rows that are read, checked at once, over plain columns that are all NOT NULL. The
-# index of a table that others inherit from says nothing of their rows; a partitioned table's does.
+# Unique over all rows that are read, checked at once, over plain columns. The index of a table that
+# others inherit from says nothing of their rows; a partitioned table's does.
 _KEYS = f"""{_UNPROVEN}
-SELECT i.indrelid::bigint AS table_oid, i.indisprimary AS is_primary, array_agg(a.attname::text ORDER BY k.place) AS columns
+SELECT i.indrelid::bigint AS table_oid, i.indisprimary AS is_primary, array_agg(a.attname::text ORDER BY k.place) AS columns,
+    bool_and({_PROVEN}) AS not_null
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
 CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
@@ -54,24 +56,42 @@ WHERE i.indrelid = ANY(%(tables)s::oid[]) AND i.indisunique AND i.indisvalid AND
     AND (x.relkind = 'I'
         OR NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = i.indrelid))
 GROUP BY i.indrelid, i.indisprimary, i.indexrelid, x.relname
-HAVING bool_and({_PROVEN})
 ORDER BY i.indrelid, x.relname
 """
-# A type of the source's own may be called `date`: only pg_catalog's go by their bare name.
+_REFERRING = """
+SELECT k.conrelid::bigint AS table_oid,
+    ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(attnum, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum ORDER BY u.place) AS columns
+FROM pg_catalog.pg_constraint k
+WHERE k.conrelid = ANY(%(tables)s::oid[]) AND k.contype = 'f'
+ORDER BY k.conrelid, k.conname
+"""
+# A type of the source's own may be called `date`: only pg_catalog's go by their bare name, and those of
+# extensions, which a user may install in any schema.
 _TYPES = """
 SELECT t.oid::bigint AS oid,
-    CASE n.nspname WHEN 'pg_catalog' THEN '' ELSE n.nspname || '.' END || t.typname AS name,
-    t.typtype::text AS kind, t.typbasetype::bigint AS base_oid,
+    CASE WHEN n.nspname = 'pg_catalog' OR x.is_extension THEN '' ELSE n.nspname || '.' END || t.typname AS name,
+    CASE WHEN x.is_extension THEN n.nspname::text END AS extension_schema, t.typtype::text AS kind, t.typbasetype::bigint AS base_oid,
     t.typtypmod AS modifier, t.typndims AS dimensions, t.typelem::bigint AS element_oid,
     EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid) AS is_array
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+CROSS JOIN LATERAL (
+    SELECT n.nspname <> 'pg_catalog'
+        AND EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_type'::regclass
+            AND d.objid = t.oid AND d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e')
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_type b WHERE b.typname = t.typname
+            AND b.typnamespace = 'pg_catalog'::regnamespace) AS is_extension
+) x
 WHERE t.oid = ANY(%s)
 """
+
+_TIME_ZONE = "SELECT FROM pg_catalog.pg_timezone_names WHERE lower(name) = lower(%s) LIMIT 1"
 
 
 class _Type(NamedTuple):
     oid: int
     name: str
+    extension_schema: str | None
     kind: str
     base_oid: int
     modifier: int
@@ -86,7 +106,15 @@ class _Types:
 
     by_oid: dict[int, _Type]
 
-    def column_type(self, *, oid: int, modifier: int, dimensions: int, shown: str) -> ColumnType:
+    def column_type(
+        self,
+        *,
+        oid: int,
+        modifier: int,
+        dimensions: int,
+        shown: str,
+        nondeterministic: str | None = None,
+    ) -> ColumnType:
         found = self.by_oid[oid]
         if found.kind == "d":
             return self.column_type(
@@ -94,6 +122,7 @@ class _Types:
                 modifier=found.modifier,
                 dimensions=max(dimensions, found.dimensions),
                 shown=shown,
+                nondeterministic=nondeterministic,
             )
         precision, scale = (
             _precision(modifier) if found.name in ("numeric", "_numeric") else (None, None)
@@ -112,6 +141,8 @@ class _Types:
             scale=scale,
             element=element,
             dimensions=dimensions,
+            nondeterministic=nondeterministic,
+            extension_schema=found.extension_schema,
         )
 
 
@@ -125,10 +156,15 @@ def read_catalog(
         oids = [table.oid for table in wanted]
         columns = cursor.execute(_COLUMNS, {"tables": oids}).fetchall()
         keys = cursor.execute(_KEYS, {"tables": oids}).fetchall()
+        referring = cursor.execute(_REFERRING, {"tables": oids}).fetchall()
         types = _read_types(cursor, {column.type_oid for column in columns})
+        unknown_time_zone = _unknown_time_zone(cursor, source)
     keys_of: dict[int, list[Any]] = defaultdict(list)
     for key in keys:
         keys_of[key.table_oid].append(key)
+    referring_of: dict[int, list[Any]] = defaultdict(list)
+    for key in referring:
+        referring_of[key.table_oid].append(key)
     columns_of: dict[int, list[CatalogColumn]] = defaultdict(list)
     for column in columns:
         columns_of[column.table_oid].append(
@@ -139,6 +175,7 @@ def read_catalog(
                     modifier=column.modifier,
                     dimensions=column.dimensions,
                     shown=column.shown,
+                    nondeterministic=column.nondeterministic,
                 ),
                 nullable=not column.not_null,
                 generated=column.generated,
@@ -149,22 +186,46 @@ def read_catalog(
         table_names=tuple(table.name for table in tables),
         mappable_names=tuple(table.name for table in tables if not table.is_partition),
         tables=tuple(
-            _table(source.db_schema, table, columns_of[table.oid], keys_of[table.oid])
+            _table(
+                source.db_schema,
+                table,
+                columns_of[table.oid],
+                keys_of[table.oid],
+                referring_of[table.oid],
+            )
             for table in wanted
         ),
+        unknown_time_zone=unknown_time_zone,
     )
 
 
+def _unknown_time_zone(cursor: psycopg.Cursor[Any], source: SourceRow) -> str | None:
+    """The row's `time_zone` where the server has none of that name.
+
+    `AT TIME ZONE` would take almost any text: it reads `UTC+2` as a POSIX rule, west of Greenwich.
+    """
+    if not source.time_zone:
+        return None
+    known = cursor.execute(_TIME_ZONE, (source.time_zone,)).fetchall()
+    return None if known else source.time_zone
+
+
 def _table(
-    schema_name: str, table: Any, columns: list[CatalogColumn], keys: list[Any]
+    schema_name: str,
+    table: Any,
+    columns: list[CatalogColumn],
+    keys: list[Any],
+    referring: list[Any],
 ) -> CatalogTable:
     return CatalogTable(
         schema_name=schema_name,
         table_name=table.name,
         kind=table.kind,
         columns=tuple(columns),
-        primary_key=next((_names(key) for key in keys if key.is_primary), ()),
-        unique_keys=tuple(_names(key) for key in keys if not key.is_primary),
+        primary_key=next((_names(key) for key in keys if key.is_primary and key.not_null), ()),
+        unique_keys=tuple(_names(key) for key in keys if key.not_null and not key.is_primary),
+        unique_columns=tuple(_names(key) for key in keys),
+        referring_columns=tuple(map(_names, referring)),
         estimated_rows=table.estimate,
     )
 

@@ -9,7 +9,9 @@ from secrets import token_hex
 from typing import Any
 
 from c360_graph.errors import SourceError, SourceUnavailableError
-from c360_graph.mapping.catalog import CatalogTable
+from c360_graph.mapping.catalog import CatalogTable, ColumnType
+from c360_graph.mapping.join_comparison import compare
+from c360_graph.mapping.join_forms import JoinColumn, JoinForm, form_sql
 from c360_graph.proposal.candidates import Candidate, family_of
 from c360_graph.proposal.evidence import (
     as_numbered,
@@ -59,26 +61,26 @@ def measure_overlap(
     leaves its database.
     """
     comparison = _comparison(candidate)
-    values = _values(referring, candidate.reference.column, comparison)
+    values = _values(referring, candidate, comparison)
     if values is None:
         return Overlap(candidate=candidate, sampled=0, found=None)
     if not values:
         return Overlap(candidate=candidate, sampled=0, found=0)
-    found = _found(referred, candidate.key.column, comparison, values)
+    found = _found(referred, candidate, comparison, values)
     overlap = Overlap(candidate=candidate, sampled=len(values), found=found)
     if overlap.share < PROPOSED_SHARE or candidate.is_inside or candidate.kind is not None:
         return overlap
     doubt = (
         doubt_about_names(candidate)
         or doubt_about_values(candidate, values)
-        or _doubt_by_chance(referred, candidate.key.column, comparison, values)
+        or _doubt_by_chance(referred, candidate, comparison, values)
     )
     return overlap.model_copy(update={"doubt": doubt})
 
 
 def _doubt_by_chance(
     referred: tuple[SourceSnapshot, CatalogTable],
-    column: str,
+    candidate: Candidate,
     comparison: _Comparison,
     values: list[str],
 ) -> str | None:
@@ -88,7 +90,7 @@ def _doubt_by_chance(
         return None
     decoys = decoys_for(numbered)
     for some in (decoys.near, decoys.between):
-        found = _found(referred, column, comparison, list(some)) if some else 0
+        found = _found(referred, candidate, comparison, list(some)) if some else 0
         if found is None:
             return "it could not be told whether they agree by chance"
         doubt = doubt_by_chance(found / len(some)) if some else None
@@ -99,14 +101,14 @@ def _doubt_by_chance(
 
 def _found(
     referred: tuple[SourceSnapshot, CatalogTable],
-    column: str,
+    candidate: Candidate,
     comparison: _Comparison,
     values: list[str],
 ) -> int | None:
     """How many of the values a key has; None where the source refused or took long."""
     snapshot, table = referred
     # The table has a name of our choosing: its own could be the one that stands for the values.
-    there = f"SELECT FROM {_from(table)} AS t WHERE {comparison.of(column)}"
+    there = f"SELECT FROM {_from(table)} AS t WHERE {comparison.of(candidate.key.column, candidate.key_type)}"
     rows = _ask(
         snapshot,
         "SELECT count(*) FROM unnest(%s::text[]) AS sampled (value)"
@@ -123,18 +125,28 @@ class _Comparison:
     salt: str | None = field(default=None, repr=False)
     cast: str = "sampled.value"
     as_text: bool = False
+    form: JoinForm | None = None
 
-    def of(self, column: str) -> str:
+    def of(self, column: str, column_type: ColumnType) -> str:
+        value = f"t.{quoted(column)}"
+        if self.form is not None:
+            value = form_sql(self.form, value, JoinColumn(type=column_type))
         if self.salt is not None:
-            text = f"{sql_literal(self.salt)} || t.{quoted(column)}::text"
+            text = f"{sql_literal(self.salt)} || {value}::text"
             return f"encode(sha256(convert_to({text}, 'UTF8')), 'hex')"
-        return f"t.{quoted(column)}::text" if self.as_text else f"t.{quoted(column)}"
+        return f"{value}::text" if self.as_text else value
 
 
 def _comparison(candidate: Candidate) -> _Comparison:
+    types = candidate.reference_type, candidate.key_type
+    ways = compare(*(JoinColumn(type=column_type) for column_type in types)).ways
+    # Texts that a join finds equal though they differ are to count here as well.
+    form = None if not ways or ways[0] == "property" else ways[0]
     if candidate.kind is not None:
-        return _Comparison(salt=token_hex(16))
-    one, other = candidate.reference_type.base, candidate.key_type.base
+        return _Comparison(salt=token_hex(16), form=form)
+    if form is not None:
+        return _Comparison(form=form)
+    one, other = (column_type.base for column_type in types)
     if family_of(candidate.key_type) == "number":
         return _Comparison(cast="sampled.value::int8")
     if one == other == "uuid":
@@ -143,12 +155,13 @@ def _comparison(candidate: Candidate) -> _Comparison:
 
 
 def _values(
-    referring: tuple[SourceSnapshot, CatalogTable], column: str, comparison: _Comparison
+    referring: tuple[SourceSnapshot, CatalogTable], candidate: Candidate, comparison: _Comparison
 ) -> list[str] | None:
     snapshot, table = referring
+    column = candidate.reference.column
     rows = _ask(
         snapshot,
-        f"SELECT DISTINCT ({comparison.of(column)})::text"
+        f"SELECT DISTINCT ({comparison.of(column, candidate.reference_type)})::text"
         f" FROM ({_some_rows(table, ROWS_TO_DRAW_FROM)}) AS t"
         f" WHERE t.{quoted(column)} IS NOT NULL LIMIT {SAMPLED_VALUES}",
     )

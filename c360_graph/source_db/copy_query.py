@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from c360_graph.mapping.join_columns import sql_of
 from c360_graph.mapping.model import PropertyMapping, TableMapping
 from c360_graph.property_types import PropertyType, property_type
-from c360_graph.sql_quoting import quoted, quoted_table
+from c360_graph.sql_quoting import quoted_table
 
 _SHORT_KEYS = frozenset(
     [
@@ -64,13 +65,13 @@ class RowLoss:
 def copy_rows(table: TableMapping) -> str:
     """COPY of every row whose key is whole, columns in the order of the table's properties."""
     columns = ", ".join(_rendered(table, prop) for prop in table.properties)
-    return f"COPY (SELECT {columns} {_from(table)}{_whole_key(table)}) TO STDOUT"
+    return f"COPY (SELECT {columns} {whole_rows(table)}) TO STDOUT"
 
 
 def count_losses(table: TableMapping) -> str:
     """One row: rows left out, bytes of the longest key, then absent values by column that can lose."""
     lost = [
-        f"sum({kind.lost(_column(prop))})"
+        f"sum({kind.lost(sql_of(table, prop))})"
         for prop in table.properties
         if (kind := _type(table, prop)).lost
     ]
@@ -94,16 +95,12 @@ def _from(table: TableMapping) -> str:
     return f"FROM {quoted_table(table.source.db_schema, table.table_name)} AS t"
 
 
-def _column(prop: PropertyMapping) -> str:
-    return f"t.{quoted(prop.column)}"
-
-
 def _type(table: TableMapping, prop: PropertyMapping) -> PropertyType:
     return property_type(prop.type, treatment=prop.treatment, time_zone=table.source.time_zone)
 
 
 def _rendered(table: TableMapping, prop: PropertyMapping) -> str:
-    return _type(table, prop).render(_column(prop))
+    return _type(table, prop).render(sql_of(table, prop))
 
 
 def _text(table: TableMapping, prop: PropertyMapping) -> str:
@@ -118,6 +115,11 @@ def _key(table: TableMapping) -> list[PropertyMapping]:
 
 def _losable_key(table: TableMapping) -> list[str]:
     return [_text(table, prop) for prop in _key(table) if _type(table, prop).lost]
+
+
+def whole_rows(table: TableMapping) -> str:
+    """FROM and WHERE of the rows that are read, as `t`: those whose key the graph can hold."""
+    return f"{_from(table)}{_whole_key(table)}"
 
 
 def _whole_key(table: TableMapping) -> str:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from c360_graph.mapping.catalog import CatalogTable
+from c360_graph.mapping.join_columns import sql_of
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.property_types import property_type
 from c360_graph.source_db.scatter import scatter
-from c360_graph.sql_quoting import quoted, quoted_table
+from c360_graph.sql_quoting import quoted_table
 
 Pairs = tuple[tuple[str, str], ...]
 """(column that is sought, column of the row that refers)."""
 
 SAMPLE_ROWS = 1_000
 
-_NUMBERS = ("INTEGER", "FLOAT")
 _INTEGERS = ("int2", "int4", "int8")
 _TEXTS = ("text", "varchar", "bpchar")
 
@@ -62,7 +62,9 @@ def sample_references(
     place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
     sample = scatter(catalog_table, rows=SAMPLE_ROWS)
     read = ", ".join(_text(table, _property(table, column)) for column in columns)
-    present = " AND ".join(f"t.{quoted(column)} IS NOT NULL" for column in columns)
+    present = " AND ".join(
+        f"{sql_of(table, _property(table, column))} IS NOT NULL" for column in columns
+    )
     return f"SELECT {read} FROM {place}{sample.pages} WHERE {present}{sample.order} LIMIT {SAMPLE_ROWS}"
 
 
@@ -92,20 +94,18 @@ def _property(table: TableMapping, column: str) -> PropertyMapping:
 def _text(table: TableMapping, prop: PropertyMapping) -> str:
     """As the graph would have it. Both sides of a join are hashed alike, so neither is here."""
     kind = property_type(prop.type, time_zone=table.source.time_zone)
-    return f"({kind.render(f't.{quoted(prop.column)}')})::text"
+    return f"({kind.render(sql_of(table, prop))})::text"
 
 
 def _equals(
     table: TableMapping, sought: PropertyMapping, given: PropertyMapping, value: str
 ) -> str:
     """A condition that an index of the sought column serves, where equal types allow one."""
-    column, bases = f"t.{quoted(sought.column)}", (sought.type.base, given.type.base)
+    column, bases = sql_of(table, sought), (sought.type.base, given.type.base)
     if all(base in _INTEGERS for base in bases):
         return f"{column} = {value}::int8"
     if all(base in _TEXTS for base in bases):
         return f"{column} = {value}"
     if bases == ("uuid", "uuid"):
         return f"{column} = {value}::uuid"
-    if all(property_type(prop.type).name in _NUMBERS for prop in (sought, given)):
-        return f"{column}::float8 = {value}::float8"
     return f"{_text(table, sought)} = {value}"

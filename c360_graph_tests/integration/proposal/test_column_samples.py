@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from c360_graph.mapping.control_rows import SourceRow
-from c360_graph.source_db.column_samples import SAMPLED_ROWS, sample_columns
+from c360_graph.proposal.candidates import Candidate
+from c360_graph.proposal.schema import ColumnPlace
+from c360_graph.source_db.column_samples import SAMPLED_ROWS, measure_overlap, sample_columns
 from c360_graph.source_db.snapshot import open_snapshot
 from c360_graph_tests.conftest import TestServers
 
@@ -27,3 +31,33 @@ def test_a_large_table_is_sampled_from_its_first_rows_to_its_last(
     tenths = [10 * int(number) // ROWS for number in first["no"]]
     assert len(tenths) == SAMPLED_ROWS
     assert all(tenths.count(tenth) > SAMPLED_ROWS / 40 for tenth in range(10))
+
+
+@pytest.mark.parametrize("personal", [True, False])
+def test_values_that_a_join_finds_equal_agree_though_their_texts_differ(
+    servers: TestServers, scratch_db: str, personal: bool
+) -> None:
+    with servers.postgres.connect(scratch_db) as connection:
+        connection.execute(
+            "CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext;"
+            " CREATE TABLE people (email ext.citext PRIMARY KEY, code varchar(9) UNIQUE);"
+            " CREATE TABLE orders (email ext.citext, code char(9));"
+            " INSERT INTO people VALUES ('Ann@x', 'A'), ('bob@x', 'B'), ('C@x', 'C');"
+            " INSERT INTO orders VALUES ('ANN@X', 'A'), ('Bob@x', 'B'), ('c@x', 'C'), ('d@x', 'D')"
+        )
+    with open_snapshot(SOURCE, servers.credentials(scratch_db)) as snapshot:
+        people, orders = snapshot.catalog(frozenset(["people", "orders"])).tables[::-1]
+        shares = []
+        for key, reference in zip(people.columns, orders.columns, strict=True):
+            candidate = Candidate(
+                reference=ColumnPlace("shop_db", "orders", reference.name),
+                key=ColumnPlace("shop_db", "people", key.name),
+                reference_type=reference.type,
+                key_type=key.type,
+                personal=personal,
+            )
+            overlap = measure_overlap(
+                candidate, referring=(snapshot, orders), referred=(snapshot, people)
+            )
+            shares.append((overlap.sampled, overlap.found))
+    assert shares == [(4, 3), (4, 3)]

@@ -31,7 +31,14 @@ def column_type(text: str) -> ColumnType:
     return ColumnType(name=text, base=_BASES.get(text, text))
 
 
-def table(name: str, columns: str, *, key: str = "", unique: tuple[str, ...] = ()) -> CatalogTable:
+def table(
+    name: str,
+    columns: str,
+    *,
+    key: str = "",
+    unique: tuple[str, ...] = (),
+    referring: tuple[str, ...] = (),
+) -> CatalogTable:
     """A table of `name type` pairs between commas; a type with `?` is nullable."""
     read = []
     for pair in filter(None, (part.strip() for part in columns.split(";"))):
@@ -47,6 +54,8 @@ def table(name: str, columns: str, *, key: str = "", unique: tuple[str, ...] = (
         columns=tuple(read),
         primary_key=tuple(key.split()),
         unique_keys=tuple(tuple(names.split()) for names in unique),
+        unique_columns=tuple(tuple(names.split()) for names in (key, *unique) if names),
+        referring_columns=tuple(tuple(names.split()) for names in referring),
     )
 
 

@@ -297,3 +297,120 @@ def test_one_row_that_cannot_be_honoured_leaves_the_others_as_they_are() -> None
     mapping = case.resolve()
     assert [r.relationship_type for r in mapping.relationships] == ["B"]
     assert [r.row_id for r in mapping.refusals] == [1]
+
+
+ACCOUNTS = table("accounts", "account_id int; email text", key="account_id")
+TICKETS = table("tickets", "ticket_id int; customer_email text?", key="ticket_id")
+
+
+def driving(case: Case) -> str:
+    """The label whose rows refer, so that those without partner are orphans."""
+    (found,) = case.resolve().relationships
+    assert found.driving is not None
+    return found.driving.label
+
+
+@pytest.mark.parametrize("ends", [("Ticket", "Account"), ("Account", "Ticket")])
+@pytest.mark.parametrize("email_is_unique", [True, False])
+def test_the_source_that_a_row_names_holds_the_reference_whichever_way_it_leads(
+    ends: tuple[str, str], email_is_unique: bool
+) -> None:
+    accounts = table(
+        "accounts",
+        "account_id int; email text",
+        key="account_id",
+        unique=("email",) if email_is_unique else (),
+    )
+    for named, wanted in (("support", "Ticket"), ("profiles", "Account")):
+        case = (
+            Case()
+            .source("profiles", accounts)
+            .source("support", TICKETS)
+            .label("accounts", "Account")
+            .label("tickets", "Ticket")
+            .joining(ends[0], "IS", ends[1], "t.customer_email = a.email", source_db=named)
+        )
+        assert driving(case) == wanted
+
+
+@pytest.mark.parametrize("source_db", [None, "cross_database", "support"])
+@pytest.mark.parametrize("ends", [("Ticket", "Account"), ("Account", "Ticket")])
+def test_where_no_source_says_it_the_side_that_is_not_unique_refers(
+    ends: tuple[str, str], source_db: str | None
+) -> None:
+    """A unique index counts that is not the key, and one over a column that may be NULL."""
+    accounts = ACCOUNTS.model_copy(update={"unique_columns": (("account_id",), ("email",))})
+    case = (
+        Case()
+        .source("support", accounts, TICKETS)
+        .label("accounts", "Account")
+        .label("tickets", "Ticket")
+        .joining(ends[0], "IS", ends[1], "t.customer_email = a.email", source_db=source_db)
+    )
+    assert driving(case) == "Ticket"
+
+
+@pytest.mark.parametrize("ends", [("User", "Profile"), ("Profile", "User")])
+def test_where_both_sides_are_keys_the_foreign_key_refers(ends: tuple[str, str]) -> None:
+    case = (
+        Case()
+        .source(
+            "one",
+            table("users", "id int", key="id"),
+            table("profiles", "user_id int", key="user_id", referring=("user_id",)),
+        )
+        .label("users", "User")
+        .label("profiles", "Profile")
+        .joining(ends[0], "HAS", ends[1], "u.id = p.user_id", source_db="one")
+    )
+    assert driving(case) == "Profile"
+
+
+@pytest.mark.parametrize("aliases", [("e", "b"), ("b", "e")])
+def test_in_a_self_join_the_rows_that_name_another_refer(aliases: tuple[str, str]) -> None:
+    case = (
+        Case()
+        .source("one", PEOPLE)
+        .label("people", "Person")
+        .joining(
+            "Person",
+            "KNOWS",
+            "Person",
+            "e.boss = b.id",
+            source_db="one",
+            from_alias=aliases[0],
+            to_alias=aliases[1],
+        )
+    )
+    (found,) = case.resolve().relationships
+    assert found.driving is not None
+    assert [column for column, _ in found.driving.pairs] == ["boss"]
+
+
+def test_a_source_whose_server_does_not_know_its_time_zone_is_refused_with_its_tables() -> None:
+    case = (
+        Case()
+        .source("north", PEOPLE)
+        .source("south", ORDERS, PEOPLE)
+        .label("people", "Person", source_id=1)
+        .label("orders", "Order", source_id=2)
+        .label("people", "Everybody")
+        .joining("Person", "PLACED", "Order", "p.id = o.person")
+    )
+    case.sources[1] = case.sources[1].model_copy(update={"time_zone": "UTC+2"})
+    case.catalogs[2] = case.catalogs[2].model_copy(update={"unknown_time_zone": "UTC+2"})
+    mapping = case.resolve()
+    assert [t.place for t in mapping.tables] == ["north/people"]
+    assert mapping.relationships == ()
+    refused = {(r.control_table, r.row_id): r.reason for r in mapping.refusals}
+    assert set(refused) == {
+        ("source_databases", 2),
+        ("node_label_mappings", 2),
+        ("node_label_mappings", 3),
+        ("relationship_mappings", 1),
+    }
+    assert "time_zone 'UTC+2' is not in pg_timezone_names" in refused["source_databases", 2]
+    assert "source_databases row 2" in refused["node_label_mappings", 2]
+    # The row has another zone since: what was said of the former one is no reason.
+    case.sources[1] = case.sources[1].model_copy(update={"time_zone": "Etc/GMT-2"})
+    assert case.resolve().refusals == ()

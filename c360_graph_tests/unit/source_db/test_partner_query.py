@@ -28,7 +28,6 @@ def case(left: str, right: str) -> Case:
         ("text", "varchar", 't."customer"', 't."id" = k.v0'),
         ("uuid", "uuid", 't."customer"', 't."id" = k.v0::uuid'),
         ("uuid", "text", 't."customer"', '(t."id")::text = k.v0'),
-        ("int", "numeric(8,2)", 't."customer"', 't."id"::float8 = k.v0::float8'),
         ("inet", "inet", 'abbrev(t."customer")', '(abbrev(t."id"))::text = k.v0'),
         ("bpchar", "text", 't."customer"', 't."id" = k.v0'),
     ],
@@ -48,6 +47,24 @@ def test_references_of_one_source_are_sought_in_the_other(
     assert find_partners(side.tables[0], side.pairs, driving) == (
         "SELECT k.number FROM unnest(%s::int[], %s::text[]) AS k(number, v0)"
         f' WHERE EXISTS (SELECT FROM "public"."customers" AS t WHERE {condition})'
+    )
+
+
+def test_references_are_sought_by_the_join_forms_that_the_graph_compares() -> None:
+    mapping = case("citext", "citext").resolve()
+    (relationship,) = mapping.relationships
+    join = join_of(relationship, TableIndex(mapping.tables))
+    (driving,), (side,) = join.driving, join.sides
+    text = """lower(t."customer"::text COLLATE pg_catalog."default")"""
+    folded = (
+        f"(CASE WHEN octet_length({text}) > 1000 THEN encode(sha256(convert_to({text}, 'UTF8')), 'hex')"
+        f" ELSE {text} END)"
+    )
+    assert sample_references(driving, join.columns, catalog_table=None) == (
+        f'SELECT ({folded})::text FROM "public"."purchases" AS t WHERE {folded} IS NOT NULL LIMIT 1000'
+    )
+    assert find_partners(side.tables[0], side.pairs, driving).endswith(
+        f"WHERE {folded.replace('customer', 'id')} = k.v0)"
     )
 
 

@@ -1,0 +1,123 @@
+"""The columns that hold join forms: their names, which mappings need which, and adding them to a table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import cast, get_args
+
+from c360_graph.mapping.catalog import ColumnType
+from c360_graph.mapping.join_forms import JoinColumn, JoinForm, form_applies, form_sql
+from c360_graph.mapping.model import (
+    JOIN_PREFIX,
+    PropertyMapping,
+    RelationshipMapping,
+    TableMapping,
+)
+from c360_graph.sql_quoting import quoted
+
+_TEXT = ColumnType(name="text", base="text")
+
+Tables = tuple[TableMapping, ...]
+
+
+def join_column(form: JoinForm, column: str) -> str:
+    """The name of the property that holds a column's join form.
+
+    >>> join_column("folded", "email")
+    '_c360_join_folded_email'
+    """
+    return f"{JOIN_PREFIX}{form}_{column}"
+
+
+def parsed(name: str) -> tuple[JoinForm, str] | None:
+    """Form and column of such a name; None for any other name."""
+    form, found, column = name.removeprefix(JOIN_PREFIX).partition("_")
+    if not name.startswith(JOIN_PREFIX) or not found or form not in get_args(JoinForm):
+        return None
+    return cast("JoinForm", form), column
+
+
+def source_column(name: str) -> str:
+    """The column that a name stands for: its own, or that of which it is the join form."""
+    found = parsed(name)
+    return found[1] if found else name
+
+
+def with_join_columns(table: TableMapping, names: Iterable[str]) -> TableMapping:
+    """The table with the join forms of these names that its columns have."""
+    added = []
+    for name in sorted({*names} - {prop.column for prop in table.properties}):
+        found = parsed(name)
+        prop = table.property_of(found[1]) if found else None
+        if found and prop and prop.treatment != "mask" and form_applies(found[0], prop.type):
+            added.append(
+                PropertyMapping(
+                    column=name, type=_TEXT, treatment=prop.treatment, of=prop.column, form=found[0]
+                )
+            )
+    if not added:
+        return table
+    return table.model_copy(update={"properties": (*table.properties, *added)})
+
+
+def sql_of(table: TableMapping, prop: PropertyMapping, *, alias: str = "t") -> str:
+    """SQL for the value of a property before it is rendered: a column of `alias`, or its join form."""
+    value = f"{alias}.{quoted(prop.of or prop.column)}"
+    if prop.form is None:
+        return value
+    column = table.property_of(prop.of or "")
+    assert column is not None
+    return form_sql(
+        prop.form, value, JoinColumn(type=column.type, time_zone=table.source.time_zone)
+    )
+
+
+def joined_tables(tables: Tables, mappings: Iterable[RelationshipMapping]) -> Tables:
+    """The tables, each with the join forms that the mappings compare."""
+    labelled = _by_label(tables)
+    names: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for mapping in mappings:
+        for asset_key, name in _needed_by(mapping, labelled):
+            names[asset_key].add(name)
+    return tuple(
+        with_join_columns(table, names[table.asset_key]) if table.asset_key in names else table
+        for table in tables
+    )
+
+
+def without_join_columns(
+    mappings: Iterable[RelationshipMapping], tables: Tables
+) -> Iterator[tuple[RelationshipMapping, TableMapping]]:
+    """Each mapping with a table that lacks a join form which its columns could have."""
+    labelled = _by_label(tables)
+    by_key = {table.asset_key: table for table in tables}
+    for mapping in mappings:
+        for asset_key, name in _needed_by(mapping, labelled):
+            table = by_key.get(asset_key)
+            if table is not None and with_join_columns(table, (name,)) is not table:
+                yield mapping, table
+                break
+
+
+def _by_label(tables: Tables) -> dict[str, list[TableMapping]]:
+    found: dict[str, list[TableMapping]] = defaultdict(list)
+    for table in tables:
+        if table.node_label is not None:
+            found[table.node_label].append(table)
+    return found
+
+
+def _needed_by(
+    mapping: RelationshipMapping, labelled: dict[str, list[TableMapping]]
+) -> Iterator[tuple[tuple[str, str], str]]:
+    """The tables and names of the join forms that a mapping compares."""
+    for end in (mapping.start, mapping.end):
+        names = [column for column, _ in end.pairs if parsed(column)]
+        for table in labelled.get(end.label, ()) if names else ():
+            if end.has(table):
+                yield from ((table.asset_key, name) for name in names)
+    if mapping.junction is not None:
+        for _, column in (*mapping.junction.from_pairs, *mapping.junction.to_pairs):
+            if parsed(column):
+                yield mapping.junction.table, column
