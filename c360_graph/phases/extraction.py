@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from c360_graph.control_db import ControlDatabase
 from c360_graph.errors import SettingsError, SourceError
 from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
+from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow
 from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.tables import describe
 from c360_graph.run_log import Ending, RunLog, TableLog
 from c360_graph.settings import Settings
-from c360_graph.source_db.hash_pads import hash_pads
 from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
 
 SECONDS_BETWEEN_REPORTS = 2.0
@@ -105,11 +105,11 @@ def _extract(
     with open_snapshot(table.source, credentials) as snapshot:
         control.touch_source(table.source.source_id)
         live = _described(snapshot, table, exclusions)
-        _set_hash_key(snapshot, live, settings)
+        hashing = _hashing(live, settings)
         with store.new_folder(table.asset_key, log_id) as folder:
             losses = snapshot.losses(live)
             with open_rows(folder) as (out, file):
-                copied = snapshot.copy(live, out, progress)
+                copied = snapshot.copy(live, out, progress, hashing=hashing)
             manifest = ExtractManifest(
                 table=live,
                 rows=copied.rows,
@@ -158,15 +158,16 @@ def _described(
     )
 
 
-def _set_hash_key(snapshot: SourceSnapshot, table: TableMapping, settings: Settings) -> None:
+def _hashing(table: TableMapping, settings: Settings) -> KeyedHash | None:
+    """The table's hashing; None where nothing of it is hashed."""
     hashed = [prop.column for prop in table.properties if prop.treatment == "hash"]
     if not hashed:
-        return
+        return None
     if settings.c360_hash_key is None:
         raise SettingsError(
             f"{table.place}: {', '.join(hashed)} are to be hashed, and C360_HASH_KEY is not set."
         )
-    snapshot.set_hash_pads(hash_pads(settings.c360_hash_key.get_secret_value()))
+    return KeyedHash(settings.c360_hash_key.get_secret_value())
 
 
 def _said(error: BaseException) -> str:

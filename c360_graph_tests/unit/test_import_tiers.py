@@ -12,7 +12,7 @@ import c360_graph
 
 TIERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "plural", "settings"}),
-    frozenset({"mapping", "plan", "proposal", "property_types", "sql_quoting", "cypher"}),
+    frozenset({"hashing", "mapping", "plan", "proposal", "property_types", "sql_quoting", "cypher"}),
     frozenset(
         {
             "control_db",
