@@ -82,7 +82,7 @@ def build_definitions(
             mapping_checks(mapping=mapping, catalogs=state.catalogs, warnings=state.warnings),
             graph_checks(mapping=mapping, rows=state.rows),
             excluded_properties_check(mapping=mapping),
-            excluded_values_check(mapping=mapping, rows=state.rows),
+            excluded_values_check(rows=state.rows),
         ],
         jobs=[graph_job()],
         schedules=[nightly_schedule(settings)],

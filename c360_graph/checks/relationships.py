@@ -61,7 +61,9 @@ def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksD
             graph = cache(lambda: stack.enter_context(neo4j.graph()))
             # Their keys are values of rows, which may be switched off.
             sample_rows = min(SAMPLE_ROWS, load_settings().c360_preview_rows)
-            expectations = cache(lambda: expected_relationships(parts, sample_rows=sample_rows))
+            expectations = cache(
+                lambda: expected_relationships(parts, store=store, sample_rows=sample_rows)
+            )
             checks = {
                 NODES: lambda: node_counts(graph(), parts),
                 RELATIONSHIPS: lambda: relationship_counts(graph(), expectations()),

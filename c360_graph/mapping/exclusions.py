@@ -53,6 +53,20 @@ def treatment_of(rule: ExclusionRow) -> Treatment:
     return cast("Treatment", rule.treatment) if known else "exclude"
 
 
+def forbidden_columns(table: TableMapping, rows: ControlRows) -> tuple[str, ...]:
+    """Columns that a table was read with and that the rules of now treat otherwise."""
+    source = next((s for s in rows.sources if s.source_name == table.source.source_name), None)
+    return tuple(
+        prop.column
+        for prop in table.properties
+        if (
+            rule := rule_for(source or table.source, table.table_name, prop.column, rows.exclusions)
+        )
+        is not None
+        and treatment_of(rule) != prop.treatment
+    )
+
+
 def refused_exclusions(
     rows: ControlRows,
     tables: tuple[TableMapping, ...],

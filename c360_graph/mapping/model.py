@@ -81,6 +81,11 @@ class TableMapping(Frozen):
             }
         )
 
+    @property
+    def known_columns(self) -> tuple[str, ...]:
+        """Every column of the source's table that is read, or that a rule excludes."""
+        return (*(p.column for p in self.properties), *(e.column for e in self.excluded))
+
     def as_catalog_table(self) -> CatalogTable:
         """The columns that are read, as a catalog would show them."""
         return CatalogTable(

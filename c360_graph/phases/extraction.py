@@ -106,7 +106,7 @@ def _extract(
         control.touch_source(table.source.source_id)
         live = _described(snapshot, table, exclusions)
         hashing = _hashing(live, settings)
-        with store.new_folder(table.asset_key, log_id) as folder:
+        with store.new_folder() as folder:
             losses = snapshot.losses(live)
             with open_rows(folder) as (out, file):
                 copied = snapshot.copy(live, out, progress, hashing=hashing)

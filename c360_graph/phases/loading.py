@@ -18,6 +18,7 @@ from c360_graph.neo4j_loader.progress import Progress
 from c360_graph.neo4j_loader.reconcile import Desired, Reconciled, reconcile
 from c360_graph.neo4j_loader.under_way import Listener
 from c360_graph.run_log import RunLog, ScriptLog
+from c360_graph.script_store import ScriptStore
 
 if TYPE_CHECKING:
     # For who loads a script alone: it reads mappings, whose grammar takes 16 MB.
@@ -60,7 +61,9 @@ class Target:
             yield Listener(report=self.report, warn=self.warn, check=lock.check)
 
 
-def load_registered_script(target: Target, path: Path, *, clear: bool) -> LoadedScript:
+def load_registered_script(
+    target: Target, path: Path, scripts: ScriptStore, *, clear: bool
+) -> LoadedScript:
     """Load a script while holding the target's lock, then set its last_run_time.
 
     Raises:
@@ -72,9 +75,11 @@ def load_registered_script(target: Target, path: Path, *, clear: bool) -> Loaded
     with target.locked() as listener:
         load = clear_and_load if clear else load_into_empty
         result = load(target.graph, path, sessions=target.sessions, listener=listener)
-        resolved = str(path.resolve())
-        registered = any(script.file_path == resolved for script in run_log.scripts())
-        script_log = run_log.script_loaded(Path(resolved)) if registered else None
+        resolved = path.resolve()
+        registered = any(script.file_path == str(resolved) for script in run_log.scripts())
+        script_log = run_log.script_loaded(resolved) if registered else None
+        if script_log is not None and scripts.own_file(script_log) is not None:
+            scripts.remember_loaded(resolved)
     return LoadedScript(result=result, script_log=script_log)
 
 

@@ -159,9 +159,7 @@ class SourceSnapshot:
         return CopiedRows(rows=rows, longest_bytes=longest)
 
 
-def _treating(
-    table: TableMapping, hashing: KeyedHash | None
-) -> Callable[[bytes], bytes] | None:
+def _treating(table: TableMapping, hashing: KeyedHash | None) -> Callable[[bytes], bytes] | None:
     """What a line goes through before it is written; None where it is written as it came."""
     hashed = [n for n, prop in enumerate(table.properties) if prop.treatment == "hash"]
     if not hashed:

@@ -11,8 +11,10 @@ import pytest
 import c360_graph
 
 TIERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "plural", "settings"}),
-    frozenset({"hashing", "mapping", "plan", "proposal", "property_types", "sql_quoting", "cypher"}),
+    frozenset({"errors", "files", "plural", "settings", "work_folders"}),
+    frozenset(
+        {"hashing", "mapping", "plan", "proposal", "property_types", "sql_quoting", "cypher"}
+    ),
     frozenset(
         {
             "control_db",
@@ -22,6 +24,7 @@ TIERS: tuple[frozenset[str], ...] = (
             "extracts",
             "join_engine",
             "script_files",
+            "script_store",
             "mapping_state",
             "neo4j_loader",
             "questions",

@@ -80,7 +80,7 @@ class SourceDatabase:
         store = ExtractStore(self.folder)
         with self.snapshot() as snapshot:
             described = self._described(snapshot, table, label or table, rules)
-            with store.new_folder(described.asset_key, 1) as folder:
+            with store.new_folder() as folder:
                 losses = snapshot.losses(described)
                 with open_rows(folder) as (out, file):
                     copied = snapshot.copy(
