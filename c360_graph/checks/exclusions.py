@@ -205,7 +205,7 @@ def _values_of(
             source=source,
             table_name=catalog_table.table_name,
             label_row=None,
-            exclusions=rows.exclusions,
+            rows=rows,
             catalog_table=catalog_table,
         )
         for column in table.excluded:

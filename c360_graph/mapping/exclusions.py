@@ -15,6 +15,7 @@ from c360_graph.mapping.control_rows import (
 )
 from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.names import did_you_mean
+from c360_graph.mapping.new_columns import ColumnHistory, holding_rules, rules_without_table
 
 _STRICTNESS = {"mask": 0, "hash": 1, "exclude": 2}
 
@@ -71,8 +72,10 @@ def refused_exclusions(
     rows: ControlRows,
     tables: tuple[TableMapping, ...],
     catalogs: Mapping[int, SourceCatalog],
+    history: ColumnHistory,
 ) -> tuple[Refusal, ...]:
     """Rules that name a table or column which nothing has, or a treatment there is not."""
+    held = _held_back(rows, tables, catalogs, history)
     refusals = []
     for rule in rows.exclusions:
         if rule.treatment not in get_args(Treatment):
@@ -83,11 +86,41 @@ def refused_exclusions(
             )
         else:
             reason = _why_it_protects_nothing(rule, rows, tables, catalogs)
+        if rule.rule_id in held:
+            reason = reason or f"it finds no column {rule.column_name!r} where there was one"
+            reason += (
+                f"{'' if reason.endswith('?') else '.'} Until the row is corrected, deleted or switched"
+                f" off, {', '.join(held[rule.rule_id])} is not read"
+            )
         if reason:
             refusals.append(
                 Refusal(control_table="field_exclusion_rules", row_id=rule.rule_id, reason=reason)
             )
     return tuple(refusals)
+
+
+def _held_back(
+    rows: ControlRows,
+    tables: tuple[TableMapping, ...],
+    catalogs: Mapping[int, SourceCatalog],
+    history: ColumnHistory,
+) -> dict[int, list[str]]:
+    """The tables that are not read because of each rule, by rule_id."""
+    held: dict[int, list[str]] = {}
+    lost = {
+        source.source_id: rules_without_table(source, catalogs[source.source_id], rows)
+        for source in rows.sources
+        if source.source_id in catalogs
+    }
+    for table in tables:
+        catalog = catalogs.get(table.source.source_id)
+        found = catalog.table(table.table_name) if catalog else None
+        if found is not None:
+            for rule in holding_rules(
+                table.source, found, rows, history, without_table=lost[table.source.source_id]
+            ):
+                held.setdefault(rule.rule_id, []).append(table.place)
+    return held
 
 
 def _why_it_protects_nothing(
@@ -122,5 +155,5 @@ def _columns(rule: ExclusionRow, tables: tuple[TableMapping, ...]) -> set[str]:
         for table in tables
         if rule.source_id in (None, table.source.source_id)
         and rule.table_name.casefold() == table.table_name.casefold()
-        for name in (*(p.column for p in table.properties), *(e.column for e in table.excluded))
+        for name in (*table.known_columns, *table.withheld)
     }

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from c360_graph.mapping.control_rows import ControlRows, RelationshipRow, SourceRow
 from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.new_columns import ColumnHistory
 from c360_graph.mapping.tables import Catalogs, describe
 
 
 def junction_only_tables(
-    rows: ControlRows, tables: tuple[TableMapping, ...], catalogs: Catalogs
+    rows: ControlRows,
+    tables: tuple[TableMapping, ...],
+    catalogs: Catalogs,
+    history: ColumnHistory,
 ) -> tuple[TableMapping, ...]:
     """The unlabelled tables that relationships go through, each once.
 
@@ -27,7 +31,8 @@ def junction_only_tables(
             source=source,
             table_name=row.junction_table,
             label_row=None,
-            exclusions=rows.exclusions,
+            rows=rows,
+            history=history,
             catalog_table=catalog.table(row.junction_table) if catalog else None,
         )
         found.setdefault(table.asset_key, table)

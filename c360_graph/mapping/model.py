@@ -52,6 +52,8 @@ class TableMapping(Frozen):
     node_label: str | None
     properties: tuple[PropertyMapping, ...] = ()
     excluded: tuple[ExcludedColumn, ...] = ()
+    withheld: tuple[str, ...] = ()
+    """Columns that are new to a table with exclusion rules, not read until somebody lets them in."""
     key: tuple[str, ...] = ()
     label_is_shared: bool = False
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
 from c360_graph.mapping.control_rows import (
     ControlRows,
-    ExclusionRow,
     NodeLabelRow,
     Refusal,
     SourceRow,
@@ -21,13 +20,14 @@ from c360_graph.mapping.model import (
     TableMapping,
 )
 from c360_graph.mapping.names import did_you_mean, reason_against_name
+from c360_graph.mapping.new_columns import ColumnHistory, withheld_columns
 
 Catalogs = Mapping[int, SourceCatalog]
 """What is known of each source, by source_id; a source that could not be asked is absent."""
 
 
 def resolve_tables(
-    rows: ControlRows, catalogs: Catalogs
+    rows: ControlRows, catalogs: Catalogs, history: ColumnHistory
 ) -> tuple[tuple[TableMapping, ...], tuple[Refusal, ...], tuple[int, ...]]:
     """Each mapped table that can be honoured, each label or exclusion row that cannot, and rows that rest."""
     choice = _Choice(rows, catalogs)
@@ -40,7 +40,8 @@ def resolve_tables(
             source=source,
             table_name=row.table_name,
             label_row=row,
-            exclusions=rows.exclusions,
+            rows=rows,
+            history=history,
             catalog_table=_table_in(catalogs, source, row.table_name),
             label_is_shared=feeding[row.node_label] > 1,
         )
@@ -48,7 +49,7 @@ def resolve_tables(
             choice.chosen.values(), key=lambda p: (p[0].source_id, p[1].mapping_id)
         )
     )
-    refusals = (*choice.refusals, *refused_exclusions(rows, tables, catalogs))
+    refusals = (*choice.refusals, *refused_exclusions(rows, tables, catalogs, history))
     return tables, refusals, tuple(sorted(choice.resting))
 
 
@@ -57,13 +58,21 @@ def describe(
     source: SourceRow,
     table_name: str,
     label_row: NodeLabelRow | None,
-    exclusions: Iterable[ExclusionRow],
+    rows: ControlRows,
     catalog_table: CatalogTable | None,
+    history: ColumnHistory | None = None,
     label_is_shared: bool = False,
 ) -> TableMapping:
-    """A table's mapping as its catalog is; without a catalog, only its place and label."""
-    exclusions = tuple(e for e in exclusions if e.table_name.casefold() == table_name.casefold())
+    """A table's mapping as its catalog is; without a catalog, only its place and label.
+
+    Without a history no column is new.
+    """
+    folded = table_name.casefold()
+    exclusions = tuple(e for e in rows.exclusions if e.table_name.casefold() == folded)
     columns = catalog_table.columns if catalog_table else ()
+    withheld: tuple[str, ...] = ()
+    if catalog_table and history:
+        withheld = withheld_columns(source, catalog_table, rows, history)
     rules = {c.name: rule_for(source, table_name, c.name, exclusions) for c in columns}
     treatments = {name: treatment_of(rule) if rule else None for name, rule in rules.items()}
     properties = tuple(
@@ -74,7 +83,7 @@ def describe(
             treatment=treatments[column.name],
         )
         for column in columns
-        if treatments[column.name] != "exclude"
+        if treatments[column.name] != "exclude" and column.name not in withheld
     )
     excluded = tuple(
         ExcludedColumn(column=name, rule_id=rule.rule_id, reason=rule.reason)
@@ -88,6 +97,7 @@ def describe(
         node_label=label_row.node_label if label_row else None,
         properties=properties,
         excluded=excluded,
+        withheld=withheld,
         key=_key(catalog_table, properties) if catalog_table else (),
         label_is_shared=label_is_shared,
     )

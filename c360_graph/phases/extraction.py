@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from c360_graph.accepted_columns import accept_columns, read_history
 from c360_graph.control_db import ControlDatabase
 from c360_graph.errors import SettingsError, SourceError
 from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
 from c360_graph.hashing import KeyedHash
-from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow
+from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow
 from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.new_columns import (
+    ColumnHistory,
+    holding_rules,
+    rules_without_table,
+    why_held_back,
+)
 from c360_graph.mapping.tables import describe
 from c360_graph.run_log import Ending, RunLog, TableLog
 from c360_graph.settings import Settings
@@ -32,7 +39,7 @@ class ExtractedTable:
 def extract_table(
     *,
     table: TableMapping,
-    exclusions: Iterable[ExclusionRow],
+    rows: ControlRows,
     log_id: int,
     control: ControlDatabase,
     settings: Settings,
@@ -42,7 +49,7 @@ def extract_table(
 
     Args:
         table: which table, as the definitions know it.
-        exclusions: the rules in force.
+        rows: the control rows, of which the exclusion rules count.
         log_id: the run's row in etl_run_logs.
         control: where the audit row goes.
         settings: folder, retention and hash key.
@@ -58,9 +65,7 @@ def extract_table(
     )
     progress = _Progress(run_log, table_log_id, report)
     try:
-        extract = _extract(
-            table, tuple(exclusions), (log_id, table_log_id), control, settings, progress
-        )
+        extract = _extract(table, rows, (log_id, table_log_id), control, settings, progress)
     except BaseException as error:
         # Whatever ends it, an interruption too, the audit row must not say `running` for ever.
         ending: Ending = "failed" if isinstance(error, Exception) else "cancelled"
@@ -92,7 +97,7 @@ class _Progress:
 
 def _extract(
     table: TableMapping,
-    exclusions: tuple[ExclusionRow, ...],
+    rows: ControlRows,
     log_ids: tuple[int, int],
     control: ControlDatabase,
     settings: Settings,
@@ -102,9 +107,11 @@ def _extract(
     log_id, table_log_id = log_ids
     start = datetime.now(UTC)
     credentials = control.source_credentials(table.source)
+    lets_in = settings.c360_new_columns == "load"
+    history = read_history(control, store, rows, lets_in=lets_in)
     with open_snapshot(table.source, credentials) as snapshot:
         control.touch_source(table.source.source_id)
-        live = _described(snapshot, table, exclusions)
+        live = _described(snapshot, table, rows, history)
         hashing = _hashing(live, settings)
         with store.new_folder() as folder:
             losses = snapshot.losses(live)
@@ -124,11 +131,18 @@ def _extract(
                 start_time=start,
                 end_time=datetime.now(UTC),
             )
-            return store.commit(folder, manifest)
+            extract = store.commit(folder, manifest)
+    accept_columns(
+        control,
+        source_id=table.source.source_id,
+        table_name=table.table_name,
+        columns=live.known_columns,
+    )
+    return extract
 
 
 def _described(
-    snapshot: SourceSnapshot, table: TableMapping, exclusions: tuple[ExclusionRow, ...]
+    snapshot: SourceSnapshot, table: TableMapping, rows: ControlRows, history: ColumnHistory
 ) -> TableMapping:
     catalog = snapshot.catalog(frozenset({table.table_name}))
     found = catalog.table(table.table_name)
@@ -138,6 +152,15 @@ def _described(
             f"source {table.source.source_name} has no table {table.table_name!r} in schema"
             f" {table.source.db_schema!r} that its role may see; correct {row} or the source."
         )
+    holding = holding_rules(
+        table.source,
+        found,
+        rows,
+        history,
+        without_table=rules_without_table(table.source, catalog, rows),
+    )
+    if holding:
+        raise SourceError(why_held_back(table.place, found, holding))
     label_row = (
         NodeLabelRow(
             mapping_id=table.mapping_id,
@@ -152,7 +175,8 @@ def _described(
         source=table.source,
         table_name=table.table_name,
         label_row=label_row,
-        exclusions=exclusions,
+        rows=rows,
+        history=history,
         catalog_table=found,
         label_is_shared=table.label_is_shared,
     )

@@ -94,7 +94,7 @@ def _treatments(table: TableMapping, rows: ControlRows, extract: Extract) -> dic
         source=table.source,
         table_name=table.table_name,
         label_row=None,
-        exclusions=rows.exclusions,
+        rows=rows,
         catalog_table=extract.manifest.table.as_catalog_table(),
     )
     return {prop.column: prop.treatment for prop in today.properties}

@@ -118,6 +118,7 @@ def _tables(intention: Intention, estimates: Estimates) -> Iterator[PlannedTable
             rows_basis=estimate.basis,
             properties=len(table.properties),
             excluded=tuple(column.column for column in table.excluded),
+            withheld=table.withheld,
         )
 
 

@@ -17,6 +17,7 @@ TIERS: tuple[frozenset[str], ...] = (
     ),
     frozenset(
         {
+            "accepted_columns",
             "control_db",
             "run_log",
             "load_lock",

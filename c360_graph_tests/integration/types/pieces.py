@@ -12,7 +12,12 @@ from typing import Any
 from c360_graph.cypher.script import TableExtract, header_for, write_script
 from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
 from c360_graph.hashing import KeyedHash
-from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, SourceRow
+from c360_graph.mapping.control_rows import (
+    ControlRows,
+    ExclusionRow,
+    NodeLabelRow,
+    SourceRow,
+)
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.tables import describe
 from c360_graph.neo4j_loader.graph import Graph
@@ -125,7 +130,7 @@ class SourceDatabase:
             source=self.row,
             table_name=table,
             label_row=NodeLabelRow(mapping_id=1, source_id=1, table_name=table, node_label=label),
-            exclusions=rules,
+            rows=ControlRows(exclusions=rules),
             catalog_table=snapshot.catalog(frozenset({table})).table(table),
         )
 
