@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from hashlib import blake2b, sha256
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
@@ -61,7 +62,7 @@ __all__ = [
 
 _LONGEST_FOLDER_NAME = 240
 _ROWS, _MANIFEST, _LATEST, _WORK = "rows.tsv", "manifest.json", "latest.json", ".work"
-_EXTRACT_NAME = re.compile("[0-9]{8}T[0-9]{6}_[0-9]{6}Z-[0-9]+")
+_EXTRACT_NAME = re.compile("[0-9]{8}T[0-9]{6}_[0-9]{6}Z-[0-9]+(-[0-9]+)?")
 """No other folder is taken for an extract, whatever `latest.json` names, and none other is removed."""
 
 
@@ -159,13 +160,13 @@ class ExtractStore:
         write_whole(folder / _MANIFEST, manifest.model_dump_json().encode())
         place = self.table_folder(manifest.table.asset_key)
         with locked_folder(place):
-            chain: tuple[str, ...] = ()
+            former: tuple[str, ...] = ()
             with suppress(OSError, ValueError):
                 before = _pointer(place)
-                chain = _chain(place, before) if before else ()
+                former = _chain(place, before) if before else ()
             committed = _moved(folder, place, manifest.log_id)
             pointer = Pointer(
-                extract=committed.name, former=chain, columns=manifest.table.known_columns
+                extract=committed.name, former=former, columns=manifest.table.known_columns
             )
             _write_pointer(place, pointer)
         return Extract(committed, manifest)
@@ -310,9 +311,9 @@ def _log_order(extract: Path) -> tuple[int, int] | None:
 
 def _moved(folder: Path, place: Path, log_id: int) -> Path:
     """Give an extract's folder its own name in the table's folder."""
-    while (target := place / f"{file_stamp()}-{log_id}").exists():
-        pass
-    return folder.rename(target)
+    name = f"{file_stamp()}-{log_id}"
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return folder.rename(next(place / n for n in names if not (place / n).exists()))
 
 
 def _forget(folder: Path, name: str) -> None:
@@ -322,13 +323,13 @@ def _forget(folder: Path, name: str) -> None:
             columns = pointer.columns
             if columns is None and pointer.extract:
                 columns = _read_manifest(folder / pointer.extract).table.known_columns
-            chain = tuple(other for other in _chain(folder, pointer) if other != name)
+            others = tuple(other for other in _chain(folder, pointer) if other != name)
             is_latest = pointer.extract == name
             _write_pointer(
                 folder,
                 Pointer(
                     extract=None if is_latest else pointer.extract,
-                    former=tuple(other for other in chain if other != pointer.extract),
+                    former=tuple(other for other in others if other != pointer.extract),
                     columns=columns,
                 ),
             )
