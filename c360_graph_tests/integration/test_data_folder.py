@@ -18,7 +18,9 @@ from c360_graph import extracts
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.phases import scripting
 from c360_graph.report import files as report_files
+from c360_graph.run_log import RunLog
 from c360_graph.script_files import open_script
+from c360_graph.script_store import ScriptStore
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import (
     materialize_all,
@@ -49,6 +51,14 @@ def kill_when(found: Callable[[], bool], *, select: str, config: str | None = No
             time.sleep(0.001)
         # The process alone: what it started has to notice by itself.
         os.kill(process.pid, signal.SIGKILL)
+
+
+def up_to(asset: str) -> list[dg.AssetKey]:
+    """An asset and all that it is made of."""
+    from c360_graph.definitions import defs
+
+    graph = defs().resolve_asset_graph()
+    return list(dg.AssetSelection.assets(asset).upstream().resolve(graph))
 
 
 def leftovers(project: Project) -> list[str]:
@@ -84,11 +94,11 @@ def test_what_a_killed_run_left_is_private_and_removed_by_the_next(
     assert len(leftovers(project)) == 2
     modes = {stat.S_IMODE(path.stat().st_mode) for path in work.rglob("*") if path.is_dir()}
     assert modes == {0o700}
-    assert materialize_by_command().returncode == 0
+    assert materialize_all(asset_selection=up_to("neo4j_graph")).success
     assert leftovers(project) == []
     with project.connect("support_db") as connection:
         connection.execute("UPDATE tickets SET subject = 'changed'")
-    assert materialize_by_command(select="support_db/tickets").returncode == 0
+    assert materialize_all(asset_selection=[dg.AssetKey(["support_db", "tickets"])]).success
     compared = project.data_dir / "work"
     kill_when(lambda: any(compared.glob("*/changes/*")), select="neo4j_graph", config=RECONCILE)
     assert len(leftovers(project)) >= 2
@@ -109,12 +119,7 @@ def test_after_a_wrong_clock_a_new_rule_removes_what_it_excludes(
         for module in (extracts, scripting, report_files):
             patch.setattr(module, "file_stamp", ahead)
         assert materialize_all().success
-    assert materialize_all().success
-    assert (
-        (project.data_dir / "reports" / "latest.html")
-        .resolve()
-        .name.startswith("customer_360_000002_")
-    )
+    assert materialize_all(asset_selection=up_to("cypher_script")).success
     with project.connect("profiles_db") as connection:
         (name,) = connection.execute(
             "SELECT full_name FROM accounts WHERE length(full_name) > 12 ORDER BY 1 LIMIT 1"
@@ -163,12 +168,8 @@ def checks_of_files() -> list[dg.AssetCheckEvaluation]:
 def test_a_row_of_scripts_has_no_other_file_removed_or_loaded(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from c360_graph.definitions import defs
-
     monkeypatch.setenv("C360_KEEP_SCRIPTS", "1")
-    graph = defs().resolve_asset_graph()
-    upstream = list(dg.AssetSelection.assets("cypher_script").upstream().resolve(graph))
-    assert materialize_all(asset_selection=upstream).success
+    assert materialize_all(asset_selection=up_to("cypher_script")).success
     (written,) = (project.data_dir / "scripts").glob("*.cypher")
     precious = tmp_path / "precious.txt"
     named_alike = tmp_path / "graph_output_20200101T000000_000000Z_1.cypher"
@@ -191,7 +192,7 @@ def test_a_row_of_scripts_has_no_other_file_removed_or_loaded(
     # The newest row is not the newest script.
     assert (
         scripting.script_to_load(
-            scripting.RunLog(project.control), scripting.ScriptStore(project.data_dir), log_id=-1
+            RunLog(project.control), ScriptStore(project.data_dir), log_id=-1
         ).parent
         == (project.data_dir / "scripts").resolve()
     )

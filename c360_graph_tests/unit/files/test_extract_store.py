@@ -80,7 +80,7 @@ def test_extracts_of_an_older_version_follow_each_other_by_their_log(
     pointer = made[0].folder.parent / "latest.json"
     pointer.write_text(json.dumps({"extract": made[2].folder.name}))
     assert [e.folder for e in store.kept(READ.asset_key)] == [e.folder for e in reversed(made)]
-    assert store.known_columns(READ.asset_key) == {"id", "email"}
+    assert store.known_columns(READ.asset_key) == frozenset({"id", "email"})
 
 
 def test_a_rule_removes_what_holds_its_column_of_tables_that_nobody_reads_any_more(
@@ -98,7 +98,7 @@ def test_a_rule_removes_what_holds_its_column_of_tables_that_nobody_reads_any_mo
     assert not any(old.folder.exists() for old in made)
     assert store.latest(READ.asset_key) is None
     # What it had is known all the same: what comes in its place is new.
-    assert store.known_columns(READ.asset_key) == {"id", "email"}
+    assert store.known_columns(READ.asset_key) == frozenset({"id", "email"})
     assert str(clean_data_folder(tmp_path, rows)) == ""
 
 
