@@ -125,10 +125,15 @@ def build_definitions(
     return dg.Definitions(
         assets=_assets(mapping, state.rows, asked, settings),
         asset_checks=[
-            mapping_checks(mapping=mapping, catalogs=state.catalogs, warnings=state.warnings),
+            mapping_checks(
+                mapping=mapping,
+                catalogs=state.catalogs,
+                warnings=state.warnings,
+                is_kept=state.history.is_kept,
+            ),
             graph_checks(mapping=mapping, rows=state.rows),
             excluded_properties_check(mapping=mapping),
-            excluded_values_check(mapping=mapping, rows=state.rows),
+            excluded_values_check(rows=state.rows),
         ],
         jobs=[graph_job()],
         schedules=[nightly_schedule(settings)],

@@ -7,7 +7,9 @@ from typing import Any
 
 import dagster as dg
 
-from c360_graph.errors import FailedChecksError
+from c360_graph.control_db import ControlDatabase
+from c360_graph.errors import C360Error, FailedChecksError
+from c360_graph.phases.cleaning import clean_data_folder
 from c360_graph.plural import plural
 from c360_graph.resources import PostgresResource
 from c360_graph.run_log import Ending, RunLog
@@ -54,8 +56,10 @@ class AuditedExecutor(dg.Executor):
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         """Execute the plan; the audit row is held by a session lock as long as this process lives."""
         _keep_connections(plan_context.instance)
-        run_log = RunLog(PostgresResource().control_database())
+        control = PostgresResource().control_database()
+        run_log = RunLog(control)
         close_abandoned_runs(run_log, plan_context.instance)
+        _clean(plan_context, control)
         failures: dict[str, str] = {}
         ending: Ending = "failed"
         with run_log.running(plan_context.run_id) as log_id:
@@ -84,6 +88,21 @@ class AuditedExecutor(dg.Executor):
             finally:
                 said = "; ".join(f"{step}: {why}" for step, why in failures.items())
                 run_log.close_run(log_id, ending, said or None)
+
+
+def _clean(plan_context: Any, control: ControlDatabase) -> None:
+    """Remove what the data folder may not hold any more, before anything is read.
+
+    Here and not in an asset: it is due as well where every source fails.
+    """
+    data_dir = load_settings().c360_data_dir
+    try:
+        cleaned = str(clean_data_folder(data_dir, control.read_rows()))
+    except (C360Error, OSError) as error:
+        plan_context.log.warning(f"{data_dir} was not cleaned before the run: {error}")
+        return
+    if cleaned:
+        plan_context.log.info(f"Removed from {data_dir}: {cleaned}")
 
 
 def _keep_connections(instance: dg.DagsterInstance) -> None:

@@ -4,38 +4,66 @@
 
     <data dir>/extracts/<source>/<table>/<UTC microseconds>-<log id>/rows.tsv
                                                                     /manifest.json
-                                        /latest.json                (written last: names the folder)
+                                        /latest.json
+                       /.work/                                      (extracts that are being read)
+              /work/                                                (what the join engine spills)
+
+`latest.json` is written last. It names the folder of the latest extract and of those before it, the newest
+first: names hold the time of a clock, which may have been wrong.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import blake2b, sha256
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
-from pydantic import ValidationError
-
 from c360_graph.errors import ExtractError
+from c360_graph.files import (
+    PRIVATE_FILE,
+    PRIVATE_FOLDER,
+    WRITE_BYTES,
+    file_stamp,
+    locked_folder,
+    open_private,
+    private_folder,
+    remove_dead_parts,
+    write_whole,
+)
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.model import TableMapping
+from c360_graph.work_folders import remove_dead_work, work_folder
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
-WRITE_BYTES = 1 << 20
+__all__ = [
+    "PRIVATE_FILE",
+    "PRIVATE_FOLDER",
+    "WRITE_BYTES",
+    "Extract",
+    "ExtractManifest",
+    "ExtractStore",
+    "RowsFile",
+    "file_stamp",
+    "open_private",
+    "open_rows",
+    "write_whole",
+]
 
 _LONGEST_FOLDER_NAME = 240
-_ROWS, _MANIFEST, _LATEST = "rows.tsv", "manifest.json", "latest.json"
+_ROWS, _MANIFEST, _LATEST, _WORK = "rows.tsv", "manifest.json", "latest.json", ".work"
+_EXTRACT_NAME = re.compile("[0-9]{8}T[0-9]{6}_[0-9]{6}Z-[0-9]+(-[0-9]+)?")
+"""No other folder is taken for an extract, whatever `latest.json` names, and none other is removed."""
 
 
 class ExtractManifest(Frozen):
@@ -94,10 +122,23 @@ class RowsFile(io.FileIO):
         return len(written)
 
 
+class Pointer(Frozen):
+    """What `latest.json` says of a table.
+
+    `former` is None where an older version wrote it. `columns` are those that were known when the latest
+    extract was read; they stay where that extract had to go.
+    """
+
+    extract: str | None = None
+    former: tuple[str, ...] | None = None
+    columns: tuple[str, ...] | None = None
+
+
 class ExtractStore:
     """The extracts under one data folder."""
 
     def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
         self._root = data_dir / "extracts"
 
     def table_folder(self, asset_key: tuple[str, str]) -> Path:
@@ -105,22 +146,30 @@ class ExtractStore:
         source, table = (_folder_name(part) for part in asset_key)
         return self._root / source / table
 
-    @contextmanager
-    def new_folder(self, asset_key: tuple[str, str], log_id: int) -> Iterator[Path]:
-        """A folder for one extract; it is removed when the block fails."""
-        folder = self.table_folder(asset_key) / f"{file_stamp()}-{log_id}"
-        folder.mkdir(parents=True, mode=PRIVATE_FOLDER)
-        try:
-            yield folder
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+    def new_folder(self) -> AbstractContextManager[Path]:
+        """A folder for one extract that is being read; it is removed when it is not committed."""
+        private_folder(self._data_dir)
+        return work_folder(self._root / _WORK)
+
+    def work_folder(self) -> AbstractContextManager[Path]:
+        """A folder for what is made of extracts for a while; it is removed with the block."""
+        return work_folder(self._data_dir / "work")
 
     def commit(self, folder: Path, manifest: ExtractManifest) -> Extract:
         """Make an extract the table's latest: manifest first, the pointer last."""
         write_whole(folder / _MANIFEST, manifest.model_dump_json().encode())
-        write_whole(folder.parent / _LATEST, json.dumps({"extract": folder.name}).encode())
-        return Extract(folder, manifest)
+        place = self.table_folder(manifest.table.asset_key)
+        with locked_folder(place):
+            former: tuple[str, ...] = ()
+            with suppress(OSError, ValueError):
+                before = _pointer(place)
+                former = _chain(place, before) if before else ()
+            committed = _moved(folder, place, manifest.log_id)
+            pointer = Pointer(
+                extract=committed.name, former=former, columns=manifest.table.known_columns
+            )
+            _write_pointer(place, pointer)
+        return Extract(committed, manifest)
 
     def latest(self, asset_key: tuple[str, str]) -> Extract | None:
         """The table's last good extract, None where there is none.
@@ -128,17 +177,25 @@ class ExtractStore:
         Raises:
             ExtractError: it is there but damaged.
         """
-        pointer = self.table_folder(asset_key) / _LATEST
-        if not pointer.exists():
-            return None
+        folder = self.table_folder(asset_key)
         try:
-            folder = pointer.parent / json.loads(pointer.read_bytes())["extract"]
-            return _read(folder)
-        except (OSError, ValueError, KeyError, ValidationError) as error:
+            pointer = _pointer(folder)
+            return _read(folder, pointer.extract) if pointer and pointer.extract else None
+        except (OSError, ValueError) as error:
             raise ExtractError(
                 f"The latest extract of {'/'.join(asset_key)} is damaged"
                 f" ({type(error).__name__}). Materialize that asset again."
             ) from None
+
+    def known_columns(self, asset_key: tuple[str, str]) -> frozenset[str] | None:
+        """The columns that were known when the latest extract was read; None where none was."""
+        folder = self.table_folder(asset_key)
+        with suppress(OSError, ValueError):
+            pointer = _pointer(folder)
+            if pointer and pointer.columns is None and pointer.extract:
+                return frozenset(_read_manifest(folder / pointer.extract).table.known_columns)
+            return frozenset(pointer.columns) if pointer and pointer.columns is not None else None
+        return None
 
     def former(self, asset_key: tuple[str, str]) -> Extract | None:
         """The extract before the latest, None where none is kept."""
@@ -155,37 +212,161 @@ class ExtractStore:
         """Remove all but the newest `keep` committed extracts; returns how many were removed.
 
         Of the former ones those go too that hold a column otherwise than the latest does: what was
-        excluded since is in no file. Folders newer than the latest are left alone: another run may be
-        writing one.
+        excluded since is in no file. So does a folder that was never committed.
         """
         latest = self.latest(asset_key)
         if latest is None:
             return 0
         allowed = [old for old in self._older(asset_key) if _holds_no_more(old, latest)]
-        kept = {old.folder for old in allowed[: keep - 1]}
-        removed = [folder for folder in _older_folders(latest) if folder not in kept]
-        for folder in removed:
-            shutil.rmtree(folder, ignore_errors=True)
-        return len(removed)
+        kept = {latest.folder.name, *(old.folder.name for old in allowed[: keep - 1])}
+        return _remove_but(self.table_folder(asset_key), kept)
+
+    def remove_leftovers(self) -> int:
+        """Remove what killed processes left: work, parts of files, and folders never committed."""
+        removed = remove_dead_work(self._data_dir / "work")
+        removed += remove_dead_work(self._root / _WORK) + remove_dead_parts(self._data_dir)
+        for folder in self._table_folders():
+            removed += remove_dead_parts(folder)
+            with suppress(OSError, ValueError):
+                pointer = _pointer(folder)
+                names = (*_chain(folder, pointer), pointer.extract) if pointer else ()
+                removed += _remove_but(folder, {name for name in names if name})
+        return removed
+
+    def purge(self, is_forbidden: Callable[[TableMapping], bool]) -> tuple[str, ...]:
+        """Remove every extract that holds what is forbidden now, the latest too.
+
+        Those of tables that are not mapped any more count. Returns `source/table` of each that went.
+        """
+        removed: list[str] = []
+        for extract in self.every():
+            if is_forbidden(extract.manifest.table):
+                _forget(extract.folder.parent, extract.folder.name)
+                removed.append(extract.manifest.table.place)
+        return tuple(removed)
+
+    def every(self) -> Iterator[Extract]:
+        """Every extract that is there, of tables that are not mapped any more too; rows may lack."""
+        for folder in self._table_folders():
+            for extract in sorted(path for path in folder.iterdir() if _is_extract(path)):
+                with suppress(OSError, ValueError):
+                    yield Extract(extract, _read_manifest(extract))
+
+    def _table_folders(self) -> Iterator[Path]:
+        with suppress(OSError):
+            for source in sorted(self._root.iterdir()):
+                if source.name != _WORK and source.is_dir() and not source.is_symlink():
+                    yield from sorted(p for p in source.iterdir() if p.is_dir())
 
     def _older(self, asset_key: tuple[str, str]) -> Iterator[Extract]:
         """Committed extracts before the latest that are whole, the newest first."""
-        latest = self.latest(asset_key)
-        for folder in _older_folders(latest) if latest else ():
-            with suppress(OSError, ValueError):
-                yield _read(folder)
+        folder = self.table_folder(asset_key)
+        pointer = _pointer(folder)
+        for name in _chain(folder, pointer) if pointer else ():
+            if name != (pointer.extract if pointer else None):
+                with suppress(OSError, ValueError):
+                    yield _read(folder, name)
 
 
-def _read(folder: Path) -> Extract:
-    manifest = ExtractManifest.model_validate_json((folder / _MANIFEST).read_bytes())
-    if (folder / _ROWS).stat().st_size != manifest.file_bytes:
+def _pointer(folder: Path) -> Pointer | None:
+    """What `latest.json` says; None where there is none.
+
+    Raises:
+        OSError, ValueError: it is damaged, or names what is no extract's folder.
+    """
+    try:
+        found = Pointer.model_validate_json((folder / _LATEST).read_bytes())
+    except FileNotFoundError:
+        return None
+    for name in (found.extract, *(found.former or ())):
+        if name is not None and not _EXTRACT_NAME.fullmatch(name):
+            raise ValueError("latest.json names what is no folder of an extract")
+    return found
+
+
+def _write_pointer(folder: Path, pointer: Pointer) -> None:
+    write_whole(folder / _LATEST, pointer.model_dump_json().encode())
+
+
+def _chain(folder: Path, pointer: Pointer) -> tuple[str, ...]:
+    """The latest extract that is there and those before it, the newest first."""
+    if pointer.former is not None:
+        former = pointer.former
+    else:
+        # An older version did not write them down; what is larger in its log was made later.
+        others = [path for path in folder.iterdir() if _is_extract(path)]
+        found = {path.name: order for path in others if (order := _log_order(path)) is not None}
+        found.pop(pointer.extract or "", None)
+        former = tuple(sorted(found, key=lambda name: (found[name], name), reverse=True))
+    names = (pointer.extract, *former) if pointer.extract else former
+    return tuple(name for name in dict.fromkeys(names) if _is_extract(folder / name))
+
+
+def _log_order(extract: Path) -> tuple[int, int] | None:
+    with suppress(OSError, ValueError):
+        manifest = _read_manifest(extract)
+        return manifest.log_id, manifest.table_log_id
+    return None
+
+
+def _moved(folder: Path, place: Path, log_id: int) -> Path:
+    """Give an extract's folder its own name in the table's folder."""
+    name = f"{file_stamp()}-{log_id}"
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return folder.rename(next(place / n for n in names if not (place / n).exists()))
+
+
+def _forget(folder: Path, name: str) -> None:
+    with locked_folder(folder):
+        pointer = _pointer(folder)
+        if pointer is not None:
+            columns = pointer.columns
+            if columns is None and pointer.extract:
+                columns = _read_manifest(folder / pointer.extract).table.known_columns
+            others = tuple(other for other in _chain(folder, pointer) if other != name)
+            is_latest = pointer.extract == name
+            _write_pointer(
+                folder,
+                Pointer(
+                    extract=None if is_latest else pointer.extract,
+                    former=tuple(other for other in others if other != pointer.extract),
+                    columns=columns,
+                ),
+            )
+        shutil.rmtree(folder / name)
+
+
+def _remove_but(folder: Path, kept: set[str]) -> int:
+    """Remove the folders of a table's other extracts, committed or not."""
+    with locked_folder(folder):
+        pointer = _pointer(folder) or Pointer()
+        if pointer.extract and pointer.extract not in kept:
+            # Another process has committed an extract since.
+            return 0
+        removed = [p for p in folder.iterdir() if _is_extract(p) and p.name not in kept]
+        former = tuple(name for name in _chain(folder, pointer) if name in kept - {pointer.extract})
+        if pointer.extract and former != pointer.former:
+            _write_pointer(folder, pointer.model_copy(update={"former": former}))
+        for extract in removed:
+            shutil.rmtree(extract, ignore_errors=True)
+    return len(removed)
+
+
+def _is_extract(path: Path) -> bool:
+    return bool(_EXTRACT_NAME.fullmatch(path.name)) and path.is_dir() and not path.is_symlink()
+
+
+def _read(folder: Path, name: str) -> Extract:
+    if not _is_extract(folder / name):
+        raise ValueError("latest.json names what is no folder of an extract")
+    manifest = _read_manifest(folder / name)
+    if (folder / name / _ROWS).stat().st_size != manifest.file_bytes:
         raise ValueError("rows.tsv has another size than its manifest says")
-    return Extract(folder, manifest)
+    return Extract(folder / name, manifest)
 
 
-def _older_folders(latest: Extract) -> list[Path]:
-    folders = (f for f in latest.folder.parent.iterdir() if f.is_dir())
-    return sorted((f for f in folders if f.name < latest.folder.name), reverse=True)
+def _read_manifest(extract: Path) -> ExtractManifest:
+    return ExtractManifest.model_validate_json((extract / _MANIFEST).read_bytes())
 
 
 def _holds_no_more(old: Extract, latest: Extract) -> bool:
@@ -206,30 +387,6 @@ def open_rows(folder: Path) -> Iterator[tuple[BinaryIO, RowsFile]]:
         yield out, file
         out.flush()
         os.fsync(file.fileno())
-
-
-@contextmanager
-def open_private(path: Path) -> Iterator[BinaryIO]:
-    """A new file with mode 0600, flushed to the disk at the end."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-    with os.fdopen(descriptor, "wb", buffering=WRITE_BYTES) as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file so that a reader finds the old one or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    with open_private(temporary) as file:
-        file.write(content)
-    temporary.replace(path)
-
-
-def file_stamp() -> str:
-    """This moment in UTC to the microsecond, sortable, fit for a file name."""
-    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S_%fZ")
 
 
 def _folder_name(name: str) -> str:

@@ -7,12 +7,15 @@ a run's process, which holds 185 MB by then, it would be the one thing that goes
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from c360_graph.errors import ExtractError
@@ -48,21 +51,21 @@ class JoinEngine:
 
 
 @contextmanager
-def join_engine() -> Iterator[JoinEngine]:
-    """Start an engine with nothing in it; it ends with the block, or with this process."""
-    with tempfile.TemporaryDirectory(prefix="c360_joins_") as folder:
-        process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", __name__, folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            yield JoinEngine(process)
-        finally:
-            # Whatever it is at: it holds nothing that anybody wants.
-            process.kill()
-            process.communicate()
+def join_engine(folder: Path) -> Iterator[JoinEngine]:
+    """Start an engine with nothing in it, which spills into a folder; it ends with the block, or with
+    this process."""
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", __name__, str(folder.resolve())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield JoinEngine(process)
+    finally:
+        # Whatever it is at: it holds nothing that anybody wants.
+        process.kill()
+        process.communicate()
 
 
 def _serve(folder: str) -> None:
@@ -71,19 +74,31 @@ def _serve(folder: str) -> None:
 
     # An interruption is for the run, which then closes this process's input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What it spills, and what statements write, are rows of customers.
+    os.umask(0o077)
+    statements: SimpleQueue[str] = SimpleQueue()
+    Thread(target=_listen, args=(statements,), daemon=True).start()
     config: dict[str, Any] = {
         "memory_limit": MEMORY_LIMIT,
         "threads": THREADS,
         "temp_directory": folder,
     }
     with duckdb.connect(":memory:", config=config) as connection:
-        for line in sys.stdin:
+        while True:
             try:
-                answer: dict[str, Any] = {"rows": connection.execute(json.loads(line)).fetchall()}
+                statement = json.loads(statements.get())
+                answer: dict[str, Any] = {"rows": connection.execute(statement).fetchall()}
             except duckdb.Error as error:
                 answer = {"error": str(error).splitlines()[0][:200]}
             sys.stdout.write(json.dumps(answer) + "\n")
             sys.stdout.flush()
+
+
+def _listen(statements: SimpleQueue[str]) -> None:
+    """Pass statements on; end this process with the one that told it, whatever is being executed."""
+    for line in sys.stdin:
+        statements.put(line)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,17 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from c360_graph.accepted_columns import read_history
 from c360_graph.control_db import ControlDatabase
 from c360_graph.errors import C360Error, ControlDatabaseError
-from c360_graph.extracts import PRIVATE_FOLDER, write_whole
+from c360_graph.extracts import ExtractStore
+from c360_graph.files import private_folder, write_whole
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import ControlRows, Frozen, SourceRow
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.new_columns import ColumnHistory
 from c360_graph.mapping.validate import resolve
+from c360_graph.settings import load_settings
 from c360_graph.source_db.snapshot import open_snapshot
 
 _SNAPSHOT = "mapping_snapshot.json"
@@ -28,12 +32,15 @@ class MappingState(Frozen):
     catalogs: tuple[SourceCatalog, ...] = ()
     read_at: datetime
     warnings: tuple[str, ...] = ()
+    history: ColumnHistory = Field(default_factory=ColumnHistory)
+    """The columns that were accepted before."""
     unasked: dict[int, str] = Field(default_factory=dict)
     """Why a source could not be asked now, by source_id."""
 
     def mapping(self) -> GraphMapping:
         """Resolve the rows against the catalogs."""
-        return resolve(self.rows, {catalog.source_id: catalog for catalog in self.catalogs})
+        catalogs = {catalog.source_id: catalog for catalog in self.catalogs}
+        return resolve(self.rows, catalogs, self.history)
 
     @property
     def fingerprint(self) -> str:
@@ -54,7 +61,7 @@ def read_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState
     """
     state = find_mapping_state(control, data_dir)
     if not state.warnings:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+        private_folder(data_dir)
         write_whole(data_dir / _SNAPSHOT, state.model_dump_json().encode())
     return state
 
@@ -77,10 +84,12 @@ def find_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState
         warning = f"{error} Using the control rows of {last.read_at:%Y-%m-%d %H:%M:%S} UTC."
         return last.model_copy(update={"warnings": (warning,)})
     catalogs, unasked = _read_catalogs(control, rows, last)
+    lets_in = load_settings().c360_new_columns == "load"
     return MappingState(
         rows=rows,
         catalogs=catalogs,
         read_at=datetime.now(UTC),
+        history=read_history(control, ExtractStore(data_dir), rows, lets_in=lets_in),
         warnings=tuple(
             f"{said} Its tables are described as they were last seen." for said in unasked.values()
         ),

@@ -147,13 +147,9 @@ def _abbreviated(value: str) -> str:
     return f"abbrev({value})"
 
 
-def _hashed(text: str) -> str:
-    """HMAC-SHA256 in hex from built-ins; the pads are settings of the reading transaction."""
-    return (
-        "encode(sha256(decode(current_setting('c360.opad'), 'hex') ||"
-        " sha256(decode(current_setting('c360.ipad'), 'hex') ||"
-        f" convert_to({text}, 'UTF8'))), 'hex')"
-    )
+def _to_hash(text: str) -> str:
+    """The text itself: whoever reads it hashes it, as no source may have the key."""
+    return text
 
 
 def _masked(text: str) -> str:
@@ -164,7 +160,7 @@ def _masked(text: str) -> str:
     )
 
 
-_TREATED = {"hash": _hashed, "mask": _masked}
+_TREATED = {"hash": _to_hash, "mask": _masked}
 
 _INTEGER = PropertyType(name="INTEGER", render=_as_is, convert=_call("toInteger"), null_safe=True)
 _FLOAT = PropertyType(name="FLOAT", render=_as_is, convert=_call("toFloat"), null_safe=True)

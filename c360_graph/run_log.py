@@ -173,9 +173,9 @@ class RunLog:
             ).one()
         return TableLog(**row._mapping)
 
-    def register_script(self, path: Path) -> ScriptLog:
-        """A row for a script that was written, with its size."""
-        size_kb = round(path.stat().st_size / 1024, 2)
+    def register_script(self, path: Path, *, size: int) -> ScriptLog:
+        """A row for a script of `size` bytes that was written."""
+        size_kb = round(size / 1024, 2)
         with self._database.transaction() as connection:
             return _script(
                 connection,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 from backports import zstd
 
 from c360_graph.errors import ScriptError
-from c360_graph.extracts import open_private
+from c360_graph.files import written_whole
 
 PLAIN, COMPRESSED = ".cypher", ".cypher.zst"
 
@@ -47,15 +47,23 @@ def open_script(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def new_script(path: Path, *, compressed: bool) -> Iterator[BinaryIO]:
-    """A new file with mode 0600 for a script's text; zstdcat gives it back.
+def new_script(
+    path: Path, *, compressed: bool, ready: Callable[[int], None] = lambda size: None
+) -> Iterator[BinaryIO]:
+    """A new file with mode 0600 for a script's text, whole or absent; zstdcat gives it back.
+
+    Args:
+        path: of the script.
+        compressed: whether it is written as zstd.
+        ready: told the size in bytes when all is written, before the file has its name.
 
     Raises:
         OSError: the disk refuses.
     """
-    with open_private(path) as file:
-        if not compressed:
+    with written_whole(path) as file:
+        if compressed:
+            with zstd.ZstdFile(file, "w", options=_OPTIONS) as text:
+                yield cast(BinaryIO, text)
+        else:
             yield file
-            return
-        with zstd.ZstdFile(file, "w", options=_OPTIONS) as text:
-            yield cast(BinaryIO, text)
+        ready(file.tell())

@@ -55,6 +55,14 @@ class Settings(BaseSettings):
     c360_compress_scripts: bool = Field(
         default=False, description="Whether scripts are written compressed, as `.cypher.zst`."
     )
+    c360_new_columns: Literal["withhold", "load"] = Field(
+        default="withhold",
+        description=(
+            "What becomes of a column that is new to a table with exclusion rules: `withhold` reads it"
+            " once a row of `field_exclusion_rules` says how, `load` reads it as it is. Tables without"
+            " rules are read whole."
+        ),
+    )
     c360_preview_rows: int = Field(
         default=5,
         ge=0,

@@ -113,6 +113,14 @@ CREATE TABLE IF NOT EXISTS cypher_scripts (
     last_run_time   timestamptz
 );
 
+CREATE TABLE IF NOT EXISTS accepted_columns (
+    source_id   integer NOT NULL REFERENCES source_databases (source_id) ON DELETE CASCADE,
+    table_name  text NOT NULL,
+    column_name text NOT NULL,
+    accepted_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source_id, table_name, column_name)
+);
+
 -- What a table mapping is unique by: older control databases allow a table name once, which forbids
 -- two sources with a table of the same name. A NULL source_id (every source that has such a table)
 -- counts as a value, so that it still stands once for a table name.
@@ -223,7 +231,8 @@ COMMENT ON COLUMN source_databases.tags IS
 COMMENT ON TABLE field_exclusion_rules IS
     'Columns that must not reach the graph as they are.';
 COMMENT ON COLUMN field_exclusion_rules.is_excluded IS
-    'Whether the rule applies. False: the column is read as any other.';
+    'Whether the rule applies. False: the column is read as any other, and where it is new to a table '
+    'with rules, this row lets it in.';
 COMMENT ON COLUMN field_exclusion_rules.reason IS 'Why, for whoever reads the rules.';
 COMMENT ON COLUMN field_exclusion_rules.treatment IS
     'exclude: the column never leaves its database. hash: a keyed hash takes the place of each value. '
@@ -290,3 +299,11 @@ COMMENT ON COLUMN cypher_scripts.file_path IS 'Where the file lies.';
 COMMENT ON COLUMN cypher_scripts.file_size_kb IS 'The size of the file in units of 1,024 bytes.';
 COMMENT ON COLUMN cypher_scripts.last_updated_at IS 'When the file was written.';
 COMMENT ON COLUMN cypher_scripts.last_run_time IS 'When the file was last loaded. NULL: never.';
+
+COMMENT ON TABLE accepted_columns IS
+    'The columns that each table had when it was last read, those that a rule excludes too. Of a table '
+    'with exclusion rules another column is withheld until a row of field_exclusion_rules decides on it.';
+COMMENT ON COLUMN accepted_columns.source_id IS 'The source of the table.';
+COMMENT ON COLUMN accepted_columns.table_name IS 'The table in its source.';
+COMMENT ON COLUMN accepted_columns.column_name IS 'A column of it.';
+COMMENT ON COLUMN accepted_columns.accepted_at IS 'When the column was first read.';

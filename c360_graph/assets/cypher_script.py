@@ -16,9 +16,10 @@ from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.phases.graph_parts import gather_parts
-from c360_graph.phases.scripting import prune_scripts, write_graph_script
+from c360_graph.phases.scripting import prune_scripts, scripts_elsewhere, write_graph_script
 from c360_graph.resources import PostgresResource
 from c360_graph.run_log import RunLog
+from c360_graph.script_store import ScriptStore
 from c360_graph.settings import Settings, load_settings
 
 KEY = "cypher_script"
@@ -68,9 +69,11 @@ def cypher_script_asset(
             run_log = RunLog(control)
             log_id = run_log.open_run(context.run.run_id)
             parts = gather_parts(mapping=mapping, rows=rows, store=ExtractStore(now.c360_data_dir))
+            scripts = ScriptStore(now.c360_data_dir)
             written = write_graph_script(
                 parts=parts,
-                folder=Path(config.output_folder or now.c360_data_dir / "scripts"),
+                store=scripts,
+                folder=Path(config.output_folder or scripts.folder),
                 log_id=log_id,
                 run_log=run_log,
                 compressed=_compressed(config, settings),
@@ -78,7 +81,9 @@ def cypher_script_asset(
             )
             for refusal in parts.refusals:
                 context.log.error(f"Left out of the script: {refusal}")
-            prune_scripts(run_log, keep=now.c360_keep_scripts, rules=parts.rules)
+            prune_scripts(run_log, scripts, keep=now.c360_keep_scripts, rules=parts.rules)
+            for elsewhere in scripts_elsewhere(run_log.scripts(), scripts):
+                context.log.warning(elsewhere)
         return dg.MaterializeResult(metadata=script_facts(written, log_id=log_id))
 
     return cypher_script

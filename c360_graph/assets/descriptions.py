@@ -28,6 +28,10 @@ def table_description(
         for p in table.columns_read
         if p.treatment in _TREATED
     ]
+    withheld += [
+        f"- {code(name)} is new and not read until a row of field_exclusion_rules says how"
+        for name in table.withheld
+    ]
     if withheld:
         paragraphs.append("Columns withheld:\n\n" + "\n".join(withheld))
     return "\n\n".join(paragraphs)

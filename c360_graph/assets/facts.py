@@ -41,6 +41,8 @@ def extract_facts(extracted: ExtractedTable, *, preview_rows: int) -> Metadata:
         facts["preview"] = dg.MetadataValue.md(preview(extracted.extract, rows=preview_rows))
     if manifest.rows_left_out:
         facts["rows_left_out"] = manifest.rows_left_out
+    if manifest.table.withheld:
+        facts["withheld_columns"] = dg.MetadataValue.json(list(manifest.table.withheld))
     if manifest.values_absent:
         facts["values_absent"] = dg.MetadataValue.json(manifest.values_absent)
     return facts

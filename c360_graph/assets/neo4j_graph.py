@@ -24,6 +24,7 @@ from c360_graph.phases.loading import Target, load_registered_script, reconcile_
 from c360_graph.phases.scripting import script_to_load
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.run_log import RunLog
+from c360_graph.script_store import ScriptStore
 from c360_graph.settings import Settings, load_settings
 
 KEY = "neo4j_graph"
@@ -147,9 +148,10 @@ def _target(
 def _load(
     context: dg.AssetExecutionContext, target: Target, mapping: GraphMapping, log_id: int
 ) -> Metadata:
-    path = script_to_load(RunLog(target.control), log_id=log_id)
+    scripts = ScriptStore(load_settings().c360_data_dir)
+    path = script_to_load(RunLog(target.control), scripts, log_id=log_id)
     context.log.info(f"Loading {path.name} into {target.graph.place}")
-    loaded = load_registered_script(target, path, clear=True)
+    loaded = load_registered_script(target, path, scripts, clear=True)
     return load_facts(loaded, mapping.relationships, log_id=log_id)
 
 

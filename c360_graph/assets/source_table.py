@@ -48,7 +48,7 @@ def source_table_asset(
             now = load_settings()
             extracted = extract_table(
                 table=table,
-                exclusions=rows.rules_about(table.table_name),
+                rows=rows,
                 log_id=RunLog(control).open_run(context.run.run_id),
                 control=control,
                 settings=now,

@@ -1,6 +1,10 @@
-"""Checks that excluded columns are nowhere: not in the graph, not in extract or script."""
+"""Checks that excluded columns are nowhere: not in the graph, not in any file."""
 
-from collections.abc import Iterable, Iterator
+import html
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -12,19 +16,21 @@ from c360_graph.checks.outcome import outcome
 from c360_graph.control_db import ControlDatabase
 from c360_graph.cypher.holding import count_holders
 from c360_graph.cypher.quoting import copy_literal, string_literal
+from c360_graph.errors import C360Error, ScriptError
 from c360_graph.extracts import ExtractStore
+from c360_graph.files import is_regular
 from c360_graph.mapping.control_rows import ControlRows
+from c360_graph.mapping.exclusions import forbidden_columns, treatment_of
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.table_index import TableIndex
+from c360_graph.mapping.tables import describe
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.phases.graph_parts import gather_parts
-from c360_graph.phases.scripting import script_to_load
 from c360_graph.resources import Neo4jResource, PostgresResource
-from c360_graph.run_log import RunLog
 from c360_graph.script_files import open_script
+from c360_graph.script_store import ScriptStore
 from c360_graph.settings import load_settings
 from c360_graph.source_db.samples import distinctive_values
-from c360_graph.source_db.snapshot import open_snapshot
+from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
 
 _READ_BYTES = 1 << 20
 
@@ -47,56 +53,107 @@ def excluded_properties_check(*, mapping: GraphMapping) -> dg.AssetChecksDefinit
     return excluded_properties_are_absent
 
 
-def excluded_values_check(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksDefinition:
+def excluded_values_check(*, rows: ControlRows) -> dg.AssetChecksDefinition:
     """No file holds any of a sample of values that the sources keep in excluded columns."""
 
     @dg.asset_check(
         asset=SCRIPT_KEY,
         name=FILES_CHECK,
-        description="A sample of the excluded columns' values is in no extract and not in the script.",
+        description=(
+            "A sample of the excluded columns' values is in no file of the data folder, and in no script"
+            " elsewhere."
+        ),
     )
-    def excluded_values_are_in_no_file(
-        context: dg.AssetCheckExecutionContext, postgres: PostgresResource
-    ) -> dg.AssetCheckResult:
+    def excluded_values_are_in_no_file(postgres: PostgresResource) -> dg.AssetCheckResult:
         with failing_clearly():
-            control = postgres.control_database()
-            run_log = RunLog(control)
-            script = script_to_load(run_log, log_id=run_log.open_run(context.run.run_id))
-            store = ExtractStore(load_settings().c360_data_dir)
-            parts = gather_parts(mapping=mapping, rows=rows, store=store)
-            files = [script, *(extract.rows_path for extract in parts.extracts)]
-            found, looked_for = [], 0
-            for place, values in _excluded_values(mapping, control):
-                looked_for += len(values)
-                found += [
-                    f"{path.name} of {path.parent} holds a value of {place}"
-                    for path in files
-                    if holds_any(path, values)
-                ]
-        error = dg.AssetCheckSeverity.ERROR
-        return outcome(SCRIPT_KEY, FILES_CHECK, found, error, values_looked_for=looked_for)
+            data_dir = load_settings().c360_data_dir
+            values, unasked = _excluded_values(rows, postgres.control_database())
+            files = [*files_below(data_dir), *_scripts_elsewhere(data_dir)]
+            found = [
+                f"{path.name} of {path.parent} holds a value of {place}"
+                for path in files
+                for place in sorted(places_held(path, values))
+            ]
+            found += _held_otherwise(data_dir, rows)
+        severity = dg.AssetCheckSeverity.ERROR if found else dg.AssetCheckSeverity.WARN
+        return outcome(
+            SCRIPT_KEY,
+            FILES_CHECK,
+            [*found, *unasked],
+            severity,
+            values_looked_for=sum(map(len, values.values())),
+            files_read=len(files),
+        )
 
     return excluded_values_are_in_no_file
 
 
+def files_below(folder: Path) -> list[Path]:
+    """Every regular file below a folder; a folder that a link leads to is entered once."""
+    found: list[Path] = []
+    entered = {os.path.realpath(folder)}
+    for name, folders, files in os.walk(folder.resolve(), followlinks=True):
+        real = {below: os.path.realpath(Path(name, below)) for below in sorted(folders)}
+        folders[:] = [below for below, path in real.items() if path not in entered]
+        entered.update(real.values())
+        found += [path for file in sorted(files) if is_regular(path := Path(name, file))]
+    return found
+
+
 def holds_any(path: Path, values: Iterable[str]) -> bool:
-    """Whether a file holds one of the texts, as it is or in the quoting of an extract or a script."""
-    forms = {form for value in values for form in _forms(value)}
+    """Whether a file holds one of the texts, as it is or as an extract, a script or a page quotes it."""
+    return bool(places_held(path, {"": tuple(values)}))
+
+
+def places_held(path: Path, values: Mapping[str, Iterable[str]]) -> set[str]:
+    """The names under which a file holds one of the texts; read once, compressed or not.
+
+    A file that another process has removed since holds nothing; of one that is cut short, all that can be
+    read counts.
+    """
+    forms = {form: place for place, texts in values.items() for v in texts for form in _forms(v)}
     overlap = max(map(len, forms), default=1) - 1
+    found: set[str] = set()
     kept = b""
     # Not as mapped memory: the pages of a large file would all count as this process's own.
-    with open_script(path) as file:
+    with suppress(FileNotFoundError, ScriptError), open_script(path) as file:
         while forms and (block := file.read(_READ_BYTES)):
             text = kept + block
-            if any(form in text for form in forms):
-                return True
+            found |= {place for form, place in forms.items() if form in text}
+            forms = {form: place for form, place in forms.items() if place not in found}
             kept = text[-overlap:] if overlap else b""
-    return False
+    return found
 
 
 def _forms(value: str) -> set[bytes]:
     as_is = value.encode()
-    return {as_is, copy_literal(as_is)[1:-1], string_literal(value)[1:-1].encode()}
+    return {
+        as_is,
+        copy_literal(as_is)[1:-1],
+        string_literal(value)[1:-1].encode(),
+        html.escape(value).encode(),
+        json.dumps(value)[1:-1].encode(),
+        json.dumps(value, ensure_ascii=False)[1:-1].encode(),
+    }
+
+
+def _scripts_elsewhere(data_dir: Path) -> list[Path]:
+    """Scripts that were written outside of the data folder."""
+    inside = data_dir.resolve()
+    return [p for p in ScriptStore(data_dir).files() if not p.is_relative_to(inside)]
+
+
+def _held_otherwise(data_dir: Path, rows: ControlRows) -> list[str]:
+    """Extracts whose own description says that they hold what the rules of now forbid."""
+    found = []
+    for extract in ExtractStore(data_dir).every():
+        columns = forbidden_columns(extract.manifest.table, rows)
+        if columns:
+            found.append(
+                f"{extract.folder} holds {', '.join(columns)} of {extract.manifest.table.place}"
+                " otherwise than field_exclusion_rules now say. The next run removes it."
+            )
+    return found
 
 
 def _present_properties(graph: Graph, mapping: GraphMapping) -> Iterator[str]:
@@ -117,15 +174,37 @@ def _present_properties(graph: Graph, mapping: GraphMapping) -> Iterator[str]:
 
 
 def _excluded_values(
-    mapping: GraphMapping, control: ControlDatabase
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for table in mapping.tables:
-        if not table.excluded:
+    rows: ControlRows, control: ControlDatabase
+) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """Values by `source/table.column`, of tables that are mapped and of others, and who was not asked."""
+    values: dict[str, tuple[str, ...]] = {}
+    unasked: list[str] = []
+    for source in rows.sources:
+        rules = [rule for rule in rows.exclusions if rule.source_id in (None, source.source_id)]
+        if not any(treatment_of(rule) == "exclude" for rule in rules):
             continue
-        credentials = control.source_credentials(table.source)
-        with open_snapshot(table.source, credentials) as snapshot:
-            for column in table.excluded:
-                yield (
-                    f"{table.place}.{column.column}",
-                    distinctive_values(snapshot, table, column.column),
-                )
+        try:
+            with open_snapshot(source, control.source_credentials(source)) as snapshot:
+                values |= _values_of(snapshot, rows, {r.table_name.casefold() for r in rules})
+        except C360Error as error:
+            unasked.append(f"Its excluded values were not looked for: {error}")
+    return values, unasked
+
+
+def _values_of(
+    snapshot: SourceSnapshot, rows: ControlRows, names: set[str]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    source = snapshot.source
+    every = snapshot.catalog(frozenset()).table_names
+    wanted = frozenset(name for name in every if name.casefold() in names)
+    for catalog_table in snapshot.catalog(wanted).tables:
+        table = describe(
+            source=source,
+            table_name=catalog_table.table_name,
+            label_row=None,
+            rows=rows,
+            catalog_table=catalog_table,
+        )
+        for column in table.excluded:
+            values = distinctive_values(snapshot, table, column.column)
+            yield f"{table.place}.{column.column}", values

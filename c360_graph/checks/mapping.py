@@ -10,16 +10,22 @@ from c360_graph.checks.outcome import outcome, selected
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.mapping.new_columns import withheld_lines
 from c360_graph.settings import load_settings
 
 HONOURED, MAPPED = "control_rows_are_honoured", "every_table_is_mapped"
 DRIFT = "columns_have_not_drifted"
+WITHHELD = "no_column_is_withheld"
 
 
 def mapping_checks(
-    *, mapping: GraphMapping, catalogs: tuple[SourceCatalog, ...], warnings: tuple[str, ...]
+    *,
+    mapping: GraphMapping,
+    catalogs: tuple[SourceCatalog, ...],
+    warnings: tuple[str, ...],
+    is_kept: bool = True,
 ) -> dg.AssetChecksDefinition:
-    """Three checks in one step."""
+    """Four checks in one step."""
 
     @dg.multi_asset_check(
         name="mapping_fits_sources",
@@ -34,6 +40,11 @@ def mapping_checks(
                 DRIFT,
                 asset=KEY,
                 description="Tables have the columns and types they had at the run before.",
+            ),
+            dg.AssetCheckSpec(
+                WITHHELD,
+                asset=KEY,
+                description="No column is new to a table with exclusion rules, and so not read.",
             ),
         ],
         # Without this the UI offers to execute none of them.
@@ -52,6 +63,9 @@ def mapping_checks(
             ),
             MAPPED: lambda: outcome(KEY, MAPPED, unmapped(), warn, unmapped_tables=len(unmapped())),
             DRIFT: lambda: outcome(KEY, DRIFT, drifted_columns(mapping.tables, store), warn),
+            WITHHELD: lambda: outcome(
+                KEY, WITHHELD, withheld_columns(mapping.tables, store, is_kept=is_kept), warn
+            ),
         }
         yield from selected(context, checks)
 
@@ -80,6 +94,22 @@ def drifted_columns(tables: Sequence[TableMapping], store: ExtractStore) -> list
     return changes
 
 
+def withheld_columns(
+    tables: Sequence[TableMapping], store: ExtractStore, *, is_kept: bool
+) -> list[str]:
+    """Columns that the tables' latest extracts lack, as they were new; `is_kept`: see ColumnHistory."""
+    latest = [store.latest(table.asset_key) for table in tables]
+    read = [e.manifest.table if e else table for e, table in zip(latest, tables, strict=True)]
+    found = list(withheld_lines(read))
+    if not is_kept and any(table.excluded for table in tables):
+        found.append(
+            "The control database has no table accepted_columns that this role may write, so that with a"
+            " new data folder a column that is new is not told from the others. Run"
+            " sql/etl_control_db_schema.sql, and grant SELECT, INSERT and DELETE on that table."
+        )
+    return found
+
+
 def column_changes(old: TableMapping, new: TableMapping) -> Iterator[str]:
     """What happened to the source's columns; a change of the exclusion rules is none."""
     before, after = _columns(old), _columns(new)
@@ -94,7 +124,6 @@ def column_changes(old: TableMapping, new: TableMapping) -> Iterator[str]:
 
 
 def _columns(table: TableMapping) -> dict[str, str | None]:
-    """Name and type; of an excluded column only that it is there."""
-    return {p.column: p.type.name for p in table.columns_read} | {
-        e.column: None for e in table.excluded
-    }
+    """Name and type; of one that is not read only that it is there."""
+    unread = (*(column.column for column in table.excluded), *table.withheld)
+    return {p.column: p.type.name for p in table.columns_read} | dict.fromkeys(unread)

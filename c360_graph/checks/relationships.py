@@ -68,7 +68,9 @@ def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksD
             graph = cache(lambda: stack.enter_context(neo4j.graph()))
             # Their keys are values of rows, which may be switched off.
             sample_rows = min(SAMPLE_ROWS, settings.c360_preview_rows)
-            expectations = cache(lambda: expected_relationships(parts, sample_rows=sample_rows))
+            expectations = cache(
+                lambda: expected_relationships(parts, store=store, sample_rows=sample_rows)
+            )
             counted = cache(
                 lambda: count_in_sources(
                     expectations(),

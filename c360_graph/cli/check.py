@@ -11,6 +11,7 @@ from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import Json, errors_in_one_sentence, out, print_json, say
 from c360_graph.control_db import ControlDatabase, control_credentials
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.new_columns import withheld_lines as withheld_columns
 from c360_graph.settings import load_settings
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def check(as_json: Json = False) -> None:
     """List the control rows that cannot be honoured, each with its id and why.
 
     Rows that rest, because what they need is deactivated or cannot be asked, are listed too; they
-    are no fault. Exits with 1 when a row is refused or a source cannot be asked, else with 0.
+    are no fault. So are columns that are new to a table with exclusion rules and not read yet. Exits with 1 when a row is refused or a source cannot be asked, else with 0.
 
     **Examples**
 
@@ -38,10 +39,11 @@ def check(as_json: Json = False) -> None:
         state = read_mapping_state(control, settings.c360_data_dir)
         mapping = state.mapping()
     resting = tuple(resting_rows(state, mapping))
+    withheld = tuple(withheld_columns(mapping.tables))
     if as_json:
-        print_json(_document(state, mapping, resting))
+        print_json(_document(state, mapping, resting, withheld))
     else:
-        for line in (*map(str, mapping.refusals), *state.warnings, *resting):
+        for line in (*map(str, mapping.refusals), *state.warnings, *withheld, *resting):
             out.print(line, markup=False, highlight=False, soft_wrap=True)
     problems = len(mapping.refusals) + len(state.warnings)
     say(
@@ -79,7 +81,10 @@ def resting_rows(state: MappingState, mapping: GraphMapping) -> Iterator[str]:
 
 
 def _document(
-    state: MappingState, mapping: GraphMapping, resting: tuple[str, ...]
+    state: MappingState,
+    mapping: GraphMapping,
+    resting: tuple[str, ...],
+    withheld: tuple[str, ...],
 ) -> dict[str, object]:
     return {
         "tables": len(mapping.tables),
@@ -87,4 +92,5 @@ def _document(
         "refused": [refusal.model_dump() for refusal in mapping.refusals],
         "warnings": state.warnings,
         "resting": resting,
+        "withheld": withheld,
     }

@@ -24,6 +24,7 @@ from c360_graph.neo4j_loader.graph import Graph, target_graph
 from c360_graph.neo4j_loader.load import LoadResult, clear_and_load, load_into_empty
 from c360_graph.neo4j_loader.under_way import Listener
 from c360_graph.phases.loading import Target, load_registered_script
+from c360_graph.script_store import ScriptStore
 from c360_graph.settings import load_settings
 
 
@@ -101,7 +102,8 @@ def _locked(file: Path, chosen: _Target, *, clear: bool) -> LoadResult:
         warn=say,
         take_over=chosen.take_over,
     )
-    return load_registered_script(target, file, clear=clear, of_any_owner=True).result
+    scripts = ScriptStore(settings.c360_data_dir)
+    return load_registered_script(target, file, scripts, clear=clear, of_any_owner=True).result
 
 
 def _unlocked(file: Path, chosen: _Target, *, clear: bool) -> LoadResult:

@@ -46,6 +46,7 @@ def plan_tables(plan: Plan) -> Iterator[Table]:
         _summary(plan),
         _sources(plan),
         _tables(plan),
+        _withheld(plan),
         _labels(plan),
         _properties(plan),
         _relationships(plan),
@@ -95,6 +96,14 @@ def _tables(plan: Plan) -> Table:
             for t in plan.tables
         ),
         right=("rows",),
+    )
+
+
+def _withheld(plan: Plan) -> Table:
+    return grid(
+        "Columns that are new to a table with exclusion rules, and not read",
+        ("table", "columns"),
+        ((f"{t.source}/{t.table}", ", ".join(t.withheld)) for t in plan.tables if t.withheld),
     )
 
 

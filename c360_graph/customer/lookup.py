@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from c360_graph.cypher import customer as text
 from c360_graph.cypher.manifest import read_manifest
 from c360_graph.errors import GraphError
+from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.mapping.model import JOIN_PREFIX
 from c360_graph.neo4j_loader.graph import Graph
@@ -125,7 +125,7 @@ def look_up(
 
 def hashed(value: str, key: str) -> str:
     """What the `hash` treatment makes of a value."""
-    return hmac.new(key.encode(), value.encode(), "sha256").hexdigest()
+    return KeyedHash(key).of(value)
 
 
 def _compared(value: str, hash_key: str | None) -> list[str | int]:

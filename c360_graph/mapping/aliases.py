@@ -129,6 +129,13 @@ def _refuse_excluded(ends: Ends, meaning: Meaning) -> None:
                     f" {', '.join(places)}; join by another column, or give it the treatment hash on"
                     " both sides"
                 )
+            places = ends.withheld(role, column)
+            if places:
+                raise MappingError(
+                    f"join_condition {ends.row.join_condition!r} uses {column}, which is withheld in"
+                    f" {', '.join(places)}, as it is new to a table with exclusion rules; give it a rule"
+                    " in field_exclusion_rules, or let it in by a row with is_excluded false"
+                )
 
 
 def _candidates(ends: Ends, assignments: list[dict[str, Role]]) -> str:

@@ -102,6 +102,8 @@ class ControlRows(Frozen):
     """Labels that only deactivated rows or sources feed: relationships that need them rest."""
     inactive_sources: tuple[str, ...] = ()
     """Names of deactivated sources: what names them rests, and may be why a table is not found."""
+    allowed: tuple[ExclusionRow, ...] = ()
+    """Rows of `field_exclusion_rules` that are switched off: each lets its column in where it is new."""
     unreadable: tuple[Refusal, ...] = ()
     """Rows whose values are of the wrong kind."""
 

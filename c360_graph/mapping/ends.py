@@ -47,11 +47,11 @@ class Ends:
     def column(self, role: Role, reference: ColumnReference) -> str | None:
         """The column's own spelling where a table of the role has it, excluded or not.
 
-        An exclusion never changes what a condition means; it only forbids it.
+        An exclusion never changes what a condition means, nor does withholding; they only forbid it.
         """
         tables = self.by_role[role]
         for name in reference.candidates:
-            if any(t.property_of(name) or _excluded(t, name) for t in tables):
+            if any(t.property_of(name) or _excluded(t, name) or name in t.withheld for t in tables):
                 return name
         return None
 
@@ -62,6 +62,10 @@ class Ends:
             for table in self.by_role[role]
             if (found := _excluded(table, column)) is not None
         )
+
+    def withheld(self, role: Role, column: str) -> tuple[str, ...]:
+        """Where a column of a role is withheld."""
+        return tuple(table.place for table in self.by_role[role] if column in table.withheld)
 
     def names(self, role: Role) -> frozenset[str]:
         """What SQL would let a condition call a role by without an alias: its label and tables."""

@@ -16,6 +16,7 @@ from c360_graph.mapping.control_rows import (
 )
 from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.names import did_you_mean
+from c360_graph.mapping.new_columns import ColumnHistory, holding_rules, rules_without_table
 from c360_graph.mapping.table_index import grouped
 
 _STRICTNESS = {"mask": 0, "hash": 1, "exclude": 2}
@@ -55,12 +56,28 @@ def treatment_of(rule: ExclusionRow) -> Treatment:
     return cast("Treatment", rule.treatment) if known else "exclude"
 
 
+def forbidden_columns(table: TableMapping, rows: ControlRows) -> tuple[str, ...]:
+    """Columns that a table was read with and that the rules of now treat otherwise."""
+    source = next((s for s in rows.sources if s.source_name == table.source.source_name), None)
+    return tuple(
+        prop.column
+        for prop in table.properties
+        if (
+            rule := rule_for(source or table.source, table.table_name, prop.column, rows.exclusions)
+        )
+        is not None
+        and treatment_of(rule) != prop.treatment
+    )
+
+
 def refused_exclusions(
     rows: ControlRows,
     tables: tuple[TableMapping, ...],
     catalogs: Mapping[int, SourceCatalog],
+    history: ColumnHistory,
 ) -> tuple[Refusal, ...]:
     """Rules that name a table or column which nothing has, or a treatment there is not."""
+    held = _held_back(rows, tables, catalogs, history)
     refusals = []
     sources = _Sources(rows, tables, catalogs)
     for rule in rows.exclusions:
@@ -72,6 +89,12 @@ def refused_exclusions(
             )
         else:
             reason = _why_it_protects_nothing(rule, sources)
+        if rule.rule_id in held:
+            reason = reason or f"it finds no column {rule.column_name!r} where there was one"
+            reason += (
+                f"{'' if reason.endswith('?') else '.'} Until the row is corrected, deleted or switched"
+                f" off, {', '.join(held[rule.rule_id])} is not read"
+            )
         if reason:
             refusals.append(
                 Refusal(control_table="field_exclusion_rules", row_id=rule.rule_id, reason=reason)
@@ -115,10 +138,7 @@ class _Sources:
             name
             for table in self._mapped.get(rule.table_name.casefold(), ())
             if rule.source_id in (None, table.source.source_id)
-            for name in (
-                *(p.column for p in table.columns_read),
-                *(e.column for e in table.excluded),
-            )
+            for name in (*table.known_columns, *table.withheld)
         }
 
     @cached_property
@@ -131,6 +151,30 @@ class _Sources:
     @cached_property
     def _mapped(self) -> Mapping[str, tuple[TableMapping, ...]]:
         return grouped(self._tables, lambda table: table.table_name.casefold())
+
+
+def _held_back(
+    rows: ControlRows,
+    tables: tuple[TableMapping, ...],
+    catalogs: Mapping[int, SourceCatalog],
+    history: ColumnHistory,
+) -> dict[int, list[str]]:
+    """The tables that are not read because of each rule, by rule_id."""
+    held: dict[int, list[str]] = {}
+    lost = {
+        source.source_id: rules_without_table(source, catalogs[source.source_id], rows)
+        for source in rows.sources
+        if source.source_id in catalogs
+    }
+    for table in tables:
+        catalog = catalogs.get(table.source.source_id)
+        found = catalog.table(table.table_name) if catalog else None
+        if found is not None:
+            for rule in holding_rules(
+                table.source, found, rows, history, without_table=lost[table.source.source_id]
+            ):
+                held.setdefault(rule.rule_id, []).append(table.place)
+    return held
 
 
 def _why_it_protects_nothing(rule: ExclusionRow, sources: _Sources) -> str | None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from c360_graph.mapping.control_rows import ControlRows, RelationshipRow, SourceRow
 from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.new_columns import ColumnHistory
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import Catalogs, describe, has_unknown_time_zone
 
 
 def junction_only_tables(
-    rows: ControlRows, tables: tuple[TableMapping, ...], catalogs: Catalogs
+    rows: ControlRows,
+    tables: tuple[TableMapping, ...],
+    catalogs: Catalogs,
+    history: ColumnHistory,
 ) -> tuple[TableMapping, ...]:
     """The unlabelled tables that relationships go through, each once.
 
@@ -28,7 +32,8 @@ def junction_only_tables(
             source=source,
             table_name=row.junction_table,
             label_row=None,
-            exclusions=rows.rules_about(row.junction_table),
+            rows=rows,
+            history=history,
             catalog_table=catalog.table(row.junction_table) if catalog else None,
         )
         found[table.asset_key] = table

@@ -70,6 +70,8 @@ class TableMapping(Frozen):
     node_label: str | None
     properties: tuple[PropertyMapping, ...] = ()
     excluded: tuple[ExcludedColumn, ...] = ()
+    withheld: tuple[str, ...] = ()
+    """Columns that are new to a table with exclusion rules, not read until somebody lets them in."""
     key: tuple[str, ...] = ()
     label_is_shared: bool = False
     unique: tuple[tuple[str, ...], ...] = ()
@@ -100,6 +102,11 @@ class TableMapping(Frozen):
                 "label_is_shared": True,
             }
         )
+
+    @property
+    def known_columns(self) -> tuple[str, ...]:
+        """Every column of the source's table that is read, or that a rule excludes."""
+        return (*(p.column for p in self.columns_read), *(e.column for e in self.excluded))
 
     def as_catalog_table(self) -> CatalogTable:
         """The table's columns that are read, as a catalog would show them."""

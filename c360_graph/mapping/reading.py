@@ -41,6 +41,7 @@ def control_rows(
     resting = [row for row in all_sources if not reader.is_on("source_databases", row)]
     running = [row for row in all_sources if row not in resting]
     resting_ids = {row.get("source_id") for row in resting}
+    all_exclusions = list(exclusions)
     labels_on = reader.on("node_label_mappings", all_labels)
     active = [row for row in labels_on if row.get("source_id") not in resting_ids]
     kept = {row.get("node_label") for row in active}
@@ -50,7 +51,13 @@ def control_rows(
         exclusions=reader.read(
             ExclusionRow,
             "field_exclusion_rules",
-            map(_exclusion, reader.on("field_exclusion_rules", exclusions)),
+            map(_exclusion, reader.on("field_exclusion_rules", all_exclusions)),
+        ),
+        # One of these that cannot be read lets nothing in, and is no fault.
+        allowed=_Reader().read(
+            ExclusionRow,
+            "field_exclusion_rules",
+            map(_exclusion, reader.off("field_exclusion_rules", all_exclusions)),
         ),
         labels=reader.read(NodeLabelRow, "node_label_mappings", map(_label, active)),
         relationships=reader.read(
@@ -95,6 +102,10 @@ class _Reader:
     def on(self, table: str, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows that apply."""
         return (row for row in rows if self.is_on(table, row))
+
+    def off(self, table: str, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows that do not apply."""
+        return (row for row in rows if not self.is_on(table, row))
 
     def read(self, kind: type[_Kind], table: str, rows: Iterable[Row]) -> tuple[_Kind, ...]:
         """The rows that are of the right kind."""

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
 from c360_graph.mapping.control_rows import (
     ControlRows,
-    ExclusionRow,
     NodeLabelRow,
     Refusal,
     SourceRow,
@@ -21,13 +20,14 @@ from c360_graph.mapping.model import (
     is_kept_name,
 )
 from c360_graph.mapping.names import did_you_mean, reason_against_name
+from c360_graph.mapping.new_columns import ColumnHistory, withheld_columns
 
 Catalogs = Mapping[int, SourceCatalog]
 """What is known of each source, by source_id; a source that could not be asked is absent."""
 
 
 def resolve_tables(
-    rows: ControlRows, catalogs: Catalogs
+    rows: ControlRows, catalogs: Catalogs, history: ColumnHistory
 ) -> tuple[tuple[TableMapping, ...], tuple[Refusal, ...], tuple[int, ...]]:
     """Each mapped table that can be honoured, each label or exclusion row that cannot, and rows that rest."""
     choice = _Choice(rows, catalogs)
@@ -40,7 +40,8 @@ def resolve_tables(
             source=source,
             table_name=row.table_name,
             label_row=row,
-            exclusions=rows.rules_about(row.table_name),
+            rows=rows,
+            history=history,
             catalog_table=_table_in(catalogs, source, row.table_name),
             label_is_shared=feeding[row.node_label] > 1,
         )
@@ -51,7 +52,7 @@ def resolve_tables(
     refusals = (
         *_unknown_time_zones(rows, catalogs),
         *choice.refusals,
-        *refused_exclusions(rows, tables, catalogs),
+        *refused_exclusions(rows, tables, catalogs, history),
     )
     return tables, refusals, tuple(sorted(choice.resting))
 
@@ -61,13 +62,20 @@ def describe(
     source: SourceRow,
     table_name: str,
     label_row: NodeLabelRow | None,
-    exclusions: Iterable[ExclusionRow],
+    rows: ControlRows,
     catalog_table: CatalogTable | None,
+    history: ColumnHistory | None = None,
     label_is_shared: bool = False,
 ) -> TableMapping:
-    """A table's mapping as its catalog is; without a catalog, only its place and label."""
-    exclusions = tuple(e for e in exclusions if e.table_name.casefold() == table_name.casefold())
+    """A table's mapping as its catalog is; without a catalog, only its place and label.
+
+    Without a history no column is new.
+    """
+    exclusions = rows.rules_about(table_name)
     known = catalog_table or CatalogTable(schema_name=source.db_schema, table_name=table_name)
+    withheld: tuple[str, ...] = ()
+    if catalog_table and history:
+        withheld = withheld_columns(source, catalog_table, rows, history)
     rules = {c.name: rule_for(source, table_name, c.name, exclusions) for c in known.columns}
     treatments = {name: treatment_of(rule) if rule else None for name, rule in rules.items()}
     properties = tuple(
@@ -78,7 +86,7 @@ def describe(
             treatment=treatments[column.name],
         )
         for column in known.columns
-        if treatments[column.name] != "exclude"
+        if treatments[column.name] != "exclude" and column.name not in withheld
     )
     excluded = tuple(
         ExcludedColumn(column=name, rule_id=rule.rule_id, reason=rule.reason)
@@ -92,6 +100,7 @@ def describe(
         node_label=label_row.node_label if label_row else None,
         properties=properties,
         excluded=excluded,
+        withheld=withheld,
         key=_key(known, properties),
         label_is_shared=label_is_shared,
         unique=known.unique_columns,

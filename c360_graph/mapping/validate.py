@@ -6,6 +6,7 @@ from c360_graph.mapping.control_rows import ControlRows, Refusal, RelationshipRo
 from c360_graph.mapping.join_columns import joined_tables
 from c360_graph.mapping.junctions import junction_only_tables
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
+from c360_graph.mapping.new_columns import ColumnHistory
 from c360_graph.mapping.ownership import refused_ownership
 from c360_graph.mapping.relationships import resolve_relationships
 from c360_graph.mapping.table_index import TableIndex
@@ -14,14 +15,19 @@ from c360_graph.mapping.tables import Catalogs, resolve_tables
 Tables = tuple[TableMapping, ...]
 
 
-def resolve(rows: ControlRows, catalogs: Catalogs) -> GraphMapping:
+def resolve(
+    rows: ControlRows, catalogs: Catalogs, history: ColumnHistory | None = None
+) -> GraphMapping:
     """Resolve all control rows against what is known of the sources.
+
+    Without a history each table is taken for one that was never read.
 
     Relationships between tables of sources that could not be asked are left for the time their
     extracts are there: they are neither honoured nor refused.
     """
-    labelled, refusals, resting_labels = resolve_tables(rows, catalogs)
-    junctions = junction_only_tables(rows, labelled, catalogs)
+    history = history or ColumnHistory()
+    labelled, refusals, resting_labels = resolve_tables(rows, catalogs, history)
+    junctions = junction_only_tables(rows, labelled, catalogs, history)
     tables = labelled + junctions
     known = tuple(table for table in tables if table.source.source_id in catalogs)
     unknown = TableIndex(t for t in tables if t.source.source_id not in catalogs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from c360_graph.errors import ExtractError
-from c360_graph.extracts import Extract
+from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.join_engine import JoinEngine, join_engine
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.phases.extract_sql import file_rows
@@ -31,13 +31,15 @@ class Expectation:
     ambiguous_sample: tuple[str, ...]
 
 
-def expected_relationships(parts: GraphParts, *, sample_rows: int) -> tuple[Expectation, ...]:
+def expected_relationships(
+    parts: GraphParts, *, store: ExtractStore, sample_rows: int
+) -> tuple[Expectation, ...]:
     """Join the extracts as each mapping says; `sample_rows` is the most keys of each sample.
 
     Raises:
         ExtractError: an extract cannot be read.
     """
-    with join_engine() as engine:
+    with store.work_folder() as work, join_engine(work) as engine:
         return tuple(
             _expect(engine, mapping, parts, sample_rows) for mapping in parts.relationships
         )

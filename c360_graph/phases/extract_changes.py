@@ -6,7 +6,6 @@ held by us.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
@@ -16,6 +15,7 @@ from typing import BinaryIO
 from c360_graph.cypher.script import TableExtract
 from c360_graph.errors import ExtractError
 from c360_graph.extracts import WRITE_BYTES, ExtractStore
+from c360_graph.files import private_folder
 from c360_graph.join_engine import JoinEngine, join_engine
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.mapping.table_index import TableIndex
@@ -31,9 +31,10 @@ def comparing(
     parts: GraphParts, store: ExtractStore, *, warn: Callable[[str], None]
 ) -> Iterator[Callable[[Mapping[str, str]], ExtractChanges]]:
     """Gives what compares `parts` with the extracts of these digests (by `source/table`)."""
-    with join_engine() as engine, tempfile.TemporaryDirectory(prefix="c360_changes_") as folder:
+    with store.work_folder() as work, join_engine(work / "spilled") as engine:
+        changes = private_folder(work / "changes")
         yield lambda digests: ExtractChanges(
-            engine, Path(folder), _versions(parts, store, digests), warn=warn
+            engine, changes, _versions(parts, store, digests), warn=warn
         )
 
 

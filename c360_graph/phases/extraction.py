@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from c360_graph.accepted_columns import accept_columns, read_history
 from c360_graph.control_db import ControlDatabase
 from c360_graph.errors import SettingsError, SourceError
 from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
-from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow
+from c360_graph.hashing import KeyedHash
+from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow
 from c360_graph.mapping.join_columns import with_join_columns
 from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.new_columns import (
+    ColumnHistory,
+    holding_rules,
+    rules_without_table,
+    why_held_back,
+)
 from c360_graph.mapping.tables import describe, why_unknown_time_zone
 from c360_graph.run_log import Ending, RunLog, TableLog
 from c360_graph.settings import Settings
-from c360_graph.source_db.hash_pads import hash_pads
 from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
 
 SECONDS_BETWEEN_REPORTS = 2.0
@@ -33,7 +40,7 @@ class ExtractedTable:
 def extract_table(
     *,
     table: TableMapping,
-    exclusions: Iterable[ExclusionRow],
+    rows: ControlRows,
     log_id: int,
     control: ControlDatabase,
     settings: Settings,
@@ -43,7 +50,7 @@ def extract_table(
 
     Args:
         table: which table, as the definitions know it.
-        exclusions: the rules in force.
+        rows: the control rows, of which the exclusion rules count.
         log_id: the run's row in etl_run_logs.
         control: where the audit row goes.
         settings: folder, retention and hash key.
@@ -59,9 +66,7 @@ def extract_table(
     )
     progress = _Progress(run_log, table_log_id, report)
     try:
-        extract = _extract(
-            table, tuple(exclusions), (log_id, table_log_id), control, settings, progress
-        )
+        extract = _extract(table, rows, (log_id, table_log_id), control, settings, progress)
     except BaseException as error:
         # Whatever ends it, an interruption too, the audit row must not say `running` for ever.
         ending: Ending = "failed" if isinstance(error, Exception) else "cancelled"
@@ -93,7 +98,7 @@ class _Progress:
 
 def _extract(
     table: TableMapping,
-    exclusions: tuple[ExclusionRow, ...],
+    rows: ControlRows,
     log_ids: tuple[int, int],
     control: ControlDatabase,
     settings: Settings,
@@ -103,14 +108,16 @@ def _extract(
     log_id, table_log_id = log_ids
     start = datetime.now(UTC)
     credentials = control.source_credentials(table.source)
+    lets_in = settings.c360_new_columns == "load"
+    history = read_history(control, store, rows, lets_in=lets_in)
     with open_snapshot(table.source, credentials) as snapshot:
         control.touch_source(table.source.source_id)
-        live = _described(snapshot, table, exclusions)
-        _set_hash_key(snapshot, live, settings)
-        with store.new_folder(table.asset_key, log_id) as folder:
+        live = _described(snapshot, table, rows, history)
+        hashing = _hashing(live, settings)
+        with store.new_folder() as folder:
             losses = snapshot.losses(live)
             with open_rows(folder) as (out, file):
-                copied = snapshot.copy(live, out, progress)
+                copied = snapshot.copy(live, out, progress, hashing=hashing)
             manifest = ExtractManifest(
                 table=live,
                 rows=copied.rows,
@@ -125,11 +132,18 @@ def _extract(
                 start_time=start,
                 end_time=datetime.now(UTC),
             )
-            return store.commit(folder, manifest)
+            extract = store.commit(folder, manifest)
+    accept_columns(
+        control,
+        source_id=table.source.source_id,
+        table_name=table.table_name,
+        columns=live.known_columns,
+    )
+    return extract
 
 
 def _described(
-    snapshot: SourceSnapshot, table: TableMapping, exclusions: tuple[ExclusionRow, ...]
+    snapshot: SourceSnapshot, table: TableMapping, rows: ControlRows, history: ColumnHistory
 ) -> TableMapping:
     catalog = snapshot.catalog(frozenset({table.table_name}))
     if catalog.unknown_time_zone is not None:
@@ -144,6 +158,15 @@ def _described(
             f"source {table.source.source_name} has no table {table.table_name!r} in schema"
             f" {table.source.db_schema!r} that its role may see; correct {row} or the source."
         )
+    holding = holding_rules(
+        table.source,
+        found,
+        rows,
+        history,
+        without_table=rules_without_table(table.source, catalog, rows),
+    )
+    if holding:
+        raise SourceError(why_held_back(table.place, found, holding))
     label_row = (
         NodeLabelRow(
             mapping_id=table.mapping_id,
@@ -158,7 +181,8 @@ def _described(
         source=table.source,
         table_name=table.table_name,
         label_row=label_row,
-        exclusions=exclusions,
+        rows=rows,
+        history=history,
         catalog_table=found,
         label_is_shared=table.label_is_shared,
     )
@@ -166,15 +190,16 @@ def _described(
     return with_join_columns(described, forms)
 
 
-def _set_hash_key(snapshot: SourceSnapshot, table: TableMapping, settings: Settings) -> None:
+def _hashing(table: TableMapping, settings: Settings) -> KeyedHash | None:
+    """The table's hashing; None where nothing of it is hashed."""
     hashed = [prop.column for prop in table.properties if prop.treatment == "hash"]
     if not hashed:
-        return
+        return None
     if settings.c360_hash_key is None:
         raise SettingsError(
             f"{table.place}: {', '.join(hashed)} are to be hashed, and C360_HASH_KEY is not set."
         )
-    snapshot.set_hash_pads(hash_pads(settings.c360_hash_key.get_secret_value()))
+    return KeyedHash(settings.c360_hash_key.get_secret_value())
 
 
 def _said(error: BaseException) -> str:

@@ -137,7 +137,7 @@ def _treatments(table: TableMapping, rows: ControlRows, extract: Extract) -> dic
         source=table.source,
         table_name=table.table_name,
         label_row=None,
-        exclusions=rows.rules_about(table.table_name),
+        rows=rows,
         catalog_table=extract.manifest.table.as_catalog_table(),
     )
     return {prop.column: prop.treatment for prop in today.properties}
@@ -152,6 +152,6 @@ def digest_of(extract: Extract) -> str:
 
 
 def rules_fingerprint(rows: ControlRows) -> str:
-    """A short text that changes when an exclusion rule does."""
-    rules = "\n".join(rule.model_dump_json() for rule in rows.exclusions)
+    """A short text that changes when what an exclusion rule does changes; not for why it is there."""
+    rules = "\n".join(rule.model_dump_json(exclude={"reason"}) for rule in rows.exclusions)
     return hashlib.blake2b(rules.encode(), digest_size=8).hexdigest()

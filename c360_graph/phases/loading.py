@@ -27,6 +27,7 @@ from c360_graph.neo4j_loader.progress import Progress
 from c360_graph.neo4j_loader.reconcile import Desired, Reconciled, reconcile
 from c360_graph.neo4j_loader.under_way import Listener
 from c360_graph.run_log import RunLog, ScriptLog
+from c360_graph.script_store import ScriptStore
 
 if TYPE_CHECKING:
     # For who loads a script alone: it reads mappings, whose grammar takes 16 MB.
@@ -80,7 +81,7 @@ class Target:
 
 
 def load_registered_script(
-    target: Target, path: Path, *, clear: bool, of_any_owner: bool = False
+    target: Target, path: Path, scripts: ScriptStore, *, clear: bool, of_any_owner: bool = False
 ) -> LoadedScript:
     """Load a script while holding the target's lock, then set its last_run_time.
 
@@ -98,9 +99,11 @@ def load_registered_script(
         load = clear_and_load if clear else load_into_empty
         claim = _claim_for(path, claim, of_any_owner=of_any_owner)
         result = load(target.graph, path, sessions=target.sessions, listener=listener, claim=claim)
-        resolved = str(path.resolve())
-        registered = any(script.file_path == resolved for script in run_log.scripts())
-        script_log = run_log.script_loaded(Path(resolved)) if registered else None
+        resolved = path.resolve()
+        registered = any(script.file_path == str(resolved) for script in run_log.scripts())
+        script_log = run_log.script_loaded(resolved) if registered else None
+        if script_log is not None and scripts.own_file(script_log) is not None:
+            scripts.remember_loaded(resolved)
     return LoadedScript(result=result, script_log=script_log)
 
 

@@ -122,6 +122,7 @@ def _tables(intention: Intention, estimates: Estimates) -> Iterator[PlannedTable
             rows_basis=estimate.basis,
             properties=len(table.columns_read),
             excluded=tuple(column.column for column in table.excluded),
+            withheld=table.withheld,
         )
 
 

@@ -65,6 +65,7 @@ class PlannedTable(Frozen):
     rows_basis: RowsBasis
     properties: int
     excluded: tuple[str, ...]
+    withheld: tuple[str, ...] = ()
 
 
 class PlannedLabel(Frozen):

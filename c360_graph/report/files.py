@@ -2,22 +2,33 @@
 
 ::
 
-    <data dir>/reports/customer_360_<UTC microseconds>.html
+    <data dir>/reports/customer_360_<number>_<UTC microseconds>.html
                       /latest.html        (a link to the newest)
+
+The number counts reports, so that their order does not rest on a clock.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from c360_graph.errors import ScriptError
-from c360_graph.extracts import PRIVATE_FOLDER, file_stamp, write_whole
+from c360_graph.files import (
+    file_stamp,
+    is_regular,
+    locked_folder,
+    private_folder,
+    remove_dead_parts,
+    write_whole,
+)
 
 LATEST = "latest.html"
 
 _PREFIX = "customer_360_"
+_NAME = re.compile(r"customer_360_(?:([0-9]+)_)?[0-9]{8}T[0-9]{6}_[0-9]{6}Z\.html")
 _HEAD_CHARACTERS = 4096
 _RULES = re.compile(r'<meta name="c360-rules" content="([^"]*)">')
 
@@ -41,11 +52,15 @@ class ReportStore:
         """
         path = self.folder / f"{_PREFIX}{file_stamp()}.html"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
-            write_whole(path, html.encode())
-            link = self.folder / f".{LATEST}.{path.stem}"
-            link.symlink_to(path.name)
-            link.replace(self.latest)
+            private_folder(self.folder)
+            with locked_folder(self.folder):
+                number = max(map(_number, self._reports()), default=0) + 1
+                path = self.folder / f"{_PREFIX}{number:06}_{file_stamp()}.html"
+                write_whole(path, html.encode())
+                self._remove_links()
+                link = self.folder / f".{LATEST}.{path.stem}"
+                link.symlink_to(path.name)
+                link.replace(self.latest)
         except OSError as error:
             raise ScriptError(f"The report {path} cannot be written: {error.strerror}.") from None
         return path
@@ -55,13 +70,45 @@ class ReportStore:
 
         A report made under other exclusion rules goes too: it may hold what no file may hold now.
         """
-        there = sorted(self.folder.glob(f"{_PREFIX}*.html"), reverse=True)
+        there = sorted(self._reports(), key=lambda path: (_number(path), path.name), reverse=True)
         allowed = [path for path in there if _rules_of(path) == rules]
-        removed = [path for path in there if path not in allowed[:keep]]
-        for path in removed:
-            with contextlib.suppress(OSError):
-                path.unlink()
-        return len(removed)
+        return _remove(path for path in there if path not in allowed[:keep])
+
+    def purge(self, *, rules: str) -> int:
+        """Remove every report made under other exclusion rules; returns how many were removed."""
+        return _remove(path for path in self._reports() if _rules_of(path) != rules)
+
+    def remove_leftovers(self) -> int:
+        """Remove what a killed process had not finished."""
+        if not self.folder.is_dir():
+            return 0
+        with locked_folder(self.folder):
+            return remove_dead_parts(self.folder) + self._remove_links()
+
+    def _reports(self) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        return [p for p in self.folder.iterdir() if _NAME.fullmatch(p.name) and is_regular(p)]
+
+    def _remove_links(self) -> int:
+        """Links to a report that never became `latest.html`; whoever makes one holds the lock."""
+        links = [p for p in self.folder.glob(f".{LATEST}.*") if p.is_symlink()]
+        return _remove(links)
+
+
+def _number(path: Path) -> int:
+    """Which report it is; 0 for one of a version that did not count."""
+    found = _NAME.fullmatch(path.name)
+    return int(found[1]) if found and found[1] else 0
+
+
+def _remove(paths: Iterable[Path]) -> int:
+    removed = 0
+    for path in list(paths):
+        with contextlib.suppress(OSError):
+            path.unlink()
+            removed += 1
+    return removed
 
 
 def _rules_of(path: Path) -> str | None:

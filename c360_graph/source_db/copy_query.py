@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from c360_graph.hashing import HASH_BYTES
 from c360_graph.mapping.join_columns import sql_of
 from c360_graph.mapping.model import PropertyMapping, TableMapping
 from c360_graph.property_types import PropertyType, property_type
@@ -63,7 +64,10 @@ class RowLoss:
 
 
 def copy_rows(table: TableMapping) -> str:
-    """COPY of every row whose key is whole, columns in the order of the table's properties."""
+    """COPY of every row whose key is whole, columns in the order of the table's properties.
+
+    A column of the treatment `hash` comes as its text, to be hashed before it is written anywhere.
+    """
     columns = ", ".join(_rendered(table, prop) for prop in table.properties)
     return f"COPY (SELECT {columns} {whole_rows(table)}) TO STDOUT"
 
@@ -86,7 +90,10 @@ def count_losses(table: TableMapping) -> str:
 
 def find_long_key(table: TableMapping) -> str:
     """The key of one row whose key is too long."""
-    key = ", ".join(f"left({_text(table, prop)}, 80)" for prop in _key(table))
+    key = ", ".join(
+        "'(hashed)'" if prop.treatment == "hash" else f"left({_text(table, prop)}, 80)"
+        for prop in _key(table)
+    )
     length = _key_length(table)
     return f"SELECT {key} {_from(table)} WHERE {length} > {RowLoss.MAX_KEY_BYTES} LIMIT 1"
 
@@ -131,4 +138,7 @@ def _key_length(table: TableMapping) -> str | None:
     """SQL for the bytes of a row's key; None where its types are all short."""
     if all(prop.type.base in _SHORT_KEYS or prop.treatment == "hash" for prop in _key(table)):
         return None
-    return " + ".join(f"octet_length({_text(table, prop)})" for prop in _key(table))
+    return " + ".join(
+        str(HASH_BYTES) if prop.treatment == "hash" else f"octet_length({_text(table, prop)})"
+        for prop in _key(table)
+    )

@@ -10,13 +10,13 @@ from typing import Any, BinaryIO
 import psycopg
 
 from c360_graph.control_db import CONNECT_TIMEOUT_SECONDS, Credentials, first_line
-from c360_graph.errors import SourceError, SourceUnavailableError
+from c360_graph.errors import SettingsError, SourceError, SourceUnavailableError
+from c360_graph.hashing import KeyedHash, hashing_lines
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import TableMapping
 from c360_graph.source_db.catalog import read_catalog
 from c360_graph.source_db.copy_query import RowLoss, copy_rows, count_losses, find_long_key
-from c360_graph.source_db.hash_pads import HashPads
 
 ROWS_BETWEEN_REPORTS = 5_000
 ASKED_SECONDS = 10
@@ -70,13 +70,6 @@ class SourceSnapshot:
         """All rows of a statement; of few rows only."""
         return self._connection.execute(statement).fetchall()
 
-    def set_hash_pads(self, pads: HashPads) -> None:
-        """Give the `hash` treatment its key, as bound values that live as long as the transaction."""
-        self._connection.execute(
-            "SELECT set_config('c360.ipad', %s, true), set_config('c360.opad', %s, true)",
-            (pads.inner, pads.outer),
-        )
-
     def losses(self, table: TableMapping) -> RowLoss:
         """Rows left out and values absent because Neo4j cannot hold them.
 
@@ -127,18 +120,31 @@ class SourceSnapshot:
                 f"source {self.source.source_name} {'left' if left else 'refused'}: {kind}"
             ) from None
 
-    def copy(self, table: TableMapping, out: BinaryIO, report: Callable[[int], None]) -> CopiedRows:
+    def copy(
+        self,
+        table: TableMapping,
+        out: BinaryIO,
+        report: Callable[[int], None],
+        *,
+        hashing: KeyedHash | None = None,
+    ) -> CopiedRows:
         """Write the table's rows in COPY's text form.
 
         Args:
             table: what to read; excluded columns are in no statement.
             out: takes one line a row.
             report: told now and then how many rows have come.
+            hashing: what the treatment `hash` makes of a value, before it is written.
+
+        Raises:
+            SettingsError: a column is to be hashed, and `hashing` is None.
         """
+        treated = _treating(table, hashing)
         rows = longest = 0
         with self._connection.cursor() as cursor:
             with cursor.copy(copy_rows(table)) as stream:
-                for line in stream:
+                for read in stream:
+                    line = treated(bytes(read)) if treated else read
                     out.write(line)
                     rows += 1
                     longest = max(longest, len(line))
@@ -151,6 +157,19 @@ class SourceSnapshot:
                 f"{table.place}: the server sent {sent:,} rows, {rows:,} came. Run it again."
             )
         return CopiedRows(rows=rows, longest_bytes=longest)
+
+
+def _treating(table: TableMapping, hashing: KeyedHash | None) -> Callable[[bytes], bytes] | None:
+    """What a line goes through before it is written; None where it is written as it came."""
+    hashed = [n for n, prop in enumerate(table.properties) if prop.treatment == "hash"]
+    if not hashed:
+        return None
+    if hashing is None:
+        columns = ", ".join(table.properties[n].column for n in hashed)
+        raise SettingsError(
+            f"{table.place}: {columns} are to be hashed, and C360_HASH_KEY is not set."
+        )
+    return hashing_lines(hashing, hashed)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ def test_on_the_sample_all_pass_but_the_orphans_that_it_has(project: Project, gr
         "control_rows_are_honoured",
         "every_table_is_mapped",
         "columns_have_not_drifted",
+        "no_column_is_withheld",
         "excluded_values_are_in_no_file",
         "excluded_properties_are_absent",
         "node_counts_match",

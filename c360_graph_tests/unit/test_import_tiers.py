@@ -11,10 +11,13 @@ import pytest
 import c360_graph
 
 TIERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "plural", "settings", "text"}),
-    frozenset({"mapping", "plan", "proposal", "property_types", "sql_quoting", "cypher"}),
+    frozenset({"errors", "files", "plural", "settings", "text", "work_folders"}),
+    frozenset(
+        {"hashing", "mapping", "plan", "proposal", "property_types", "sql_quoting", "cypher"}
+    ),
     frozenset(
         {
+            "accepted_columns",
             "control_db",
             "run_log",
             "load_lock",
@@ -23,6 +26,7 @@ TIERS: tuple[frozenset[str], ...] = (
             "extracts",
             "join_engine",
             "script_files",
+            "script_store",
             "mapping_state",
             "neo4j_loader",
             "questions",

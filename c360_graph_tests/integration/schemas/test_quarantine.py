@@ -11,7 +11,6 @@ from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.schemas.world import World, built
 
 REASONS = {
-    "field_exclusion_rules row 2": "table 'orders' has no column 'no_such': the rule protects nothing",
     "field_exclusion_rules row 3": "no table 'no_such' is in shop: the rule protects nothing",
     "node_label_mappings row 3": "source shop has no table 'no_such' in schema 'public'",
     "node_label_mappings row 4": "source shop has no table 'pg_class' in schema 'public'",

@@ -11,12 +11,17 @@ from typing import Any
 
 from c360_graph.cypher.script import TableExtract, header_for, write_script
 from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
-from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, SourceRow
+from c360_graph.hashing import KeyedHash
+from c360_graph.mapping.control_rows import (
+    ControlRows,
+    ExclusionRow,
+    NodeLabelRow,
+    SourceRow,
+)
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.tables import describe
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import LoadResult, load_into_empty
-from c360_graph.source_db.hash_pads import hash_pads
 from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
 from c360_graph_tests.conftest import TestServers
 
@@ -62,9 +67,8 @@ class SourceDatabase:
 
     @contextmanager
     def snapshot(self) -> Iterator[SourceSnapshot]:
-        """One snapshot of it, with the hash key set."""
+        """One snapshot of it."""
         with open_snapshot(self.row, self.servers.credentials(self.database)) as snapshot:
-            snapshot.set_hash_pads(hash_pads(HASH_KEY))
             yield snapshot
 
     def mapping(
@@ -81,10 +85,12 @@ class SourceDatabase:
         store = ExtractStore(self.folder)
         with self.snapshot() as snapshot:
             described = self._described(snapshot, table, label or table, rules)
-            with store.new_folder(described.asset_key, 1) as folder:
+            with store.new_folder() as folder:
                 losses = snapshot.losses(described)
                 with open_rows(folder) as (out, file):
-                    copied = snapshot.copy(described, out, lambda rows: None)
+                    copied = snapshot.copy(
+                        described, out, lambda rows: None, hashing=KeyedHash(HASH_KEY)
+                    )
                 manifest = ExtractManifest(
                     table=described,
                     rows=copied.rows,
@@ -124,7 +130,7 @@ class SourceDatabase:
             source=self.row,
             table_name=table,
             label_row=NodeLabelRow(mapping_id=1, source_id=1, table_name=table, node_label=label),
-            exclusions=rules,
+            rows=ControlRows(exclusions=rules),
             catalog_table=snapshot.catalog(frozenset({table})).table(table),
         )
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from c360_graph.errors import SettingsError
+from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.source_db.copy_query import copy_rows, count_losses, find_long_key
-from c360_graph.source_db.hash_pads import hash_pads
 from c360_graph_tests.integration.types.pieces import HASH_KEY, SourceDatabase, load, rule
 
 
@@ -61,8 +62,7 @@ def test_a_key_of_any_length_gives_the_hash_that_python_gives(
     source.execute("CREATE TABLE t (a text)", r"INSERT INTO t VALUES (E'a value\n')")
     mapping = source.mapping("t", rules=(rule("t", "a", "hash"),))
     with source.snapshot() as snapshot, (source.folder / "out").open("w+b") as out:
-        snapshot.set_hash_pads(hash_pads(key))
-        snapshot.copy(mapping, out, lambda rows: None)
+        snapshot.copy(mapping, out, lambda rows: None, hashing=KeyedHash(key))
         out.seek(0)
         assert out.read().decode() == hashed("a value\n", key) + "\n"
 
@@ -92,12 +92,46 @@ def test_an_excluded_column_and_the_key_are_in_no_statement(source: SourceDataba
     source.execute("CREATE TABLE t (id text PRIMARY KEY, ssn text, mail text)")
     rules = (rule("T", "SSN", "exclude"), rule("t", "mail", "hash"))
     mapping = source.mapping("t", rules=rules)
-    pads = hash_pads(HASH_KEY)
     for statement in (copy_rows(mapping), count_losses(mapping), find_long_key(mapping)):
         assert "ssn" not in statement
-        for secret in (HASH_KEY, HASH_KEY.encode().hex(), pads.inner, pads.outer):
+        for secret in (HASH_KEY, HASH_KEY.encode().hex()):
             assert secret not in statement
-    assert pads.inner not in repr(pads)
+    assert HASH_KEY not in repr(vars(KeyedHash(HASH_KEY)))
+
+
+def test_a_source_is_never_sent_the_key(source: SourceDatabase) -> None:
+    source.execute(
+        "CREATE TABLE secrets (id int PRIMARY KEY, mail text)",
+        "INSERT INTO secrets VALUES (1, 'a@x')",
+        # A view of the source's own sees every setting of the session that reads it.
+        "CREATE VIEW prying AS SELECT id, mail,"
+        " (SELECT string_agg(name || '=' || setting, ';') FROM pg_settings WHERE name LIKE 'c360%') AS seen,"
+        " current_setting('c360.ipad', true) AS inner_, current_setting('c360.opad', true) AS outer_"
+        " FROM secrets",
+    )
+    rows = source.extract("prying", rules=(rule("prying", "mail", "hash"),))
+    assert rows.rows_path.read_text() == f"1\t{hashed('a@x')}\t\\N\t\\N\t\\N\n"
+
+
+def test_a_table_with_a_hash_rule_is_not_read_without_a_key(source: SourceDatabase) -> None:
+    source.execute("CREATE TABLE t (a text)", "INSERT INTO t VALUES ('raw')")
+    mapping = source.mapping("t", rules=(rule("t", "a", "hash"),))
+    with source.snapshot() as snapshot, (source.folder / "out").open("w+b") as out:
+        with pytest.raises(SettingsError, match="C360_HASH_KEY"):
+            snapshot.copy(mapping, out, lambda rows: None)
+        assert out.tell() == 0
+
+
+def test_a_hashed_part_of_a_long_key_is_not_shown(source: SourceDatabase) -> None:
+    source.execute(
+        "CREATE TABLE t (mail text PRIMARY KEY, note text NOT NULL)",
+        "INSERT INTO t VALUES (repeat('m', 2000), '')",
+    )
+    mapping = source.mapping("t", rules=(rule("t", "mail", "hash"),))
+    keyed = mapping.model_copy(update={"key": ("mail", "note")})
+    assert "mail" not in find_long_key(keyed).partition("FROM")[0]
+    with source.snapshot() as snapshot:
+        assert snapshot.losses(keyed).longest_key_bytes == 64
 
 
 def test_an_excluded_column_needs_no_right_to_be_read(source: SourceDatabase, graph: Graph) -> None:

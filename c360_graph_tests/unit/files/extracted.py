@@ -12,7 +12,7 @@ from c360_graph.mapping.model import TableMapping
 def extract(store: ExtractStore, of: TableMapping, lines: Sequence[str]) -> Extract:
     """Commit these lines of COPY's text form as the table's latest extract."""
     now = datetime.now(UTC)
-    with store.new_folder(of.asset_key, 1) as folder:
+    with store.new_folder() as folder:
         with open_rows(folder) as (out, file):
             out.write("".join(f"{line}\n" for line in lines).encode())
         manifest = ExtractManifest(

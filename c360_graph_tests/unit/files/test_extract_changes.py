@@ -52,7 +52,7 @@ def test_where_the_disk_takes_no_more_the_graph_is_compared(tmp_path: Path) -> N
     # Nothing can be written where a folder is.
     (written / "rows_1.tsv").mkdir(parents=True)
     warnings: list[str] = []
-    with join_engine() as engine:
+    with join_engine(tmp_path / "spilled") as engine:
         changes = ExtractChanges(engine, written, versions, warn=warnings.append)
         assert changes.of_table(PATIENT.place) is None
     assert len(warnings) == 1
@@ -77,7 +77,7 @@ def test_links_that_came_and_went_are_told_from_one_reading_of_each_end(tmp_path
     assert sum(text.count(f"{after.rows_path}'") for text in links) == 2
     written = tmp_path / "written"
     written.mkdir()
-    with join_engine() as engine:
+    with join_engine(tmp_path / "spilled") as engine:
         changes = ExtractChanges(engine, written, versions, warn=print).of_mapping(REFERRED)
         assert changes is not None
         with changes.added.open() as added, changes.removed.open() as removed:

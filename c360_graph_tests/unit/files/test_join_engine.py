@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from c360_graph.errors import ExtractError
 from c360_graph.join_engine import join_engine
 
 
-def test_an_engine_answers_until_it_is_gone() -> None:
-    with join_engine() as engine:
+def test_an_engine_answers_until_it_is_gone(tmp_path: Path) -> None:
+    with join_engine(tmp_path) as engine:
         assert engine.rows("SELECT 1, 'é\n', NULL UNION ALL SELECT 2, '', 'x' ORDER BY 1") == [
             [1, "é\n", None],
             [2, "", "x"],

@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from c360_graph.answers import Answer, Refused
 from c360_graph.questions import ChartFact, HeadlineFact, Question
+from c360_graph.report import files
 from c360_graph.report.charts import MOST_POINTS, Chart, chart_of
 from c360_graph.report.customer_360 import customer_360_page
 from c360_graph.report.files import ReportStore
@@ -147,6 +150,32 @@ def test_old_reports_go_and_so_do_those_of_other_rules(tmp_path: Path) -> None:
     assert [path.exists() for path in written] == [False, True, True, True]
     assert (store.latest).resolve() == written[-1]
     assert {stat.S_IMODE(path.stat().st_mode) for path in store.folder.iterdir()} == {0o600}
+
+
+def test_reports_follow_each_other_whatever_the_clock_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ReportStore(tmp_path)
+    page = render(Page(title="t", subtitle="", made_at=MADE_AT, rules="now"))
+    store.folder.mkdir()
+    old = store.folder / "customer_360_20990101T000000_000000Z.html"
+    old.write_text(page)
+    written = []
+    for stamp in ("20250612T000000_000000Z", "20250610T000000_000000Z"):
+        monkeypatch.setattr(files, "file_stamp", lambda stamp=stamp: stamp)
+        written.append(store.write(page))
+    assert store.latest.resolve() == written[-1]
+    assert store.prune(keep=1, rules="now") == 2
+    assert written[-1].exists()
+    # What a process that was killed left, and what is no report.
+    (store.folder / ".latest.html.customer_360_x").symlink_to(written[-1].name)
+    mine = store.folder / "customer_360_mine.html"
+    mine.write_text("mine")
+    assert store.remove_leftovers() == 1
+    assert store.purge(rules="now") == 0
+    assert store.purge(rules="others") == 1
+    assert mine.exists()
+    assert not written[-1].exists()
 
 
 def _answer(

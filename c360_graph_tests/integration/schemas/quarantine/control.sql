@@ -1,7 +1,7 @@
 INSERT INTO source_databases (source_id, source_name, db_name, is_active) VALUES (1, 'shop', 'shop', true), (2, 'other', 'other', false);
 
 INSERT INTO field_exclusion_rules (rule_id, source_id, table_name, column_name) VALUES
-    (1, 1, 'customers', 'secret'), (2, 1, 'orders', 'no_such'), (3, 1, 'no_such', 'secret');
+    (1, 1, 'customers', 'secret'), (3, 1, 'no_such', 'gone');
 
 INSERT INTO node_label_mappings (mapping_id, source_id, table_name, node_label) VALUES
     (1, 1, 'customers', 'Customer'), (2, 1, 'orders', 'Order'), (3, 1, 'no_such', 'Ghost'), (4, 1, 'pg_class', 'Catalog'),
