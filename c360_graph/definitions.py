@@ -35,6 +35,7 @@ from c360_graph.phases.graph_parts import rules_fingerprint
 from c360_graph.questions import QuestionSet, read_question_set
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import Settings, load_settings
+from c360_graph.start_environment import restore_start_environment
 
 _PINNED = "c360_mapping"
 _PINNED_QUESTIONS = "c360_questions"
@@ -43,6 +44,7 @@ _PINNED_QUESTIONS = "c360_questions"
 @dg.definitions
 def defs() -> dg.Definitions:
     """Read the mapping, or take the one that the run was started with."""
+    restore_start_environment()
     settings = load_settings()
     context = DefinitionsLoadContext.get()
     if (

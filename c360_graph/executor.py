@@ -9,6 +9,7 @@ import dagster as dg
 
 from c360_graph.resources import PostgresResource
 from c360_graph.run_log import Ending, RunLog
+from c360_graph.start_environment import refuse_storage_of_env_file
 
 LOG_ID_TAG = "c360/log_id"
 """Tag of a run: its row in etl_run_logs."""
@@ -49,6 +50,7 @@ class AuditedExecutor(dg.Executor):
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         """Execute the plan; the audit row is held by a session lock as long as this process lives."""
+        _refuse_storage_of_env_file(plan_context.instance)
         _keep_connections(plan_context.instance)
         run_log = RunLog(PostgresResource().control_database())
         close_abandoned_runs(run_log, plan_context.instance)
@@ -71,6 +73,13 @@ class AuditedExecutor(dg.Executor):
             finally:
                 said = "; ".join(f"{step}: {why}" for step, why in failures.items())
                 run_log.close_run(log_id, ending, said or None)
+
+
+def _refuse_storage_of_env_file(instance: dg.DagsterInstance) -> None:
+    """A dagster.yaml that names variables itself was read by Dagster before anything could be set back."""
+    storage = instance.get_ref().storage_data if instance.is_persistent else None
+    if storage is not None:
+        refuse_storage_of_env_file(storage.config_dict)
 
 
 def _keep_connections(instance: dg.DagsterInstance) -> None:

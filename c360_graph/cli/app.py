@@ -7,6 +7,7 @@ import typer
 from c360_graph.cli import check, customer, demo, dev, load, plan, questions, sandbox
 from c360_graph.cli.exit_codes import EPILOG
 from c360_graph.cli.map import map_source
+from c360_graph.settings import use_libpq_variables
 
 app = typer.Typer(
     name="c360",
@@ -16,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+app.callback()(use_libpq_variables)
 app.command("load")(load.load)
 app.command("check")(check.check)
 app.command("plan")(plan.plan)

@@ -11,7 +11,7 @@ import pytest
 import c360_graph
 
 TIERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "plural", "settings"}),
+    frozenset({"errors", "plural", "settings", "start_environment"}),
     frozenset({"mapping", "plan", "proposal", "property_types", "sql_quoting", "cypher"}),
     frozenset(
         {
@@ -29,7 +29,7 @@ TIERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"phases", "report", "customer"}),
-    frozenset({"resources"}),
+    frozenset({"resources", "dagster_storage"}),
     frozenset({"assets", "checks", "automation", "executor"}),
     frozenset({"definitions", "cli"}),
 )
