@@ -26,6 +26,7 @@ from c360_graph.automation import (
 from c360_graph.checks.exclusions import excluded_properties_check, excluded_values_check
 from c360_graph.checks.mapping import mapping_checks
 from c360_graph.checks.relationships import graph_checks
+from c360_graph.command_errors import ending_with_its_message
 from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.mapping.control_rows import ControlRows
@@ -44,6 +45,11 @@ _PINNED_QUESTIONS = "c360_questions"
 @dg.definitions
 def defs() -> dg.Definitions:
     """Read the mapping, or take the one that the run was started with."""
+    with ending_with_its_message():
+        return _definitions()
+
+
+def _definitions() -> dg.Definitions:
     restore_start_environment()
     settings = load_settings()
     context = DefinitionsLoadContext.get()

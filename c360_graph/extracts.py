@@ -24,6 +24,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from c360_graph.data_folder import make_private_folder, writing_into
 from c360_graph.errors import ExtractError
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.model import TableMapping
@@ -31,7 +32,7 @@ from c360_graph.mapping.model import TableMapping
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+PRIVATE_FILE = 0o600
 WRITE_BYTES = 1 << 20
 
 _LONGEST_FOLDER_NAME = 240
@@ -107,14 +108,19 @@ class ExtractStore:
 
     @contextmanager
     def new_folder(self, asset_key: tuple[str, str], log_id: int) -> Iterator[Path]:
-        """A folder for one extract; it is removed when the block fails."""
+        """A folder for one extract; it is removed when the block fails.
+
+        Raises:
+            DataFolderError: the disk refuses it, or what the block writes into it.
+        """
         folder = self.table_folder(asset_key) / f"{file_stamp()}-{log_id}"
-        folder.mkdir(parents=True, mode=PRIVATE_FOLDER)
-        try:
-            yield folder
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        with writing_into(folder):
+            make_private_folder(folder, within=self._root.parent)
+            try:
+                yield folder
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
 
     def commit(self, folder: Path, manifest: ExtractManifest) -> Extract:
         """Make an extract the table's latest: manifest first, the pointer last."""
@@ -222,9 +228,13 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a small file so that a reader finds the old one or the new one, never half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
-    with open_private(temporary) as file:
-        file.write(content)
-    temporary.replace(path)
+    try:
+        with open_private(temporary) as file:
+            file.write(content)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def file_stamp() -> str:

@@ -190,7 +190,9 @@ def address_problem(uri: str) -> str | None:
     if scheme.lower() not in NEO4J_SCHEMES:
         return f"the scheme {scheme}:// is not Neo4j's; it has to begin with one of {known}"
     if "@" in urlsplit(f"//{server}").netloc:
-        return "it holds a user; that and the password belong into NEO4J_USERNAME and NEO4J_PASSWORD"
+        return (
+            "it holds a user; that and the password belong into NEO4J_USERNAME and NEO4J_PASSWORD"
+        )
     try:
         _ = urlsplit(f"//{server}").port
     except ValueError:
@@ -207,7 +209,9 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = "; ".join(f"{str(e['loc'][0]).upper()}: {_reason(e['msg'])}" for e in error.errors())
+        wrong = "; ".join(
+            f"{str(e['loc'][0]).upper()}: {_reason(e['msg'])}" for e in error.errors()
+        )
         raise SettingsError(
             f"Settings cannot be used: {wrong}. Set them right in the environment or in .env."
         ) from None

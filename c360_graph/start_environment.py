@@ -7,6 +7,7 @@ each process was started with, so the variables that were overridden can be set 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -181,6 +182,6 @@ def is_dagster(command: list[str]) -> bool:
     """
     if any(_PROGRAM.fullmatch(Path(word).name) for word in command[:2]):
         return True
-    modules = (word for option, word in zip(command, command[1:], strict=False) if option == "-m")
+    modules = (word for option, word in itertools.pairwise(command) if option == "-m")
     module = next(modules, None)
     return module is not None and _MODULE.fullmatch(module) is not None

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from c360_graph.cypher.script import write_script
 from c360_graph.cypher.statements import read_header
+from c360_graph.data_folder import make_private_folder
 from c360_graph.errors import ScriptError
-from c360_graph.extracts import PRIVATE_FOLDER, file_stamp
+from c360_graph.extracts import file_stamp
 from c360_graph.phases.graph_parts import GraphParts
 from c360_graph.run_log import RunLog, ScriptLog
 from c360_graph.script_files import COMPRESSED, PLAIN, new_script, open_script
+from c360_graph.settings import load_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ def write_graph_script(
     path = (folder / f"graph_output_{file_stamp()}_{log_id}{ending}").resolve()
     partial = path.with_suffix(".partial")
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+        make_private_folder(folder, within=load_settings().c360_data_dir)
         with new_script(partial, compressed=compressed) as out:
             write_script(out, header=header, extracts=parts.tables, mappings=parts.relationships)
         partial.replace(path)

@@ -12,12 +12,14 @@ import contextlib
 import re
 from pathlib import Path
 
+from c360_graph.data_folder import make_private_folder
 from c360_graph.errors import ScriptError
-from c360_graph.extracts import PRIVATE_FOLDER, file_stamp, write_whole
+from c360_graph.extracts import file_stamp, write_whole
 
 LATEST = "latest.html"
 
 _PREFIX = "customer_360_"
+_NAME = re.compile(rf"{_PREFIX}\d{{8}}T\d{{6}}_\d{{6}}Z\.html")
 _HEAD_CHARACTERS = 4096
 _RULES = re.compile(r'<meta name="c360-rules" content="([^"]*)">')
 
@@ -41,7 +43,7 @@ class ReportStore:
         """
         path = self.folder / f"{_PREFIX}{file_stamp()}.html"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+            make_private_folder(self.folder, within=self.folder.parent)
             write_whole(path, html.encode())
             link = self.folder / f".{LATEST}.{path.stem}"
             link.symlink_to(path.name)
@@ -55,7 +57,8 @@ class ReportStore:
 
         A report made under other exclusion rules goes too: it may hold what no file may hold now.
         """
-        there = sorted(self.folder.glob(f"{_PREFIX}*.html"), reverse=True)
+        found = self.folder.glob(f"{_PREFIX}*.html")
+        there = sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)
         allowed = [path for path in there if _rules_of(path) == rules]
         removed = [path for path in there if path not in allowed[:keep]]
         for path in removed:
@@ -64,8 +67,13 @@ class ReportStore:
         return len(removed)
 
 
+def is_page(path: Path) -> bool:
+    """Whether a file is a page that was written here, and may be written anew."""
+    return _rules_of(path) is not None
+
+
 def _rules_of(path: Path) -> str | None:
-    with contextlib.suppress(OSError), path.open(encoding="utf-8") as file:
+    with contextlib.suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8") as file:
         found = _RULES.search(file.read(_HEAD_CHARACTERS))
         return found[1] if found else None
     return None

@@ -11,7 +11,9 @@ import pytest
 import c360_graph
 
 TIERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "plural", "settings", "start_environment"}),
+    frozenset(
+        {"data_folder", "errors", "plural", "project_files", "settings", "start_environment"}
+    ),
     frozenset({"mapping", "plan", "proposal", "property_types", "sql_quoting", "cypher"}),
     frozenset(
         {
@@ -29,7 +31,7 @@ TIERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"phases", "report", "customer"}),
-    frozenset({"resources", "dagster_storage"}),
+    frozenset({"command_errors", "dagster_storage", "resources"}),
     frozenset({"assets", "checks", "automation", "executor"}),
     frozenset({"definitions", "cli"}),
 )
