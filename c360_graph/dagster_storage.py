@@ -71,9 +71,11 @@ def storage_url(credentials: Credentials) -> str:
     The host stands in the query, where a socket's folder and an IPv6 address need no escape of their
     own. Plain `postgresql` would pick psycopg 3, with which dagster-postgres cannot LISTEN.
     """
+    # As many ports as libpq may have hosts to try.
+    ports = [str(credentials.port)] * len((credentials.host or "").split(","))
     query = {
         "host": credentials.host,
-        "port": str(credentials.port) if credentials.port else None,
+        "port": ",".join(ports) if credentials.port else None,
         "sslmode": credentials.sslmode,
         "connect_timeout": str(CONNECT_TIMEOUT_SECONDS),
         "application_name": "c360_graph",
