@@ -27,7 +27,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", env_ignore_empty=True)
 
-    etl_db_host: str = Field(default="localhost", description="Host of the control database.")
+    etl_db_host: str = Field(
+        default="localhost",
+        description="Host of the control database, or the folder of its Unix socket.",
+    )
     etl_db_port: int = Field(default=5432, description="Port of the control database.")
     etl_db_name: str = Field(default="etl_control_db", description="Name of the control database.")
     etl_db_user: str = Field(default="postgres", description="Role that reads and writes it.")
@@ -37,14 +40,17 @@ class Settings(BaseSettings):
     )
     neo4j_uri: str = Field(
         default="bolt://localhost:7687",
-        description="Address of the target Neo4j; neo4j+s://... for Aura.",
+        description=(
+            "Address of the target Neo4j: neo4j://, bolt://, and each with +s or +ssc;"
+            " neo4j+s://... for Aura."
+        ),
     )
     neo4j_username: str = Field(default="neo4j", description="User of the target Neo4j.")
     neo4j_password: SecretStr = Field(default=SecretStr(""), description="Its password.")
     neo4j_database: str = Field(default="neo4j", description="Database of the target Neo4j.")
     c360_data_dir: Path = Field(
         default=Path("c360_data"),
-        description="Folder of extracts and scripts; made with mode 0700.",
+        description="Folder of extracts, scripts and reports; made with mode 0700, as is all in it.",
     )
     c360_executor: Literal["in_process", "multiprocess"] = Field(
         default="in_process",

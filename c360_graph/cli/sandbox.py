@@ -124,11 +124,12 @@ def missing_servers(folder: Path) -> Iterator[dict[str, str]]:
             environment = servers.start_neo4j(folder=folder, neo4j_line=line).environment()
         yield environment
     finally:
-        servers.stop(
-            folder=folder,
-            postgres=wants_postgres and not before.postgres_up,
-            neo4j=wants_neo4j and not before.neo4j_up,
-        )
+        if wants_postgres or wants_neo4j:
+            servers.stop(
+                folder=folder,
+                postgres=wants_postgres and not before.postgres_up,
+                neo4j=wants_neo4j and not before.neo4j_up,
+            )
 
 
 def server_of(environment: dict[str, str]) -> Server:
