@@ -136,9 +136,10 @@ def server_of(environment: dict[str, str]) -> Server:
     """The PostgreSQL that an environment, laid over the settings, names."""
     own = control_credentials(load_settings())
     return Server(
-        host=environment.get("ETL_DB_HOST", own.host),
-        port=int(environment["ETL_DB_PORT"]) if "ETL_DB_PORT" in environment else own.port,
-        user=environment.get("ETL_DB_USER", own.user),
+        # Empty stands for what libpq takes by itself.
+        host=environment.get("ETL_DB_HOST", own.host or ""),
+        port=int(environment.get("ETL_DB_PORT", own.port or 5432)),
+        user=environment.get("ETL_DB_USER", own.user or ""),
         password=environment.get("ETL_DB_PASSWORD", own.password),
     )
 

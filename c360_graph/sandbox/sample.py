@@ -32,9 +32,9 @@ LABELS = frozenset(
 class Server:
     """A PostgreSQL server and a role that may create databases."""
 
-    host: str | None
-    port: int | None
-    user: str | None
+    host: str
+    port: int
+    user: str
     password: str | None = field(repr=False)
 
     def connect(self, database: str) -> psycopg.Connection:
