@@ -4,7 +4,8 @@ WORKDIR /src
 COPY requirements.txt ./
 # Everything that is pinned, its hashes checked; what the pipeline needs of it is taken below.
 RUN python -m pip download --quiet --no-cache-dir --require-hashes --no-deps -r requirements.txt -d /packages
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE dagster.yaml workspace.yaml ./
+COPY sql sql
 COPY c360_graph c360_graph
 RUN python -m venv /opt/c360 \
     && /opt/c360/bin/pip install --quiet --no-cache-dir --no-index --find-links /packages . \

@@ -12,7 +12,7 @@ DEV_PORT ?= 3000
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo dev bench test test-unit test-lts check docs docs-check format requirements clean
+.PHONY: help venv demo dev bench test test-unit test-lts test-lowest check docs docs-check format requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,18 @@ test-unit: $(STAMP) ## the tests that need no server
 test-lts: $(STAMP) ## the tests on real servers, Neo4j 5.26 LTS
 	C360_SANDBOX_NEO4J=5.26 $(PYTEST) -m servers
 
+LOWEST := .venv-lowest
+# What is tried with the lowest versions: whatever needs no server, and the pipeline on real ones.
+LOWEST_TESTS ?= c360_graph_tests/unit c360_graph_tests/integration/test_pipeline.py c360_graph_tests/integration/test_addresses.py
+
+test-lowest: ## unit tests and the pipeline with the lowest versions that pyproject.toml allows (needs uv)
+	uv pip compile --quiet --resolution lowest-direct --extra dev --python-version 3.11 --no-annotate \
+		--no-header --no-emit-index-url pyproject.toml -o $(LOWEST).txt
+	uv venv --quiet --clear --seed --python 3.11 $(LOWEST)
+	uv pip install --quiet --python $(LOWEST) -r $(LOWEST).txt
+	uv pip install --quiet --python $(LOWEST) --no-deps --no-build-isolation -e .
+	$(LOWEST)/bin/pytest -n 0 $(LOWEST_TESTS)
+
 check: $(STAMP) ## ruff (lint, format) and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -64,4 +76,4 @@ requirements: $(STAMP) ## pin the packages anew (needs uv)
 		pyproject.toml -o requirements.txt
 
 clean: ## remove .venv and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) $(LOWEST).txt .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg.pq import Conninfo
 from sqlalchemy import URL, Connection, Engine, NullPool, RowMapping, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -30,13 +32,20 @@ class Credentials:
     password: str | None
     sslmode: str | None = None
 
+    def __post_init__(self) -> None:
+        # libpq wants an IPv6 address without the brackets that it has in a URL.
+        if self.host and self.host.startswith("[") and self.host.endswith("]"):
+            object.__setattr__(self, "host", self.host[1:-1])
+
     def __repr__(self) -> str:
         return f"Credentials({self.place})"
 
     @property
     def place(self) -> str:
         """`user@host:port/database`, for messages."""
-        return f"{self.user or ''}@{self.host or ''}:{self.port or ''}/{self.database}"
+        host = self.host or ""
+        shown = f"[{host}]" if ":" in host else host
+        return f"{self.user or ''}@{shown}:{self.port or ''}/{self.database}"
 
 
 class ControlDatabase:
@@ -184,14 +193,38 @@ class ControlDatabase:
 
 
 def control_credentials(settings: Settings) -> Credentials:
-    """How the settings reach the control database."""
+    """How the settings reach the control database.
+
+    With PGSERVICE set, what no ETL_DB_* names comes from that service of libpq's service file.
+    """
     password = settings.etl_db_password
-    return Credentials(
+    given = Credentials(
         host=settings.etl_db_host,
         port=settings.etl_db_port,
         database=settings.etl_db_name,
         user=settings.etl_db_user,
         password=password.get_secret_value() if password else None,
+    )
+    return _with_service(given, settings.model_fields_set) if os.environ.get("PGSERVICE") else given
+
+
+def names_control_database(settings: Settings) -> bool:
+    """Whether the settings or PGSERVICE say where the control database is."""
+    return bool(
+        settings.model_fields_set & {"etl_db_host", "etl_db_port"} or os.environ.get("PGSERVICE")
+    )
+
+
+def _with_service(given: Credentials, named: set[str]) -> Credentials:
+    # libpq reads the service file and the other PG variables; what it does not know stays out.
+    known = {o.keyword.decode(): o.val.decode() for o in Conninfo.get_defaults() if o.val}
+    port = known.get("port")
+    return Credentials(
+        host=given.host if "etl_db_host" in named else known.get("host"),
+        port=given.port if "etl_db_port" in named or not port else int(port),
+        database=given.database if "etl_db_name" in named else known.get("dbname", given.database),
+        user=given.user if "etl_db_user" in named else known.get("user"),
+        password=given.password or known.get("password"),
     )
 
 

@@ -27,6 +27,7 @@ from c360_graph.automation import (
 from c360_graph.checks.exclusions import excluded_properties_check, excluded_values_check
 from c360_graph.checks.mapping import mapping_checks
 from c360_graph.checks.relationships import graph_checks
+from c360_graph.command_errors import ending_with_its_message
 from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.mapping.control_rows import ControlRows
@@ -37,6 +38,7 @@ from c360_graph.phases.graph_parts import rules_fingerprint
 from c360_graph.questions import QuestionSet, read_question_set
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import Settings, load_settings
+from c360_graph.start_environment import restore_start_environment
 from c360_graph.text import visible
 
 _PINNED = "c360_mapping"
@@ -46,6 +48,12 @@ _PINNED_QUESTIONS = "c360_questions"
 @dg.definitions
 def defs() -> dg.Definitions:
     """Read the mapping, or take the one that the run was started with."""
+    with ending_with_its_message():
+        return _definitions()
+
+
+def _definitions() -> dg.Definitions:
+    restore_start_environment()
     settings = load_settings()
     context = _load_context()
     pinned = _pinned(context)

@@ -8,6 +8,7 @@
     ├── MappingError             control rows that cannot be honoured, each with its reason
     ├── SourceError              a source database refused, vanished or holds what cannot be read
     │   └── SourceUnavailableError   it cannot be reached just now; another try may succeed
+    ├── DataFolderError          the data folder cannot be written
     ├── ExtractError             an extract is missing or damaged
     ├── ScriptError              a script cannot be written, found or read
     ├── GraphError               Neo4j refused or the graph is not in the state that was asked for
@@ -55,6 +56,10 @@ class SourceError(C360Error):
 
 class SourceUnavailableError(SourceError):
     """A source cannot be reached just now, or left in the middle; another try may succeed."""
+
+
+class DataFolderError(C360Error):
+    """The data folder cannot be written: the disk is full, or the folder is not ours to write."""
 
 
 class ExtractError(C360Error):

@@ -14,6 +14,7 @@ from c360_graph.plural import plural
 from c360_graph.resources import PostgresResource
 from c360_graph.run_log import Ending, RunLog
 from c360_graph.settings import load_settings
+from c360_graph.start_environment import refuse_storage_of_env_file
 from c360_graph.text import visible
 
 LOG_ID_TAG = "c360/log_id"
@@ -55,6 +56,7 @@ class AuditedExecutor(dg.Executor):
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         """Execute the plan; the audit row is held by a session lock as long as this process lives."""
+        _refuse_storage_of_env_file(plan_context.instance)
         _keep_connections(plan_context.instance)
         control = PostgresResource().control_database()
         run_log = RunLog(control)
@@ -103,6 +105,13 @@ def _clean(plan_context: Any, control: ControlDatabase) -> None:
         return
     if cleaned:
         plan_context.log.info(f"Removed from {data_dir}: {cleaned}")
+
+
+def _refuse_storage_of_env_file(instance: dg.DagsterInstance) -> None:
+    """A dagster.yaml that names variables itself was read by Dagster before anything could be set back."""
+    storage = instance.get_ref().storage_data if instance.is_persistent else None
+    if storage is not None:
+        refuse_storage_of_env_file(storage.config_dict)
 
 
 def _keep_connections(instance: dg.DagsterInstance) -> None:

@@ -27,15 +27,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
+from c360_graph.data_folder import make_private_folder, writing_into
 from c360_graph.errors import ExtractError
 from c360_graph.files import (
     PRIVATE_FILE,
-    PRIVATE_FOLDER,
     WRITE_BYTES,
     file_stamp,
     locked_folder,
     open_private,
-    private_folder,
     remove_dead_parts,
     write_whole,
 )
@@ -48,7 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRIVATE_FILE",
-    "PRIVATE_FOLDER",
     "WRITE_BYTES",
     "Extract",
     "ExtractManifest",
@@ -146,10 +144,17 @@ class ExtractStore:
         source, table = (_folder_name(part) for part in asset_key)
         return self._root / source / table
 
-    def new_folder(self) -> AbstractContextManager[Path]:
-        """A folder for one extract that is being read; it is removed when it is not committed."""
-        private_folder(self._data_dir)
-        return work_folder(self._root / _WORK)
+    @contextmanager
+    def new_folder(self) -> Iterator[Path]:
+        """A folder for one extract that is being read; it is removed when it is not committed.
+
+        Raises:
+            DataFolderError: the disk refuses it, or what the block writes into it.
+        """
+        with writing_into(self._data_dir):
+            make_private_folder(self._root / _WORK, within=self._data_dir)
+            with work_folder(self._root / _WORK) as folder:
+                yield folder
 
     def work_folder(self) -> AbstractContextManager[Path]:
         """A folder for what is made of extracts for a while; it is removed with the block."""
@@ -159,6 +164,7 @@ class ExtractStore:
         """Make an extract the table's latest: manifest first, the pointer last."""
         write_whole(folder / _MANIFEST, manifest.model_dump_json().encode())
         place = self.table_folder(manifest.table.asset_key)
+        make_private_folder(place, within=self._data_dir)
         with locked_folder(place):
             former: tuple[str, ...] = ()
             with suppress(OSError, ValueError):

@@ -19,7 +19,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
-PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+from c360_graph.data_folder import make_private_folder
+
+PRIVATE_FILE = 0o600
 WRITE_BYTES = 1 << 20
 
 _LONGEST_PART = 200
@@ -34,9 +36,7 @@ _PARTS = re.compile(
 
 def private_folder(path: Path) -> Path:
     """Make a folder, and those above it that are missing, with mode 0700."""
-    if not path.is_dir():
-        private_folder(path.parent)
-        path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    make_private_folder(path)
     return path
 
 

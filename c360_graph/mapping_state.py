@@ -11,9 +11,10 @@ from pydantic import Field, ValidationError
 
 from c360_graph.accepted_columns import read_history
 from c360_graph.control_db import ControlDatabase
+from c360_graph.data_folder import make_private_folder, writing_into
 from c360_graph.errors import C360Error, ControlDatabaseError
 from c360_graph.extracts import ExtractStore
-from c360_graph.files import private_folder, write_whole
+from c360_graph.files import write_whole
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import ControlRows, Frozen, SourceRow
 from c360_graph.mapping.model import GraphMapping
@@ -58,11 +59,13 @@ def read_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState
 
     Raises:
         ControlDatabaseError: it is down and there is no snapshot.
+        DataFolderError: the snapshot cannot be written.
     """
     state = find_mapping_state(control, data_dir)
     if not state.warnings:
-        private_folder(data_dir)
-        write_whole(data_dir / _SNAPSHOT, state.model_dump_json().encode())
+        with writing_into(data_dir):
+            make_private_folder(data_dir)
+            write_whole(data_dir / _SNAPSHOT, state.model_dump_json().encode())
     return state
 
 

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from c360_graph.errors import SettingsError
 
 ENV_FILE = ".env"
+SANDBOX_ENV_FILE = ".c360_sandbox.env"
+"""How the servers of `c360 sandbox up` are reached: a link to a file in the sandbox's folder."""
+
+NEO4J_SCHEMES = ("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc")
 
 
 class Settings(BaseSettings):
-    """Every variable the project reads; the environment wins over `.env`."""
+    """Every variable the project reads; the environment wins over `.env`, and that over the sandbox."""
 
     model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", env_ignore_empty=True)
 
-    etl_db_host: str = Field(default="localhost", description="Host of the control database.")
+    etl_db_host: str = Field(
+        default="localhost",
+        description="Host of the control database, or the folder of its Unix socket.",
+    )
     etl_db_port: int = Field(default=5432, description="Port of the control database.")
     etl_db_name: str = Field(default="etl_control_db", description="Name of the control database.")
     etl_db_user: str = Field(default="postgres", description="Role that reads and writes it.")
@@ -31,14 +41,17 @@ class Settings(BaseSettings):
     )
     neo4j_uri: str = Field(
         default="bolt://localhost:7687",
-        description="Address of the target Neo4j; neo4j+s://... for Aura.",
+        description=(
+            "Address of the target Neo4j: neo4j://, bolt://, and each with +s or +ssc;"
+            " neo4j+s://... for Aura."
+        ),
     )
     neo4j_username: str = Field(default="neo4j", description="User of the target Neo4j.")
     neo4j_password: SecretStr = Field(default=SecretStr(""), description="Its password.")
     neo4j_database: str = Field(default="neo4j", description="Database of the target Neo4j.")
     c360_data_dir: Path = Field(
         default=Path("c360_data"),
-        description="Folder of extracts and scripts; made with mode 0700.",
+        description="Folder of extracts, scripts and reports; made with mode 0700, as is all in it.",
     )
     c360_executor: Literal["in_process", "multiprocess"] = Field(
         default="in_process",
@@ -150,6 +163,84 @@ class Settings(BaseSettings):
             raise ValueError("is no IANA name of a time zone, such as Europe/Berlin") from None
         return name
 
+    @field_validator("neo4j_uri")
+    @classmethod
+    def _of_a_known_scheme(cls, uri: str) -> str:
+        problem = address_problem(uri)
+        if problem:
+            raise ValueError(problem)
+        return uri
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The order in which a value is looked for."""
+        return (init_settings, env_settings, dotenv_settings, _SandboxSource(settings_cls))
+
+
+class _SandboxSource(PydanticBaseSettingsSource):
+    """What `c360 sandbox up` wrote, server by server.
+
+    A server that the environment or `.env` names by its address gets nothing from here, so that no
+    password or port of the sandbox is tried on it.
+    """
+
+    _ADDRESSES: Mapping[str, tuple[str, ...]] = {
+        "etl_db_": ("etl_db_host", "etl_db_port"),
+        "neo4j_": ("neo4j_uri",),
+    }
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Unused: `__call__` gives all values at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The values by the names of the fields."""
+        if not Path(SANDBOX_ENV_FILE).is_file():
+            return {}
+        lines = {name.lower(): value for name, value in dotenv_values(SANDBOX_ENV_FILE).items()}
+        named = {
+            prefix
+            for prefix, addresses in self._ADDRESSES.items()
+            if any(address in self.current_state for address in addresses)
+        }
+        if os.environ.get("PGSERVICE"):
+            named.add("etl_db_")
+        return {
+            name: value
+            for name, value in lines.items()
+            if value and not any(name.startswith(prefix) for prefix in named)
+        }
+
+
+def address_problem(uri: str) -> str | None:
+    """Why Neo4j's driver cannot use an address, None where it can; the address is not repeated.
+
+    >>> address_problem("bolt://localhost:x")
+    'its port is not a number'
+    """
+    scheme, separator, server = uri.partition("://")
+    known = ", ".join(f"{name}://" for name in NEO4J_SCHEMES)
+    if not separator:
+        return f"it has no scheme; it has to begin with one of {known}"
+    if scheme.lower() not in NEO4J_SCHEMES:
+        return f"the scheme {scheme}:// is not Neo4j's; it has to begin with one of {known}"
+    if "@" in urlsplit(f"//{server}").netloc:
+        return (
+            "it holds a user; that and the password belong into NEO4J_USERNAME and NEO4J_PASSWORD"
+        )
+    try:
+        _ = urlsplit(f"//{server}").port
+    except ValueError:
+        return "its port is not a number"
+    return None
+
 
 def load_settings() -> Settings:
     """Read the settings.
@@ -160,10 +251,27 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"{str(e['loc'][0]).upper()}: {_reason(e['msg'])}" for e in error.errors()
+        )
         raise SettingsError(
             f"Settings cannot be used: {wrong}. Set them right in the environment or in .env."
         ) from None
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def use_libpq_variables() -> None:
+    """Take libpq's own variables (PGSERVICE, PGSSLMODE and so on) from `.env` where they are not set.
+
+    Dagster's commands do so with every line of `.env`; this way the others mean the same.
+    """
+    if Path(ENV_FILE).is_file():
+        for name, value in dotenv_values(ENV_FILE).items():
+            if name.startswith("PG") and value and not os.environ.get(name):
+                os.environ[name] = value
 
 
 def resolve_secret(reference: str | None, *, where: str) -> str | None:

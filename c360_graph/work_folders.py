@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from c360_graph.data_folder import PRIVATE_FOLDER
 from c360_graph.files import (
-    PRIVATE_FOLDER,
     is_regular,
     lock_of_the_dead,
     new_locked_file,

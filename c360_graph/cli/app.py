@@ -10,6 +10,7 @@ import typer
 from c360_graph.cli import check, customer, demo, dev, load, plan, questions, sandbox
 from c360_graph.cli.exit_codes import EPILOG
 from c360_graph.cli.map import map_source
+from c360_graph.settings import use_libpq_variables
 
 app = typer.Typer(
     name="c360",
@@ -36,6 +37,7 @@ def main(
     ] = False,
 ) -> None:
     """Siloed PostgreSQL databases become one Neo4j graph, driven by rows of a control database."""
+    use_libpq_variables()
 
 
 app.command("load")(load.load)

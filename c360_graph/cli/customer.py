@@ -136,9 +136,15 @@ def _nothing(found: Lookup, settings: Settings) -> str:
 
 def _write_page(path: Path, around: Neighbourhood) -> None:
     # What writes a page is seldom needed, and costs time to import.
+    from c360_graph.report.files import is_page
     from c360_graph.report.one_customer import customer_page
     from c360_graph.report.page import render
 
+    if path.exists() and not is_page(path):
+        raise GraphError(
+            f"{path} exists and is no page of c360, so it is left as it is. Name another file, or"
+            " remove it first."
+        )
     try:
         write_whole(path, render(customer_page(around, made_at=datetime.now(UTC))).encode())
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,18 +32,20 @@ from c360_graph.cli.questions import (
     fail_for_refused,
     print_answers,
 )
-from c360_graph.cli.sandbox import SQL_DIR, missing_servers, server_of
+from c360_graph.cli.sandbox import missing_servers, server_of
 from c360_graph.cli.signals import orderly_end
 from c360_graph.control_db import ControlDatabase, control_credentials
 from c360_graph.control_owner import control_owner
+from c360_graph.data_folder import make_private_folder
 from c360_graph.errors import GraphNotEmptyError, SandboxError, ScriptError
-from c360_graph.extracts import PRIVATE_FOLDER, write_whole
+from c360_graph.extracts import write_whole
 from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.neo4j_loader.claim import Claim, refuse_anothers_graph
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph, target_graph
 from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph.neo4j_loader.manifest import mark_whole, read_state
+from c360_graph.project_files import project_file, sql_folder
 from c360_graph.report.files import ReportStore
 from c360_graph.sandbox.sample import LABELS, Server, load_sample
 from c360_graph.settings import load_settings
@@ -84,9 +87,12 @@ def demo(as_json: Json = False) -> None:
         _servers(Path(name) / "sandbox") as server,
     ):
         kept, data_dir = load_settings().c360_data_dir / "reports" / REPORT, Path(name) / "data"
-        os.environ["C360_DATA_DIR"] = str(data_dir)
+        home = Path(name) / "dagster_home"
+        home.mkdir()
+        shutil.copyfile(project_file("dagster.yaml"), home / "dagster.yaml")
+        os.environ.update({"C360_DATA_DIR": str(data_dir), "DAGSTER_HOME": str(home)})
         with _step("Loading the sample databases"):
-            load_sample(server, control_db=load_settings().etl_db_name, sql_dir=SQL_DIR)
+            load_sample(server, control_db=load_settings().etl_db_name, sql_dir=sql_folder())
         with target_graph() as graph:
             refuse_foreign_labels(graph)
             refuse_anothers(graph)
@@ -128,7 +134,7 @@ def keep_report(data_dir: Path, kept: Path) -> None:
         ScriptError: it cannot be written there.
     """
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+        make_private_folder(kept.parent)
         write_whole(kept, ReportStore(data_dir).latest.read_bytes())
     except OSError as error:
         raise ScriptError(f"The report {kept} cannot be written: {error.strerror}.") from None

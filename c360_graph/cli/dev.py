@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from c360_graph.cli.output import errors_in_one_sentence, say
-from c360_graph.cli.sandbox import FOLDER, SQL_DIR, missing_servers, server_of
+from c360_graph.cli.sandbox import FOLDER, missing_servers, server_of
 from c360_graph.cli.signals import orderly_end, run_until_interrupted
 from c360_graph.control_db import ControlDatabase, control_credentials
+from c360_graph.data_folder import make_private_folder
+from c360_graph.errors import SettingsError
+from c360_graph.extracts import write_whole
+from c360_graph.project_files import project_file, sql_folder
 from c360_graph.sandbox.sample import load_sample
 from c360_graph.settings import load_settings
 
 HOME = Path(".dagster_home")
+_DIGEST = ".dagster.yaml.sha256"
+"""What was written into the folder, so that a change by hand is noticed."""
 
 
 def dev(
@@ -27,7 +33,9 @@ def dev(
     """Run the Dagster webserver and daemon until interrupted.
 
     Servers that neither the environment nor .env names are started with the sample databases, and
-    stopped at the end. Dagster's storage is the schema `dagster` of the control database.
+    stopped at the end. Dagster's storage is the schema `dagster` of the control database, and its
+    files are in DAGSTER_HOME, or in .dagster_home. It needs no checkout: a dagster.yaml or
+    workspace.yaml of the current folder is used where there is one.
 
     **Examples**
 
@@ -41,32 +49,65 @@ def dev(
         missing_servers(FOLDER.resolve()) as environment,
     ):
         os.environ.update(dagster_environment(environment, url=f"http://{host}:{port}"))
+        settings = load_settings()
         if "ETL_DB_HOST" in environment:
             load_sample(
-                server_of(environment), control_db=load_settings().etl_db_name, sql_dir=SQL_DIR
+                server_of(environment), control_db=settings.etl_db_name, sql_dir=sql_folder()
             )
-        ControlDatabase(control_credentials(load_settings())).refuse_without_schema()
+        ControlDatabase(control_credentials(settings)).refuse_without_schema()
         say(f"Dagster UI: http://{host}:{port}")
-        command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
+        command = [
+            sys.executable,
+            "-m",
+            "dagster",
+            "dev",
+            "-w",
+            str(_here_or_ours("workspace.yaml")),
+        ]
         code = run_until_interrupted([*command, "-h", host, "-p", str(port)])
     raise typer.Exit(code)
 
 
 def dagster_environment(started: dict[str, str], *, url: str) -> dict[str, str]:
-    """What dagster.yaml and the processes of Dagster read; every variable it names must be set."""
+    """What the processes of Dagster need to know beside the settings.
+
+    Raises:
+        SettingsError: the folder of Dagster's own files cannot be made.
+    """
     settings = load_settings()
-    home = HOME.resolve()
-    home.mkdir(mode=0o700, exist_ok=True)
-    shutil.copyfile("dagster.yaml", home / "dagster.yaml")
-    password = settings.etl_db_password
     return {
-        "ETL_DB_HOST": settings.etl_db_host,
-        "ETL_DB_PORT": str(settings.etl_db_port),
-        "ETL_DB_NAME": settings.etl_db_name,
-        "ETL_DB_USER": settings.etl_db_user,
-        "ETL_DB_PASSWORD": password.get_secret_value() if password else "",
         "C360_WEBSERVER_URL": settings.c360_webserver_url or url,
         "C360_DATA_DIR": str(settings.c360_data_dir.resolve()),
-        "DAGSTER_HOME": str(home),
+        "DAGSTER_HOME": os.environ.get("DAGSTER_HOME") or str(own_dagster_home(HOME)),
         **started,
     }
+
+
+def own_dagster_home(home: Path) -> Path:
+    """A folder for Dagster with the dagster.yaml of the current folder, else of this version.
+
+    A dagster.yaml that somebody changed in there stays as it is.
+
+    Raises:
+        SettingsError: it cannot be written.
+    """
+    wanted = _here_or_ours("dagster.yaml").read_bytes()
+    home = home.resolve()
+    config, digest = home / "dagster.yaml", home / _DIGEST
+    try:
+        make_private_folder(home)
+        found = config.read_bytes() if config.exists() else None
+        written = digest.read_text(encoding="ascii").strip() if digest.exists() else None
+        if found is not None and found != wanted and sha256(found).hexdigest() != written:
+            say(f"{config} was changed, so it stays as it is. Remove it to have it written anew.")
+            return home
+        write_whole(config, wanted)
+        write_whole(digest, f"{sha256(wanted).hexdigest()}\n".encode())
+    except OSError as error:
+        raise SettingsError(f"{home} cannot be written: {error.strerror}.") from None
+    return home
+
+
+def _here_or_ours(name: str) -> Path:
+    here = Path(name)
+    return here if here.exists() else project_file(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,16 +9,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import Json, errors_in_one_sentence, out, print_json, say
-from c360_graph.errors import SandboxError
+from c360_graph.control_db import control_credentials, names_control_database
+from c360_graph.project_files import sql_folder
 from c360_graph.sandbox.sample import CONTROL, Server, load_sample
-from c360_graph.settings import ENV_FILE, load_settings
+from c360_graph.settings import ENV_FILE, SANDBOX_ENV_FILE, load_settings
 
 FOLDER = Path(".sandbox")
-SQL_DIR = Path("sql")
-_MARK = "# Written by `c360 sandbox up`; removed by `c360 sandbox down`."
 
 app = typer.Typer(help="Real PostgreSQL and real Neo4j from packages.", no_args_is_help=True)
 
@@ -34,7 +33,10 @@ def up(
         str | None, typer.Option(help="Neo4j line: 2026 or 5.26.", show_default="2026")
     ] = None,
 ) -> None:
-    """Start both servers and write how to reach them to .env, unless you have one of your own.
+    """Start both servers, and let the commands in this folder reach them.
+
+    How they are reached is in sandbox.env of their folder, to which .c360_sandbox.env leads. What the
+    environment or .env names goes before it; .env itself is never touched.
 
     **Examples**
 
@@ -42,6 +44,7 @@ def up(
 
     - `c360 sandbox up --no-sample --neo4j 5.26` for empty servers of the LTS line
     """
+    from c360_graph.sandbox import environment_file
     from c360_graph.sandbox.servers import start
 
     with errors_in_one_sentence():
@@ -49,30 +52,27 @@ def up(
         servers = start(folder=folder, neo4j_line=neo4j or load_settings().c360_sandbox_neo4j)
         environment = servers.environment()
         if sample:
-            load_sample(server_of(environment), control_db=CONTROL, sql_dir=SQL_DIR)
-    if _may_write_env():
-        _write_env(environment)
-        say(f"Both are up; {ENV_FILE} says how to reach them. Stop them by: c360 sandbox down")
-    else:
-        say(f"Both are up. You have a {ENV_FILE} of your own, so set these yourself:")
-        for name, value in environment.items():
-            out.print(f"export {name}='{value}'", markup=False, highlight=False, soft_wrap=True)
+            load_sample(server_of(environment), control_db=CONTROL, sql_dir=sql_folder())
+        file = environment_file.write(folder=folder, environment=environment)
+    _offer(file, environment, down="" if folder == FOLDER else f" --folder {folder}")
 
 
 @app.command()
 def down(folder: _Folder = FOLDER) -> None:
-    """Stop the servers that `up` started and remove their data.
+    """Stop the servers that `up` started and remove their data; files of yours are left.
 
     **Example**
 
     - `c360 sandbox down`
     """
+    from c360_graph.sandbox import environment_file
     from c360_graph.sandbox.servers import stop
 
     with errors_in_one_sentence():
+        # Before the folder, which goes once it holds nothing else.
+        environment_file.remove(folder=folder)
         stop(folder=folder)
-    if _is_ours(Path(ENV_FILE)):
-        Path(ENV_FILE).unlink()
+        environment_file.unlink(folder=folder, name=Path(SANDBOX_ENV_FILE))
     say("Both are down.")
 
 
@@ -106,55 +106,69 @@ def missing_servers(folder: Path) -> Iterator[dict[str, str]]:
     Gives the environment that reaches the servers, the user's and ours. With ETL_DB_HOST set no
     PostgreSQL is started, with NEO4J_URI set no Neo4j.
     """
-    from c360_graph.sandbox.servers import start, start_neo4j, start_postgres, stop
+    from c360_graph.sandbox import servers
 
     settings = load_settings()
-    named = settings.model_fields_set
     line = settings.c360_sandbox_neo4j
+    wants_postgres = not names_control_database(settings)
+    wants_neo4j = "neo4j_uri" not in settings.model_fields_set
+    # The folder may hold servers of `sandbox up`: what is not started here is not stopped.
+    before = servers.status(folder=folder)
     environment: dict[str, str] = {}
-    if named >= {"etl_db_host", "neo4j_uri"}:
-        # The folder may hold the servers of `sandbox up`: what was not started here is not stopped.
-        yield environment
-        return
     try:
-        if not named & {"etl_db_host", "neo4j_uri"}:
-            environment = start(folder=folder, neo4j_line=line).environment()
-        elif "etl_db_host" not in named:
-            environment = start_postgres(folder=folder).environment()
-        elif "neo4j_uri" not in named:
-            environment = start_neo4j(folder=folder, neo4j_line=line).environment()
+        if wants_postgres and wants_neo4j:
+            environment = servers.start(folder=folder, neo4j_line=line).environment()
+        elif wants_postgres:
+            environment = servers.start_postgres(folder=folder).environment()
+        elif wants_neo4j:
+            environment = servers.start_neo4j(folder=folder, neo4j_line=line).environment()
         yield environment
     finally:
-        stop(folder=folder)
+        if wants_postgres or wants_neo4j:
+            servers.stop(
+                folder=folder,
+                postgres=wants_postgres and not before.postgres_up,
+                neo4j=wants_neo4j and not before.neo4j_up,
+            )
 
 
 def server_of(environment: dict[str, str]) -> Server:
     """The PostgreSQL that an environment, laid over the settings, names."""
-    settings = load_settings()
-    password = settings.etl_db_password.get_secret_value() if settings.etl_db_password else None
+    own = control_credentials(load_settings())
     return Server(
-        host=environment.get("ETL_DB_HOST", settings.etl_db_host),
-        port=int(environment.get("ETL_DB_PORT", settings.etl_db_port)),
-        user=environment.get("ETL_DB_USER", settings.etl_db_user),
-        password=environment.get("ETL_DB_PASSWORD", password),
+        # Empty stands for what libpq takes by itself.
+        host=environment.get("ETL_DB_HOST", own.host or ""),
+        port=int(environment.get("ETL_DB_PORT", own.port or 5432)),
+        user=environment.get("ETL_DB_USER", own.user or ""),
+        password=environment.get("ETL_DB_PASSWORD", own.password),
     )
 
 
-def _may_write_env() -> bool:
-    path = Path(ENV_FILE)
-    return not path.exists() or _is_ours(path)
+def _offer(file: Path, environment: dict[str, str], *, down: str) -> None:
+    """Let the commands in this folder reach the servers, or say what to set."""
+    from c360_graph.sandbox import environment_file
 
-
-def _is_ours(path: Path) -> bool:
-    return path.exists() and path.read_text(encoding="utf-8").startswith(_MARK)
-
-
-def _write_env(environment: dict[str, str]) -> None:
-    lines = [_MARK, *(f"{name}='{value}'" for name, value in environment.items())]
-    path = Path(ENV_FILE)
-    path.unlink(missing_ok=True)
+    name = Path(SANDBOX_ENV_FILE)
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write("\n".join(lines) + "\n")
+        linked = environment_file.link(target=file, name=name)
     except OSError as error:
-        raise SandboxError(f"{path} cannot be written: {error.strerror}.") from None
+        say(f"{name} cannot be written: {error.strerror}.")
+        linked = False
+    stop = f"Stop them by: c360 sandbox down{down}"
+    others = [variable for variable, value in environment.items() if _setting(variable) != value]
+    if linked and not others:
+        say(f"Both are up; {name} says how to reach them. {stop}")
+        return
+    why = (
+        f"The environment or {ENV_FILE} has another {', '.join(others)}"
+        if linked
+        else f"{name} is not the sandbox's"
+    )
+    say(f"Both are up. {why}, so set these yourself to use them. {stop}")
+    for variable, value in environment.items():
+        out.print(f"export {variable}='{value}'", markup=False, highlight=False, soft_wrap=True)
+
+
+def _setting(variable: str) -> str | None:
+    value = getattr(load_settings(), variable.lower())
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

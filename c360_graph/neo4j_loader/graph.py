@@ -21,7 +21,7 @@ from neo4j.exceptions import (
 )
 
 from c360_graph.errors import GraphError, GraphUnavailableError
-from c360_graph.settings import load_settings
+from c360_graph.settings import address_problem, load_settings
 
 Outcome = Literal["lost", "transient", "out of memory", "refused"]
 Tag = Mapping[str, str]
@@ -164,6 +164,9 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
         GraphError: it does not, or refuses the login; the password is not in the message.
     """
     logging.getLogger("neo4j.notifications").setLevel(logging.ERROR)
+    problem = address_problem(uri)
+    if problem:
+        raise GraphError(f"The address of Neo4j cannot be used: {problem}. Check NEO4J_URI.")
     client = f"c360_graph/{uuid4().hex}"
     try:
         driver = GraphDatabase.driver(

@@ -111,8 +111,13 @@ def _remove(paths: Iterable[Path]) -> int:
     return removed
 
 
+def is_page(path: Path) -> bool:
+    """Whether a file is a page that was written here, and may be written anew."""
+    return _rules_of(path) is not None
+
+
 def _rules_of(path: Path) -> str | None:
-    with contextlib.suppress(OSError), path.open(encoding="utf-8") as file:
+    with contextlib.suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8") as file:
         found = _RULES.search(file.read(_HEAD_CHARACTERS))
         return found[1] if found else None
     return None

@@ -15,7 +15,7 @@ from neo4j import Driver, GraphDatabase
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 from c360_graph.errors import SandboxError
-from c360_graph.sandbox import jars, java
+from c360_graph.sandbox import jars, java, own_folder
 from c360_graph.sandbox.lines import Line, find_line
 from c360_graph.sandbox.ports import HOST, PortTakenError, on_free_port
 from c360_graph.sandbox.process import (
@@ -68,7 +68,7 @@ _SHORT_LIVED_OPTION = "-XX:TieredStopAtLevel=1"
 def launch(
     *, home: Path, line: str, heap_mb: int, record: Callable[[Neo4jServer], None]
 ) -> Neo4jServer:
-    """Start an empty server with ``home`` as its folder; what was in there is removed.
+    """Start an empty server with ``home`` as its folder, a former server's data being removed.
 
     ``record`` is called with the server as soon as its process exists and again when it is ready.
 
@@ -76,12 +76,13 @@ def launch(
         SandboxError: it cannot be set up or is not ready within three minutes; the logs' ends are
             shown.
     """
+    own_folder.refuse_of_others(home, sandbox=home.parent)
     # Before anything else: both may download, and neither wants to happen once per tried port.
     program, folder = _prepare(line=find_line(name=line))
     password = secrets.token_urlsafe(24)
 
     def run(port: int) -> Neo4jServer:
-        shutil.rmtree(home, ignore_errors=True)
+        own_folder.make(home, sandbox=home.parent)
         _write_home(home=home, folder=folder, line=line, heap_mb=heap_mb)
         _write_settings(home=home, port=port)
         return _run(
@@ -116,12 +117,13 @@ def restart(*, server: Neo4jServer, record: Callable[[Neo4jServer], None]) -> Ne
     )
 
 
-def remove(*, server: Neo4jServer) -> None:
-    """End the server by SIGTERM and remove its folder.
+def remove(*, server: Neo4jServer, folder: Path) -> None:
+    """End the server of a sandbox's folder by SIGTERM and remove its data.
 
     Raises:
-        SandboxError: its process does not end.
+        SandboxError: its process does not end, or its folder was not made for this sandbox.
     """
+    own_folder.refuse_recorded_of_others(server.home, sandbox=folder)
     end(process=server.process, polite=signal.SIGTERM)
     shutil.rmtree(server.home, ignore_errors=True)
 
@@ -133,8 +135,7 @@ def _prepare(*, line: Line) -> tuple[Path, Path]:
 
 def _write_home(*, home: Path, folder: Path, line: str, heap_mb: int) -> None:
     for name in ("conf", "tmp"):
-        (home / name).mkdir(parents=True)
-    home.chmod(0o700)
+        (home / name).mkdir()
     found = find_line(name=line)
     class_path = os.pathsep.join(str(file) for file in sorted(folder.glob("*.jar")))
     arguments = [

@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 
 from c360_graph.errors import SandboxError
+from c360_graph.sandbox import own_folder
 from c360_graph.sandbox.ports import HOST, PortTakenError, on_free_port
 from c360_graph.sandbox.process import (
     Account,
@@ -88,12 +89,13 @@ def launch(*, folder: Path, record: Callable[[PostgresServer], None]) -> Postgre
     return ready
 
 
-def remove(*, server: PostgresServer) -> None:
-    """End the server by a fast shutdown and remove its data.
+def remove(*, server: PostgresServer, folder: Path) -> None:
+    """End the server of a sandbox's folder by a fast shutdown and remove its data.
 
     Raises:
-        SandboxError: its process does not end.
+        SandboxError: its process does not end, or its folder was not made for this sandbox.
     """
+    own_folder.refuse_recorded_of_others(server.work, sandbox=folder, elsewhere=_ROOT_FOLDER_PREFIX)
     end(process=server.process, polite=signal.SIGINT)
     shutil.rmtree(server.work, ignore_errors=True)
 
@@ -102,10 +104,9 @@ def _make_place(*, folder: Path) -> _Place:
     programs = _find_programs()
     if os.geteuid() != 0:
         work = folder / "postgres"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(mode=0o700, parents=True)
+        own_folder.make(work, sandbox=folder)
         return _Place(work=work, programs=programs, account=None)
-    return _make_place_for_root(programs=programs)
+    return _make_place_for_root(programs=programs, sandbox=folder)
 
 
 def _find_programs() -> Path:
@@ -119,7 +120,7 @@ def _find_programs() -> Path:
     return Path(spec.submodule_search_locations[0]).resolve() / "pginstall" / "bin"
 
 
-def _make_place_for_root(*, programs: Path) -> _Place:
+def _make_place_for_root(*, programs: Path, sandbox: Path) -> _Place:
     # PostgreSQL refuses to run as root, so it runs as nobody. That account may be unable to reach
     # the sandbox's folder or the package (below /root, say); opening those folders to everybody
     # is not ours to do, so the server lives in a temporary folder, with the programs if need be.
@@ -135,6 +136,7 @@ def _make_place_for_root(*, programs: Path) -> _Place:
     if not _is_open(parent):
         parent = Path("/tmp")
     work = Path(tempfile.mkdtemp(prefix=_ROOT_FOLDER_PREFIX, dir=parent))
+    own_folder.mark(work, sandbox=sandbox)
     os.chown(work, account.uid, account.gid)
     if not _is_open(programs / "postgres"):
         programs = _copy_programs(programs=programs, target=work / "programs")

@@ -145,8 +145,8 @@ def restart_neo4j(*, folder: Path) -> Neo4jServer:
         )
 
 
-def stop(*, folder: Path) -> None:
-    """End the folder's servers, ask politely first, and remove their data.
+def stop(*, folder: Path, postgres: bool = True, neo4j: bool = True) -> None:
+    """End the folder's servers, or one of them, ask politely first, and remove their data.
 
     Only processes that the folder's state names, by pid and start time, are touched. A folder
     without servers is left as it is.
@@ -155,8 +155,9 @@ def stop(*, folder: Path) -> None:
         SandboxError: a server does not end.
     """
     folder = folder.resolve()
+    tasks = [*([_stop_postgres] if postgres else []), *([_stop_neo4j] if neo4j else [])]
     with ThreadPoolExecutor(2) as pool:
-        futures = [pool.submit(task, folder=folder) for task in (_stop_postgres, _stop_neo4j)]
+        futures = [pool.submit(task, folder=folder) for task in tasks]
         for future in futures:
             future.result()
     known = read(folder=folder)
@@ -189,12 +190,12 @@ def _explained(*, folder: Path) -> Iterator[None]:
 
 
 def _forget_postgres(*, folder: Path, server: PostgresServer) -> None:
-    postgres.remove(server=server)
+    postgres.remove(server=server, folder=folder)
     write_postgres(folder=folder, server=None)
 
 
 def _forget_neo4j(*, folder: Path, server: Neo4jServer) -> None:
-    neo4j.remove(server=server)
+    neo4j.remove(server=server, folder=folder)
     write_neo4j(folder=folder, server=None)
 
 

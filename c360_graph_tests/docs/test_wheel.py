@@ -106,9 +106,23 @@ def test_the_command_and_its_data_are_there(installed: Installed) -> None:
     assert has_questions == "True"
 
 
-def test_the_definitions_load(installed: Installed, project: Project) -> None:
-    done = installed.run(
-        "python", "-m", "dagster", "definitions", "validate", "-m", "c360_graph.definitions"
+def test_demo_dev_and_sandbox_find_their_files_away_from_a_checkout(installed: Installed) -> None:
+    code = (
+        "from pathlib import Path; from c360_graph.project_files import project_file, sql_folder;"
+        " from c360_graph.cli.dev import own_dagster_home;"
+        " print(*(path.name for path in sorted(sql_folder().glob('*_schema.sql'))));"
+        " print(project_file('workspace.yaml').is_file(), own_dagster_home(Path('home')).name)"
     )
+    found = installed.run("python", "-c", code)
+    assert found.stdout.splitlines() == [
+        "etl_control_db_schema.sql profiles_db_schema.sql streaming_db_schema.sql support_db_schema.sql",
+        "True home",
+    ], found.stderr
+
+
+def test_the_definitions_load(installed: Installed, project: Project) -> None:
+    (packages,) = installed.environment.glob("lib/python*/site-packages")
+    workspace = packages / "c360_graph" / "project" / "workspace.yaml"
+    done = installed.run("python", "-m", "dagster", "definitions", "validate", "-w", str(workspace))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "validation successful" in (done.stdout + done.stderr).lower()

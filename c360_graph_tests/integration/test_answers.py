@@ -224,6 +224,12 @@ def test_a_customer_is_found_by_email_or_id_and_told_in_order_of_time(
     }
     assert sum(devices.values()) == 45
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    # A page is written anew; a file that is no page of ours is left as it is.
+    assert _customer("john.smith@email.com", "--html", str(page)).exit_code == 0
+    page.write_text("mine")
+    refused = _customer("john.smith@email.com", "--html", str(page))
+    assert (refused.exit_code, page.read_text()) == (1, "mine")
+    assert f"{page} exists and is no page of c360" in refused.stderr
     assert {"John Smith", "Premium", "Technical"} <= {
         node["caption"] for node in _drawn(page)["pictures"][0]["nodes"]
     }

@@ -11,7 +11,19 @@ import pytest
 import c360_graph
 
 TIERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "files", "plural", "settings", "text", "work_folders"}),
+    frozenset(
+        {
+            "data_folder",
+            "errors",
+            "files",
+            "plural",
+            "project_files",
+            "settings",
+            "start_environment",
+            "text",
+            "work_folders",
+        }
+    ),
     frozenset(
         {"hashing", "mapping", "plan", "proposal", "property_types", "sql_quoting", "cypher"}
     ),
@@ -34,7 +46,7 @@ TIERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"phases", "report", "customer"}),
-    frozenset({"resources"}),
+    frozenset({"command_errors", "dagster_storage", "resources"}),
     frozenset({"assets", "checks", "automation", "executor"}),
     frozenset({"definitions", "cli"}),
 )
