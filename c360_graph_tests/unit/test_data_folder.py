@@ -85,7 +85,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(tmp_path: Path) -
     )
     assert done.returncode == 1
     last = done.stderr.rstrip().splitlines()[-1]
-    assert last.startswith(f"c360_graph.errors.DataFolderError: {tmp_path}/")
+    assert last.startswith(f"c360_graph.errors.DataFolderError: {tmp_path}")
     assert "cannot be written: File too large." in last
     assert not [path for path in tmp_path.rglob("rows.tsv")]
 
