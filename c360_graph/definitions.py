@@ -26,6 +26,7 @@ from c360_graph.automation import (
 from c360_graph.checks.exclusions import excluded_properties_check, excluded_values_check
 from c360_graph.checks.mapping import mapping_checks
 from c360_graph.checks.relationships import graph_checks
+from c360_graph.control_db import BRIEF_PATIENCE_SECONDS
 from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.mapping.control_rows import ControlRows
@@ -52,7 +53,8 @@ def defs() -> dg.Definitions:
         state = MappingState.model_validate_json(context.reconstruction_metadata[_PINNED])
         asked = QuestionSet.model_validate_json(context.reconstruction_metadata[_PINNED_QUESTIONS])
     else:
-        state = read_mapping_state(PostgresResource().control_database(), settings.c360_data_dir)
+        control = PostgresResource().control_database(patience_seconds=BRIEF_PATIENCE_SECONDS)
+        state = read_mapping_state(control, settings.c360_data_dir)
         asked = read_question_set(settings.c360_queries_dir)
     with warnings.catch_warnings():
         # Dagster marks this as a preview; it is the one way that keeps a run's definitions stable.
