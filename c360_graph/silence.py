@@ -67,6 +67,14 @@ class Wait:
         self.moved = time.monotonic()
         self._told_seconds = 0.0
 
+    def begin(self) -> None:
+        """The wait begins, for the first time or once more."""
+        with self._lock:
+            self._over = False
+            self._unknown = 0
+            self._asked = 0.0
+        self.move()
+
     def finish(self) -> None:
         """The wait is over: nothing is cut from now on."""
         with self._lock:
@@ -199,7 +207,7 @@ def watched(wait: Wait) -> Iterator[Wait]:
 
 def begin_wait(wait: Wait) -> None:
     """Watch over a wait until `end_wait`."""
-    wait.move()
+    wait.begin()
     _watch.add(wait)
 
 

@@ -15,6 +15,7 @@ from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.tables import describe
 from c360_graph.run_log import Ending, RunLog, TableLog
 from c360_graph.settings import Settings
+from c360_graph.silence import log_warning
 from c360_graph.source_db.hash_pads import hash_pads
 from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
 
@@ -37,6 +38,7 @@ def extract_table(
     control: ControlDatabase,
     settings: Settings,
     report: Callable[[int], None] = lambda rows: None,
+    warn: Callable[[str], None] = log_warning,
 ) -> ExtractedTable:
     """Read a table as it is now; its catalog is read again in the same snapshot.
 
@@ -47,6 +49,7 @@ def extract_table(
         control: where the audit row goes.
         settings: folder, retention and hash key.
         report: told every few seconds how many rows were read.
+        warn: told of a source that sends nothing.
 
     Raises:
         SourceError: the source or the table cannot be read; the former extract stays the latest.
@@ -56,7 +59,7 @@ def extract_table(
     table_log_id = run_log.open_table(
         log_id=log_id, source_id=table.source.source_id, table_name=table.table_name
     )
-    progress = _Progress(run_log, table_log_id, report)
+    progress = _Progress(run_log, table_log_id, report, warn)
     try:
         extract = _extract(
             table, tuple(exclusions), (log_id, table_log_id), control, settings, progress
@@ -74,8 +77,15 @@ def extract_table(
 class _Progress:
     """Rows read so far, told to the audit row and the log every few seconds."""
 
-    def __init__(self, run_log: RunLog, table_log_id: int, report: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        run_log: RunLog,
+        table_log_id: int,
+        report: Callable[[int], None],
+        warn: Callable[[str], None],
+    ) -> None:
         self.rows = 0
+        self.warn = warn
         self._run_log = run_log
         self._table_log_id = table_log_id
         self._report = report
@@ -102,7 +112,12 @@ def _extract(
     log_id, table_log_id = log_ids
     start = datetime.now(UTC)
     credentials = control.source_credentials(table.source)
-    with open_snapshot(table.source, credentials) as snapshot:
+    with open_snapshot(
+        table.source,
+        credentials,
+        silent_seconds=settings.c360_source_timeout_seconds or None,
+        warn=progress.warn,
+    ) as snapshot:
         control.touch_source(table.source.source_id)
         live = _described(snapshot, table, exclusions)
         _set_hash_key(snapshot, live, settings)
