@@ -56,6 +56,7 @@ _PASSING_WORDS = (
     "eof detected",
     "connection is lost",
     "connection is closed",
+    "connection already closed",
     "terminating connection",
     "the database system is ",
     "too many clients already",
