@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import os
+import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import psycopg
 from psycopg.pq import Conninfo
 from sqlalchemy import URL, Connection, Engine, NullPool, RowMapping, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from c360_graph.errors import ControlDatabaseError
+from c360_graph.backend_state import CONNECT_SECONDS, backend_answer, end_connection
+from c360_graph.errors import ControlDatabaseError, ControlDatabaseUnavailableError
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.reading import control_rows
+from c360_graph.postgres_faults import KEEPALIVE, is_passing
 from c360_graph.settings import Settings, resolve_secret
+from c360_graph.silence import Wait, log_warning, watched
 
 CONNECT_TIMEOUT_SECONDS = 10
+BRIEF_PATIENCE_SECONDS, RUN_PATIENCE_SECONDS = 3.0, 60.0
+"""How long the control database is tried again where it cannot be reached: by a command that somebody waits
+for, and within a run."""
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 5.0
+
+_FATE_LOOKS = 20
+
+_given_up: set[str] = set()
+"""Control databases that this process has waited for in vain and not reached since."""
+
+# By the names that PostgreSQL 10 knew; later ones know them too.
+_TRANSACTION = text("SELECT txid_current_if_assigned()")
+_FATE = text("SELECT txid_status(CAST(:number AS bigint))")
+_END_TRANSACTION = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE backend_xid = CAST(CAST(mod(CAST(:number AS bigint), 4294967296) AS text) AS xid) AND pid <> pg_backend_pid()"
+)
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,38 +75,142 @@ class Credentials:
 class ControlDatabase:
     """The control database: a thin reader. Each use has a connection of its own (safe across forks)."""
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(
+        self, credentials: Credentials, *, patience_seconds: float = BRIEF_PATIENCE_SECONDS
+    ) -> None:
         self.credentials = credentials
+        self.patience_seconds = patience_seconds
         self._engine = _engine(credentials)
+
+    def run(self, work: Callable[[Connection], _T]) -> _T:
+        """What `work` returns, done in one transaction that takes effect once.
+
+        It is tried again where the connection is lost or the server cannot be reached just now, so it
+        does nothing but work on the database. After a lost COMMIT the server is asked what became of it.
+
+        Raises:
+            ControlDatabaseUnavailableError: the database cannot be reached, in all of the patience.
+            ControlDatabaseError: it refused the login or a statement.
+        """
+        sent: list[tuple[int, _T]] = []
+
+        def attempt() -> _T:
+            if sent and self._is_committed(sent[-1][0]):
+                return sent[-1][1]
+            sent.clear()
+            with self._connected() as connection, connection.begin():
+                value = work(connection)
+                number = connection.execute(_TRANSACTION).scalar_one()
+                if number is not None:
+                    sent.append((int(number), value))
+            return value
+
+        return self.patiently(attempt)
+
+    def patiently(self, attempt: Callable[[], _T]) -> _T:
+        """What `attempt` returns, tried again where the server cannot be reached just now.
+
+        Raises:
+            ControlDatabaseUnavailableError: it could not, in all of the patience.
+            ControlDatabaseError: the server refused.
+        """
+        place = self.credentials.place
+        # Who has just been waited for in vain is not waited for again at each further use.
+        patience = 0.0 if place in _given_up else self.patience_seconds
+        failed: float | None = None
+        wait = _FIRST_WAIT_SECONDS
+        while True:
+            try:
+                value = attempt()
+            except DBAPIError as error:
+                if not is_passing(error.orig):
+                    raise self._refused(error) from None
+                now = time.monotonic()
+                failed = now if failed is None else failed
+                if now - failed + wait > patience:
+                    _given_up.add(place)
+                    raise self._unavailable(error, now - failed) from None
+                said = first_line(error.orig)
+                log_warning(f"The control database {place} is tried again in {wait:.1f} s: {said}.")
+                time.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
+            else:
+                _given_up.discard(place)
+                return value
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A transaction; commits at the end of the block.
+        """A transaction that commits at the end of the block; only connecting is tried again. See `run`.
 
         Raises:
-            ControlDatabaseError: the database cannot be reached, or refused a statement.
+            ControlDatabaseUnavailableError: the database cannot be reached just now, or was lost.
+            ControlDatabaseError: it refused the login or a statement.
         """
+        connection = self.patiently(self._engine.connect)
         try:
-            with self._engine.begin() as connection:
+            with connection, self.watching(connection), connection.begin():
                 yield connection
         except DBAPIError as error:
-            raise ControlDatabaseError(
-                f"The control database {self.credentials.place} failed: {first_line(error.orig)}."
-                " Check ETL_DB_*, and run sql/etl_control_db_schema.sql on it (safe to repeat)."
-            ) from None
+            if is_passing(error.orig):
+                raise self._unavailable(error, 0) from None
+            raise self._refused(error) from None
 
     @contextmanager
-    def session(self) -> Iterator[Connection]:
-        """A connection in autocommit mode, for session locks that outlive statements."""
-        try:
-            with self._engine.connect().execution_options(
-                isolation_level="AUTOCOMMIT"
-            ) as connection:
-                yield connection
-        except DBAPIError as error:
-            raise ControlDatabaseError(
-                f"The control database {self.credentials.place} failed: {first_line(error.orig)}."
-            ) from None
+    def _connected(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection, self.watching(connection):
+            yield connection
+
+    def connect(self) -> Connection:
+        """A connection in autocommit mode, for what outlives a statement; its owner closes it.
+
+        SQLAlchemy's errors pass through.
+        """
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def watching(self, connection: Connection) -> Iterator[None]:
+        """Close the connection where the server goes silent while the block runs."""
+        raw = connection.connection.dbapi_connection
+        assert isinstance(raw, psycopg.Connection)
+        wait = Wait(
+            server=f"The control database {self.credentials.place}",
+            probe=lambda: backend_answer(
+                lambda: psycopg.connect(
+                    **(raw.info.get_parameters() | {"connect_timeout": CONNECT_SECONDS}),
+                    password=self.credentials.password,
+                    autocommit=True,
+                ),
+                raw.info.backend_pid,
+            ),
+            cut=lambda: end_connection(raw),
+            warn=log_warning,
+        )
+        with watched(wait):
+            yield
+
+    def _is_committed(self, number: int) -> bool:
+        """What became of a transaction whose COMMIT was not answered; one that goes on is ended."""
+        with self._connected() as connection, connection.begin():
+            for _ in range(_FATE_LOOKS):
+                state = connection.execute(_FATE, {"number": number}).scalar_one()
+                if state != "in progress":
+                    return bool(state == "committed")
+                connection.execute(_END_TRANSACTION, {"number": number})
+                time.sleep(_FIRST_WAIT_SECONDS)
+        return False
+
+    def _unavailable(self, error: DBAPIError, seconds: float) -> ControlDatabaseUnavailableError:
+        tried = f" for {seconds:.0f} s" if seconds >= 1 else ""
+        return ControlDatabaseUnavailableError(
+            f"The control database {self.credentials.place} could not be reached{tried}:"
+            f" {first_line(error.orig)}. Check that it runs, and ETL_DB_*."
+        )
+
+    def _refused(self, error: DBAPIError) -> ControlDatabaseError:
+        return ControlDatabaseError(
+            f"The control database {self.credentials.place} failed: {first_line(error.orig)}."
+            " Check ETL_DB_*, and run sql/etl_control_db_schema.sql on it (safe to repeat)."
+        )
 
     def refuse_without_schema(self) -> None:
         """Make sure that Dagster and the project find their tables, or can make them.
@@ -90,13 +218,11 @@ class ControlDatabase:
         Raises:
             ControlDatabaseError: the database cannot be reached, or its schema was never applied.
         """
-        with self.transaction() as connection:
-            has_storage, has_rows = connection.execute(
-                text(
-                    "SELECT to_regnamespace('dagster') IS NOT NULL,"
-                    " to_regclass('source_databases') IS NOT NULL"
-                )
-            ).one()
+        schema = text(
+            "SELECT to_regnamespace('dagster') IS NOT NULL,"
+            " to_regclass('source_databases') IS NOT NULL"
+        )
+        has_storage, has_rows = self.run(lambda connection: connection.execute(schema).one())
         lacking = [
             *([] if has_storage else ["the schema dagster"]),
             *([] if has_rows else ["the table source_databases"]),
@@ -138,11 +264,14 @@ class ControlDatabase:
         Raises:
             ControlDatabaseError: the database refused one, and nothing was added.
         """
-        with self.transaction() as connection:
+
+        def add(connection: Connection) -> list[int]:
             # Without parameters the driver leaves `%` alone.
             plain = connection.execution_options(no_parameters=True)
             plain.exec_driver_sql(lock)
             return [plain.exec_driver_sql(statement).rowcount for statement in statements]
+
+        return self.run(add)
 
     def source_credentials(self, source: SourceRow) -> Credentials:
         """Where a source lies and how to log in, its password read at this moment.
@@ -154,11 +283,12 @@ class ControlDatabase:
             ControlDatabaseError: the source's row is gone.
             SettingsError: its password is `env:NAME` and NAME is not set.
         """
-        with self.transaction() as connection:
-            found = connection.execute(
-                text("SELECT db_password FROM source_databases WHERE source_id = :id"),
-                {"id": source.source_id},
+        password_of = text("SELECT db_password FROM source_databases WHERE source_id = :id")
+        found = self.run(
+            lambda connection: connection.execute(
+                password_of, {"id": source.source_id}
             ).one_or_none()
+        )
         where = f"source_databases row {source.source_id} ({source.source_name})"
         if found is None:
             raise ControlDatabaseError(f"{where} is gone; reload the definitions.")
@@ -175,21 +305,19 @@ class ControlDatabase:
 
     def _every_row(self) -> dict[str, Sequence[RowMapping]]:
         """The rows of each table, by the names that `control_rows` takes them under."""
-        with self.transaction() as connection:
-            return {
+        return self.run(
+            lambda connection: {
                 "sources": _rows(connection, "source_databases", "source_id"),
                 "exclusions": _rows(connection, "field_exclusion_rules", "rule_id"),
                 "labels": _rows(connection, "node_label_mappings", "mapping_id"),
                 "relationships": _rows(connection, "relationship_mappings", "relationship_id"),
             }
+        )
 
     def touch_source(self, source_id: int) -> None:
         """Set last_accessed: extraction has connected."""
-        with self.transaction() as connection:
-            connection.execute(
-                text("UPDATE source_databases SET last_accessed = now() WHERE source_id = :id"),
-                {"id": source_id},
-            )
+        touch = text("UPDATE source_databases SET last_accessed = now() WHERE source_id = :id")
+        self.run(lambda connection: connection.execute(touch, {"id": source_id}))
 
 
 def control_credentials(settings: Settings) -> Credentials:
@@ -240,8 +368,11 @@ def first_line(error: object) -> str:
 
 def _engine(credentials: Credentials) -> Engine:
     options: dict[str, Any] = {
+        **KEEPALIVE,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "application_name": "c360_graph",
+        # A pooler hands the server's session on, and prepared statements with it.
+        "prepare_threshold": None,
     }
     if credentials.sslmode:
         options["sslmode"] = credentials.sslmode

@@ -10,26 +10,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
-from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
 
 from c360_graph.command_errors import ending_with_its_message
-from c360_graph.control_db import (
-    CONNECT_TIMEOUT_SECONDS,
-    Credentials,
-    control_credentials,
-    first_line,
-)
-from c360_graph.errors import ControlDatabaseError
+from c360_graph.control_db import CONNECT_TIMEOUT_SECONDS, Credentials, control_credentials
+from c360_graph.patient_storage import PatientPostgresStorage
 from c360_graph.settings import load_settings
 from c360_graph.start_environment import restore_start_environment
 
 SCHEMA = "dagster"
 
 
-class ControlDatabaseStorage(DagsterPostgresStorage):
+class ControlDatabaseStorage(PatientPostgresStorage):
     """Runs, events and schedules beside the control tables; has no config of its own."""
 
     @classmethod
@@ -50,19 +42,7 @@ class ControlDatabaseStorage(DagsterPostgresStorage):
         with ending_with_its_message():
             restore_start_environment()
             credentials = control_credentials(load_settings())
-            try:
-                return cls(inst_data=inst_data, postgres_url=storage_url(credentials))
-            except (DagsterPostgresException, DBAPIError) as error:
-                raise ControlDatabaseError(_said(credentials, error)) from None
-
-
-def _said(credentials: Credentials, error: Exception) -> str:
-    cause = error if isinstance(error, DBAPIError) else error.__cause__
-    known = getattr(cause, "orig", None) or cause or error
-    return (
-        f"Dagster's storage in the control database {credentials.place} failed: {first_line(known)}."
-        " Check ETL_DB_*, and run sql/etl_control_db_schema.sql on it (safe to repeat)."
-    )
+            return cls(inst_data=inst_data, postgres_url=storage_url(credentials))
 
 
 def storage_url(credentials: Credentials) -> str:

@@ -28,6 +28,7 @@ from c360_graph.checks.exclusions import excluded_properties_check, excluded_val
 from c360_graph.checks.mapping import mapping_checks
 from c360_graph.checks.relationships import graph_checks
 from c360_graph.command_errors import ending_with_its_message
+from c360_graph.control_db import BRIEF_PATIENCE_SECONDS
 from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.mapping.control_rows import ControlRows
@@ -58,7 +59,8 @@ def _definitions() -> dg.Definitions:
     context = _load_context()
     pinned = _pinned(context)
     if pinned is None:
-        state = read_mapping_state(PostgresResource().control_database(), settings.c360_data_dir)
+        control = PostgresResource().control_database(patience_seconds=BRIEF_PATIENCE_SECONDS)
+        state = read_mapping_state(control, settings.c360_data_dir)
         asked = read_question_set(settings.c360_queries_dir)
         pinned = _Pinned(state.model_dump_json(), asked.model_dump_json())
     context.add_to_pending_reconstruction_metadata(_PINNED, pinned.state)

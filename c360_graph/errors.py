@@ -5,6 +5,7 @@
     C360Error
     ├── SettingsError            a setting is missing or cannot be used
     ├── ControlDatabaseError     the control database cannot be reached or lacks its tables
+    │   └── ControlDatabaseUnavailableError   it cannot be reached just now, although it was tried again
     ├── MappingError             control rows that cannot be honoured, each with its reason
     ├── SourceError              a source database refused, vanished or holds what cannot be read
     │   └── SourceUnavailableError   it cannot be reached just now; another try may succeed
@@ -44,6 +45,10 @@ class SettingsError(C360Error):
 
 class ControlDatabaseError(C360Error):
     """The control database cannot be reached or lacks its tables."""
+
+
+class ControlDatabaseUnavailableError(ControlDatabaseError):
+    """The control database cannot be reached just now, although it was tried again."""
 
 
 class MappingError(C360Error):

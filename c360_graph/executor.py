@@ -86,6 +86,7 @@ class AuditedExecutor(dg.Executor):
                 raise
             except BaseException as error:
                 failures.setdefault("run", str(error) or type(error).__name__)
+                _tell_at_exit(failures)
                 raise
             finally:
                 said = "; ".join(f"{step}: {why}" for step, why in failures.items())
@@ -204,6 +205,10 @@ def _tell(plan_context: Any, failures: dict[str, str]) -> None:
     failures = {step: visible(why) for step, why in failures.items()}
     for step, why in failures.items():
         plan_context.log.error(f"{step} failed: {why}")
+    _tell_at_exit(failures)
+
+
+def _tell_at_exit(failures: dict[str, str]) -> None:
     if failures:
         lines = "\n".join(f"{step} failed: {why}" for step, why in failures.items())
         atexit.register(sys.stderr.write, f"\n{lines}\n")

@@ -6,7 +6,12 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import Field
 
-from c360_graph.control_db import ControlDatabase, Credentials, control_credentials
+from c360_graph.control_db import (
+    RUN_PATIENCE_SECONDS,
+    ControlDatabase,
+    Credentials,
+    control_credentials,
+)
 from c360_graph.neo4j_loader.graph import Graph, target_graph
 from c360_graph.settings import load_settings
 
@@ -23,7 +28,9 @@ class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         description="Instead of ETL_DB_PASSWORD; give a dagster EnvVar, never the text.",
     )
 
-    def control_database(self) -> ControlDatabase:
+    def control_database(
+        self, *, patience_seconds: float = RUN_PATIENCE_SECONDS
+    ) -> ControlDatabase:
         """The control database that these fields and the settings mean."""
         settings = load_settings()
         own = control_credentials(settings)
@@ -34,7 +41,8 @@ class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 database=self.database or own.database,
                 user=self.user or own.user,
                 password=self.password if self.password is not None else own.password,
-            )
+            ),
+            patience_seconds=patience_seconds,
         )
 
 

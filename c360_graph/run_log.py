@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +14,13 @@ from sqlalchemy import Connection, text
 
 from c360_graph.control_db import ControlDatabase, lock_number
 from c360_graph.errors import ControlDatabaseError
+from c360_graph.lock_session import LockSession, lock_session
+from c360_graph.silence import log_warning
 
 Ending = Literal["completed", "failed", "cancelled"]
 MAX_MESSAGE = 4_000
+CHECK_SECONDS = 5.0
+"""How often a run makes sure that it still holds its lock."""
 
 RUN_LOCK = lock_number("c360_graph run")
 """First half of the advisory lock that a run holds; the second is its log_id."""
@@ -69,14 +74,18 @@ class RunLog:
 
     def open_run(self, dagster_run_id: str) -> int:
         """The log_id of a Dagster run; its row is made at the first call."""
-        with self._database.transaction() as connection:
+
+        def opened(connection: Connection) -> int:
             connection.execute(text(_OPEN_RUN), {"run": dagster_run_id})
             return _log_id(connection, dagster_run_id)
+
+        return self._database.run(opened)
 
     def close_run(self, log_id: int, ending: Ending, error: str | None = None) -> None:
         """End a run's row and those of its tables that are still open; a closed row stays as it is."""
         values = {"id": log_id, "status": ending, "error": _shortened(error)}
-        with self._database.transaction() as connection:
+
+        def close(connection: Connection) -> None:
             connection.execute(
                 text(
                     "UPDATE etl_run_logs SET status = :status, run_end_time = now(),"
@@ -93,29 +102,40 @@ class RunLog:
                 values | {"status": "failed" if ending == "completed" else ending},
             )
 
+        self._database.run(close)
+
     @contextmanager
     def running(self, dagster_run_id: str) -> Iterator[int]:
         """The log_id of a run that begins, as `open_run`, held by a session lock.
 
-        The lock ends with the run's process, however that ends. It is taken before anyone can see the
-        row, who would take the run for an abandoned one.
+        The lock ends with the run's process, however that ends, and is taken again when its connection was
+        lost. It is taken before anyone can see the row, who would take the run for an abandoned one.
+
+        Raises:
+            ControlDatabaseError: the database cannot be reached, or only through a pooler that hands
+                sessions on.
         """
-        with self._database.session() as connection:
+
+        def begun(connection: Connection) -> int:
             connection.execute(
                 text(f"{_OPEN_RUN} RETURNING pg_advisory_lock(:class, log_id)"),
                 {"run": dagster_run_id, "class": RUN_LOCK},
             )
             log_id = _log_id(connection, dagster_run_id)
             # For a row that was there; a second lock of the same session does no harm.
-            connection.execute(
-                text("SELECT pg_advisory_lock(:class, :id)"), {"class": RUN_LOCK, "id": log_id}
-            )
-            yield log_id
+            _hold(connection, log_id)
+            return log_id
+
+        with lock_session(self._database) as session:
+            log_id = session.run(begun)
+            with _keeping(session, log_id):
+                yield log_id
 
     def abandoned_runs(self) -> tuple[OpenRun, ...]:
         """Runs that say `running` and that no living process holds."""
-        with self._database.transaction() as connection:
-            found = connection.execute(
+
+        def found(connection: Connection) -> tuple[OpenRun, ...]:
+            rows = connection.execute(
                 text(
                     "SELECT log_id, dagster_run_id FROM etl_run_logs"
                     " WHERE run_end_time IS NULL AND NOT EXISTS ("
@@ -127,12 +147,15 @@ class RunLog:
                 ),
                 {"class": RUN_LOCK},
             )
-            return tuple(OpenRun(log_id=r.log_id, dagster_run_id=r.dagster_run_id) for r in found)
+            return tuple(OpenRun(log_id=r.log_id, dagster_run_id=r.dagster_run_id) for r in rows)
+
+        return self._database.run(found)
 
     def open_table(self, *, log_id: int, source_id: int, table_name: str) -> int:
         """A new row for a table that is being read; returns its table_log_id."""
-        with self._database.transaction() as connection:
-            made = connection.execute(
+
+        def made(connection: Connection) -> int:
+            row = connection.execute(
                 text(
                     "INSERT INTO etl_table_logs (log_id, source_id, table_name, status,"
                     " is_progressing, is_done, start_time, rows_processed)"
@@ -141,21 +164,22 @@ class RunLog:
                 ),
                 {"log": log_id, "source": source_id, "table": table_name},
             )
-            return int(made.scalar_one())
+            return int(row.scalar_one())
+
+        return self._database.run(made)
 
     def table_progress(self, table_log_id: int, rows: int) -> None:
         """How many rows were read so far."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                text("UPDATE etl_table_logs SET rows_processed = :rows WHERE table_log_id = :id"),
-                {"id": table_log_id, "rows": rows},
-            )
+        update = text("UPDATE etl_table_logs SET rows_processed = :rows WHERE table_log_id = :id")
+        values = {"id": table_log_id, "rows": rows}
+        self._database.run(lambda connection: connection.execute(update, values))
 
     def close_table(
         self, table_log_id: int, ending: Ending, *, rows: int, error: str | None = None
     ) -> TableLog:
         """End a table's row; returns it as it now stands."""
-        with self._database.transaction() as connection:
+
+        def closed(connection: Connection) -> TableLog:
             row = connection.execute(
                 text(
                     "UPDATE etl_table_logs SET status = :status, is_progressing = false,"
@@ -171,18 +195,21 @@ class RunLog:
                     "error": _shortened(error),
                 },
             ).one()
-        return TableLog(**row._mapping)
+            return TableLog(**row._mapping)
+
+        return self._database.run(closed)
 
     def register_script(self, path: Path, *, size: int) -> ScriptLog:
         """A row for a script of `size` bytes that was written."""
         size_kb = round(size / 1024, 2)
-        with self._database.transaction() as connection:
-            return _script(
+        return self._database.run(
+            lambda connection: _script(
                 connection,
                 "INSERT INTO cypher_scripts (script_name, file_path, file_size_kb, last_updated_at)"
                 " VALUES (:name, :path, :size, now())",
                 {"name": path.name, "path": str(path), "size": size_kb},
             )
+        )
 
     def script_loaded(self, path: Path) -> ScriptLog:
         """Set last_run_time.
@@ -190,26 +217,54 @@ class RunLog:
         Raises:
             ControlDatabaseError: no script of that path is registered.
         """
-        with self._database.transaction() as connection:
-            return _script(
+        return self._database.run(
+            lambda connection: _script(
                 connection,
                 "UPDATE cypher_scripts SET last_run_time = now() WHERE file_path = :path",
                 {"path": str(path)},
             )
+        )
 
     def scripts(self) -> tuple[ScriptLog, ...]:
         """All registered scripts, the newest first."""
-        with self._database.transaction() as connection:
-            rows = connection.execute(
-                text(f"SELECT {_SCRIPT_COLUMNS} FROM cypher_scripts ORDER BY script_id DESC")
-            )
-            return tuple(ScriptLog(**row._mapping) for row in rows)
+        statement = text(f"SELECT {_SCRIPT_COLUMNS} FROM cypher_scripts ORDER BY script_id DESC")
+        rows = self._database.run(lambda connection: connection.execute(statement).all())
+        return tuple(ScriptLog(**row._mapping) for row in rows)
 
 
 _SCRIPT_COLUMNS = (
     "script_id, script_name, file_path, file_size_kb::float8 AS file_size_kb, last_updated_at,"
     " last_run_time"
 )
+
+
+@contextmanager
+def _keeping(session: LockSession, log_id: int) -> Iterator[None]:
+    """Take the run's lock again while the block runs, when its connection was lost."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(CHECK_SECONDS):
+            if session.holds((RUN_LOCK, log_id)):
+                continue
+            try:
+                session.run(lambda connection: _hold(connection, log_id))
+            except ControlDatabaseError as error:
+                log_warning(f"The lock of the run's row {log_id} of etl_run_logs was lost: {error}")
+
+    watcher = threading.Thread(target=watch, name="c360-run-lock", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join(timeout=30)
+
+
+def _hold(connection: Connection, log_id: int) -> None:
+    connection.execute(
+        text("SELECT pg_advisory_lock(:class, :id)"), {"class": RUN_LOCK, "id": log_id}
+    )
 
 
 def _log_id(connection: Connection, dagster_run_id: str) -> int:

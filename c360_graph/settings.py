@@ -93,6 +93,15 @@ class Settings(BaseSettings):
         le=10,
         description="How often an asset is tried again when a server cannot be reached just now.",
     )
+    c360_source_timeout_seconds: float = Field(
+        default=3600.0,
+        ge=0,
+        description=(
+            "How long a source may send nothing, such as a query that waits for a lock, before its statement is"
+            " ended and its table fails; 0 waits for ever. A source that does not answer at all is given up"
+            " after half a minute."
+        ),
+    )
     c360_fresh_hours: int = Field(
         default=36,
         ge=0,

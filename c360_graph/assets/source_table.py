@@ -53,6 +53,7 @@ def source_table_asset(
                 control=control,
                 settings=now,
                 report=lambda count: context.log.info(f"{table.place}: {count:,} rows read"),
+                warn=lambda said: context.log.warning(f"{table.place}: {said}"),
             )
         return dg.MaterializeResult(
             asset_key=list(table.asset_key),

@@ -18,7 +18,7 @@ from c360_graph.cli.output import (
     say,
 )
 from c360_graph.cli.progress_bar import Report, shown_progress
-from c360_graph.control_db import ControlDatabase, control_credentials
+from c360_graph.control_db import RUN_PATIENCE_SECONDS, ControlDatabase, control_credentials
 from c360_graph.neo4j_loader.claim import Claim
 from c360_graph.neo4j_loader.graph import Graph, target_graph
 from c360_graph.neo4j_loader.load import LoadResult, clear_and_load, load_into_empty
@@ -95,7 +95,9 @@ def _locked(file: Path, chosen: _Target, *, clear: bool) -> LoadResult:
     settings = load_settings()
     target = Target(
         graph=chosen.graph,
-        control=ControlDatabase(control_credentials(settings)),
+        control=ControlDatabase(
+            control_credentials(settings), patience_seconds=RUN_PATIENCE_SECONDS
+        ),
         sessions=settings.c360_load_sessions,
         lock_wait_seconds=chosen.wait_seconds,
         report=chosen.report,

@@ -24,6 +24,7 @@ from c360_graph.mapping.new_columns import (
 from c360_graph.mapping.tables import describe, why_unknown_time_zone
 from c360_graph.run_log import Ending, RunLog, TableLog
 from c360_graph.settings import Settings
+from c360_graph.silence import log_warning
 from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
 
 SECONDS_BETWEEN_REPORTS = 2.0
@@ -45,6 +46,7 @@ def extract_table(
     control: ControlDatabase,
     settings: Settings,
     report: Callable[[int], None] = lambda rows: None,
+    warn: Callable[[str], None] = log_warning,
 ) -> ExtractedTable:
     """Read a table as it is now; its catalog is read again in the same snapshot.
 
@@ -55,6 +57,7 @@ def extract_table(
         control: where the audit row goes.
         settings: folder, retention and hash key.
         report: told every few seconds how many rows were read.
+        warn: told of a source that sends nothing.
 
     Raises:
         SourceError: the source or the table cannot be read; the former extract stays the latest.
@@ -64,7 +67,7 @@ def extract_table(
     table_log_id = run_log.open_table(
         log_id=log_id, source_id=table.source.source_id, table_name=table.table_name
     )
-    progress = _Progress(run_log, table_log_id, report)
+    progress = _Progress(run_log, table_log_id, report, warn)
     try:
         extract = _extract(table, rows, (log_id, table_log_id), control, settings, progress)
     except BaseException as error:
@@ -80,8 +83,15 @@ def extract_table(
 class _Progress:
     """Rows read so far, told to the audit row and the log every few seconds."""
 
-    def __init__(self, run_log: RunLog, table_log_id: int, report: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        run_log: RunLog,
+        table_log_id: int,
+        report: Callable[[int], None],
+        warn: Callable[[str], None],
+    ) -> None:
         self.rows = 0
+        self.warn = warn
         self._run_log = run_log
         self._table_log_id = table_log_id
         self._report = report
@@ -110,7 +120,12 @@ def _extract(
     credentials = control.source_credentials(table.source)
     lets_in = settings.c360_new_columns == "load"
     history = read_history(control, store, rows, lets_in=lets_in)
-    with open_snapshot(table.source, credentials) as snapshot:
+    with open_snapshot(
+        table.source,
+        credentials,
+        silent_seconds=settings.c360_source_timeout_seconds or None,
+        warn=progress.warn,
+    ) as snapshot:
         control.touch_source(table.source.source_id)
         live = _described(snapshot, table, rows, history)
         hashing = _hashing(live, settings)

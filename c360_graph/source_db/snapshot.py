@@ -3,47 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import psycopg
 
+from c360_graph.backend_state import (
+    CONNECT_SECONDS,
+    backend_answer,
+    end_connection,
+    end_statement,
+)
 from c360_graph.control_db import CONNECT_TIMEOUT_SECONDS, Credentials, first_line
 from c360_graph.errors import SettingsError, SourceError, SourceUnavailableError
 from c360_graph.hashing import KeyedHash, hashing_lines
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import TableMapping
+from c360_graph.postgres_faults import KEEPALIVE, is_passing
+from c360_graph.silence import Wait, log_warning
 from c360_graph.source_db.catalog import read_catalog
 from c360_graph.source_db.copy_query import RowLoss, copy_rows, count_losses, find_long_key
+from c360_graph.source_db.watched_cursor import watched_cursor
 
 ROWS_BETWEEN_REPORTS = 5_000
 ASKED_SECONDS = 10
 """For a statement whose answer can be done without; one that takes longer is given up."""
 
-# PostgreSQL's SQLSTATEs: a lost connection, a shutdown, a start, too many connections, a read on a
-# standby that the primary's changes cut short.
-_PASSING = frozenset(
-    {"08000", "08001", "08003", "08006", "57P01", "57P02", "57P03", "53300", "40001", "40P01"}
+# Each setting ends with the transaction: behind a pooler the session is another client's next. What the
+# text of a value depends on is the same for every server and role.
+_BEGIN = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+    " SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD';"
+    " SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL timezone = 'UTC';"
+    " SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex';"
+    " SET LOCAL standard_conforming_strings = on; SET LOCAL xmloption = 'content';"
+    " SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;"
+    " SET LOCAL row_security = on"
 )
-_PASSING_REFUSALS = (
-    "the database system is ",
-    "too many clients already",
-    "remaining connection slots",
-)
-
-# What the text of a value depends on is the same for every server and role.
-_SESSION = (
-    "SET client_encoding = 'UTF8'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601';"
-    " SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex';"
-    " SET standard_conforming_strings = on; SET xmloption = 'content';"
-    " SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
-    " SET row_security = on;"
-    # A function or type of the source's own must not stand in for the built-in one; what its views
-    # call is found as the role finds it.
-    " SELECT set_config('search_path', concat_ws(', ', 'pg_catalog',"
-    " nullif(current_setting('search_path'), '')), false)"
+# The settings of a later version are set where the server has them. A function or type of the source's own
+# must not stand in for the built-in one; what its views call is found as the role finds it.
+_SETTLE = (
+    "SELECT pg_catalog.pg_backend_pid(), pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', 'pg_catalog',"
+    " nullif(pg_catalog.current_setting('search_path'), '')), true),"
+    " (SELECT pg_catalog.count(pg_catalog.set_config(name, '0', true)) FROM pg_catalog.pg_settings"
+    " WHERE name = 'transaction_timeout')"
 )
 
 
@@ -58,8 +63,11 @@ class CopiedRows:
 class SourceSnapshot:
     """One REPEATABLE READ, READ ONLY transaction on a source: everything is read as of one moment."""
 
-    def __init__(self, connection: psycopg.Connection, source: SourceRow) -> None:
+    def __init__(
+        self, connection: psycopg.Connection, source: SourceRow, wait: Wait | None = None
+    ) -> None:
         self._connection = connection
+        self._wait = wait
         self.source = source
 
     def catalog(self, table_names: frozenset[str]) -> SourceCatalog:
@@ -144,6 +152,8 @@ class SourceSnapshot:
         with self._connection.cursor() as cursor:
             with cursor.copy(copy_rows(table)) as stream:
                 for read in stream:
+                    if self._wait is not None:
+                        self._wait.move()
                     line = treated(bytes(read)) if treated else read
                     out.write(line)
                     rows += 1
@@ -173,51 +183,101 @@ def _treating(table: TableMapping, hashing: KeyedHash | None) -> Callable[[bytes
 
 
 @contextmanager
-def open_snapshot(source: SourceRow, credentials: Credentials) -> Iterator[SourceSnapshot]:
+def open_snapshot(
+    source: SourceRow,
+    credentials: Credentials,
+    *,
+    silent_seconds: float | None = None,
+    warn: Callable[[str], None] = log_warning,
+) -> Iterator[SourceSnapshot]:
     """Connect to a source and hold one read-only snapshot of it.
 
+    Args:
+        source: which one.
+        credentials: how it is reached.
+        silent_seconds: how long it may send nothing before what runs is ended; None for ever. One that
+            does not answer on another connection either is given up long before.
+        warn: told of a source that sends nothing.
+
     Raises:
-        SourceError: it cannot be reached, refuses the login or a statement; no password in it.
+        SourceUnavailableError: it cannot be reached just now, left, or went silent.
+        SourceError: it refuses the login or a statement, or took too long; no password in it.
     """
     where = f"source {source.source_name} ({credentials.place})"
     try:
-        connection = psycopg.connect(
-            host=credentials.host,
-            port=credentials.port,
-            dbname=credentials.database,
-            user=credentials.user,
-            password=credentials.password,
-            sslmode=credentials.sslmode,
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            application_name="c360_graph",
-            autocommit=True,
-        )
+        connection = connect_source(credentials)
     except psycopg.Error as error:
         raise kind_of(error)(
             f"{where} cannot be reached: {_without(credentials.password, first_line(error))}."
             f" Check source_databases row {source.source_id}."
         ) from None
+    backend = connection.info.backend_pid
+    wait = Wait(
+        server=where[0].upper() + where[1:],
+        probe=lambda: backend_answer(
+            lambda: connect_source(credentials, seconds=CONNECT_SECONDS), backend
+        ),
+        cut=lambda: end_connection(connection),
+        end=lambda: end_statement(
+            lambda: connect_source(credentials, seconds=CONNECT_SECONDS), backend
+        ),
+        warn=warn,
+        limit_seconds=silent_seconds,
+    )
     try:
-        with connection:
-            connection.execute(_SESSION)
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            yield SourceSnapshot(connection, source)
+        with closing(connection):
+            connection.cursor_factory = watched_cursor(wait)
+            connection.execute(_BEGIN)
+            # Behind a pooler libpq knows another number, and this one as long as the transaction lasts.
+            row = connection.execute(_SETTLE).fetchone()
+            backend = int(row[0]) if row else backend
+            yield SourceSnapshot(connection, source, wait)
+            # Everything has been read; and a statement that was asked may have ended the connection.
+            with suppress(psycopg.Error):
+                connection.execute("COMMIT")
     except psycopg.Error as error:
-        raise kind_of(error)(f"{where} failed: {first_line(error)}.") from None
+        raise _failure(where, source, error, wait) from None
+
+
+def connect_source(
+    credentials: Credentials, *, seconds: int = CONNECT_TIMEOUT_SECONDS
+) -> psycopg.Connection[Any]:
+    """A connection in autocommit mode that leaves nothing behind in a pooler's session.
+
+    psycopg's errors pass through.
+    """
+    return psycopg.connect(
+        host=credentials.host,
+        port=credentials.port,
+        dbname=credentials.database,
+        user=credentials.user,
+        password=credentials.password,
+        sslmode=credentials.sslmode,
+        connect_timeout=seconds,
+        application_name="c360_graph",
+        autocommit=True,
+        prepare_threshold=None,
+        **KEEPALIVE,
+    )
+
+
+def _failure(where: str, source: SourceRow, error: psycopg.Error, wait: Wait) -> SourceError:
+    if wait.exceeded:
+        return SourceError(
+            f"{where} sent nothing for {wait.limit_seconds:.0f} s, so that its statement was ended. See"
+            " what it waits for in its pg_stat_activity, or raise C360_SOURCE_TIMEOUT_SECONDS."
+        )
+    if wait.is_cut:
+        return SourceUnavailableError(
+            f"{where} went silent in the middle of a statement. Check the network to it"
+            f" (source_databases row {source.source_id})."
+        )
+    return kind_of(error)(f"{where} failed: {first_line(error)}.")
 
 
 def kind_of(error: psycopg.Error) -> type[SourceError]:
-    """Whether another try may succeed: nobody answered, or a server that starts, stops or is full.
-
-    A login or a database that the server refuses comes without SQLSTATE, as a refused connection
-    does; only the text tells them apart.
-    """
-    if not isinstance(error, psycopg.OperationalError):
-        return SourceError
-    if error.sqlstate is not None:
-        return SourceUnavailableError if error.sqlstate in _PASSING else SourceError
-    refused = "FATAL:" in str(error) and not any(text in str(error) for text in _PASSING_REFUSALS)
-    return SourceError if refused else SourceUnavailableError
+    """Whether another try may succeed: nobody answered, or a server that starts, stops or is full."""
+    return SourceUnavailableError if is_passing(error) else SourceError
 
 
 def _without(password: str | None, message: str) -> str:

@@ -87,7 +87,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(tmp_path: Path) -
     last = done.stderr.rstrip().splitlines()[-1]
     assert last.startswith(f"c360_graph.errors.DataFolderError: {tmp_path}")
     assert "cannot be written: File too large." in last
-    assert not [path for path in tmp_path.rglob("rows.tsv")]
+    assert not list(tmp_path.rglob("rows.tsv"))
 
 
 def test_a_small_file_that_could_not_be_written_whole_leaves_no_part(tmp_path: Path) -> None:
