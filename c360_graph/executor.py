@@ -108,11 +108,12 @@ def _clean(plan_context: Any, control: ControlDatabase) -> None:
         plan_context.log.info(f"Removed from {data_dir}: {cleaned}")
 
 
-def _refuse_storage_of_env_file(instance: dg.DagsterInstance) -> None:
+def _refuse_storage_of_env_file(instance: object) -> None:
     """A dagster.yaml that names variables itself was read by Dagster before anything could be set back."""
-    storage = instance.get_ref().storage_data if instance.is_persistent else None
-    if storage is not None:
-        refuse_storage_of_env_file(storage.config_dict)
+    if isinstance(instance, dg.DagsterInstance) and instance.is_persistent:
+        storage = instance.get_ref().storage_data
+        if storage is not None:
+            refuse_storage_of_env_file(storage.config_dict)
 
 
 def _keep_connections(instance: dg.DagsterInstance) -> None:
