@@ -30,6 +30,10 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "accepted_columns",
+            "backend_state",
+            "lock_session",
+            "postgres_faults",
+            "silence",
             "control_db",
             "run_log",
             "load_lock",
@@ -46,7 +50,7 @@ TIERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"phases", "report", "customer"}),
-    frozenset({"command_errors", "dagster_storage", "resources"}),
+    frozenset({"command_errors", "dagster_storage", "patient_storage", "resources"}),
     frozenset({"assets", "checks", "automation", "executor"}),
     frozenset({"definitions", "cli"}),
 )
