@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -10,7 +11,8 @@ import psycopg
 
 from c360_graph.silence import PROBE_SECONDS, Answer, shut_down
 
-CONNECT_SECONDS = PROBE_SECONDS - 2
+_ASKED_SECONDS = 2.0
+CONNECT_SECONDS = int(PROBE_SECONDS - _ASKED_SECONDS)
 """Less than a probe may take, so that it says why it failed."""
 
 _STATE = """
@@ -29,8 +31,16 @@ def backend_answer(connect: Callable[[], psycopg.Connection[Any]], backend: int)
         backend: the session's number, as `pg_backend_pid()` gave it.
     """
     with connect() as connection:
-        sent = _SENT if connection.info.server_version >= _KNOWS_COPY else "0"
-        row = connection.execute(_STATE.format(sent=sent), (backend,)).fetchone()
+        given_up = threading.Timer(_ASKED_SECONDS, end_connection, (connection,))
+        given_up.start()
+        try:
+            sent = _SENT if connection.info.server_version >= _KNOWS_COPY else "0"
+            row = connection.execute(_STATE.format(sent=sent), (backend,)).fetchone()
+        except psycopg.OperationalError:
+            # It let us in: a pooler without a free session, or a server that is very busy.
+            return Answer(state="works", detail=", and is too busy to say on what")
+        finally:
+            given_up.cancel()
     if row is None:
         return Answer(state="done")
     state, kind, event, blockers, sent_bytes = row

@@ -145,7 +145,7 @@ class Wait:
                 if self._over or self.exceeded:
                     return
                 self.exceeded = True
-            self.end()
+            threading.Thread(target=self.end, name="c360-end", daemon=True).start()
             return
         # Less and less often: some statements take their time.
         if quiet >= 2 * self._told_seconds:
