@@ -56,13 +56,25 @@ class AuditedExecutor(dg.Executor):
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         """Execute the plan; the audit row is held by a session lock as long as this process lives."""
+        failures: dict[str, str] = {}
+        try:
+            yield from self._audited(plan_context, execution_plan, failures)
+        except (*_INTERRUPTIONS, FailedChecksError):
+            raise
+        except BaseException as error:
+            failures.setdefault("run", str(error) or type(error).__name__)
+            _tell_at_exit(failures)
+            raise
+
+    def _audited(
+        self, plan_context: Any, execution_plan: Any, failures: dict[str, str]
+    ) -> Iterator[dg.DagsterEvent]:
         _refuse_storage_of_env_file(plan_context.instance)
         _keep_connections(plan_context.instance)
         control = PostgresResource().control_database()
         run_log = RunLog(control)
         close_abandoned_runs(run_log, plan_context.instance)
         _clean(plan_context, control)
-        failures: dict[str, str] = {}
         ending: Ending = "failed"
         with run_log.running(plan_context.run_id) as log_id:
             try:
@@ -84,9 +96,10 @@ class AuditedExecutor(dg.Executor):
             except _INTERRUPTIONS:
                 ending = "cancelled"
                 raise
+            except FailedChecksError:
+                raise
             except BaseException as error:
                 failures.setdefault("run", str(error) or type(error).__name__)
-                _tell_at_exit(failures)
                 raise
             finally:
                 said = "; ".join(f"{step}: {why}" for step, why in failures.items())

@@ -37,7 +37,7 @@ from sqlalchemy.pool import NullPool
 from c360_graph.backend_state import CONNECT_SECONDS, backend_answer
 from c360_graph.control_db import CONNECT_TIMEOUT_SECONDS, RUN_PATIENCE_SECONDS, first_line
 from c360_graph.errors import ControlDatabaseError, ControlDatabaseUnavailableError
-from c360_graph.postgres_faults import KEEPALIVE, is_passing
+from c360_graph.postgres_faults import KEEPALIVE, hint, is_passing
 from c360_graph.silence import Wait, begin_wait, end_wait, log_warning, shut_down
 
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 5.0
@@ -278,7 +278,7 @@ def _said(postgres_url: str, error: BaseException) -> str:
     place = url.set(query={}).render_as_string(hide_password=True).partition("://")[2]
     return (
         f"Dagster's storage in {place.replace(':***', '')} failed: {first_line(error)}. Check that"
-        " the control database runs, and ETL_DB_*."
+        f" the control database runs, and ETL_DB_*.{hint(error)}"
     )
 
 

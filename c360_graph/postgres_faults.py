@@ -75,6 +75,16 @@ _PASSING_WORDS = (
 _LASTING_WORDS = ("password authentication failed", "does not exist", "no pg_hba.conf entry")
 
 
+def hint(error: BaseException | None) -> str:
+    """What to do about an error whose own words do not say it; empty where they do."""
+    if "unsupported startup parameter" in str(error):
+        return (
+            " A pooler such as PgBouncer answers there, and Dagster's storage and the locks of runs and"
+            " loads need PostgreSQL itself: set ETL_DB_HOST and ETL_DB_PORT to it."
+        )
+    return ""
+
+
 def is_passing(error: BaseException | None) -> bool:
     """Whether another try may succeed: nobody answered, the connection was lost, or the server starts,
     stops or is full.

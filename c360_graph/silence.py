@@ -24,6 +24,8 @@ SILENT_SECONDS = 12.0
 """How long nothing may come before the server is asked."""
 PROBE_SECONDS = 8
 """How long that may take."""
+LOST_BYTES = 1_000_000
+"""More than may be on its way: where the server has sent so much and nothing came, it was lost."""
 _TICK_SECONDS = 0.5
 
 State = Literal["works", "silent", "done"]
@@ -39,6 +41,8 @@ class Answer:
 
     state: State
     detail: str = ""
+    sent_bytes: int = 0
+    """How much the server says that it has sent of a COPY."""
 
 
 @dataclass(kw_only=True)
@@ -59,6 +63,7 @@ class Wait:
     _asked: float = 0.0
     _unknown: int = 0
     _told_seconds: float = 0.0
+    _sent_bytes: int | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _over: bool = False
 
@@ -66,6 +71,7 @@ class Wait:
         """Something came."""
         self.moved = time.monotonic()
         self._told_seconds = 0.0
+        self._sent_bytes = None
 
     def begin(self) -> None:
         """The wait begins, for the first time or once more."""
@@ -111,7 +117,12 @@ class Wait:
                 self._asked = time.monotonic() - SILENT_SECONDS + 2.0
         else:
             self._unknown = 0
-            self._go_on(answer.detail)
+            if self._sent_bytes is None:
+                self._sent_bytes = answer.sent_bytes
+            if answer.sent_bytes - self._sent_bytes >= LOST_BYTES:
+                self._give_up("has sent rows that did not come")
+            else:
+                self._go_on(answer.detail)
 
     def _answer(self) -> Answer:
         found: list[Answer] = []
@@ -134,7 +145,7 @@ class Wait:
                 if self._over or self.exceeded:
                     return
                 self.exceeded = True
-            self.end()
+            threading.Thread(target=self.end, name="c360-end", daemon=True).start()
             return
         # Less and less often: some statements take their time.
         if quiet >= 2 * self._told_seconds:

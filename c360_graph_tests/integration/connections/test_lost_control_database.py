@@ -12,14 +12,11 @@ import pytest
 from sqlalchemy import URL, Connection, text
 
 from c360_graph.control_db import ControlDatabase, Credentials
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph.patient_storage import PatientPostgresStorage
 from c360_graph.run_log import RunLog
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.loader.proxy import FaultyProxy, Moment
 from c360_graph_tests.integration.runs import materialize_by_command
-from c360_graph_tests.integration.test_pipeline import NODES
 
 MOMENTS: tuple[Moment, ...] = ("before it is forwarded", "when it is answered")
 
@@ -42,15 +39,14 @@ def cutting_every(seconds: float, proxy: FaultyProxy) -> Iterator[None]:
 
 
 def test_a_run_whose_connections_to_control_database_and_storage_are_cut_again_and_again_succeeds(
-    project: Project, graph: Graph, far_control: FaultyProxy
+    project: Project, far_control: FaultyProxy
 ) -> None:
     # Making the tables takes longer than a connection lives here.
     PatientPostgresStorage(storage_url(project))
-    with cutting_every(1, far_control):
-        done = materialize_by_command(select="*neo4j_graph")
+    with cutting_every(0.7, far_control):
+        done = materialize_by_command(select="profiles_db/plans")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert far_control.failed > 10
-    assert graph_counts(graph)[0] == NODES
+    assert far_control.failed > 5
     with project.connect() as connection:
         runs = connection.execute("SELECT status FROM etl_run_logs").fetchall()
         tables = connection.execute(
@@ -61,8 +57,8 @@ def test_a_run_whose_connections_to_control_database_and_storage_are_cut_again_a
             " ('RUN_START', 'PIPELINE_SUCCESS', 'ASSET_MATERIALIZATION', 'STEP_FAILURE') GROUP BY 1"
         ).fetchall()
     assert runs == [("completed",)]
-    assert tables == [("completed", 9, 9)]
-    assert dict(events) == {"ASSET_MATERIALIZATION": 11, "PIPELINE_SUCCESS": 1}
+    assert tables == [("completed", 1, 1)]
+    assert dict(events) == {"ASSET_MATERIALIZATION": 1, "PIPELINE_SUCCESS": 1}
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

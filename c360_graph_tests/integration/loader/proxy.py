@@ -32,6 +32,7 @@ class _Link:
         self.client = client
         self.server = server
         self.cut_at_answer: ServerSide | None = None
+        self.silent = False
         self.left_open = False
 
     def cut(self, server_side: ServerSide) -> None:
@@ -51,6 +52,7 @@ class FaultyProxy:
         self._faults: list[_Fault] = []
         self._lock = threading.Lock()
         self._refusing = False
+        self._silent = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.failed = 0
@@ -91,6 +93,17 @@ class FaultyProxy:
         finally:
             self._refusing = False
 
+    def silence(self) -> None:
+        """From now on nothing is forwarded on the connections of now, and both ends stay open."""
+        with self._lock:
+            for link in self._links:
+                link.silent = True
+
+    def fall_silent(self) -> None:
+        """A black hole from now on: connections are accepted, and nothing is forwarded."""
+        self._silent = True
+        self.silence()
+
     def run(self) -> None:
         """Accept connections until closed."""
         while True:
@@ -116,6 +129,7 @@ class FaultyProxy:
             _close(client)
             return
         link = _Link(client, server)
+        link.silent = self._silent
         with self._lock:
             self._links.append(link)
         for pump in (self._requests, self._answers):
@@ -123,6 +137,8 @@ class FaultyProxy:
 
     def _requests(self, link: _Link) -> None:
         for data in _received(link.client):
+            if link.silent:
+                continue
             fault = self._take_fault(data)
             if fault is not None and fault.moment == "before it is forwarded":
                 link.cut(fault.server_side)
@@ -136,6 +152,8 @@ class FaultyProxy:
 
     def _answers(self, link: _Link) -> None:
         for data in _received(link.server):
+            if link.silent:
+                continue
             if link.cut_at_answer is not None:
                 link.cut(link.cut_at_answer)
             with suppress(OSError):
