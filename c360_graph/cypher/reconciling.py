@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from c360_graph.cypher import cleanup
 from c360_graph.cypher.nodes import PIN, own_properties
-from c360_graph.cypher.quoting import identifier
+from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.cypher.relationships import of_tables
 from c360_graph.cypher.rows import property_map, row_literal
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.property_types import property_type
+
+MOST_COLUMNS_COMPARED_APART = 20
+"""Neo4j plans a comparison of each of 76 columns for seconds, of 400 for minutes; of a list of names at once."""
 
 
 def merge_nodes(table: TableMapping, block: bytes) -> bytes:
@@ -123,22 +126,42 @@ def delete_surplus_relationships(mapping: RelationshipMapping) -> bytes:
 
 
 def _differs(table: TableMapping) -> str:
-    conditions = []
+    plain, numbers, floats = [], [], []
     for prop in table.properties:
-        name = identifier(prop.column)
         kind = property_type(
             prop.type, treatment=prop.treatment, time_zone=table.source.time_zone
         ).name
         if "INTEGER" in kind or "FLOAT" in kind:
-            # 1 equals 1.0, in the key that MERGE finds a node by too.
-            conditions.append(f"valueType(n.{name}) <> valueType(new.{name})")
-        if prop.column in table.key:
-            continue
-        # NaN equals nothing, not even itself, and 0.0 equals -0.0; as texts they do what values should.
-        old, new = (
-            (f"toStringOrNull(n.{name})", f"toString(new.{name})")
-            if kind == "FLOAT"
-            else (f"n.{name}", f"new.{name}")
-        )
-        conditions.append(f"{old} <> {new} OR (n.{name} IS NULL) <> (new.{name} IS NULL)")
+            numbers.append(prop.column)
+        if kind == "FLOAT":
+            floats.append(prop.column)
+        elif prop.column not in table.key:
+            plain.append(prop.column)
+    conditions = [
+        *_any(numbers, "valueType({old}) <> valueType({new})", of=table),
+        *_any(plain, "{old} <> {new} OR ({old} IS NULL) <> ({new} IS NULL)", of=table),
+        *_any(
+            floats,
+            "toStringOrNull({old}) <> toString({new}) OR ({old} IS NULL) <> ({new} IS NULL)",
+            of=table,
+        ),
+    ]
     return "coalesce(" + " OR ".join(conditions) + ", false)" if conditions else "false"
+
+
+def _any(columns: list[str], condition: str, *, of: TableMapping) -> list[str]:
+    """Whether one of the columns fulfils a condition on its `old` and `new` value.
+
+    1 equals 1.0, in the key that MERGE finds a node by too, so numbers are told apart by their type. NaN
+    equals nothing, not even itself, and 0.0 equals -0.0; as texts they do what values should.
+    """
+    if len(of.properties) <= MOST_COLUMNS_COMPARED_APART:
+        return [
+            condition.format(old=f"n.{identifier(column)}", new=f"new.{identifier(column)}")
+            for column in columns
+        ]
+    if not columns:
+        return []
+    names = ", ".join(map(string_literal, columns))
+    told = condition.format(old="n[name]", new="new[name]")
+    return [f"any(name IN [{names}] WHERE coalesce({told}, false))"]

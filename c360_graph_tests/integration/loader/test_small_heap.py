@@ -13,9 +13,10 @@ from c360_graph.cypher.script import header_for
 from c360_graph.neo4j_loader import attempts
 from c360_graph.neo4j_loader.desired import Desired
 from c360_graph.neo4j_loader.execution import Execution
-from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph.neo4j_loader.graph import ERRORS, Graph, open_graph, outcome
 from c360_graph.neo4j_loader.load import Listener, clear_and_load, graph_counts, load_into_empty
 from c360_graph.neo4j_loader.reconcile import reconcile
+from c360_graph.sandbox import neo4j
 from c360_graph.sandbox.servers import start_neo4j, stop
 from c360_graph_tests.conftest import empty
 from c360_graph_tests.integration.loader.scripts import (
@@ -29,7 +30,8 @@ from c360_graph_tests.integration.loader.scripts import (
     write,
 )
 
-HEAP_MB = 256
+MOST_MEMORY = "48m"
+"""Of one transaction: an error that is cheap to get, where a full heap would take minutes."""
 WIDE = ", ".join(
     f"p{n}: {n} + i" if n % 2 else f"p{n}: 'value {n} of ' + toString(i)" for n in range(76)
 )
@@ -37,10 +39,12 @@ WIDE = ", ".join(
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
-    """A server with half of the usual heap."""
+    """A server whose transactions may take little memory."""
     folder = tmp_path_factory.mktemp("small")
     try:
-        found = start_neo4j(folder=folder, heap_mb=HEAP_MB).environment()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(neo4j._SETTINGS, "db.memory.transaction.max", MOST_MEMORY)
+            found = start_neo4j(folder=folder).environment()
         with open_graph(
             uri=found["NEO4J_URI"],
             username=found["NEO4J_USERNAME"],
@@ -72,7 +76,10 @@ def fill(graph: Graph, *, count: int, properties: str, at_once: int, **values: A
 def test_wide_nodes_are_removed_in_transactions_of_their_weight(
     little: Graph, tmp_path: Path
 ) -> None:
-    fill(little, count=5_000, properties=WIDE, at_once=500)
+    fill(little, count=2_500, properties=WIDE, at_once=500)
+    with pytest.raises(ERRORS) as caught:
+        little.run(cleanup.delete_label("Wide"), tag={}, batch_rows=20_000)
+    assert outcome(caught.value) == "out of memory"
     told: list[str] = []
     script = write(tmp_path / "s.cypher", [(PATIENT, patients(3))])
     clear_and_load(little, script, listener=Listener(warn=told.append))
@@ -81,10 +88,10 @@ def test_wide_nodes_are_removed_in_transactions_of_their_weight(
 
 
 def test_a_removal_that_takes_too_much_goes_on_with_smaller_transactions(little: Graph) -> None:
-    fill(little, count=3_000, properties="text: $value", at_once=50, value="x" * 50_000)
+    fill(little, count=600, properties="text: $value", at_once=50, value="x" * 50_000)
     told: list[str] = []
     execution = Execution(little, warn=told.append)
-    execution.run_in_batches("Removing", cleanup.delete_label("Wide"), batch_rows=3_000)
+    execution.run_in_batches("Removing", cleanup.delete_label("Wide"), batch_rows=600)
     assert graph_counts(little) == ({}, {})
     assert "Removing is tried again" in told[0]
 
@@ -97,7 +104,7 @@ def test_a_removal_that_takes_too_much_goes_on_with_smaller_transactions(little:
 def test_nodes_with_long_values_are_removed(
     little: Graph, tmp_path: Path, properties: str, value: object
 ) -> None:
-    fill(little, count=800, properties=properties, at_once=50, value=value)
+    fill(little, count=600, properties=properties, at_once=50, value=value)
     told: list[str] = []
     script = write(tmp_path / "s.cypher", [(PATIENT, patients(3))])
     clear_and_load(little, script, listener=Listener(warn=told.append))
@@ -108,13 +115,13 @@ def test_nodes_with_long_values_are_removed(
 def test_wide_and_dense_nodes_of_a_label_that_is_mapped_no_more_go(
     little: Graph, tmp_path: Path
 ) -> None:
-    both = [(PATIENT, patients(1)), (VISIT, visits(30_000, of=1))]
+    both = [(PATIENT, patients(1)), (VISIT, visits(20_000, of=1))]
     load_into_empty(little, write(tmp_path / "s.cypher", both, (joined(1),)))
-    assert graph_counts(little)[1] == {"VISITED": 30_000}
-    extracts = (extract(VISIT, visits(30_000, of=1)),)
+    assert graph_counts(little)[1] == {"VISITED": 20_000}
+    extracts = (extract(VISIT, visits(20_000, of=1)),)
     header = header_for(extracts, created="2026-01-01T00:00:00Z", log_id=None)
     reconcile(little, Desired(header=header, extracts=extracts, mappings=()))
-    assert graph_counts(little) == ({"Visit": 30_000}, {})
+    assert graph_counts(little) == ({"Visit": 20_000}, {})
 
 
 def test_rows_of_many_columns_are_made_and_merged(little: Graph, tmp_path: Path) -> None:
