@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 from c360_graph.errors import MappingError
 from c360_graph.mapping.aliases import Meaning
@@ -76,15 +77,16 @@ def _sides(tables: tuple[TableMapping, ...], column: str) -> Sides:
 
 def _way(lefts: Sides, rights: Sides) -> Compared:
     """The best way that is right for all tables of both sides."""
-    found = {(left, right): _comparison(left, right) for left in lefts for right in rights}
-    for side in lefts:
-        _refuse_without_partner(side, {right: found[side, right] for right in rights})
-    for side in rights:
-        _refuse_without_partner(side, {left: found[left, side] for left in lefts})
-    for (left, right), comparison in found.items():
+    found = [[_comparison(left, right) for right in rights] for left in lefts]
+    for left, row in zip(lefts, found, strict=True):
+        _refuse_without_partner(left, rights, row)
+    for number, right in enumerate(rights):
+        _refuse_without_partner(right, lefts, [row[number] for row in found])
+    every = [comparison for row in found for comparison in row]
+    for (left, right), comparison in zip(product(lefts, rights), every, strict=True):
         if not comparison.ways and not comparison.disjoint:
             raise MappingError(f"{left} and {right} cannot be compared: {comparison.reason}")
-    ways = [comparison.ways for comparison in found.values() if comparison.ways]
+    ways = [comparison.ways for comparison in every if comparison.ways]
     for way in ways[0]:
         if all(way in others for others in ways):
             return way
@@ -94,16 +96,15 @@ def _way(lefts: Sides, rights: Sides) -> Compared:
     )
 
 
-def _refuse_without_partner(side: _Side, others: dict[_Side, Comparison]) -> None:
+def _refuse_without_partner(side: _Side, others: Sides, comparisons: list[Comparison]) -> None:
     """Each table's column must be comparable with that of a table on the other side."""
-    if any(comparison.ways for comparison in others.values()):
+    if any(comparison.ways for comparison in comparisons):
         return
-    for other, comparison in others.items():
+    for other, comparison in zip(others, comparisons, strict=True):
         if not comparison.disjoint:
             raise MappingError(f"{side} and {other} cannot be compared: {comparison.reason}")
     listed = " or ".join(map(str, others))
-    reason = next(iter(others.values())).reason
-    raise MappingError(f"{side} and {listed} never compare equal in the graph; {reason}")
+    raise MappingError(f"{side} and {listed} never compare equal in the graph; {comparisons[0].reason}")
 
 
 def _comparison(one: _Side, other: _Side) -> Comparison:
