@@ -15,7 +15,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 import psycopg
-import psycopg2
+import psycopg2  # type: ignore[import-untyped]
 from dagster import DagsterRun
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.base_storage import DagsterStorage
@@ -181,7 +181,7 @@ class PatientPostgresStorage(DagsterPostgresStorage):
         token_provider: Any = None,
     ) -> None:
         # Not the parent's, which makes storages of its own.
-        DagsterStorage.__init__(self)
+        DagsterStorage.__init__(self)  # type: ignore[arg-type,no-untyped-call]
         self.postgres_url = with_timeouts(postgres_url)
         self.should_autocreate_tables = should_autocreate_tables
         self._inst_data = inst_data

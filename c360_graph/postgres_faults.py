@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-KEEPALIVE: dict[str, int] = {
+from typing import Any
+
+KEEPALIVE: dict[str, Any] = {
     "keepalives": 1,
     "keepalives_idle": 10,
     "keepalives_interval": 5,

@@ -35,7 +35,8 @@ def plan(
     sources, across databases too.
 
     Exits with 2 when something would be destroyed, with 1 when the graph or a source cannot be
-    asked (the rest of the plan is printed all the same), else with 0.
+    asked or a run would fail, such as at a table that cannot be read (the rest of the plan is printed
+    all the same), else with 0.
 
     **Examples**
 
@@ -68,6 +69,7 @@ def _make(way: Way) -> Plan:
         open_graph=target_graph,
         place=f"{settings.neo4j_uri}/{settings.neo4j_database}",
         way=way,
+        settings=settings,
     )
 
 
@@ -77,6 +79,10 @@ def _conclude(made: Plan) -> None:
         err.print(f"[bold red]Not asked:[/] {escape(problem)}", soft_wrap=True)
     if made.problems:
         say("The plan is incomplete.")
+        raise typer.Exit(FAILED)
+    if made.failing:
+        for line in made.failing:
+            err.print(f"[bold red]A run would fail:[/] {escape(line)}", soft_wrap=True)
         raise typer.Exit(FAILED)
     if made.destroyed:
         say(

@@ -13,6 +13,7 @@ from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_row
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow
 from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.tables import describe
+from c360_graph.phases.readiness import hash_key_problem
 from c360_graph.run_log import Ending, RunLog, TableLog
 from c360_graph.settings import Settings
 from c360_graph.silence import log_warning
@@ -174,13 +175,11 @@ def _described(
 
 
 def _set_hash_key(snapshot: SourceSnapshot, table: TableMapping, settings: Settings) -> None:
-    hashed = [prop.column for prop in table.properties if prop.treatment == "hash"]
-    if not hashed:
+    problem = hash_key_problem(table, settings)
+    if problem:
+        raise SettingsError(problem)
+    if settings.c360_hash_key is None or all(prop.treatment != "hash" for prop in table.properties):
         return
-    if settings.c360_hash_key is None:
-        raise SettingsError(
-            f"{table.place}: {', '.join(hashed)} are to be hashed, and C360_HASH_KEY is not set."
-        )
     snapshot.set_hash_pads(hash_pads(settings.c360_hash_key.get_secret_value()))
 
 

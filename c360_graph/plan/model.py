@@ -147,3 +147,5 @@ class Plan(Frozen):
     waiting_relationships: tuple[int, ...] = ()
     destroyed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
+    """What a run would fail at although everything could be asked."""
