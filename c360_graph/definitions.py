@@ -36,6 +36,7 @@ from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.table_index import relationships_by_table
 from c360_graph.mapping_state import MappingState, read_mapping_state
 from c360_graph.phases.graph_parts import rules_fingerprint
+from c360_graph.phases.readiness import NO_TABLE
 from c360_graph.questions import QuestionSet, read_question_set
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import Settings, load_settings
@@ -181,10 +182,7 @@ def _assets(
 def _refuse_or_warn(mapping: GraphMapping, problems: tuple[str, ...], settings: Settings) -> None:
     listed = "".join(f"\n- {problem}" for problem in problems)
     if not mapping.tables:
-        raise MappingError(
-            "No table can be read: the control database maps none that is active and sound. Add rows"
-            f" to source_databases and node_label_mappings.{listed}"
-        )
+        raise MappingError(f"{NO_TABLE}{listed}")
     if problems and settings.c360_strict:
         raise MappingError(f"C360_STRICT is set and not everything can be honoured:{listed}")
     for problem in problems:

@@ -10,6 +10,7 @@ import typer
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import Json, errors_in_one_sentence, out, print_json, say
 from c360_graph.control_db import ControlDatabase, control_credentials
+from c360_graph.errors import GraphError
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.new_columns import withheld_lines as withheld_columns
 from c360_graph.settings import load_settings
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 
 
 def check(as_json: Json = False) -> None:
-    """List the control rows that cannot be honoured, each with its id and why.
+    """List the control rows that cannot be honoured, each with its id and why, and what a run would fail at.
 
-    Rows that rest, because what they need is deactivated or cannot be asked, are listed too; they
-    are no fault. So are columns that are new to a table with exclusion rules and not read yet. Exits with 1 when a row is refused or a source cannot be asked, else with 0.
+    A row of each table is read, as a run would read it, and the target is connected to: rights, views
+    without data, foreign servers, keys and folders are found before a run meets them. Rows that rest,
+    because what they need is deactivated or cannot be asked, are listed too, and so are columns that
+    are new to a table with exclusion rules and not read yet; neither is an error. Exits with 1 when a row is refused, a source cannot be asked or a run would fail, else with 0.
 
     **Examples**
 
@@ -32,20 +35,27 @@ def check(as_json: Json = False) -> None:
     """
     # Here, as no other command reads join conditions, whose grammar takes 16 MB.
     from c360_graph.mapping_state import read_mapping_state
+    from c360_graph.phases.readiness import lacking, unreadable_tables
 
     with errors_in_one_sentence():
         settings = load_settings()
         control = ControlDatabase(control_credentials(settings))
         state = read_mapping_state(control, settings.c360_data_dir)
         mapping = state.mapping()
+        failing = (
+            *lacking(mapping, settings),
+            *unreadable_tables(control, mapping, state.unasked),
+            *_target_problem(),
+        )
     resting = tuple(resting_rows(state, mapping))
     withheld = tuple(withheld_columns(mapping.tables))
     if as_json:
-        print_json(_document(state, mapping, resting, withheld))
+        print_json(_document(state, mapping, resting, withheld, failing))
     else:
-        for line in (*map(str, mapping.refusals), *state.warnings, *withheld, *resting):
+        lines = (*map(str, mapping.refusals), *state.warnings, *failing, *withheld, *resting)
+        for line in lines:
             out.print(line, markup=False, highlight=False, soft_wrap=True)
-    problems = len(mapping.refusals) + len(state.warnings)
+    problems = len(mapping.refusals) + len(state.warnings) + len(failing)
     say(
         f"{len(mapping.tables)} tables and {len(mapping.relationships)} relationships are sound,"
         f" {problems} problems."
@@ -80,17 +90,30 @@ def resting_rows(state: MappingState, mapping: GraphMapping) -> Iterator[str]:
         )
 
 
+def _target_problem() -> Iterator[str]:
+    """Why the target cannot be loaded, nothing where it answers to our dialect."""
+    from c360_graph.neo4j_loader.graph import target_graph
+
+    try:
+        with target_graph() as graph:
+            graph.rows("CYPHER 5 RETURN 1")
+    except GraphError as error:
+        yield str(error)
+
+
 def _document(
     state: MappingState,
     mapping: GraphMapping,
     resting: tuple[str, ...],
     withheld: tuple[str, ...],
+    failing: tuple[str, ...],
 ) -> dict[str, object]:
     return {
         "tables": len(mapping.tables),
         "relationships": len(mapping.relationships),
         "refused": [refusal.model_dump() for refusal in mapping.refusals],
         "warnings": state.warnings,
+        "failing": failing,
         "resting": resting,
         "withheld": withheld,
     }

@@ -68,6 +68,7 @@ def _make(way: Way) -> Plan:
         open_graph=target_graph,
         place=f"{settings.neo4j_uri}/{settings.neo4j_database}",
         way=way,
+        settings=settings,
     )
 
 
@@ -84,7 +85,10 @@ def _conclude(made: Plan) -> None:
     if made.problems:
         say("The plan is incomplete.")
         raise typer.Exit(FAILED)
-    if made.graph.refusal:
+    if made.failing:
+        for line in made.failing:
+            err.print(f"[bold red]A run would fail:[/] {escape(line)}", soft_wrap=True)
+    if made.failing or made.graph.refusal:
         raise typer.Exit(FAILED)
     if made.destroyed:
         say(

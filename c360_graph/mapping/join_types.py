@@ -104,7 +104,9 @@ def _refuse_without_partner(side: _Side, others: Sides, comparisons: list[Compar
         if not comparison.disjoint:
             raise MappingError(f"{side} and {other} cannot be compared: {comparison.reason}")
     listed = " or ".join(map(str, others))
-    raise MappingError(f"{side} and {listed} never compare equal in the graph; {comparisons[0].reason}")
+    raise MappingError(
+        f"{side} and {listed} never compare equal in the graph; {comparisons[0].reason}"
+    )
 
 
 def _comparison(one: _Side, other: _Side) -> Comparison:

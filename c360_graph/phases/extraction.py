@@ -22,6 +22,7 @@ from c360_graph.mapping.new_columns import (
     why_held_back,
 )
 from c360_graph.mapping.tables import describe, why_unknown_time_zone
+from c360_graph.phases.readiness import hash_key_problem
 from c360_graph.run_log import Ending, RunLog, TableLog
 from c360_graph.settings import Settings
 from c360_graph.silence import log_warning
@@ -210,10 +211,9 @@ def _hashing(table: TableMapping, settings: Settings) -> KeyedHash | None:
     hashed = [prop.column for prop in table.properties if prop.treatment == "hash"]
     if not hashed:
         return None
-    if settings.c360_hash_key is None:
-        raise SettingsError(
-            f"{table.place}: {', '.join(hashed)} are to be hashed, and C360_HASH_KEY is not set."
-        )
+    problem = hash_key_problem(table, settings)
+    if problem or settings.c360_hash_key is None:
+        raise SettingsError(problem or "C360_HASH_KEY is not set.")
     return KeyedHash(settings.c360_hash_key.get_secret_value())
 
 

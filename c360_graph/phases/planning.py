@@ -17,10 +17,12 @@ from c360_graph.neo4j_loader.claim import Claim, owned_by_another
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.holding import answer, read_holding
 from c360_graph.phases.graph_parts import kept_from_refused
+from c360_graph.phases.readiness import lacking, unreadable_or_left
 from c360_graph.plan.difference import Estimates, plan_load, questions
 from c360_graph.plan.holding import GraphHolding
 from c360_graph.plan.intention import Intention
 from c360_graph.plan.model import PartnerSample, Plan, RowEstimate, Way
+from c360_graph.settings import Settings
 from c360_graph.source_db.partners import PartnerSampling
 from c360_graph.source_db.row_estimates import row_estimate
 from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
@@ -35,10 +37,17 @@ class _SourceReading:
     problems: dict[int, str]
     estimates: Estimates
     samples: dict[int, PartnerSample]
+    failing: tuple[str, ...]
 
 
 def make_plan(
-    *, control: ControlDatabase, state: MappingState, open_graph: OpenGraph, place: str, way: Way
+    *,
+    control: ControlDatabase,
+    state: MappingState,
+    open_graph: OpenGraph,
+    place: str,
+    way: Way,
+    settings: Settings,
 ) -> Plan:
     """What a load would do now.
 
@@ -48,6 +57,7 @@ def make_plan(
         open_graph: connects to the target.
         place: the target, for messages where it cannot be reached.
         way: of loading.
+        settings: what a run would read and write with.
     """
     mapping = state.mapping()
     asked = frozenset(catalog.source_id for catalog in state.catalogs)
@@ -62,7 +72,7 @@ def make_plan(
     reading = _read_sources(control, state, mapping)
     # With the control database down, its warning is of no source.
     general = () if state.unasked else state.warnings
-    return plan_load(
+    plan = plan_load(
         intention,
         place=place,
         holding=holding,
@@ -72,6 +82,8 @@ def make_plan(
         samples=reading.samples,
         refusal=_refusal(control, holding, place),
     )
+    failing = (*lacking(mapping, settings), *reading.failing)
+    return plan.model_copy(update={"failing": failing})
 
 
 def _refusal(control: ControlDatabase, holding: GraphHolding | None, place: str) -> str | None:
@@ -111,8 +123,13 @@ def _read_sources(
             for table in mapping.tables
         }
         sampling = PartnerSampling(snapshots, catalogs, mapping.tables)
+        failing = tuple(
+            line
+            for snapshot in snapshots.values()
+            for line in unreadable_or_left(snapshot, mapping.tables)
+        )
         samples = {m.relationship_id: sampling.sample(m) for m in mapping.relationships}
-    return _SourceReading(problems=problems, estimates=estimates, samples=samples)
+    return _SourceReading(problems=problems, estimates=estimates, samples=samples, failing=failing)
 
 
 @contextmanager

@@ -155,3 +155,5 @@ class Plan(Frozen):
     destroyed: tuple[str, ...] = ()
     obstacles: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
+    """What a run would fail at although everything could be asked."""

@@ -72,6 +72,12 @@ def copy_rows(table: TableMapping) -> str:
     return f"COPY (SELECT {columns} {whole_rows(table)}) TO STDOUT"
 
 
+def read_one_row(table: TableMapping) -> str:
+    """What a row takes to be read, every column that `copy_rows` reads among it; no value comes back."""
+    columns = ", ".join(sql_of(table, prop) for prop in table.properties)
+    return f"SELECT octet_length(ROW({columns})::text) {_from(table)} LIMIT 1"
+
+
 def count_losses(table: TableMapping) -> str:
     """One row: rows left out, bytes of the longest key, then absent values by column that can lose."""
     lost = [

@@ -24,10 +24,18 @@ from c360_graph.mapping.model import TableMapping
 from c360_graph.postgres_faults import KEEPALIVE, is_passing
 from c360_graph.silence import Wait, log_warning
 from c360_graph.source_db.catalog import read_catalog
-from c360_graph.source_db.copy_query import RowLoss, copy_rows, count_losses, find_long_key
+from c360_graph.source_db.copy_query import (
+    RowLoss,
+    copy_rows,
+    count_losses,
+    find_long_key,
+    read_one_row,
+)
 from c360_graph.source_db.watched_cursor import watched_cursor
 
 ROWS_BETWEEN_REPORTS = 5_000
+PROBE_SECONDS = 3
+"""For a row of a table that is only tried."""
 ASKED_SECONDS = 10
 """For a statement whose answer can be done without; one that takes longer is given up."""
 
@@ -127,6 +135,29 @@ class SourceSnapshot:
             raise (SourceUnavailableError if left else SourceError)(
                 f"source {self.source.source_name} {'left' if left else 'refused'}: {kind}"
             ) from None
+
+    def why_unreadable(self, table: TableMapping) -> str | None:
+        """Why a table cannot be read as extraction would, None where it can.
+
+        One that takes longer than `PROBE_SECONDS` to give a row can be.
+
+        Raises:
+            SourceUnavailableError: the source left.
+        """
+        try:
+            with self._connection.transaction():
+                self._connection.execute(f"SET LOCAL statement_timeout = '{PROBE_SECONDS}s'")
+                self._connection.execute(read_one_row(table))
+                self._connection.execute("SET LOCAL statement_timeout = 0")
+        except psycopg.errors.QueryCanceled:
+            return None
+        except psycopg.Error as error:
+            if self._connection.closed:
+                raise SourceUnavailableError(
+                    f"source {self.source.source_name} left: {type(error).__name__}"
+                ) from None
+            return f"{table.place} cannot be read: {why_unreadable(error)}.{advice(error, self.source)}"
+        return None
 
     def copy(
         self,
@@ -272,7 +303,35 @@ def _failure(where: str, source: SourceRow, error: psycopg.Error, wait: Wait) ->
             f"{where} went silent in the middle of a statement. Check the network to it"
             f" (source_databases row {source.source_id})."
         )
-    return kind_of(error)(f"{where} failed: {first_line(error)}.")
+    return kind_of(error)(f"{where} failed: {first_line(error)}.{advice(error, source)}")
+
+
+def advice(error: psycopg.Error, source: SourceRow) -> str:
+    """What to do about a table that cannot be read; empty where the server's words have to do."""
+    state = error.sqlstate or ""
+    if state == "42501":
+        role = f"role {source.db_user}" if source.db_user else "role of the source"
+        return (
+            f" The {role} needs USAGE on the schema and SELECT on the table or on each of its columns that"
+            " no rule excludes; what a view selects is read with the rights of the view's owner."
+        )
+    if state == "55000":
+        return " A materialized view is filled by REFRESH MATERIALIZED VIEW."
+    if state.startswith("HV") or state in ("08001", "08006"):
+        return " A foreign table needs its own server, and the user mapping to it."
+    return ""
+
+
+_NAMING_STATES = ("08", "28", "3D", "3F", "42", "55", "57", "58", "HV")
+"""Classes of SQLSTATE whose messages name objects, where others may repeat a value."""
+
+
+def why_unreadable(error: psycopg.Error) -> str:
+    """The server's words where they name objects only, else the kind of the error."""
+    state = error.sqlstate or ""
+    if state.startswith(_NAMING_STATES):
+        return first_line(error)
+    return f"{type(error).__name__} (SQLSTATE {state})"
 
 
 def kind_of(error: psycopg.Error) -> type[SourceError]:
