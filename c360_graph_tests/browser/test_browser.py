@@ -104,7 +104,7 @@ def test_a_control_row_that_cannot_be_honoured_fails_its_check(built: Stage) -> 
         page.get_by_role("button", name="Reload definitions").click()
     built.ui.open(f"assets/cypher_script?view=checks&checkDetail={CHECK}")
     page.get_by_text("Evaluation result").wait_for()
-    assert built.ui.launch("Execute") == "Success"
+    assert built.ui.launch("Execute") == "Failure"
     built.ui.open(f"assets/cypher_script?view=checks&checkDetail={CHECK}")
     expect(page.get_by_text("Failed", exact=True).first).to_be_visible()
     expect(page.locator("body")).to_contain_text("relationship_mappings row 77")
