@@ -98,7 +98,7 @@ class ControlDatabase:
 
         return self.patiently(attempt)
 
-    def patiently(self, attempt: Callable[[], _T]) -> _T:
+    def patiently(self, attempt: Callable[[], _T], *, patience_seconds: float | None = None) -> _T:
         """What `attempt` returns, tried again where the server cannot be reached just now.
 
         Raises:
@@ -107,7 +107,8 @@ class ControlDatabase:
         """
         place = self.credentials.place
         # Who has just been waited for in vain is not waited for again at each further use.
-        patience = 0.0 if place in _given_up else self.patience_seconds
+        given = self.patience_seconds if patience_seconds is None else patience_seconds
+        patience = 0.0 if place in _given_up else given
         failed: float | None = None
         wait = _FIRST_WAIT_SECONDS
         while True:

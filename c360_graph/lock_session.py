@@ -11,7 +11,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from c360_graph.control_db import ControlDatabase
+from c360_graph.control_db import BRIEF_PATIENCE_SECONDS, ControlDatabase
 from c360_graph.errors import ControlDatabaseError
 
 _LOOKS = 5
@@ -61,7 +61,9 @@ class LockSession:
                 raise
 
         with self._lock:
-            return self._database.patiently(attempt)
+            # A server that never answered is more likely named wrongly than away for a moment.
+            patience = BRIEF_PATIENCE_SECONDS if self._backend is None else None
+            return self._database.patiently(attempt, patience_seconds=patience)
 
     def holds(self, key: tuple[int, int]) -> bool:
         """Whether this very session holds a lock; False where the session was lost."""
