@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from tenacity import (
     Retrying,
     retry_if_exception_type,
     stop_after_attempt,
+    stop_any,
 )
 from tenacity.wait import wait_exponential_jitter
 
@@ -19,7 +21,9 @@ from c360_graph.neo4j_loader.graph import ERRORS, Graph, Tag, outcome, said
 
 ATTEMPTS = 15
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
-"""Seconds; together about three minutes, in which a server with much to recover comes back."""
+"""Seconds; together about a minute and a half, in which a server that starts again comes back."""
+GIVE_UP_SECONDS = 85.0
+"""After the first failure: an attempt to connect may itself take long."""
 
 
 class _TryAgain(Exception):
@@ -59,9 +63,10 @@ class Attempts:
         """
         # Remembered over all attempts: a recovery that fails leaves as much in doubt as before.
         in_doubt = False
+        failed: float | None = None
 
         def attempt() -> None:
-            nonlocal in_doubt
+            nonlocal in_doubt, failed
             self._check()
             try:
                 if in_doubt:
@@ -72,11 +77,15 @@ class Attempts:
                 work.send()
             except ERRORS as error:
                 in_doubt = True
+                failed = time.monotonic() if failed is None else failed
                 give_up_if_hopeless(work.title, error)
                 raise _TryAgain(said(error)) from None
 
+        def is_late(state: RetryCallState) -> bool:
+            return failed is not None and time.monotonic() - failed >= GIVE_UP_SECONDS
+
         retrying = Retrying(
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_any(stop_after_attempt(ATTEMPTS), is_late),
             wait=wait_exponential_jitter(
                 multiplier=FIRST_WAIT, max=LONGEST_WAIT, jitter=min(1.0, FIRST_WAIT)
             ),
@@ -87,8 +96,9 @@ class Attempts:
             retrying(attempt)
         except RetryError as error:
             cause = error.last_attempt.exception()
+            tries = error.last_attempt.attempt_number
             raise StatementError(
-                f"{work.title} failed {ATTEMPTS} times, last with: {cause}."
+                f"{work.title} failed {tries} times, last with: {cause}."
             ) from None
 
 

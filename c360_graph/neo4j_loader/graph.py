@@ -20,7 +20,9 @@ from neo4j.exceptions import (
 )
 
 from c360_graph.errors import GraphError, GraphUnavailableError
+from c360_graph.neo4j_loader.liveness import ANSWER_SECONDS, watching
 from c360_graph.settings import load_settings
+from c360_graph.silence import log_warning
 
 Outcome = Literal["lost", "transient", "out of memory", "refused"]
 Tag = Mapping[str, str]
@@ -164,7 +166,20 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
                 f"Neo4j at {uri}/{database} cannot be used: {said(error)}. Check NEO4J_URI,"
                 " NEO4J_USERNAME, NEO4J_PASSWORD and NEO4J_DATABASE."
             ) from None
-        yield Graph(driver, database, uri)
+        with watching(
+            driver,
+            place=f"{uri}/{database}",
+            connect=lambda: GraphDatabase.driver(
+                uri,
+                auth=(username, password),
+                connection_timeout=ANSWER_SECONDS,
+                max_transaction_retry_time=0,
+                max_connection_pool_size=1,
+            ),
+            database=database,
+            warn=log_warning,
+        ):
+            yield Graph(driver, database, uri)
 
 
 @contextmanager

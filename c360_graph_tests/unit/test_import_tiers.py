@@ -15,7 +15,11 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset({"mapping", "plan", "proposal", "property_types", "sql_quoting", "cypher"}),
     frozenset(
         {
+            "postgres_faults",
+            "silence",
+            "backend_state",
             "control_db",
+            "lock_session",
             "run_log",
             "load_lock",
             "source_db",
@@ -29,7 +33,7 @@ TIERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"phases", "report", "customer"}),
-    frozenset({"resources"}),
+    frozenset({"resources", "patient_storage"}),
     frozenset({"assets", "checks", "automation", "executor"}),
     frozenset({"definitions", "cli"}),
 )
