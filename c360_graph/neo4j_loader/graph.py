@@ -30,6 +30,7 @@ Tag = Mapping[str, str]
 
 ERRORS = (Neo4jError, DriverError, OSError)
 
+CONNECT_SECONDS = 15.0
 _ENDING_SECONDS = 120.0
 _VALUE = re.compile(r"(?<=`) = .*|(?<=integer), .*,(?= is too large)")
 """`... and property `p` = 'value'`, `integer, 99999999999999999999, is too large`."""
@@ -149,7 +150,9 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
             uri,
             auth=(username, password),
             keep_alive=True,
-            connection_timeout=15,
+            connection_timeout=CONNECT_SECONDS,
+            # The handshake is not part of the one above.
+            connection_acquisition_timeout=CONNECT_SECONDS,
             # The driver's own waits double up to half a minute, past the moment a server is back.
             max_transaction_retry_time=5,
             liveness_check_timeout=30,
@@ -173,6 +176,7 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
                 uri,
                 auth=(username, password),
                 connection_timeout=ANSWER_SECONDS,
+                connection_acquisition_timeout=ANSWER_SECONDS,
                 max_transaction_retry_time=0,
                 max_connection_pool_size=1,
             ),

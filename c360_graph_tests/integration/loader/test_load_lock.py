@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from c360_graph import load_lock as locking
-from c360_graph.control_db import ControlDatabase
+from c360_graph.control_db import ControlDatabase, lock_number
 from c360_graph.errors import LoadLockedError
 from c360_graph.load_lock import load_lock
 from c360_graph.neo4j_loader import guard
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import Listener, load_into_empty
 from c360_graph_tests.conftest import TestServers
+from c360_graph_tests.integration.loader.proxy import ServerSide, faulty_proxy
 
 END_SESSIONS = (
-    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <>"
-    " pg_backend_pid() AND database = (SELECT oid FROM pg_database WHERE datname = %s)"
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND"
+    " database = (SELECT oid FROM pg_database WHERE datname = %s) AND pid <> %s"
 )
 
 
@@ -67,7 +71,7 @@ def test_loads_of_different_targets_do_not_wait(control: ControlDatabase) -> Non
         held.check()
 
 
-def test_a_lost_lock_stops_the_load_in_the_middle_of_a_statement(
+def test_a_lock_that_another_load_took_stops_the_load_in_the_middle_of_a_statement(
     servers: TestServers,
     control: ControlDatabase,
     scratch_db: str,
@@ -81,19 +85,22 @@ def test_a_lost_lock_stops_the_load_in_the_middle_of_a_statement(
     script = tmp_path / "s.cypher"
     script.write_text(endless)
 
-    def end_lock() -> None:
+    over = threading.Event()
+
+    def take_lock() -> None:
         while not running(graph):
             time.sleep(0.02)
-        with servers.postgres.connect("postgres") as connection:
-            connection.execute(END_SESSIONS, (scratch_db,))
+        with taken_from(servers, scratch_db, "1"):
+            over.wait(60)
 
-    thread = threading.Thread(target=end_lock)
+    thread = threading.Thread(target=take_lock)
     thread.start()
     with (
         load_lock(control, target="the target", identity="1", wait_seconds=0) as held,
         pytest.raises(LoadLockedError, match="The lock on the target was lost"),
     ):
         load_into_empty(graph, script, listener=Listener(check=held.check))
+    over.set()
     thread.join()
     assert not running(graph)
 
@@ -104,15 +111,83 @@ def running(graph: Graph) -> list[dict[str, object]]:
     )
 
 
+@contextmanager
+def taken_from(servers: TestServers, database: str, identity: str) -> Iterator[None]:
+    """End the sessions that hold locks while another one waits for a target's, and so gets it."""
+    with servers.postgres.connect(database) as other:
+        waiting = threading.Thread(
+            target=other.execute,
+            args=("SELECT pg_advisory_lock(%s, %s)", (locking._CLASS, lock_number(identity))),
+        )
+        waiting.start()
+        with servers.postgres.connect("postgres") as connection:
+            while not connection.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall():
+                time.sleep(0.02)
+            connection.execute(END_SESSIONS, (database, other.info.backend_pid))
+        waiting.join()
+        yield
+
+
 def test_the_lock_is_asked_for_at_most_once_a_second(
     servers: TestServers, control: ControlDatabase, scratch_db: str
 ) -> None:
-    with load_lock(control, target="t", identity="1", wait_seconds=0) as held:
-        with servers.postgres.connect("postgres") as connection:
-            connection.execute(END_SESSIONS, (scratch_db,))
+    with (
+        load_lock(control, target="t", identity="1", wait_seconds=0) as held,
+        taken_from(servers, scratch_db, "1"),
+    ):
         held.check()
         time.sleep(locking.CHECK_SECONDS)
-        with pytest.raises(LoadLockedError):
+        with pytest.raises(LoadLockedError, match="another load has taken it"):
+            held.check()
+
+
+@pytest.mark.parametrize("server_side", ["closed", "left open"])
+def test_a_lock_whose_connection_is_lost_is_taken_again(
+    servers: TestServers,
+    scratch_db: str,
+    monkeypatch: pytest.MonkeyPatch,
+    server_side: ServerSide,
+) -> None:
+    monkeypatch.setattr(locking, "CHECK_SECONDS", 0)
+    told: list[str] = []
+    server = servers.postgres
+    with faulty_proxy(server.host, server.port) as proxy:
+        far = ControlDatabase(replace(servers.credentials(scratch_db), port=proxy.port))
+        near = ControlDatabase(servers.credentials(scratch_db))
+        with load_lock(far, target="t", identity="1", wait_seconds=0, waiting=told.append) as held:
+            for _ in range(2):
+                proxy.cut(server_side=server_side)
+                held.check()
+                with (
+                    pytest.raises(LoadLockedError, match="has been under way"),
+                    load_lock(near, target="t", identity="1", wait_seconds=0),
+                ):
+                    pass
+        with load_lock(near, target="t", identity="1", wait_seconds=0):
+            pass
+    assert (
+        told
+        == [
+            "The lock on t was lost with its connection to the control database, and was taken again."
+        ]
+        * 2
+    )
+
+
+def test_a_lock_that_cannot_be_taken_again_stops_the_load_with_words(
+    servers: TestServers, scratch_db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "CHECK_SECONDS", 0)
+    server = servers.postgres
+    with faulty_proxy(server.host, server.port) as proxy:
+        far = ControlDatabase(
+            replace(servers.credentials(scratch_db), port=proxy.port), patience_seconds=0.5
+        )
+        with (
+            load_lock(far, target="t", identity="1", wait_seconds=0) as held,
+            proxy.refusing(),
+            pytest.raises(LoadLockedError, match="could not be taken again: The control database"),
+        ):
             held.check()
 
 
