@@ -140,29 +140,25 @@ def test_a_target_that_cannot_be_used_is_found_by_check_too(project: Project) ->
     assert "Neo4j at bolt://127.0.0.1:1/neo4j cannot be used" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ("db_sslmode = 'requires'", "invalid sslmode value"),
-        ("db_password = 'env:C360_NOT_SET'", "C360_NOT_SET"),
-        ("db_name = 'no_such_database'", "does not exist"),
-        ("db_host = 'no-such-host.invalid'", "resolve host"),
-    ],
-)
+WRONG = {
+    "db_sslmode = 'requires'": "invalid sslmode value",
+    "db_sslmode = NULL, db_password = 'env:C360_NOT_SET'": "C360_NOT_SET",
+    "db_password = NULL, db_name = 'no_such_database'": "does not exist",
+    "db_host = 'no-such-host.invalid'": "resolve host",
+}
+
+
 def test_a_source_that_is_configured_wrongly_is_found_and_not_tried_again(
-    project: Project,
-    graph: Graph,
-    monkeypatch: pytest.MonkeyPatch,
-    change: str,
-    said: str,
+    project: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert RUNNER.invoke(app, ["check"]).exit_code == 0
-    project.execute(f"UPDATE source_databases SET {change} WHERE source_name = 'profiles_db'")
-    done = RUNNER.invoke(app, ["check"])
-    assert done.exit_code == 1
-    assert said in done.stdout
     monkeypatch.setenv("C360_RETRIES", "2")
-    result = materialize_all(asset_selection=[dg.AssetKey(["profiles_db", "plans"])])
-    assert not result.success
-    assert said in failure_messages(result)["profiles_db__plans"]
-    assert not [e for e in result.all_events if e.is_step_up_for_retry]
+    assert RUNNER.invoke(app, ["check"]).exit_code == 0
+    for change, said in WRONG.items():
+        project.execute(f"UPDATE source_databases SET {change} WHERE source_name = 'profiles_db'")
+        done = RUNNER.invoke(app, ["check"])
+        assert done.exit_code == 1
+        assert said in done.stdout
+        result = materialize_all(asset_selection=[dg.AssetKey(["profiles_db", "plans"])])
+        assert not result.success
+        assert said in failure_messages(result)["profiles_db__plans"]
+        assert not [event for event in result.all_events if event.is_step_up_for_retry]

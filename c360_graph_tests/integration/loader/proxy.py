@@ -104,6 +104,10 @@ class FaultyProxy:
         self._silent = True
         self.silence()
 
+    def speak_again(self) -> None:
+        """New connections are forwarded again; those that fell silent stay so."""
+        self._silent = False
+
     def run(self) -> None:
         """Accept connections until closed."""
         while True:
