@@ -78,7 +78,6 @@ def test_what_changed_since_the_last_load_is_told_before_it_happens(
         (p["name"], p["change"], p["types"], p["former_types"]) for p in told["properties"]
     ] == [
         ("full_name", "removed", [], ["STRING"]),
-        ("note", "new", ["STRING"], []),
         ("monthly_fee", "changed", ["STRING"], ["FLOAT"]),
     ]
     assert [(r["control_table"], r["row_id"]) for r in told["refusals"]] == [
