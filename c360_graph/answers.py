@@ -13,7 +13,7 @@ from c360_graph.errors import GraphError, ScriptError
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.mapping.refused_names import missing_for
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.reading import read
+from c360_graph.neo4j_loader.reading import read, refuse_beyond_reading
 from c360_graph.questions import COUNTED, Question
 
 KEPT_ROWS = 1000
@@ -77,10 +77,12 @@ def ask(
     missing = _missing(question, manifest) if manifest is not None else ()
     if missing:
         return Answer(question=question, columns=(), rows=(), row_count=0, lacking=missing)
+    parameters = question.values(given)
+    refuse_beyond_reading(graph, question.statement, parameters, timeout_seconds=timeout_seconds)
     reading = read(
         graph,
         question.statement,
-        question.values(given),
+        parameters,
         timeout_seconds=timeout_seconds,
         keep=KEPT_ROWS,
         tally_by=question.chart.by if question.chart and question.chart.value == COUNTED else None,

@@ -1,4 +1,4 @@
-"""Reads an answer of a foreign statement: read-only, bounded in time and in what is kept."""
+"""Reads the answer of a statement: read-only, bounded in time and in what is kept."""
 
 from __future__ import annotations
 
@@ -62,27 +62,21 @@ def read(
     keep: int,
     tally_by: str | None = None,
 ) -> Reading:
-    """Run a statement that may only read the graph.
-
-    The server refuses one that writes. One that does anything else beside reading the graph, such as
-    LOAD CSV, TERMINATE TRANSACTIONS or a procedure that reads files, is refused before it runs: the
-    server permits those in a read session.
+    """Run a statement of our own in a read session; the server refuses one that writes.
 
     Args:
         graph: where.
-        statement: Cypher of a user.
+        statement: Cypher.
         parameters: its values.
         timeout_seconds: after which the server ends it.
         keep: rows that are kept; the others are counted.
         tally_by: column whose values rows are counted by, the first `keep` different ones.
 
     Raises:
-        GraphError: the statement does more than read the graph; or the server cannot be reached,
-            refuses it, or ended it after the timeout.
+        GraphError: the server cannot be reached, refuses the statement, or ended it after the timeout.
     """
     try:
         with _reading_session(graph) as session:
-            _refuse_beyond_reading(session, statement, parameters, timeout_seconds=timeout_seconds)
             result = session.run(Query(statement, timeout=timeout_seconds), dict(parameters))
             columns = tuple(result.keys())
             kept = _Kept(position=_position(columns, tally_by), limit=keep)
@@ -101,16 +95,30 @@ def read(
     )
 
 
-def _refuse_beyond_reading(
-    session: Session, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float
+def refuse_beyond_reading(
+    graph: Graph, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float
 ) -> None:
-    """Ask the server for the plan: it sees through comments, escapes and letter case.
+    """Refuse a user's statement that does more than read the graph, before it runs.
+
+    A read session permits LOAD CSV, TERMINATE TRANSACTIONS and procedures that read files. The
+    server's own plan tells them: it sees through comments, escapes and letter case.
+
+    Args:
+        graph: where.
+        statement: Cypher of a user.
+        parameters: its values.
+        timeout_seconds: after which the server stops planning.
 
     Raises:
-        GraphError: the plan does more than read the graph.
+        GraphError: the statement does more than read the graph; or the server cannot be reached, or
+            refuses it.
     """
     explained = Query(f"EXPLAIN {statement}", timeout=timeout_seconds)
-    summary = session.run(explained, dict(parameters)).consume()
+    try:
+        with _reading_session(graph) as session:
+            summary = session.run(explained, dict(parameters)).consume()
+    except ERRORS as error:
+        raise GraphError(f"Neo4j at {graph.place} failed: {said(error)}.") from None
     used = list(dict.fromkeys(_beyond_reading(summary.plan))) if summary.plan else []
     if not used and summary.query_type == "s":
         used = ["a system command"]

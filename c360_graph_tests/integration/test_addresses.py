@@ -19,7 +19,7 @@ from c360_graph.sandbox import postgres
 from c360_graph.sandbox.sample import CONTROL, Server, load_sample
 from c360_graph.sandbox.servers import start_postgres, stop
 from c360_graph.settings import load_settings
-from c360_graph_tests.conftest import SQL_DIR
+from c360_graph_tests.conftest import SQL_DIR, TestServers
 
 RUNNER = CliRunner()
 PASSWORD = "p%w d/@:?#'\"\\é&=+"
@@ -52,18 +52,27 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, P
         sockets.rmdir()
 
 
+@pytest.fixture
+def no_other_servers(servers: TestServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that names Neo4j and a data folder, and no PostgreSQL."""
+    for name in [n for n in os.environ if n.startswith(("ETL_DB_", "PG", "C360_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("C360_DATA_DIR", str(tmp_path / "data"))
+    for name, value in servers.environment(CONTROL).items():
+        if name.startswith("NEO4J_"):
+            monkeypatch.setenv(name, value)
+
+
 @pytest.fixture(params=["socket", "::1", "[::1]", "service", "service with a socket"])
 def environment(
     request: pytest.FixtureRequest,
     server: tuple[Server, Path],
+    no_other_servers: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The environment that names the control database in one of the ways."""
     made, sockets = server
-    for name in [n for n in os.environ if n.startswith(("ETL_DB_", "PG", "C360_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("C360_DATA_DIR", str(tmp_path / "data"))
     hosts = {"socket": str(sockets), "service": "127.0.0.1", "service with a socket": str(sockets)}
     host = hosts.get(request.param, request.param)
     if request.param.startswith("service"):
@@ -94,12 +103,12 @@ def test_control_database_sources_and_storage_are_reached() -> None:
 
 @pytest.mark.parametrize("way", ["socket", "::1", "[::1]"])
 def test_a_source_of_its_own_is_reached(
-    way: str, server: tuple[Server, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: str,
+    server: tuple[Server, Path],
+    no_other_servers: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made, sockets = server
-    for name in [n for n in os.environ if n.startswith(("ETL_DB_", "PG", "C360_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("C360_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("ETL_DB_HOST", "127.0.0.1")
     monkeypatch.setenv("ETL_DB_PORT", str(made.port))
     monkeypatch.setenv("ETL_DB_PASSWORD", PASSWORD)

@@ -126,5 +126,5 @@ def test_storage_that_cannot_be_reached_is_one_sentence(
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     last = done.stderr.rstrip().splitlines()[-1]
-    assert last.startswith("Error: Dagster's storage in the control database ")
-    assert last.endswith("run sql/etl_control_db_schema.sql on it (safe to repeat).")
+    assert last.startswith("Error: Dagster's storage in ")
+    assert last.endswith("Check that the control database runs, and ETL_DB_*.")

@@ -6,7 +6,7 @@ import pytest
 
 from c360_graph.errors import GraphError
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.reading import read
+from c360_graph.neo4j_loader.reading import read, refuse_beyond_reading
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_statement_that_does_more_than_read_the_graph_is_refused(
     graph: Graph, statement: str, used: str
 ) -> None:
     with pytest.raises(GraphError) as refused:
-        read(graph, statement, {}, timeout_seconds=10, keep=5)
+        refuse_beyond_reading(graph, statement, {}, timeout_seconds=10)
     assert str(refused.value) == (
         f"The statement uses {used}. A question may only read the graph. Remove it from the file."
     )
@@ -92,4 +92,5 @@ def test_a_statement_that_does_more_than_read_the_graph_is_refused(
     ],
 )
 def test_a_statement_that_reads_the_graph_is_run(graph: Graph, statement: str) -> None:
+    refuse_beyond_reading(graph, statement, {}, timeout_seconds=10)
     assert read(graph, statement, {}, timeout_seconds=10, keep=5).row_count == 1

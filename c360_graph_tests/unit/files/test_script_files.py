@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from backports import zstd
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from c360_graph.checks import exclusions
@@ -89,6 +89,8 @@ def test_a_value_is_found_wherever_reading_cuts_it(
 ) -> None:
     path = tmp_path_factory.mktemp("f") / "s.cypher"
     content = before + value.encode() + behind
+    # What begins so is taken for compressed, and no text does.
+    assume(not content.startswith(b"\x28\xb5\x2f\xfd"))
     with new_script(path, compressed=is_compressed) as out:
         out.write(content)
     with pytest.MonkeyPatch.context() as patch:
