@@ -18,6 +18,10 @@ _IS_KEPT = (
     "SELECT to_regclass('accepted_columns') IS NOT NULL"
     " AND has_table_privilege(to_regclass('accepted_columns'), 'SELECT, INSERT, DELETE')"
 )
+_ACCEPTED = (
+    "SELECT source_id, table_name, array_agg(column_name ORDER BY column_name)"
+    " FROM accepted_columns GROUP BY source_id, table_name"
+)
 
 
 def read_history(
@@ -29,18 +33,9 @@ def read_history(
     Raises:
         ControlDatabaseError: the database cannot be reached.
     """
-    tables: dict[int, dict[str, tuple[str, ...]]] = {}
-    with control.transaction() as connection:
-        is_kept = _is_kept(connection)
-        if is_kept:
-            found = connection.execute(
-                text(
-                    "SELECT source_id, table_name, array_agg(column_name ORDER BY column_name)"
-                    " FROM accepted_columns GROUP BY source_id, table_name"
-                )
-            )
-            for source_id, table_name, columns in found:
-                tables.setdefault(source_id, {})[table_name] = tuple(columns)
+    accepted = control.run(_accepted)
+    is_kept = accepted is not None
+    tables = accepted or {}
     names = {row.table_name for row in rows.labels}
     names |= {row.table_name for row in rows.exclusions}
     names |= {row.junction_table for row in rows.relationships if row.junction_table}
@@ -58,7 +53,8 @@ def accept_columns(
 ) -> None:
     """Write down what a table was read with, in the place of what was accepted before."""
     values = {"source": source_id, "table": table_name, "columns": list(columns)}
-    with control.transaction() as connection:
+
+    def accept(connection: Connection) -> None:
         if not _is_kept(connection):
             return
         connection.execute(
@@ -75,6 +71,18 @@ def accept_columns(
             ),
             values,
         )
+
+    control.run(accept)
+
+
+def _accepted(connection: Connection) -> dict[int, dict[str, tuple[str, ...]]] | None:
+    """The columns by source and table; None where the control database does not keep them."""
+    if not _is_kept(connection):
+        return None
+    tables: dict[int, dict[str, tuple[str, ...]]] = {}
+    for source_id, table_name, columns in connection.execute(text(_ACCEPTED)):
+        tables.setdefault(source_id, {})[table_name] = tuple(columns)
+    return tables
 
 
 def _is_kept(connection: Connection) -> bool:

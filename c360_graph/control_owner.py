@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from sqlalchemy import text
+from sqlalchemy import Connection, Row, text
 
 from c360_graph.control_db import ControlDatabase
 from c360_graph.mapping.graph_manifest import Owner
@@ -31,10 +31,13 @@ def control_owner(database: ControlDatabase) -> Owner:
     Raises:
         ControlDatabaseError: the database cannot be reached.
     """
-    with database.transaction() as connection:
+
+    def ask(connection: Connection) -> tuple[str, Row[tuple[str, str, str]]]:
         may_ask = connection.execute(text(_MAY_ASK)).scalar_one()
         system = connection.execute(text(_SYSTEM)).scalar_one() if may_ask else ""
-        found = connection.execute(text(_DATABASE)).one()
+        return system, connection.execute(text(_DATABASE)).one()
+
+    system, found = database.run(ask)
     key = "\x00".join((system, found.oid, found.schema))
     credentials = database.credentials
     where = f" at {credentials.host}:{credentials.port}" if credentials.host else ""

@@ -21,7 +21,9 @@ from neo4j.exceptions import (
 )
 
 from c360_graph.errors import GraphError, GraphUnavailableError
+from c360_graph.neo4j_loader.liveness import ANSWER_SECONDS, watching
 from c360_graph.settings import address_problem, load_settings
+from c360_graph.silence import log_warning
 
 Outcome = Literal["lost", "transient", "out of memory", "refused"]
 Tag = Mapping[str, str]
@@ -29,6 +31,7 @@ Tag = Mapping[str, str]
 
 ERRORS = (Neo4jError, DriverError, OSError)
 
+CONNECT_SECONDS = 15.0
 _ENDING_SECONDS = 120.0
 _OUT_OF_MEMORY = re.compile(
     r"OutOfMemory|Java heap space|GC overhead limit|not enough memory|memory pool limit"
@@ -173,7 +176,9 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
             uri,
             auth=(username, password),
             keep_alive=True,
-            connection_timeout=15,
+            connection_timeout=CONNECT_SECONDS,
+            # The time above does not cover the handshake.
+            connection_acquisition_timeout=CONNECT_SECONDS,
             # The driver's own waits double up to half a minute, past the moment a server is back.
             max_transaction_retry_time=5,
             liveness_check_timeout=30,
@@ -191,7 +196,21 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
                 f"Neo4j at {uri}/{database} cannot be used: {said(error)}. Check NEO4J_URI,"
                 " NEO4J_USERNAME, NEO4J_PASSWORD and NEO4J_DATABASE."
             ) from None
-        yield Graph(driver, database, uri, client)
+        with watching(
+            driver,
+            server=f"{uri}/{database}",
+            connect=lambda: GraphDatabase.driver(
+                uri,
+                auth=(username, password),
+                connection_timeout=ANSWER_SECONDS,
+                connection_acquisition_timeout=ANSWER_SECONDS,
+                max_transaction_retry_time=0,
+                max_connection_pool_size=1,
+            ),
+            database=database,
+            warn=log_warning,
+        ):
+            yield Graph(driver, database, uri, client)
 
 
 @contextmanager

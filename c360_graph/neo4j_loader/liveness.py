@@ -1,0 +1,94 @@
+"""Asks Neo4j at intervals whether it still answers, and closes the connections to a server that does not.
+
+The driver waits two minutes for a silent connection, and without limit where the server sends no
+limit. A server may also be busy with garbage collection, so its connections are closed only after
+`SILENT_SECONDS` without an answer on a new connection.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from neo4j import Driver
+
+ASK_EVERY_SECONDS = 10.0
+ANSWER_SECONDS = 8.0
+SILENT_SECONDS = 40.0
+
+
+@contextmanager
+def watching(
+    driver: Driver,
+    *,
+    server: str,
+    connect: Callable[[], Driver],
+    database: str,
+    warn: Callable[[str], None],
+) -> Iterator[None]:
+    """Watch a driver's connections while the block runs.
+
+    Args:
+        driver: the owner of the connections that are closed.
+        server: its address, for messages.
+        connect: makes another driver for the same server.
+        database: the database that is asked.
+        warn: receives a line at the first question without an answer, and one when connections are closed.
+    """
+    ended = threading.Event()
+
+    def watch() -> None:
+        answered, told = time.monotonic(), False
+        while not ended.wait(ASK_EVERY_SECONDS):
+            if _answers(connect, database):
+                answered, told = time.monotonic(), False
+                continue
+            silent = time.monotonic() - answered
+            if ended.is_set():
+                return
+            if not told:
+                warn(f"Neo4j at {server} has not answered for {silent:.0f} s.")
+                told = True
+            if silent >= SILENT_SECONDS:
+                warn(
+                    f"Neo4j at {server} has been silent for {silent:.0f} s; its connections are closed."
+                )
+                _cut(driver)
+
+    watcher = threading.Thread(target=watch, name="c360-neo4j-liveness", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _answers(connect: Callable[[], Driver], database: str) -> bool:
+    found: list[bool] = []
+
+    def ask() -> None:
+        # Whatever it answers, a refusal as well, it answers.
+        try:
+            with connect() as driver:
+                driver.execute_query("RETURN 1", database_=database)
+            found.append(True)
+        except Exception as error:  # noqa: BLE001 - the driver's errors share no class with the network's
+            found.append(getattr(error, "code", None) is not None)
+
+    asking = threading.Thread(target=ask, name="c360-neo4j-probe", daemon=True)
+    asking.start()
+    asking.join(ANSWER_SECONDS)
+    return bool(found) and found[0]
+
+
+def _cut(driver: Driver) -> None:
+    """Close every connection; the driver raises a lost connection to each caller that waits."""
+    # The driver has no public way: closing it would also end its use after the silence.
+    pool: Any = driver._pool
+    for connections in list(pool.connections.values()):
+        for connection in list(connections):
+            with suppress(OSError):
+                connection.kill()
