@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from c360_graph.cypher import cleanup
+from c360_graph.cypher.counting import MOST_COUNTED, count_labels, count_types
 from c360_graph.cypher.script import ScriptHeader
 from c360_graph.errors import CountMismatchError
 from c360_graph.mapping.names import OWN_PREFIX
@@ -28,18 +28,26 @@ def count_graph(
     types = ask(
         "CALL db.relationshipTypes() YIELD relationshipType AS name RETURN name ORDER BY name"
     )
-    nodes = {
-        row["name"]: ask(cleanup.count_nodes(row["name"]))[0]["count"]
-        for row in labels
-        if not row["name"].startswith(OWN_PREFIX)
-    }
-    relationships = {
-        row["name"]: ask(cleanup.count_relationships(row["name"]))[0]["count"] for row in types
-    }
+    names = [row["name"] for row in labels if not row["name"].startswith(OWN_PREFIX)]
+    nodes = _counted(ask, names, count_labels)
+    relationships = _counted(ask, [row["name"] for row in types], count_types)
     return (
         {label: count for label, count in nodes.items() if count},
         {kind: count for kind, count in relationships.items() if count},
     )
+
+
+def _counted(
+    ask: Callable[[str | bytes], list[dict[str, Any]]],
+    names: Sequence[str],
+    statement: Callable[[Sequence[str]], bytes],
+) -> dict[str, int]:
+    """How many there are by name, asked for many names at a time."""
+    found: dict[str, int] = {}
+    for start in range(0, len(names), MOST_COUNTED):
+        some = names[start : start + MOST_COUNTED]
+        found |= zip(some, ask(statement(some))[0]["counts"], strict=True)
+    return found
 
 
 def check_counts(nodes: dict[str, int], header: ScriptHeader) -> None:
