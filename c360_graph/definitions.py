@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from functools import lru_cache
 from typing import NamedTuple
 
 import dagster as dg
@@ -97,15 +98,9 @@ def _pinned(context: DefinitionsLoadContext) -> _Pinned | None:
     return None
 
 
-_last: list[tuple[_Pinned, Settings, dg.Definitions]] = []
-"""The definitions that this process built last, with what they were built from."""
-
-
+@lru_cache(maxsize=1)
 def _built(pinned: _Pinned, settings: Settings) -> dg.Definitions:
-    """The definitions, the same ones as before where nothing differs."""
-    for former, known, definitions in _last:
-        if (former, known) == (pinned, settings):
-            return definitions
+    """The definitions; those built last are kept, as a run loads the same ones several times."""
     definitions = build_definitions(
         state=MappingState.model_validate_json(pinned.state),
         asked=QuestionSet.model_validate_json(pinned.questions),
@@ -114,11 +109,9 @@ def _built(pinned: _Pinned, settings: Settings) -> dg.Definitions:
     with warnings.catch_warnings():
         # Dagster marks this as a preview; it shows what the definitions were made from.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        definitions = definitions.with_reconstruction_metadata(
+        return definitions.with_reconstruction_metadata(
             {_PINNED: pinned.state, _PINNED_QUESTIONS: pinned.questions}
         )
-    _last[:] = [(pinned, settings, definitions)]
-    return definitions
 
 
 def build_definitions(

@@ -26,7 +26,9 @@ NEO4J_SCHEMES = ("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc")
 class Settings(BaseSettings):
     """Every variable the project reads; the environment wins over `.env`, and that over the sandbox."""
 
-    model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_file=ENV_FILE, extra="ignore", env_ignore_empty=True, frozen=True
+    )
 
     etl_db_host: str = Field(
         default="localhost",

@@ -11,6 +11,8 @@ from c360_graph.cypher.quoting import identifier
 
 DELETE_BATCH_ROWS = 20_000
 """The most nodes or relationships that are removed in one transaction, however light they are."""
+FEW_ROWS, FEW_ROWS_BATCH = 2_000, 200
+"""So few nodes or relationships are removed in transactions of 200 without being weighed."""
 JOIN_BATCH_ROWS = 10_000
 """Rows of the driving side in one transaction (measured: larger gains nothing, costs memory)."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from tenacity import (
     RetryError,
     Retrying,
     retry_if_exception_type,
+    stop_after_attempt,
 )
 from tenacity.wait import wait_exponential_jitter
 
@@ -19,9 +19,7 @@ from c360_graph.neo4j_loader.graph import ERRORS, Graph, Tag, outcome, said
 
 ATTEMPTS = 15
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
-"""Seconds; together about a minute and a half, in which a server that starts again comes back."""
-GIVE_UP_SECONDS = 85.0
-"""After the first failure. An attempt to connect to a silent server takes long by itself."""
+"""Seconds; together about three minutes, in which a server with much to recover comes back."""
 
 
 class _TryAgain(Exception):
@@ -74,10 +72,9 @@ class Attempts:
         """
         # Remembered over all attempts: a recovery that fails leaves as much in doubt as before.
         in_doubt = False
-        failed: float | None = None
 
         def attempt() -> None:
-            nonlocal in_doubt, failed
+            nonlocal in_doubt
             self._check()
             try:
                 self._verify()
@@ -89,17 +86,12 @@ class Attempts:
                 work.send()
             except ERRORS as error:
                 in_doubt = True
-                failed = time.monotonic() if failed is None else failed
                 if outcome(error) not in ("lost", "out of memory") or not work.lighten():
                     give_up_if_hopeless(work.title, error)
                 raise _TryAgain(said(error)) from None
 
-        def is_enough(state: RetryCallState) -> bool:
-            late = failed is not None and time.monotonic() - failed >= GIVE_UP_SECONDS
-            return late or state.attempt_number >= ATTEMPTS
-
         retrying = Retrying(
-            stop=is_enough,
+            stop=stop_after_attempt(ATTEMPTS),
             wait=wait_exponential_jitter(
                 multiplier=FIRST_WAIT, max=LONGEST_WAIT, jitter=min(1.0, FIRST_WAIT)
             ),
@@ -110,9 +102,8 @@ class Attempts:
             retrying(attempt)
         except RetryError as error:
             cause = error.last_attempt.exception()
-            tries = error.last_attempt.attempt_number
             raise StatementError(
-                f"{work.title} failed {tries} times, last with: {cause}."
+                f"{work.title} failed {ATTEMPTS} times, last with: {cause}."
             ) from None
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Literal
 from uuid import uuid4
 
-from neo4j import Driver, GraphDatabase, Query, SummaryCounters, Transaction
+from neo4j import Driver, GraphDatabase, Query, Session, SummaryCounters, Transaction
 from neo4j.exceptions import (
     ConnectionAcquisitionTimeoutError,
     DriverError,
@@ -52,6 +52,24 @@ class Graph:
         self.uri = uri
         self.client = client
         """What the server's list of connections shows of ours; empty where it is not known."""
+        self._given_up = ""
+
+    def give_up(self, reason: str) -> None:
+        """Refuse every further use with this reason, so that whoever tries again ends at once."""
+        self._given_up = reason
+
+    def session(self, **options: Any) -> Session:
+        """A new session on the database; takes the driver's options.
+
+        Raises:
+            GraphUnavailableError: the server was given up.
+        """
+        self._refuse_given_up()
+        return self.driver.session(database=self.database, **options)
+
+    def _refuse_given_up(self) -> None:
+        if self._given_up:
+            raise GraphUnavailableError(self._given_up)
 
     @property
     def place(self) -> str:
@@ -76,6 +94,7 @@ class Graph:
     def fetch(self, statement: str | bytes, **parameters: Any) -> list[dict[str, Any]]:
         """As `rows`, but the driver's errors pass through."""
         text = statement.decode() if isinstance(statement, bytes) else statement
+        self._refuse_given_up()
         # Never from a follower, which may not have yet what a transaction with a lost reply wrote.
         records, _, _ = self.driver.execute_query(Query(text), parameters, database_=self.database)
         return [record.data() for record in records]
@@ -85,7 +104,7 @@ class Graph:
 
         The records are never held together; the driver's errors pass through.
         """
-        with self.driver.session(database=self.database) as session:
+        with self.session() as session:
             found = (record[0] for record in session.run(Query(statement.decode())))
             return array("q", (number for number in found if keep(number)))
 
@@ -100,7 +119,7 @@ class Graph:
         """Run a statement outside of a transaction of ours; the driver's errors pass through."""
         text = statement.decode() if isinstance(statement, bytes) else statement
         query = Query(text, metadata=dict(tag), timeout=timeout_seconds)
-        with self.driver.session(database=self.database) as session:
+        with self.session() as session:
             return session.run(query, parameters).consume().counters
 
     @contextmanager
@@ -109,7 +128,7 @@ class Graph:
     ) -> Iterator[Transaction]:
         """A transaction that is rolled back where nobody commits it; the driver's errors pass through."""
         with (
-            self.driver.session(database=self.database) as session,
+            self.session() as session,
             session.begin_transaction(metadata=dict(tag), timeout=timeout_seconds) as transaction,
         ):
             yield transaction
@@ -196,6 +215,7 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
                 f"Neo4j at {uri}/{database} cannot be used: {said(error)}. Check NEO4J_URI,"
                 " NEO4J_USERNAME, NEO4J_PASSWORD and NEO4J_DATABASE."
             ) from None
+        graph = Graph(driver, database, uri, client)
         with watching(
             driver,
             server=f"{uri}/{database}",
@@ -209,8 +229,9 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
             ),
             database=database,
             warn=log_warning,
+            give_up=graph.give_up,
         ):
-            yield Graph(driver, database, uri, client)
+            yield graph
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 The driver waits two minutes for a silent connection, and without limit where the server sends no
 limit. A server may also be busy with garbage collection, so its connections are closed only after
-`SILENT_SECONDS` without an answer on a new connection.
+`SILENT_SECONDS` without an answer on a new connection, and it is given up after `GIVE_UP_SECONDS`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from typing import Any
 
 from neo4j import Driver
 
-ASK_EVERY_SECONDS = 10.0
+ASK_EVERY_SECONDS = 6.0
 ANSWER_SECONDS = 8.0
-SILENT_SECONDS = 40.0
+SILENT_SECONDS = 30.0
+GIVE_UP_SECONDS = 130.0
+"""About as long as attempts at a server that refuses connections last."""
 
 
 @contextmanager
@@ -28,6 +30,7 @@ def watching(
     connect: Callable[[], Driver],
     database: str,
     warn: Callable[[str], None],
+    give_up: Callable[[str], None],
 ) -> Iterator[None]:
     """Watch a driver's connections while the block runs.
 
@@ -36,27 +39,35 @@ def watching(
         server: its address, for messages.
         connect: makes another driver for the same server.
         database: the database that is asked.
-        warn: receives a line at the first question without an answer, and one when connections are closed.
+        warn: receives a line at the first question without an answer, and when connections are closed.
+        give_up: receives the reason when the server is given up, before connections are closed.
     """
     ended = threading.Event()
 
     def watch() -> None:
-        answered, told = time.monotonic(), False
+        answered, warned = time.monotonic(), False
         while not ended.wait(ASK_EVERY_SECONDS):
             if _answers(connect, database):
-                answered, told = time.monotonic(), False
+                answered, warned = time.monotonic(), False
                 continue
             silent = time.monotonic() - answered
             if ended.is_set():
                 return
-            if not told:
+            if not warned:
                 warn(f"Neo4j at {server} has not answered for {silent:.0f} s.")
-                told = True
+                warned = True
+            if silent >= GIVE_UP_SECONDS:
+                give_up(
+                    f"Neo4j at {server} has not answered for {silent:.0f} s and is given up. Check"
+                    " the server and the network between, then run again."
+                )
+                _close_connections(driver)
+                return
             if silent >= SILENT_SECONDS:
                 warn(
                     f"Neo4j at {server} has been silent for {silent:.0f} s; its connections are closed."
                 )
-                _cut(driver)
+                _close_connections(driver)
 
     watcher = threading.Thread(target=watch, name="c360-neo4j-liveness", daemon=True)
     watcher.start()
@@ -84,7 +95,7 @@ def _answers(connect: Callable[[], Driver], database: str) -> bool:
     return bool(found) and found[0]
 
 
-def _cut(driver: Driver) -> None:
+def _close_connections(driver: Driver) -> None:
     """Close every connection; the driver raises a lost connection to each caller that waits."""
     # The driver has no public way: closing it would also end its use after the silence.
     pool: Any = driver._pool

@@ -157,8 +157,7 @@ def _foreign_procedure(name: str) -> Iterator[str]:
 
 
 def _reading_session(graph: Graph) -> Session:
-    return graph.driver.session(
-        database=graph.database,
+    return graph.session(
         default_access_mode=READ_ACCESS,
         notifications_min_severity=NotificationMinimumSeverity.WARNING,
     )

@@ -26,7 +26,7 @@ from uuid import uuid4
 from neo4j.exceptions import Neo4jError
 
 from c360_graph.cypher import target_lock as text
-from c360_graph.errors import LoadLockedError
+from c360_graph.errors import GraphUnavailableError, LoadLockedError
 from c360_graph.neo4j_loader.attempts import Attempts, Work
 from c360_graph.neo4j_loader.claim import Claim
 from c360_graph.neo4j_loader.graph import ERRORS, Graph
@@ -89,7 +89,7 @@ class TargetLock:
     def release(self) -> None:
         """Let the next load begin; without the server it finds out by itself."""
         for _ in range(3):
-            with suppress(*ERRORS):
+            with suppress(GraphUnavailableError, *ERRORS):
                 self._send(text.release_lock())
                 return
             time.sleep(BEAT_SECONDS)
@@ -189,7 +189,7 @@ def _beating(lock: TargetLock) -> Iterator[None]:
         while not ended.wait(BEAT_SECONDS):
             try:
                 lock.beat()
-            except LoadLockedError:
+            except (GraphUnavailableError, LoadLockedError):
                 return
             except ERRORS:
                 # The load itself meets a lost connection, and verifies the lock when it is back.

@@ -39,9 +39,7 @@ def mapped(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> It
     file.write_text(MANY.sql() + "ANALYZE;")
     control_db = f"{prefix}control"
     fill_database(servers.postgres, name=f"{prefix}many", files=(file,))
-    fill_database(
-        servers.postgres, name=control_db, files=(SQL_DIR / "etl_control_db_schema.sql",)
-    )
+    fill_database(servers.postgres, name=control_db, files=(SQL_DIR / "etl_control_db_schema.sql",))
     environment = servers.environment(control_db) | {"C360_DATA_DIR": str(folder / "data")}
     project = Project(
         servers=servers, control_db=control_db, prefix=prefix, data_dir=folder / "data"
