@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 
+from c360_graph.assets.analytics import GROUP, REPORT_KEY
 from c360_graph_tests.conftest import REPOSITORY
 
 
@@ -20,6 +21,20 @@ def materialize_all(**options: Any) -> dg.ExecuteInProcessResult:
 
     job = defs().resolve_implicit_global_asset_job_def()
     return job.execute_in_process(raise_on_error=False, **options)
+
+
+def load_graph(**options: Any) -> dg.ExecuteInProcessResult:
+    """The tables, the script and the graph without the questions, which take as long again."""
+    from c360_graph.definitions import defs
+
+    built = defs()
+    keys = [
+        key
+        for key in built.resolve_asset_graph().get_all_asset_keys()
+        if key.path[0] not in (GROUP, REPORT_KEY)
+    ]
+    job = built.resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(raise_on_error=False, asset_selection=keys, **options)
 
 
 def materialize_by_command(

@@ -78,7 +78,7 @@ def test_materializations_and_audit_rows_hold_the_same_facts(
 
 
 def test_a_run_is_one_row_that_says_completed(project: Project, graph: Graph) -> None:
-    assert materialize_by_command().returncode == 0
+    assert materialize_by_command(select="*neo4j_graph").returncode == 0
     assert _runs(project) == [("completed", True, None)]
 
 
@@ -88,7 +88,7 @@ def test_a_failed_run_says_so_in_its_row_and_why(project: Project, graph: Graph)
             "UPDATE source_databases SET db_port = 1 WHERE source_name = 'support_db'"
         )
         connection.execute("UPDATE source_databases SET db_host = '127.0.0.1' WHERE db_port = 1")
-    assert materialize_by_command().returncode != 0
+    assert materialize_by_command(select="*neo4j_graph").returncode != 0
     ((status, ended, error),) = _runs(project)
     assert (status, ended) == ("failed", True)
     assert "support_db" in str(error)
@@ -130,7 +130,7 @@ def test_a_run_whose_process_was_killed_is_closed_by_the_next(
         "SELECT 1 - count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
     )
-    assert materialize_by_command().returncode == 0
+    assert materialize_by_command(select="*neo4j_graph").returncode == 0
     (first, second) = _runs(project)
     assert first[:2] == ("failed", True)
     assert second == ("completed", True, None)

@@ -11,7 +11,7 @@ import pytest
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph_tests.conftest import Project, TestServers, empty, sample_project
-from c360_graph_tests.integration.runs import materialize_all
+from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.test_pipeline import NODES
 
 
@@ -28,7 +28,7 @@ def built(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("built")
     with sample_project(servers, folder) as project, servers.open_graph() as graph:
         empty(graph)
-        assert materialize_all().success
+        assert load_graph().success
         yield Built(project=project, graph=graph)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,14 +16,14 @@ from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.resources import Neo4jResource
 from c360_graph.script_files import open_script
 from c360_graph_tests.conftest import Project
-from c360_graph_tests.integration.runs import materialize_all
+from c360_graph_tests.integration.runs import load_graph, materialize_all
 
 EXPECTED_TO_WARN = {"no_row_is_an_orphan"}
 """The sample has play events of nobody and tickets from strangers."""
 
 
 def test_on_the_sample_all_pass_but_the_orphans_that_it_has(project: Project, graph: Graph) -> None:
-    checks = evaluate()
+    checks = evaluate(materialize_all)
     assert {name for name, check in checks.items() if not check.passed} == EXPECTED_TO_WARN
     assert set(checks) == {
         "control_rows_are_honoured",
@@ -47,7 +48,7 @@ def test_on_the_sample_all_pass_but_the_orphans_that_it_has(project: Project, gr
 def test_nothing_is_computed_for_a_check_that_was_not_chosen(
     project: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
 
     def refuse(*_: object) -> NoReturn:
         raise AssertionError("nobody asked for this")
@@ -86,7 +87,7 @@ def test_columns_that_were_added_dropped_or_retyped_are_named(project: Project) 
 def test_nodes_that_another_client_removed_or_added_are_counted(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     graph.run(b"MATCH (n:Tag) WITH n LIMIT 1 DETACH DELETE n", tag={})
     graph.run(b"CREATE (:Plan {plan_id: -1})", tag={})
     said = str(check_only("node_counts_match")["node_counts_match"].description)
@@ -97,7 +98,7 @@ def test_nodes_that_another_client_removed_or_added_are_counted(
 
 
 def test_rows_that_came_and_are_in_no_extract_are_counted(project: Project, graph: Graph) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     (manifest,) = project.data_dir.glob("extracts/profiles_db/plans/2*/manifest.json")
     content = json.loads(manifest.read_bytes())
     manifest.write_text(json.dumps(content | {"rows": content["rows"] + 1}))
@@ -108,7 +109,7 @@ def test_rows_that_came_and_are_in_no_extract_are_counted(project: Project, grap
 def test_relationships_that_are_missing_or_too_many_are_counted(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     graph.run(b"MATCH ()-[r:PLAYED]->() WITH r LIMIT 2 DELETE r", tag={})
     graph.run(
         b"MATCH (a:Account) MATCH (t:Ticket) WITH a, t LIMIT 1 CREATE (a)-[:SUBMITTED]->(t)", tag={}
@@ -136,7 +137,7 @@ def test_a_reference_that_finds_several_partners_is_named(project: Project, grap
 
 
 def test_an_excluded_property_that_somebody_wrote_is_found(project: Project, graph: Graph) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     graph.run(b"MATCH (n:Account) WITH n LIMIT 3 SET n.hashed_password = 'leak'", tag={})
     check = check_only()["excluded_properties_are_absent"]
     assert not check.passed
@@ -165,14 +166,14 @@ def test_an_excluded_value_in_the_script_alone_is_found(
     project: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("C360_COMPRESS_SCRIPTS", "true")
-    assert materialize_all().success
+    assert load_graph().success
     compressed = max((project.data_dir / "scripts").glob("*.cypher.zst"))
     secret = f"// {excluded_value(project)}\n".encode()
     compressed.write_bytes(compressed.read_bytes() + zstd.compress(secret))
     check = check_only()["excluded_values_are_in_no_file"]
     assert compressed.name in str(check.description)
     monkeypatch.delenv("C360_COMPRESS_SCRIPTS")
-    assert materialize_all().success
+    assert load_graph().success
     script = max((project.data_dir / "scripts").glob("*.cypher"))
     script.write_bytes(script.read_bytes() + f"// {excluded_value(project)}\n".encode())
     check = check_only()["excluded_values_are_in_no_file"]
@@ -186,7 +187,7 @@ def test_what_a_new_rule_excludes_is_purged_from_retained_extracts_and_scripts(
 ) -> None:
     config = {"ops": {"cypher_script": {"config": {"compress": True}}}}
     for run_config in (None, config):
-        assert materialize_all(run_config=run_config).success
+        assert load_graph(run_config=run_config).success
     with project.connect() as connection:
         connection.execute(
             "INSERT INTO field_exclusion_rules (source_id, table_name, column_name, reason)"
@@ -198,7 +199,7 @@ def test_what_a_new_rule_excludes_is_purged_from_retained_extracts_and_scripts(
             "SELECT full_name FROM accounts WHERE length(full_name) > 12 ORDER BY 1 LIMIT 1"
         ).fetchone() or ("",)
     assert any(name.encode() in content_of(path) for path in files_of(project))
-    assert materialize_all().success
+    assert load_graph().success
     assert not any(name.encode() in content_of(path) for path in files_of(project))
     assert len(list((project.data_dir / "extracts/profiles_db/plans").glob("2*"))) == 3
 
@@ -214,8 +215,10 @@ def evaluate_without_graph() -> dict[str, dg.AssetCheckEvaluation]:
     return {check.check_name: check for check in result.get_asset_check_evaluations()}
 
 
-def evaluate() -> dict[str, dg.AssetCheckEvaluation]:
-    result = materialize_all()
+def evaluate(
+    run: Callable[[], dg.ExecuteInProcessResult] = load_graph,
+) -> dict[str, dg.AssetCheckEvaluation]:
+    result = run()
     assert result.success
     return {check.check_name: check for check in result.get_asset_check_evaluations()}
 

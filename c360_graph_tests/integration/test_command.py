@@ -14,14 +14,14 @@ from c360_graph.cli import app
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph_tests.conftest import REPOSITORY, Project, TestServers
-from c360_graph_tests.integration.runs import materialize_all
+from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.test_pipeline import NODES
 
 RUNNER = CliRunner()
 
 
 def test_a_script_is_loaded_alone_and_its_row_says_when(project: Project, graph: Graph) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     script = newest_script(project)
     with project.connect() as connection:
         connection.execute("UPDATE cypher_scripts SET last_run_time = NULL")
@@ -69,7 +69,7 @@ def test_check_lists_what_cannot_be_honoured_and_exits_with_one(project: Project
 
 
 def test_questions_are_answered_with_their_titles(project: Project, graph: Graph) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     done = RUNNER.invoke(app, ["ask", "--as-of", "2025-11-03"], env={"COLUMNS": "240"})
     assert done.exit_code == 0, done.stderr
     assert "1. Accounts that share a card fingerprint" in done.stdout

@@ -12,7 +12,7 @@ from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import (
     failure_messages,
-    materialize_all,
+    load_graph,
     materialize_by_command,
 )
 from c360_graph_tests.integration.test_pipeline import NODES
@@ -26,10 +26,10 @@ DOWN = (
 def test_an_unreachable_source_fails_its_tables_and_leaves_script_and_graph_as_they_were(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     before = _scripts(project)
     project.execute(DOWN)
-    result = materialize_all()
+    result = load_graph()
     assert not result.success
     messages = failure_messages(result)
     assert set(messages) == {
@@ -54,7 +54,7 @@ def test_an_unreachable_source_fails_its_tables_and_leaves_script_and_graph_as_t
 def test_the_command_ends_with_which_asset_failed_and_why_and_a_status_that_says_so(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     project.execute(DOWN)
     done = materialize_by_command(select="support_db/tickets")
     assert done.returncode != 0
@@ -70,7 +70,7 @@ def test_a_wrong_password_is_never_shown(project: Project, graph: Graph) -> None
         f" db_port = {project.servers.postgres.port}, db_user = '{project.servers.postgres.user}',"
         " db_password = 'env:C360_TEST_WRONG' WHERE source_name = 'profiles_db'",
     )
-    done = materialize_by_command(C360_TEST_WRONG="hunter2-wrong")
+    done = materialize_by_command(select="*neo4j_graph", C360_TEST_WRONG="hunter2-wrong")
     assert done.returncode != 0
     assert "password authentication failed" in done.stderr + done.stdout
     assert "hunter2" not in done.stderr + done.stdout
@@ -86,7 +86,7 @@ def test_a_password_variable_that_is_not_set_is_named(project: Project, graph: G
     project.execute(
         "UPDATE source_databases SET db_password = 'env:C360_NOT_SET' WHERE source_name = 'profiles_db'",
     )
-    messages = failure_messages(materialize_all())
+    messages = failure_messages(load_graph())
     assert "C360_NOT_SET" in messages["profiles_db__plans"]
 
 
@@ -102,7 +102,7 @@ def test_a_mapping_to_a_table_that_is_not_there_is_refused_by_its_row(
         "INSERT INTO relationship_mappings (relationship_id, relationship_type, from_label, to_label,"
         " join_condition) VALUES (901, 'OWNS', 'Account', 'Plan', 'a.no_such_column = p.plan_id')",
     )
-    result = materialize_all()
+    result = load_graph()
     assert result.success
     assert graph_counts(graph)[0] == NODES
     (check,) = [
@@ -145,7 +145,7 @@ def test_a_table_that_vanished_after_the_definitions_were_loaded_fails_by_name(
 def test_an_empty_table_gives_no_nodes_and_no_error(project: Project, graph: Graph) -> None:
     with project.connect("support_db") as connection:
         connection.execute("TRUNCATE ticket_tag_link, ticket_tags, tickets")
-    assert materialize_all().success
+    assert load_graph().success
     nodes, relationships = graph_counts(graph)
     assert nodes == {k: v for k, v in NODES.items() if k not in ("Ticket", "Tag", "TicketTagLink")}
     assert "SUBMITTED" not in relationships
@@ -156,13 +156,13 @@ def test_a_load_that_fails_half_way_says_where_and_running_again_repairs(
 ) -> None:
     # Another client's constraint, which the sample's titles break.
     graph.run(b"CREATE CONSTRAINT other FOR (n:PlayEvent) REQUIRE n.session_id IS UNIQUE", tag={})
-    message = failure_messages(materialize_all())["neo4j_graph"]
+    message = failure_messages(load_graph())["neo4j_graph"]
     assert "streaming_db/play_events" in message
     assert "Statement " in message
     assert "The load came to" in message
     assert "nodes" in message
     graph.run(b"DROP CONSTRAINT other", tag={})
-    assert materialize_all().success
+    assert load_graph().success
     assert graph_counts(graph)[0] == NODES
 
 
@@ -181,7 +181,7 @@ def test_with_the_control_database_down_the_last_good_snapshot_is_used_and_said_
 
 
 def test_a_wrong_neo4j_password_is_not_shown(project: Project, graph: Graph) -> None:
-    done = materialize_by_command(NEO4J_PASSWORD="hunter2-neo")
+    done = materialize_by_command(select="*neo4j_graph", NEO4J_PASSWORD="hunter2-neo")
     assert done.returncode != 0
     told = done.stdout + done.stderr
     assert "neo4j_graph failed: Neo4j at" in told

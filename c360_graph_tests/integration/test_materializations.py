@@ -14,7 +14,7 @@ from c360_graph.executor import LOG_ID_TAG
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.loader.proxy import faulty_proxy
-from c360_graph_tests.integration.runs import materialize_all, materialize_by_command
+from c360_graph_tests.integration.runs import load_graph, materialize_all, materialize_by_command
 
 Metadata = dict[str, Any]
 
@@ -81,11 +81,11 @@ def test_a_run_shows_columns_lineage_preview_picture_and_counts(
 def test_a_second_way_of_loading_shows_what_it_changed_by_label(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     with project.connect("profiles_db") as connection:
         connection.execute("UPDATE plans SET max_devices = max_devices + 1 WHERE plan_id = 1")
     config = {"ops": {"neo4j_graph": {"config": {"clear_database": False}}}}
-    loaded = _events(materialize_all(run_config=config))["neo4j_graph"]
+    loaded = _events(load_graph(run_config=config))["neo4j_graph"]
     assert loaded["nodes_by_label"].value.splitlines()[:2] == [
         "| label | count | created | updated | deleted |",
         "| --- | ---: | ---: | ---: | ---: |",

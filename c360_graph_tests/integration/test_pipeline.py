@@ -13,7 +13,7 @@ from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import (
-    materialize_all,
+    load_graph,
     materialize_by_command,
 )
 
@@ -61,7 +61,7 @@ def test_old_extracts_and_scripts_are_pruned_but_never_the_last_good_ones(
     monkeypatch.setenv("C360_KEEP_SCRIPTS", "2")
     monkeypatch.setenv("C360_KEEP_EXTRACTS", "2")
     for _ in range(3):
-        assert materialize_all().success
+        assert load_graph().success
     scripts = sorted((project.data_dir / "scripts").glob("*.cypher"))
     folders = sorted((project.data_dir / "extracts/profiles_db/plans").glob("2*"))
     assert len(scripts) == 2
@@ -80,7 +80,7 @@ def test_the_script_goes_to_the_folder_that_config_names(
 ) -> None:
     folder = tmp_path / "elsewhere"
     config = {"ops": {"cypher_script": {"config": {"output_folder": str(folder)}}}}
-    assert materialize_all(run_config=config).success
+    assert load_graph(run_config=config).success
     (script,) = folder.glob("graph_output_*.cypher")
     with project.connect() as connection:
         row = connection.execute(
@@ -97,11 +97,11 @@ def test_a_compressed_script_is_loaded_registered_and_pruned_as_any_other(
 ) -> None:
     monkeypatch.setenv("C360_KEEP_SCRIPTS", "1")
     folder = project.data_dir / "scripts"
-    assert materialize_all().success
+    assert load_graph().success
     (plain,) = folder.iterdir()
     text = plain.read_bytes()
     monkeypatch.setenv("C360_COMPRESS_SCRIPTS", "true")
-    assert materialize_all().success
+    assert load_graph().success
     assert graph_counts(graph)[0] == NODES
     # The one before was the last one loaded when this one was written.
     (script,) = (path for path in folder.iterdir() if path != plain)
@@ -115,7 +115,7 @@ def test_a_compressed_script_is_loaded_registered_and_pruned_as_any_other(
     assert row == (script.name, str(script), round(script.stat().st_size / 1024, 2), True)
     config = {"ops": {"cypher_script": {"config": {"compress": False}}}}
     for _ in range(2):
-        assert materialize_all(run_config=config).success
+        assert load_graph(run_config=config).success
     assert [path.suffix for path in folder.iterdir()] == [".cypher"] * 2
 
 

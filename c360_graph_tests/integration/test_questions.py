@@ -22,7 +22,7 @@ from c360_graph_tests.conftest import (
     empty,
     sample_project,
 )
-from c360_graph_tests.integration.runs import materialize_all
+from c360_graph_tests.integration.runs import load_graph
 
 SAMPLE = REPOSITORY / "c360_graph_tests" / "sample"
 GIVEN = {"as_of": datetime(2025, 11, 3, tzinfo=UTC)}
@@ -46,7 +46,7 @@ def loaded(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> It
         servers.open_graph() as graph,
     ):
         empty(graph)
-        assert materialize_all().success
+        assert load_graph().success
         name = f"{project.prefix}side_by_side"
         with servers.postgres.connect("postgres") as connection:
             connection.execute(f'CREATE DATABASE "{name}"')

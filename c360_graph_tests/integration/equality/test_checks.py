@@ -12,7 +12,7 @@ from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.phases.expectations import Expectation
 from c360_graph.phases.source_counts import SourceCount
 from c360_graph_tests.conftest import Project
-from c360_graph_tests.integration.runs import materialize_all
+from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.test_checks import check_only, evaluate
 from c360_graph_tests.unit.mapping.given import Case, table
 
@@ -70,7 +70,7 @@ def test_a_source_with_a_time_zone_that_is_none_is_left_out_and_every_command_sa
     planned = json.loads(RUNNER.invoke(app, ["plan", "--json"]).stdout)["refusals"]
     (refused,) = [row for row in planned if row["control_table"] == "source_databases"]
     assert f"source_databases row {refused['row_id']}: {refused['reason']}".startswith(said)
-    result = materialize_all()
+    result = load_graph()
     assert result.success
     (honoured,) = [
         check

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from c360_graph.cli import app
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph_tests.conftest import Project
-from c360_graph_tests.integration.runs import materialize_all
+from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.test_pipeline import NODES
 
 RUNNER = CliRunner()
@@ -39,7 +39,7 @@ def test_before_a_first_load_all_is_new_and_after_it_nothing(
     assert not project.data_dir.exists()
     assert graph.rows("MATCH (n) RETURN n") == []
 
-    assert materialize_all().success
+    assert load_graph().success
     before = contents(graph)
     for way in ("--clear", "--reconcile"):
         code, after = plan(way)
@@ -56,7 +56,7 @@ def test_before_a_first_load_all_is_new_and_after_it_nothing(
 def test_what_changed_since_the_last_load_is_told_before_it_happens(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     change_everything(project)
     before = contents(graph)
     code, told = plan("--reconcile", C360_HASH_KEY="a key for tests")
@@ -152,7 +152,7 @@ def test_a_sample_that_fails_is_said_in_its_row_without_values_and_the_next_is_t
 def test_every_command_that_prints_a_table_prints_json_and_nothing_else(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     (script,) = (project.data_dir / "scripts").glob("*.cypher")
     loaded = document(invoke("load", str(script), "--clear", "--json"))
     assert loaded["nodes"] == NODES

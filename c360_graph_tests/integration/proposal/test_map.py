@@ -23,7 +23,7 @@ from c360_graph.proposal.joins import Fact, edges_of, fact
 from c360_graph.sandbox.sample import SOURCES, fill_database
 from c360_graph.source_db.snapshot import SourceSnapshot
 from c360_graph_tests.conftest import SQL_DIR, Project, TestServers, sample_project
-from c360_graph_tests.integration.runs import materialize_all
+from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.test_pipeline import NODES
 
 AWKWARD = Path(__file__).with_name("awkward.sql")
@@ -95,7 +95,7 @@ def test_the_sample_mapped_from_nothing_says_all_that_its_hand_made_rows_say(
     }
     assert rules <= proposed_rules
     monkeypatch.setenv("C360_HASH_KEY", "a key for tests")
-    assert materialize_all().success
+    assert load_graph().success
     nodes, relationships = graph_counts(graph)
     # The junction's rows are relationships and no nodes; two labels are named by other words.
     renamed = {"MediaContent": "Media", "TicketTag": "Tag"}

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph_tests.integration.runs import materialize_all
+from c360_graph_tests.integration.runs import load_graph
 
 NOTHING = {
     "nodes_created": 0,
@@ -21,7 +21,7 @@ NOTHING = {
 
 def reconcile(**config: Any) -> dg.ExecuteInProcessResult:
     given = {"clear_database": False, **config}
-    return materialize_all(run_config={"ops": {"neo4j_graph": {"config": given}}})
+    return load_graph(run_config={"ops": {"neo4j_graph": {"config": given}}})
 
 
 def changes(result: dg.ExecuteInProcessResult) -> dict[str, int]:

@@ -12,7 +12,7 @@ from c360_graph_tests.integration.reconcile.reconciled import (
     contents,
     reconcile,
 )
-from c360_graph_tests.integration.runs import materialize_all
+from c360_graph_tests.integration.runs import load_graph
 
 ONE_ACCOUNT = "(SELECT account_id FROM accounts ORDER BY email LIMIT 1 OFFSET {})"
 ROUNDS: list[list[tuple[str, str]]] = [
@@ -81,7 +81,7 @@ ROUNDS: list[list[tuple[str, str]]] = [
 def test_what_was_sent_as_changes_is_the_graph_of_a_whole_load(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     for statements in ROUNDS:
         for database, statement in statements:
             with project.connect(database) as connection:
@@ -90,14 +90,14 @@ def test_what_was_sent_as_changes_is_the_graph_of_a_whole_load(
         assert min(changed["nodes_updated"], changed["relationships_deleted"]) > 0
         sent = contents(graph)
         assert changes(reconcile()) == NOTHING
-        assert materialize_all().success
+        assert load_graph().success
         assert contents(graph) == sent
 
 
 def test_rows_that_did_not_change_are_not_compared_unless_asked(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     before = contents(graph)
     graph.run(b"MATCH (a:Account {email: 'john.smith@email.com'}) SET a.full_name = 'X'", tag={})
     with project.connect("streaming_db") as connection:
@@ -110,7 +110,7 @@ def test_rows_that_did_not_change_are_not_compared_unless_asked(
 def test_where_a_server_is_and_why_a_row_is_there_make_nothing_be_compared(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     graph.run(b"MATCH (a:Account {email: 'john.smith@email.com'}) SET a.full_name = 'X'", tag={})
     for statement in (
         "UPDATE source_databases SET db_sslmode = 'disable'",
@@ -134,7 +134,7 @@ def test_where_a_server_is_and_why_a_row_is_there_make_nothing_be_compared(
 def test_a_graph_that_is_not_as_the_last_load_left_it_is_compared_as_a_whole(
     project: Project, graph: Graph, damage: str
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     before = contents(graph)
     graph.run(b"MATCH (a:Account {email: 'john.smith@email.com'}) SET a.full_name = 'X'", tag={})
     graph.run(damage.encode(), tag={})
@@ -146,7 +146,7 @@ def test_without_the_extracts_of_the_last_load_the_graph_is_compared(
     project: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("C360_KEEP_EXTRACTS", "1")
-    assert materialize_all().success
+    assert load_graph().success
     with project.connect("profiles_db") as connection:
         connection.execute("UPDATE accounts SET full_name = 'Y' WHERE email LIKE 'john.smith%'")
     assert changes(reconcile()) == NOTHING | {"nodes_updated": 1}

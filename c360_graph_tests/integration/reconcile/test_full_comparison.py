@@ -17,7 +17,7 @@ from c360_graph_tests.integration.reconcile.reconciled import (
     contents,
     reconcile,
 )
-from c360_graph_tests.integration.runs import materialize_all
+from c360_graph_tests.integration.runs import load_graph, materialize_all
 
 ANEW = 34
 """Relationships of the sample's junction: a full comparison makes all of them anew."""
@@ -44,7 +44,7 @@ the end, of PLAYED at the start."""
 def test_whatever_was_made_or_changed_by_hand_is_as_the_rows_say_again(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     before = contents(graph)
     for damage, mended in DAMAGES.items():
         graph.run(damage.encode(), tag={})
@@ -58,7 +58,7 @@ def test_whatever_was_made_or_changed_by_hand_is_as_the_rows_say_again(
 def test_a_full_comparison_keeps_what_others_wrote_to_nodes_of_ours_and_beside_them(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     graph.run(
         b"MATCH (a:Account) WITH a ORDER BY a.account_id LIMIT 2 SET a:Scored, a.score = 0.5"
         b" CREATE (a)-[:LIKES {since: 2020}]->(:Movie {title: 'Other'})",
@@ -74,7 +74,7 @@ def test_a_full_comparison_keeps_what_others_wrote_to_nodes_of_ours_and_beside_t
 def test_a_reader_never_sees_fewer_relationships_than_the_rows_make(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     graph.run(b"MATCH (a)-[:WATCHED]->(e) CREATE (a)-[:WATCHED]->(e)", tag={})
     count = "MATCH (:Account)-[r:WATCHED]->(:PlayEvent) RETURN count(r) AS n"
     with _polled(graph, count) as seen:

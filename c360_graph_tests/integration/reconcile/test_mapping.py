@@ -11,12 +11,12 @@ from c360_graph_tests.integration.reconcile.reconciled import (
     contents,
     reconcile,
 )
-from c360_graph_tests.integration.runs import materialize_all
+from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.test_pipeline import NODES
 
 
 def test_a_new_exclusion_purges_the_property_from_the_graph(project: Project, graph: Graph) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     assert graph.rows("MATCH (a:Account) WHERE a.full_name IS NOT NULL RETURN count(a) AS n")[0][
         "n"
     ]
@@ -34,7 +34,7 @@ def test_a_new_exclusion_purges_the_property_from_the_graph(project: Project, gr
 def test_what_a_removed_mapping_left_behind_is_removed_and_comes_back_with_it(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     before = contents(graph)
     project.execute("UPDATE node_label_mappings SET is_active = false WHERE node_label = 'Media'")
     project.execute(
@@ -52,7 +52,7 @@ def test_what_a_removed_mapping_left_behind_is_removed_and_comes_back_with_it(
 
 
 def test_a_row_that_was_refused_takes_nothing_away(project: Project, graph: Graph) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     with project.connect("streaming_db") as connection:
         connection.execute("ALTER TABLE media_content RENAME TO media_moved")
     assert reconcile().success
@@ -70,7 +70,7 @@ def test_a_table_without_key_is_replaced_only_when_it_changed(
 ) -> None:
     with project.connect("support_db") as connection:
         connection.execute("ALTER TABLE ticket_tag_link DROP CONSTRAINT ticket_tag_link_pkey")
-    assert materialize_all().success
+    assert load_graph().success
     assert reconcile().success
     assert changes(reconcile()) == NOTHING
     with project.connect("support_db") as connection:
@@ -83,7 +83,7 @@ def test_a_table_without_key_is_replaced_only_when_it_changed(
 
 
 def test_a_changed_key_makes_the_label_anew(project: Project, graph: Graph) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     with project.connect("support_db") as connection:
         connection.execute("ALTER TABLE ticket_tag_link DROP CONSTRAINT ticket_tag_link_pkey")
         connection.execute(
@@ -107,7 +107,7 @@ def test_a_label_of_two_tables_with_keys_of_their_own_keeps_and_regains_both_con
         " SELECT source_id, unnest(ARRAY['agents', 'bots']), 'Responder' FROM source_databases"
         " WHERE source_name = 'support_db'",
     )
-    assert materialize_all().success
+    assert load_graph().success
     keys = [["_c360_table", "agent_code"], ["_c360_table", "bot_id"]]
     assert _keys_of(graph, "Responder") == keys
     assert changes(reconcile()) == NOTHING

@@ -13,7 +13,7 @@ from c360_graph_tests.integration.reconcile.reconciled import (
     contents,
     reconcile,
 )
-from c360_graph_tests.integration.runs import failure_messages, materialize_all
+from c360_graph_tests.integration.runs import failure_messages, load_graph
 from c360_graph_tests.integration.test_pipeline import NODES
 
 
@@ -31,7 +31,7 @@ def test_an_empty_graph_is_filled_and_a_second_time_changes_nothing_and_says_so(
 def test_after_a_load_by_script_nothing_but_what_changed_is_written(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     script = contents(graph)
     ids = graph.rows("MATCH (n:Account) RETURN id(n) AS id ORDER BY id")
     assert changes(reconcile()) == NOTHING
@@ -64,12 +64,12 @@ def test_after_a_load_by_script_nothing_but_what_changed_is_written(
     }
     assert graph.rows("MATCH (n:Account) RETURN id(n) AS id ORDER BY id") == ids
     reconciled = contents(graph)
-    assert materialize_all().success
+    assert load_graph().success
     assert contents(graph) == reconciled
 
 
 def test_what_others_wrote_stays(project: Project, graph: Graph) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     graph.run(
         b"MATCH (a:Account {email: 'john.smith@email.com'})"
         b" SET a.risk_score = 7 CREATE (a)-[:FLAGGED_BY]->(:Analyst {name: 'Ann'})",
@@ -85,7 +85,7 @@ def test_what_others_wrote_stays(project: Project, graph: Graph) -> None:
 def test_removing_more_than_the_share_allowed_is_refused_before_anything_is_touched(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     before = contents(graph)
     with project.connect("streaming_db") as connection:
         connection.execute("DELETE FROM play_events WHERE event_id % 2 = 0")
@@ -100,7 +100,7 @@ def test_removing_more_than_the_share_allowed_is_refused_before_anything_is_touc
 def test_a_reader_never_sees_fewer_nodes_of_an_unchanged_label(
     project: Project, graph: Graph
 ) -> None:
-    assert materialize_all().success
+    assert load_graph().success
     with project.connect("profiles_db") as connection:
         connection.execute("UPDATE accounts SET full_name = full_name || '!'")
     seen: list[int] = []
@@ -123,7 +123,7 @@ def test_a_reader_never_sees_fewer_nodes_of_an_unchanged_label(
 
 def test_a_load_that_broke_off_is_repaired(project: Project, graph: Graph) -> None:
     graph.run(b"CREATE CONSTRAINT other FOR (n:PlayEvent) REQUIRE n.session_id IS UNIQUE", tag={})
-    assert not materialize_all().success
+    assert not load_graph().success
     graph.run(b"DROP CONSTRAINT other", tag={})
     assert reconcile().success
     assert graph_counts(graph)[0] == NODES

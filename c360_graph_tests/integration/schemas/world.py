@@ -19,7 +19,7 @@ from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.load import graph_counts
 from c360_graph.sandbox.sample import fill_database
 from c360_graph_tests.conftest import SQL_DIR, TestServers, drop_databases, empty
-from c360_graph_tests.integration.runs import materialize_all
+from c360_graph_tests.integration.runs import load_graph
 
 FOLDER = Path(__file__).parent
 HASH_KEY = "a key for tests"
@@ -64,7 +64,7 @@ class World:
 
     def materialize(self) -> dg.ExecuteInProcessResult:
         """Every asset, on definitions that are read anew."""
-        return materialize_all()
+        return load_graph()
 
 
 def joined(left: Iterable[tuple[Any, ...]], right: Iterable[tuple[Any, ...]]) -> int:
