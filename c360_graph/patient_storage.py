@@ -41,6 +41,8 @@ from c360_graph.postgres_faults import KEEPALIVE, hint, is_passing
 from c360_graph.silence import Wait, begin_wait, end_wait, log_warning, shut_down
 
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 5.0
+_START_PATIENCE_SECONDS = 10.0
+"""For the first connection of a process: a wrong address is likelier than a server that starts again."""
 _CONNECTING = frozenset(
     {"connect", "run_connection", "index_connection", "index_transaction", "watch", "end_watch"}
 )
@@ -213,7 +215,7 @@ class PatientPostgresStorage(DagsterPostgresStorage):
                     getattr(made, name)()
             return cast("_S", made)
 
-        return patiently(make, self.postgres_url)
+        return patiently(make, self.postgres_url, patience_seconds=_START_PATIENCE_SECONDS)
 
     @classmethod
     def from_config_value(
@@ -236,12 +238,16 @@ def with_timeouts(postgres_url: str) -> str:
 
 
 def patiently(
-    use: Callable[[], _T], postgres_url: str, *, again: Callable[[], None] | None = None
+    use: Callable[[], _T],
+    postgres_url: str,
+    *,
+    again: Callable[[], None] | None = None,
+    patience_seconds: float = RUN_PATIENCE_SECONDS,
 ) -> _T:
     """What `use` returns, tried again where the storage cannot be reached just now; `again` comes before that.
 
     Raises:
-        ControlDatabaseUnavailableError: it could not be reached for a minute.
+        ControlDatabaseUnavailableError: it could not be reached for that many seconds.
         ControlDatabaseError: it refuses the login.
     """
     failed: float | None = None
@@ -260,7 +266,7 @@ def patiently(
                 raise ControlDatabaseError(_said(postgres_url, error)) from None
             now = time.monotonic()
             failed = now if failed is None else failed
-            if now - failed + wait > RUN_PATIENCE_SECONDS:
+            if now - failed + wait > patience_seconds:
                 raise ControlDatabaseUnavailableError(_said(postgres_url, error)) from None
             log_warning(f"{_said(postgres_url, error)} It is tried again in {wait:.1f} s.")
             time.sleep(wait)
