@@ -11,11 +11,13 @@ from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.mapping.new_columns import withheld_lines
+from c360_graph.phases.left_out_rows import rows_left_out
 from c360_graph.settings import load_settings
 
 HONOURED, MAPPED = "control_rows_are_honoured", "every_table_is_mapped"
 DRIFT = "columns_have_not_drifted"
 WITHHELD = "no_column_is_withheld"
+LEFT_OUT = "no_row_is_left_out"
 
 
 def mapping_checks(
@@ -25,7 +27,7 @@ def mapping_checks(
     warnings: tuple[str, ...],
     is_kept: bool = True,
 ) -> dg.AssetChecksDefinition:
-    """Four checks in one step."""
+    """Five checks in one step."""
 
     @dg.multi_asset_check(
         name="mapping_fits_sources",
@@ -46,6 +48,11 @@ def mapping_checks(
                 asset=KEY,
                 description="No column is new to a table with exclusion rules, and so not read.",
             ),
+            dg.AssetCheckSpec(
+                LEFT_OUT,
+                asset=KEY,
+                description="Every row of the tables can be held by the graph and found there.",
+            ),
         ],
         # Without this the UI offers to execute none of them.
         can_subset=True,
@@ -65,6 +72,9 @@ def mapping_checks(
             DRIFT: lambda: outcome(KEY, DRIFT, drifted_columns(mapping.tables, store), warn),
             WITHHELD: lambda: outcome(
                 KEY, WITHHELD, withheld_columns(mapping.tables, store, is_kept=is_kept), warn
+            ),
+            LEFT_OUT: lambda: outcome(
+                KEY, LEFT_OUT, tables_with_losses(mapping.tables, store), warn
             ),
         }
         yield from selected(context, checks)
@@ -108,6 +118,13 @@ def withheld_columns(
             " sql/etl_control_db_schema.sql, and grant SELECT, INSERT and DELETE on that table."
         )
     return found
+
+
+def tables_with_losses(tables: Sequence[TableMapping], store: ExtractStore) -> list[str]:
+    """Each table whose latest extract lacks rows that the graph cannot hold, with a few of their keys."""
+    latest = (store.latest(table.asset_key) for table in tables)
+    manifests = [extract.manifest for extract in latest if extract is not None]
+    return [f"{m.table.place}: {said}" for m in manifests if (said := rows_left_out(m))]
 
 
 def column_changes(old: TableMapping, new: TableMapping) -> Iterator[str]:
