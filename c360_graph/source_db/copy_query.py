@@ -197,7 +197,8 @@ def _length(table: TableMapping, prop: PropertyMapping) -> str:
     element = property_type(prop.type.element, time_zone=table.source.time_zone).name
     elements = f"cardinality({sql_of(table, prop)})"
     if element == "STRING":
-        return f"{length} + {_BYTES_OF_A_TEXT} * {elements}"
+        # The rendered text has an end for each already.
+        return f"{length} + {_BYTES_OF_A_TEXT - 1} * {elements}"
     # A list of lists is a text, of its JSON.
     each = _BYTES_OF_AN_ELEMENT.get(element, _MOST_BYTES_OF_A_SHORT_TYPE)
     return f"greatest({length}, {each} * {elements})"

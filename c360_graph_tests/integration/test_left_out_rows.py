@@ -22,10 +22,10 @@ def long_keys(project: Project) -> Project:
             "ALTER TABLE subscriptions DROP CONSTRAINT subscriptions_plan_id_fkey;"
             "ALTER TABLE plans ALTER plan_id TYPE text; ALTER TABLE subscriptions ALTER plan_id TYPE text;"
             "CREATE TEMP TABLE one AS SELECT * FROM plans LIMIT 1;"
-            "UPDATE one SET plan_id = repeat('p', 9000); INSERT INTO plans SELECT * FROM one;"
-            "UPDATE one SET plan_id = repeat('q', 9000); INSERT INTO plans SELECT * FROM one;"
+            "UPDATE one SET plan_name = 'Long', plan_id = repeat('p', 9000); INSERT INTO plans SELECT * FROM one;"
+            "UPDATE one SET plan_name = 'Longer', plan_id = repeat('q', 9000); INSERT INTO plans SELECT * FROM one;"
             "UPDATE subscriptions SET plan_id = repeat('p', 9000)"
-            " WHERE subscription_id = (SELECT min(subscription_id) FROM subscriptions)"
+            " WHERE subscription_id = (SELECT subscription_id FROM subscriptions LIMIT 1)"
         )
     return project
 
@@ -81,7 +81,7 @@ def test_a_row_that_is_joined_by_a_text_longer_than_an_index_takes_is_left_out(
     with project.connect("profiles_db") as connection:
         connection.execute(
             "ALTER TABLE accounts DROP CONSTRAINT accounts_email_key;"
-            "INSERT INTO accounts SELECT 900, repeat('m', 9000), hashed_password, full_name, created_at"
+            "INSERT INTO accounts SELECT gen_random_uuid(), repeat('m', 9000), hashed_password, full_name, created_at"
             " FROM accounts LIMIT 1"
         )
     project.execute(
@@ -93,5 +93,5 @@ def test_a_row_that_is_joined_by_a_text_longer_than_an_index_takes_is_left_out(
     assert graph_counts(graph)[0] == NODES
     said = str(_check(result, "no_row_is_left_out").description)
     assert "profiles_db/accounts: 1 row left out" in said
-    assert "account_id = '900'" in said
+    assert "1 with a key or a joined value of over 8,000 bytes, such as account_id = '" in said
     assert _check(result, "relationship_counts_match").passed
