@@ -199,6 +199,18 @@ class RunLog:
 
         return self._database.run(closed)
 
+    def last_failure(self, *, source_id: int, table_name: str) -> str | None:
+        """Why the last try to read a table failed; None where it did not, or there was none."""
+        statement = text(
+            "SELECT status, error_message FROM etl_table_logs WHERE source_id = :source"
+            " AND table_name = :table ORDER BY table_log_id DESC LIMIT 1"
+        )
+        values = {"source": source_id, "table": table_name}
+        row = self._database.run(lambda c: c.execute(statement, values).one_or_none())
+        if row is None or row.status != "failed":
+            return None
+        return row.error_message or "its row of etl_table_logs says no more"
+
     def register_script(self, path: Path, *, size: int) -> ScriptLog:
         """A row for a script of `size` bytes that was written."""
         size_kb = round(size / 1024, 2)

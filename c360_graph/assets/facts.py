@@ -54,7 +54,9 @@ def script_facts(written: WrittenScript, *, log_id: int) -> Metadata:
     """A script, its row of cypher_scripts, and which extracts it holds."""
     log, parts = written.script_log, written.parts
     columns = graph_columns([t.table for t in parts.tables], parts.relationships)
+    left_out = [str(missing) for missing in parts.left_out]
     return {
+        **({"tables_left_out": dg.MetadataValue.json(left_out)} if left_out else {}),
         "log_id": log_id,
         "script_id": log.script_id,
         "script_name": log.script_name,

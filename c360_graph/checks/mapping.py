@@ -1,6 +1,6 @@
 """Checks of `cypher_script` that compare control rows and sources: refused rows, unmapped tables, drift."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 import dagster as dg
@@ -12,12 +12,15 @@ from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.mapping.new_columns import withheld_lines
 from c360_graph.phases.left_out_rows import rows_left_out
+from c360_graph.resources import PostgresResource
+from c360_graph.run_log import RunLog
 from c360_graph.settings import load_settings
 
 HONOURED, MAPPED = "control_rows_are_honoured", "every_table_is_mapped"
 DRIFT = "columns_have_not_drifted"
 WITHHELD = "no_column_is_withheld"
 LEFT_OUT = "no_row_is_left_out"
+READ = "every_table_was_read"
 
 
 def mapping_checks(
@@ -27,7 +30,7 @@ def mapping_checks(
     warnings: tuple[str, ...],
     is_kept: bool = True,
 ) -> dg.AssetChecksDefinition:
-    """Five checks in one step."""
+    """Six checks in one step."""
 
     @dg.multi_asset_check(
         name="mapping_fits_sources",
@@ -49,6 +52,9 @@ def mapping_checks(
                 description="No column is new to a table with exclusion rules, and so not read.",
             ),
             dg.AssetCheckSpec(
+                READ, asset=KEY, description="The graph is made with an extract of every table."
+            ),
+            dg.AssetCheckSpec(
                 LEFT_OUT,
                 asset=KEY,
                 description="Every row of the tables can be held by the graph and found there.",
@@ -58,11 +64,17 @@ def mapping_checks(
         can_subset=True,
     )
     def mapping_fits_sources(
-        context: dg.AssetCheckExecutionContext,
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource
     ) -> Iterator[dg.AssetCheckResult]:
         refused = [*(str(refusal) for refusal in mapping.refusals), *warnings]
         store = ExtractStore(load_settings().c360_data_dir)
         error, warn = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+        control = postgres.control_database()
+
+        def failure(table: TableMapping) -> str | None:
+            source_id = table.source.source_id
+            return RunLog(control).last_failure(source_id=source_id, table_name=table.table_name)
+
         unmapped = cache(lambda: unmapped_tables(mapping, catalogs))
         checks = {
             HONOURED: lambda: outcome(
@@ -73,6 +85,7 @@ def mapping_checks(
             WITHHELD: lambda: outcome(
                 KEY, WITHHELD, withheld_columns(mapping.tables, store, is_kept=is_kept), warn
             ),
+            READ: lambda: outcome(KEY, READ, unread_tables(mapping.tables, store, failure), error),
             LEFT_OUT: lambda: outcome(
                 KEY, LEFT_OUT, tables_with_losses(mapping.tables, store), warn
             ),
@@ -118,6 +131,20 @@ def withheld_columns(
             " sql/etl_control_db_schema.sql, and grant SELECT, INSERT and DELETE on that table."
         )
     return found
+
+
+def unread_tables(
+    tables: Sequence[TableMapping],
+    store: ExtractStore,
+    failure: Callable[[TableMapping], str | None],
+) -> list[str]:
+    """Each table without an extract, and why it could not be read, by `failure`."""
+    unread = [table for table in tables if store.latest(table.asset_key) is None]
+    return [
+        f"{table.place} is left out of the graph, since it was never read:"
+        f" {failure(table) or 'materialize that asset'}"
+        for table in unread
+    ]
 
 
 def tables_with_losses(tables: Sequence[TableMapping], store: ExtractStore) -> list[str]:
