@@ -1,11 +1,12 @@
 """Checks of `cypher_script` that compare control rows and sources: refused rows, unmapped tables, drift."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import dagster as dg
 
 from c360_graph.assets.cypher_script import KEY
+from c360_graph.assets.failures import failing_clearly
 from c360_graph.checks.outcome import outcome, selected
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.catalog import SourceCatalog
@@ -22,6 +23,15 @@ WITHHELD = "no_column_is_withheld"
 LEFT_OUT = "no_row_is_left_out"
 READ = "every_table_was_read"
 
+_DESCRIPTIONS = {
+    HONOURED: "Every active control row is part of the graph.",
+    MAPPED: "Every table of the sources is mapped.",
+    DRIFT: "Tables have the columns and types they had at the run before.",
+    WITHHELD: "No column is new to a table with exclusion rules, and so not read.",
+    READ: "Every mapped table has been read, and is part of the graph.",
+    LEFT_OUT: "The graph can hold every row of the tables, and find it again.",
+}
+
 
 def mapping_checks(
     *,
@@ -35,30 +45,8 @@ def mapping_checks(
     @dg.multi_asset_check(
         name="mapping_fits_sources",
         specs=[
-            dg.AssetCheckSpec(
-                HONOURED, asset=KEY, description="Every active control row is part of the graph."
-            ),
-            dg.AssetCheckSpec(
-                MAPPED, asset=KEY, description="Every table of the sources is mapped."
-            ),
-            dg.AssetCheckSpec(
-                DRIFT,
-                asset=KEY,
-                description="Tables have the columns and types they had at the run before.",
-            ),
-            dg.AssetCheckSpec(
-                WITHHELD,
-                asset=KEY,
-                description="No column is new to a table with exclusion rules, and so not read.",
-            ),
-            dg.AssetCheckSpec(
-                READ, asset=KEY, description="The graph is made with an extract of every table."
-            ),
-            dg.AssetCheckSpec(
-                LEFT_OUT,
-                asset=KEY,
-                description="Every row of the tables can be held by the graph and found there.",
-            ),
+            dg.AssetCheckSpec(name, asset=KEY, description=said)
+            for name, said in _DESCRIPTIONS.items()
         ],
         # Without this the UI offers to execute none of them.
         can_subset=True,
@@ -69,12 +57,7 @@ def mapping_checks(
         refused = [*(str(refusal) for refusal in mapping.refusals), *warnings]
         store = ExtractStore(load_settings().c360_data_dir)
         error, warn = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
-        control = postgres.control_database()
-
-        def failure(table: TableMapping) -> str | None:
-            source_id = table.source.source_id
-            return RunLog(control).last_failure(source_id=source_id, table_name=table.table_name)
-
+        run_log = RunLog(postgres.control_database())
         unmapped = cache(lambda: unmapped_tables(mapping, catalogs))
         checks = {
             HONOURED: lambda: outcome(
@@ -85,12 +68,14 @@ def mapping_checks(
             WITHHELD: lambda: outcome(
                 KEY, WITHHELD, withheld_columns(mapping.tables, store, is_kept=is_kept), warn
             ),
-            READ: lambda: outcome(KEY, READ, unread_tables(mapping.tables, store, failure), error),
+            READ: lambda: outcome(KEY, READ, unread_tables(mapping.tables, store, run_log), error),
             LEFT_OUT: lambda: outcome(
                 KEY, LEFT_OUT, tables_with_losses(mapping.tables, store), warn
             ),
         }
-        yield from selected(context, checks)
+        with failing_clearly():
+            results = selected(context, checks)
+        yield from results
 
     return mapping_fits_sources
 
@@ -134,15 +119,13 @@ def withheld_columns(
 
 
 def unread_tables(
-    tables: Sequence[TableMapping],
-    store: ExtractStore,
-    failure: Callable[[TableMapping], str | None],
+    tables: Sequence[TableMapping], store: ExtractStore, run_log: RunLog
 ) -> list[str]:
-    """Each table without an extract, and why it could not be read, by `failure`."""
+    """Each table without an extract, and why the last try to read it failed."""
     unread = [table for table in tables if store.latest(table.asset_key) is None]
     return [
         f"{table.place} is left out of the graph, since it was never read:"
-        f" {failure(table) or 'materialize that asset'}"
+        f" {run_log.last_failure(table) or 'materialize that asset'}"
         for table in unread
     ]
 

@@ -159,7 +159,7 @@ def _latest_of_all(
 
 
 def _left_out(table: TableMapping, run_log: RunLog) -> LeftOutTable:
-    why = run_log.last_failure(source_id=table.source.source_id, table_name=table.table_name)
+    why = run_log.last_failure(table)
     if why is None:
         raise ExtractError(
             f"{table.place} has not been extracted yet. Materialize that asset first."

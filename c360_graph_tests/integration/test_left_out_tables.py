@@ -64,7 +64,7 @@ def test_a_table_that_cannot_be_read_at_the_first_load_fails_and_everything_else
         nodes, relationships = graph_counts(graph)
         assert nodes == WITHOUT_PLANS
         assert "PLAYED" in relationships
-        assert "ON_PLAN" not in relationships
+        assert "SUBSCRIBED_TO" not in relationships
         check = _check(result, "every_table_was_read")
         assert not check.passed
         assert check.severity is dg.AssetCheckSeverity.ERROR
