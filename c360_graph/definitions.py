@@ -42,6 +42,7 @@ from c360_graph.questions import QuestionSet, read_question_set
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import Settings, load_settings
 from c360_graph.start_environment import restore_start_environment
+from c360_graph.step_failures import run_steps_behind_unread_tables
 from c360_graph.text import visible
 
 _PINNED = "c360_mapping"
@@ -57,6 +58,7 @@ def defs() -> dg.Definitions:
 
 def _definitions() -> dg.Definitions:
     restore_start_environment()
+    run_steps_behind_unread_tables()
     settings = load_settings()
     context = _load_context()
     pinned = _pinned(context)

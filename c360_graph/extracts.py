@@ -65,11 +65,17 @@ _EXTRACT_NAME = re.compile("[0-9]{8}T[0-9]{6}_[0-9]{6}Z-[0-9]+(-[0-9]+)?")
 
 
 class ExtractManifest(Frozen):
-    """What a committed extract holds. The table is described as it was when it was read."""
+    """What a committed extract holds. The table is described as it was when it was read.
+
+    `rows_left_out` counts the rows that the graph cannot hold, `rows_too_long` those of them that an index
+    does not take; `left_out_sample` names a few of them by their keys.
+    """
 
     table: TableMapping
     rows: int
     rows_left_out: int = 0
+    rows_too_long: int = 0
+    left_out_sample: tuple[str, ...] = ()
     values_absent: dict[str, int]
     file_bytes: int
     file_lines: int

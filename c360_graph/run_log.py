@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from c360_graph.control_db import ControlDatabase, lock_number
 from c360_graph.errors import ControlDatabaseError
 from c360_graph.lock_session import LockSession, lock_session
+from c360_graph.mapping.model import TableMapping
 from c360_graph.silence import log_warning
 
 Ending = Literal["completed", "failed", "cancelled"]
@@ -198,6 +199,18 @@ class RunLog:
             return TableLog(**row._mapping)
 
         return self._database.run(closed)
+
+    def last_failure(self, table: TableMapping) -> str | None:
+        """Why the last try to read a table failed; None where it did not, or there was none."""
+        statement = text(
+            "SELECT status, error_message FROM etl_table_logs WHERE source_id = :source"
+            " AND table_name = :table ORDER BY table_log_id DESC LIMIT 1"
+        )
+        values = {"source": table.source.source_id, "table": table.table_name}
+        row = self._database.run(lambda c: c.execute(statement, values).one_or_none())
+        if row is None or row.status != "failed":
+            return None
+        return row.error_message or "its row of etl_table_logs says no more"
 
     def register_script(self, path: Path, *, size: int) -> ScriptLog:
         """A row for a script of `size` bytes that was written."""

@@ -292,7 +292,8 @@ COMMENT ON COLUMN etl_table_logs.is_progressing IS
     'True from the moment the extraction starts until it ends, in whichever way.';
 COMMENT ON COLUMN etl_table_logs.is_done IS 'True when the extraction has completed.';
 COMMENT ON COLUMN etl_table_logs.rows_processed IS 'Rows extracted; moves while the run goes on.';
-COMMENT ON COLUMN etl_table_logs.error_message IS 'Why the extraction failed.';
+COMMENT ON COLUMN etl_table_logs.error_message IS
+    'Why the extraction failed; of one that has completed, which rows it left out.';
 
 COMMENT ON TABLE cypher_scripts IS 'The scripts that were written, one row a file.';
 COMMENT ON COLUMN cypher_scripts.file_path IS 'Where the file lies.';

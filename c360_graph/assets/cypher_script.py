@@ -68,7 +68,8 @@ def cypher_script_asset(
             control = postgres.control_database()
             run_log = RunLog(control)
             log_id = run_log.open_run(context.run.run_id)
-            parts = gather_parts(mapping=mapping, rows=rows, store=ExtractStore(now.c360_data_dir))
+            store = ExtractStore(now.c360_data_dir)
+            parts = gather_parts(mapping=mapping, rows=rows, store=store, run_log=run_log)
             scripts = ScriptStore(now.c360_data_dir)
             written = write_graph_script(
                 parts=parts,

@@ -13,6 +13,7 @@ from c360_graph.assets.schema_picture import schema_picture
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.neo4j_loader.reconcile import Reconciled
 from c360_graph.phases.extraction import ExtractedTable
+from c360_graph.phases.left_out_rows import rows_left_out
 from c360_graph.phases.loading import LoadedScript
 from c360_graph.phases.scripting import WrittenScript
 
@@ -39,8 +40,9 @@ def extract_facts(extracted: ExtractedTable, *, preview_rows: int) -> Metadata:
     }
     if preview_rows:
         facts["preview"] = dg.MetadataValue.md(preview(extracted.extract, rows=preview_rows))
-    if manifest.rows_left_out:
-        facts["rows_left_out"] = manifest.rows_left_out
+    left_out = rows_left_out(manifest)
+    if left_out:
+        facts |= {"rows_left_out": manifest.rows_left_out, "left_out": left_out}
     if manifest.table.withheld:
         facts["withheld_columns"] = dg.MetadataValue.json(list(manifest.table.withheld))
     if manifest.values_absent:
@@ -52,7 +54,9 @@ def script_facts(written: WrittenScript, *, log_id: int) -> Metadata:
     """A script, its row of cypher_scripts, and which extracts it holds."""
     log, parts = written.script_log, written.parts
     columns = graph_columns([t.table for t in parts.tables], parts.relationships)
+    left_out = [str(missing) for missing in parts.left_out]
     return {
+        **({"tables_left_out": dg.MetadataValue.json(left_out)} if left_out else {}),
         "log_id": log_id,
         "script_id": log.script_id,
         "script_name": log.script_name,

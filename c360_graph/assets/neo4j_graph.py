@@ -164,7 +164,9 @@ def _reconcile(
 ) -> Metadata:
     context.log.info(f"Bringing {target.graph.place} to the state of the extracts")
     store = ExtractStore(load_settings().c360_data_dir)
-    parts = gather_parts(mapping=mapped.mapping, rows=mapped.rows, store=store)
+    parts = gather_parts(
+        mapping=mapped.mapping, rows=mapped.rows, store=store, run_log=RunLog(target.control)
+    )
     refused = (*mapped.mapping.refusals, *parts.refusals)
     reconciled = reconcile_graph(
         target,

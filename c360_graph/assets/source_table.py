@@ -18,6 +18,7 @@ from c360_graph.phases.extraction import extract_table
 from c360_graph.resources import PostgresResource
 from c360_graph.run_log import RunLog
 from c360_graph.settings import Settings, load_settings
+from c360_graph.step_failures import TABLE_TAG
 
 _PLAIN = re.compile("[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
 
@@ -39,6 +40,7 @@ def source_table_asset(
         # Named, as Dagster would make a name of the key, which may hold any letters.
         outs={operation_name(table.asset_key): _extract_out(table, rows, relationships, settings)},
         pool=source_pool(group_name(table.source.source_name)),
+        op_tags={TABLE_TAG: "true"},
     )
     def extract(
         context: dg.AssetExecutionContext, postgres: PostgresResource

@@ -6,16 +6,31 @@ from functools import cache
 import dagster as dg
 
 from c360_graph.assets.cypher_script import KEY
+from c360_graph.assets.failures import failing_clearly
 from c360_graph.checks.outcome import outcome, selected
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.mapping.new_columns import withheld_lines
+from c360_graph.phases.left_out_rows import rows_left_out
+from c360_graph.resources import PostgresResource
+from c360_graph.run_log import RunLog
 from c360_graph.settings import load_settings
 
 HONOURED, MAPPED = "control_rows_are_honoured", "every_table_is_mapped"
 DRIFT = "columns_have_not_drifted"
 WITHHELD = "no_column_is_withheld"
+LEFT_OUT = "no_row_is_left_out"
+READ = "every_table_was_read"
+
+_DESCRIPTIONS = {
+    HONOURED: "Every active control row is part of the graph.",
+    MAPPED: "Every table of the sources is mapped.",
+    DRIFT: "Tables have the columns and types they had at the run before.",
+    WITHHELD: "No column is new to a table with exclusion rules, and so not read.",
+    READ: "Every mapped table has been read, and is part of the graph.",
+    LEFT_OUT: "The graph can hold every row of the tables, and find it again.",
+}
 
 
 def mapping_checks(
@@ -25,37 +40,24 @@ def mapping_checks(
     warnings: tuple[str, ...],
     is_kept: bool = True,
 ) -> dg.AssetChecksDefinition:
-    """Four checks in one step."""
+    """Six checks in one step."""
 
     @dg.multi_asset_check(
         name="mapping_fits_sources",
         specs=[
-            dg.AssetCheckSpec(
-                HONOURED, asset=KEY, description="Every active control row is part of the graph."
-            ),
-            dg.AssetCheckSpec(
-                MAPPED, asset=KEY, description="Every table of the sources is mapped."
-            ),
-            dg.AssetCheckSpec(
-                DRIFT,
-                asset=KEY,
-                description="Tables have the columns and types they had at the run before.",
-            ),
-            dg.AssetCheckSpec(
-                WITHHELD,
-                asset=KEY,
-                description="No column is new to a table with exclusion rules, and so not read.",
-            ),
+            dg.AssetCheckSpec(name, asset=KEY, description=said)
+            for name, said in _DESCRIPTIONS.items()
         ],
         # Without this the UI offers to execute none of them.
         can_subset=True,
     )
     def mapping_fits_sources(
-        context: dg.AssetCheckExecutionContext,
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource
     ) -> Iterator[dg.AssetCheckResult]:
         refused = [*(str(refusal) for refusal in mapping.refusals), *warnings]
         store = ExtractStore(load_settings().c360_data_dir)
         error, warn = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+        run_log = RunLog(postgres.control_database())
         unmapped = cache(lambda: unmapped_tables(mapping, catalogs))
         checks = {
             HONOURED: lambda: outcome(
@@ -66,8 +68,14 @@ def mapping_checks(
             WITHHELD: lambda: outcome(
                 KEY, WITHHELD, withheld_columns(mapping.tables, store, is_kept=is_kept), warn
             ),
+            READ: lambda: outcome(KEY, READ, unread_tables(mapping.tables, store, run_log), error),
+            LEFT_OUT: lambda: outcome(
+                KEY, LEFT_OUT, tables_with_losses(mapping.tables, store), warn
+            ),
         }
-        yield from selected(context, checks)
+        with failing_clearly():
+            results = selected(context, checks)
+        yield from results
 
     return mapping_fits_sources
 
@@ -108,6 +116,25 @@ def withheld_columns(
             " sql/etl_control_db_schema.sql, and grant SELECT, INSERT and DELETE on that table."
         )
     return found
+
+
+def unread_tables(
+    tables: Sequence[TableMapping], store: ExtractStore, run_log: RunLog
+) -> list[str]:
+    """Each table without an extract, and why the last try to read it failed."""
+    unread = [table for table in tables if store.latest(table.asset_key) is None]
+    return [
+        f"{table.place} is left out of the graph, since it was never read:"
+        f" {run_log.last_failure(table) or 'materialize that asset'}"
+        for table in unread
+    ]
+
+
+def tables_with_losses(tables: Sequence[TableMapping], store: ExtractStore) -> list[str]:
+    """Each table whose latest extract lacks rows that the graph cannot hold, with a few of their keys."""
+    latest = (store.latest(table.asset_key) for table in tables)
+    manifests = [extract.manifest for extract in latest if extract is not None]
+    return [f"{m.table.place}: {said}" for m in manifests if (said := rows_left_out(m))]
 
 
 def column_changes(old: TableMapping, new: TableMapping) -> Iterator[str]:

@@ -21,6 +21,7 @@ from c360_graph.phases.expectations import Expectation, expected_relationships
 from c360_graph.phases.graph_parts import GraphParts, gather_parts
 from c360_graph.phases.source_counts import SourceCount, count_in_sources
 from c360_graph.resources import Neo4jResource, PostgresResource
+from c360_graph.run_log import RunLog
 from c360_graph.settings import load_settings
 
 NODES, RELATIONSHIPS = "node_counts_match", "relationship_counts_match"
@@ -63,7 +64,8 @@ def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksD
         with failing_clearly(), ExitStack() as stack:
             settings = load_settings()
             store = ExtractStore(settings.c360_data_dir)
-            parts = gather_parts(mapping=mapping, rows=rows, store=store)
+            control = postgres.control_database()
+            parts = gather_parts(mapping=mapping, rows=rows, store=store, run_log=RunLog(control))
             # What several checks need is made once, and only for a check that needs it.
             graph = cache(lambda: stack.enter_context(neo4j.graph()))
             # Their keys are values of rows, which may be switched off.
@@ -75,7 +77,7 @@ def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksD
                 lambda: count_in_sources(
                     expectations(),
                     tuple(extract.manifest.table for extract in parts.extracts),
-                    control=postgres.control_database(),
+                    control=control,
                     seconds=settings.c360_source_count_seconds,
                 )
             )

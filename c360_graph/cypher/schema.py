@@ -8,6 +8,7 @@ from hashlib import sha256
 from c360_graph.cypher.nodes import PIN
 from c360_graph.cypher.quoting import identifier
 from c360_graph.mapping.control_rows import Frozen
+from c360_graph.mapping.indexed_columns import sought_columns
 from c360_graph.mapping.model import TABLE_PROPERTY, RelationshipMapping, TableMapping
 
 NAME_PREFIX = "c360_"
@@ -37,10 +38,9 @@ def indexes(
     """The indexes that relationships seek by and that no constraint gives already."""
     constrained = {(key.label, frozenset(key.properties)) for key in keys(tables)}
     found: dict[LabelProperties, None] = {}
-    for end in (end for mapping in relationships for end in mapping.sought):
-        columns = tuple(dict.fromkeys(column for column, _ in end.pairs))
-        if (end.label, frozenset(columns)) not in constrained:
-            found[LabelProperties(label=end.label, properties=columns)] = None
+    for label, columns in sought_columns(relationships):
+        if (label, frozenset(columns)) not in constrained:
+            found[LabelProperties(label=label, properties=columns)] = None
     return tuple(found)
 
 

@@ -48,6 +48,8 @@ class ScriptHeader(Frozen):
     """Labels and relationship types of control rows that were refused, and why."""
     excluded: dict[str, str] = Field(default_factory=dict)
     """Properties that no label has since a rule excludes their columns, and which rule."""
+    left_out: dict[str, str] = Field(default_factory=dict)
+    """The label, or "", of each table (`source/table`) that could not be read and had no extract."""
     rules: str = ""
     """Changes when an exclusion rule does: a script of other rules may hold what none may hold now."""
     owner: Owner | None = None

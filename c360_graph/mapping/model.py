@@ -61,7 +61,8 @@ class TableMapping(Frozen):
     """A source table that is read: as nodes of `node_label`, or only as a junction when None.
 
     `key` lists the columns whose values identify a row, () where the table has none. `unique` are
-    the columns of every unique index, `referring` those of every foreign key.
+    the columns of every unique index, `referring` those of every foreign key, `indexed` those of every
+    index that relationships seek by.
     """
 
     source: SourceRow
@@ -76,6 +77,7 @@ class TableMapping(Frozen):
     label_is_shared: bool = False
     unique: tuple[tuple[str, ...], ...] = ()
     referring: tuple[tuple[str, ...], ...] = ()
+    indexed: tuple[tuple[str, ...], ...] = ()
 
     @property
     def asset_key(self) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from c360_graph.mapping.control_rows import ControlRows, Refusal, RelationshipRow
+from c360_graph.mapping.indexed_columns import indexed_tables
 from c360_graph.mapping.join_columns import joined_tables
 from c360_graph.mapping.junctions import junction_only_tables
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
@@ -35,10 +36,9 @@ def resolve(
     relationships, more, resting = resolve_relationships(
         rows.model_copy(update={"relationships": decidable}), known
     )
+    needed = labelled + _needed(junctions, relationships, undecided)
     return GraphMapping(
-        tables=joined_tables(
-            labelled + _needed(junctions, relationships, undecided), relationships
-        ),
+        tables=indexed_tables(joined_tables(needed, relationships), relationships),
         relationships=relationships,
         refusals=_by_row((*rows.unreadable, *refusals, *more, *refused_ownership(rows))),
         resting=resting,

@@ -32,6 +32,7 @@ from c360_graph.neo4j_loader.counts import check_counts, count_graph, graph_coun
 from c360_graph.neo4j_loader.emptying import empty_graph
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.neo4j_loader.left_out import refuse_losing_tables, said_of_left_out
 from c360_graph.neo4j_loader.manifest import (
     counted,
     mark_begun,
@@ -75,11 +76,13 @@ def clear_and_load(
         ScriptError: the script cannot be read; checked before anything is removed.
         LoadLockedError: another load of the target was under way all the time.
         GraphOwnedError: the graph is another control database's; nothing was changed.
+        GraphError: the graph has what the script leaves out; nothing was changed.
         StatementError: a statement failed; says which and how far the load came.
         CountMismatchError: the graph holds other counts than the script's rows make.
     """
     with _load(graph, script, sessions, listener or Listener(), claim or Claim()) as load:
         load.refuse_blocked_constraints()
+        load.refuse_losing_tables()
         mark_begun(load.execution)
         empty_graph(load.execution, load.meter)
         return load.run()
@@ -142,6 +145,12 @@ class _Load:
 
     def refuse_blocked_constraints(self) -> None:
         refuse_blocked_constraints(self.execution, _constrained(self._script))
+
+    def refuse_losing_tables(self) -> None:
+        header = _check_header(self._script)
+        state = read_state(self.execution)
+        if header is not None and state is not None:
+            refuse_losing_tables(header, state.manifest)
 
     def run(self) -> LoadResult:
         with open_script(self._script) as file:
@@ -263,6 +272,9 @@ def _load(
     header = _check_readable(script)
     if header is not None and header.owner is not None and claim.owner is None:
         claim = replace(claim, owner=header.owner)
+    left_out = said_of_left_out(header) if header is not None else None
+    if left_out:
+        listener.warn(left_out)
     with under_way(graph, listener, claim, may_vanish=header is None) as (execution, meter):
         yield _Load(execution, script, sessions=sessions, meter=meter)
 

@@ -25,6 +25,7 @@ from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.holding import count_relationships
 from c360_graph.neo4j_loader.known_graph import known_graph
+from c360_graph.neo4j_loader.left_out import refuse_losing_tables
 from c360_graph.neo4j_loader.manifest import counted, mark_broken, mark_whole, read_state
 from c360_graph.neo4j_loader.node_sync import NodeChanges, NodeSync
 from c360_graph.neo4j_loader.progress import ProgressMeter
@@ -104,11 +105,13 @@ class Reconciliation:
 
         Raises:
             StatementError: a statement failed.
-            GraphError: more of a label would be removed than is allowed; nothing of it was.
+            GraphError: more of a label would be removed than is allowed, or the graph has what is left
+                out; nothing was changed.
             CountMismatchError: the graph holds other counts than the extracts.
         """
         state = read_state(self._execution)
         old = state.manifest if state else GraphManifest()
+        refuse_losing_tables(self._desired.header, old)
         decision = self._decide(old)
         self._schema.refuse_blocked()
         self._refuse_great_loss(decision)

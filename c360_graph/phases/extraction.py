@@ -22,6 +22,7 @@ from c360_graph.mapping.new_columns import (
     why_held_back,
 )
 from c360_graph.mapping.tables import describe, why_unknown_time_zone
+from c360_graph.phases.left_out_rows import rows_left_out
 from c360_graph.phases.readiness import hash_key_problem
 from c360_graph.run_log import Ending, RunLog, TableLog
 from c360_graph.settings import Settings
@@ -29,6 +30,8 @@ from c360_graph.silence import log_warning
 from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
 
 SECONDS_BETWEEN_REPORTS = 2.0
+SAMPLE_ROWS = 5
+"""Keys of rows left out that are named, at most; C360_PREVIEW_ROWS may allow fewer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +79,12 @@ def extract_table(
         ending: Ending = "failed" if isinstance(error, Exception) else "cancelled"
         run_log.close_table(table_log_id, ending, rows=progress.rows, error=_said(error))
         raise
-    table_log = run_log.close_table(table_log_id, "completed", rows=extract.manifest.rows)
+    left_out = rows_left_out(extract.manifest)
+    table_log = run_log.close_table(
+        table_log_id, "completed", rows=extract.manifest.rows, error=left_out
+    )
+    if left_out:
+        warn(left_out)
     ExtractStore(settings.c360_data_dir).prune(table.asset_key, keep=settings.c360_keep_extracts)
     return ExtractedTable(extract=extract, table_log=table_log)
 
@@ -132,12 +140,15 @@ def _extract(
         hashing = _hashing(live, settings)
         with store.new_folder() as folder:
             losses = snapshot.losses(live)
+            most = min(SAMPLE_ROWS, settings.c360_preview_rows) if losses.rows else 0
             with open_rows(folder) as (out, file):
                 copied = snapshot.copy(live, out, progress, hashing=hashing)
             manifest = ExtractManifest(
                 table=live,
                 rows=copied.rows,
                 rows_left_out=losses.rows,
+                rows_too_long=losses.too_long,
+                left_out_sample=snapshot.rows_left_out(live, most=most),
                 values_absent=losses.values,
                 file_bytes=file.size,
                 file_lines=file.lines,
@@ -203,7 +214,7 @@ def _described(
         label_is_shared=table.label_is_shared,
     )
     forms = (prop.column for prop in table.properties if prop.form is not None)
-    return with_join_columns(described, forms)
+    return with_join_columns(described, forms).model_copy(update={"indexed": table.indexed})
 
 
 def _hashing(table: TableMapping, settings: Settings) -> KeyedHash | None:

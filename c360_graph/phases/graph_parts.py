@@ -18,6 +18,11 @@ from c360_graph.mapping.refused_names import excluded_names, refused_names
 from c360_graph.mapping.relationships import resolve_relationships
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import describe
+from c360_graph.phases.left_out_tables import LeftOutTable, refusals_of
+from c360_graph.plural import plural
+from c360_graph.run_log import RunLog
+
+_RELATIONSHIPS = "relationship_mappings"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,8 @@ class GraphParts:
     """Labels and relationship types of rows that are refused, and why."""
     excluded: Mapping[str, str]
     """Properties that no label has since a rule excludes their columns, and which rule."""
+    left_out: tuple[LeftOutTable, ...] = ()
+    """Tables that could not be read and have no extract."""
 
     @cached_property
     def index(self) -> TableIndex:
@@ -56,23 +63,39 @@ class GraphParts:
             self.tables, created=created, log_id=log_id, rules=self.rules, owner=owner
         )
         return header.model_copy(
-            update={"refused": dict(self.refused), "excluded": dict(self.excluded)}
+            update={
+                "refused": dict(self.refused),
+                "excluded": dict(self.excluded),
+                "left_out": {m.table.place: m.table.node_label or "" for m in self.left_out},
+            }
         )
 
 
-def gather_parts(*, mapping: GraphMapping, rows: ControlRows, store: ExtractStore) -> GraphParts:
+def gather_parts(
+    *, mapping: GraphMapping, rows: ControlRows, store: ExtractStore, run_log: RunLog
+) -> GraphParts:
     """The latest extract of every mapped table; relationships resolved against their columns.
 
+    A table that has none, as it could never be read, is left out with all that needs it.
+
     Raises:
-        ExtractError: a mapped table has no extract, or one that holds a column excluded since.
+        ExtractError: nobody has tried to read a mapped table, or none can be read, or an extract holds a
+            column excluded since.
     """
-    extracts = tuple(_latest(table, rows, store) for table in mapping.tables)
+    extracts, missing = _latest_of_all(mapping, rows, store, run_log)
     read = tuple(extract.manifest.table for extract in extracts)
     resolved, refusals, _ = resolve_relationships(rows, read)
     unready = {
         mapping.relationship_id: table for mapping, table in without_join_columns(resolved, read)
     }
-    left_out = (*refusals, *(_unready(number, table) for number, table in unready.items()))
+    made = {*(m.relationship_id for m in resolved), *mapping.resting}
+    lacking = tuple(refusals_of(missing, rows, read=read, made=made))
+    explained = {refusal.row_id for refusal in lacking if refusal.control_table == _RELATIONSHIPS}
+    left_out = (
+        *lacking,
+        *(refusal for refusal in refusals if refusal.row_id not in explained),
+        *(_unready(number, table) for number, table in unready.items()),
+    )
     tables = tuple(
         TableExtract(table=e.manifest.table, rows=e.manifest.rows, open=e.open, digest=digest_of(e))
         for e in extracts
@@ -85,12 +108,13 @@ def gather_parts(*, mapping: GraphMapping, rows: ControlRows, store: ExtractStor
         rules=rules_fingerprint(rows),
         refused=refused_names(rows, (*mapping.refusals, *left_out)),
         excluded=excluded_names(table.table for table in tables),
+        left_out=missing,
     )
 
 
 def _unready(relationship_id: int, table: TableMapping) -> Refusal:
     return Refusal(
-        control_table="relationship_mappings",
+        control_table=_RELATIONSHIPS,
         row_id=relationship_id,
         reason=f"the latest extract of {table.place} was made before this join was mapped, or before the"
         " other side had its type now; materialize that asset again",
@@ -114,12 +138,39 @@ def kept_from_refused(rows: ControlRows, refusals: tuple[Refusal, ...]) -> Graph
     )
 
 
-def _latest(table: TableMapping, rows: ControlRows, store: ExtractStore) -> Extract:
-    extract = store.latest(table.asset_key)
-    if extract is None:
+def _latest_of_all(
+    mapping: GraphMapping, rows: ControlRows, store: ExtractStore, run_log: RunLog
+) -> tuple[tuple[Extract, ...], tuple[LeftOutTable, ...]]:
+    """The extracts, and the tables that could never be read."""
+    extracts: list[Extract] = []
+    missing: list[LeftOutTable] = []
+    for table in mapping.tables:
+        extract = _latest(table, rows, store)
+        if extract is None:
+            missing.append(_left_out(table, run_log))
+        else:
+            extracts.append(extract)
+    if not extracts:
+        raise ExtractError(
+            f"No mapped table could be read. {'. '.join(map(str, missing[:1]))}"
+            f" ({plural(len(missing), 'table')} in all). Correct what their assets say."
+        )
+    return tuple(extracts), tuple(missing)
+
+
+def _left_out(table: TableMapping, run_log: RunLog) -> LeftOutTable:
+    why = run_log.last_failure(table)
+    if why is None:
         raise ExtractError(
             f"{table.place} has not been extracted yet. Materialize that asset first."
         )
+    return LeftOutTable(table=table, why=why)
+
+
+def _latest(table: TableMapping, rows: ControlRows, store: ExtractStore) -> Extract | None:
+    extract = store.latest(table.asset_key)
+    if extract is None:
+        return None
     held = {prop.column: prop.treatment for prop in extract.manifest.table.columns_read}
     wanted = _treatments(table, rows, extract)
     changed = sorted(column for column in held if held[column] != wanted.get(column, "exclude"))

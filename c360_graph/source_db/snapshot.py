@@ -28,7 +28,7 @@ from c360_graph.source_db.copy_query import (
     RowLoss,
     copy_rows,
     count_losses,
-    find_long_key,
+    find_left_out,
     read_one_row,
 )
 from c360_graph.source_db.watched_cursor import watched_cursor
@@ -87,25 +87,20 @@ class SourceSnapshot:
         return self._connection.execute(statement).fetchall()
 
     def losses(self, table: TableMapping) -> RowLoss:
-        """Rows left out and values absent because Neo4j cannot hold them.
+        """Rows left out and values absent because Neo4j cannot hold them."""
+        return RowLoss.from_row(table, self._connection.execute(count_losses(table)).fetchone())
 
-        Raises:
-            SourceError: a key is longer than an index of Neo4j takes; names the row.
-        """
-        loss = self._connection.execute(count_losses(table))
-        found = RowLoss.from_row(table, loss.fetchone())
-        if found.longest_key_bytes > RowLoss.MAX_KEY_BYTES:
-            row = self._connection.execute(find_long_key(table)).fetchone()
-            shown = ", ".join(
-                f"{name} = {str(value)[:60]!r}"
-                for name, value in zip(table.key, row or (), strict=False)
-            )
-            raise SourceError(
-                f"{table.place}: the key of row {shown}... has {found.longest_key_bytes} bytes, and"
-                f" Neo4j's index takes {RowLoss.MAX_KEY_BYTES}. Shorten it, or exclude the column so"
-                " that another key serves."
-            )
-        return found
+    def rows_left_out(self, table: TableMapping, *, most: int) -> tuple[str, ...]:
+        """A few rows that are left out, each as `column = 'value', ...` of its key, shortened."""
+        if not most:
+            return ()
+        if not table.key:
+            return ("a row without key",)
+        rows = self.fetch(find_left_out(table, most=most))
+        return tuple(
+            ", ".join(f"{name} = {value!r}" for name, value in zip(table.key, row, strict=True))
+            for row in rows
+        )
 
     def ask(
         self, statement: str, *parameters: Any, seconds: int = ASKED_SECONDS

@@ -50,7 +50,9 @@ TIERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"phases", "report", "customer"}),
-    frozenset({"command_errors", "dagster_storage", "patient_storage", "resources"}),
+    frozenset(
+        {"command_errors", "dagster_storage", "patient_storage", "resources", "step_failures"}
+    ),
     frozenset({"assets", "checks", "automation", "executor"}),
     frozenset({"definitions", "cli"}),
 )

@@ -95,6 +95,8 @@ class SourceDatabase:
                     table=described,
                     rows=copied.rows,
                     rows_left_out=losses.rows,
+                    rows_too_long=losses.too_long,
+                    left_out_sample=snapshot.rows_left_out(described, most=5 if losses.rows else 0),
                     values_absent=losses.values,
                     file_bytes=file.size,
                     file_lines=file.lines,

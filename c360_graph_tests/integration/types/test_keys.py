@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from c360_graph.errors import SourceError
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph_tests.integration.types.pieces import HASH_KEY, SourceDatabase, load, rule
 
@@ -86,24 +85,90 @@ def test_a_row_whose_key_the_graph_cannot_hold_is_left_out_and_counted(
     assert graph.rows("MATCH (n:t) RETURN n.id AS id ORDER BY id") == [{"id": 1}, {"id": 2}]
 
 
-def test_a_key_longer_than_an_index_takes_is_refused_naming_the_row(
+def test_a_row_whose_key_is_longer_than_an_index_takes_is_left_out_and_named(
     source: SourceDatabase, graph: Graph
 ) -> None:
     source.execute(
-        "CREATE TABLE fits (part text, id int, PRIMARY KEY (id, part))",
-        # btree takes 2,704 bytes after compression; text as long as this compresses well.
-        "INSERT INTO fits VALUES (repeat('é', 3999), 1)",
         "CREATE TABLE t (part text, id int, PRIMARY KEY (id, part))",
-        "INSERT INTO t VALUES ('short', 1), (repeat('b''ä', 2667), 7)",
+        # btree takes 2,704 bytes after compression; text as long as this compresses well.
+        "INSERT INTO t VALUES (repeat('é', 3999), 1), (repeat('b''ä', 2667), 7)",
     )
-    load(graph, source.script(source.extract("fits")))
-    with pytest.raises(SourceError) as caught:
-        source.extract("t")
-    assert str(caught.value) == (
-        f"src.public/t: the key of row id = '7', part = {('b' + chr(39) + 'ä') * 20!r}... has 10669"
-        " bytes, and Neo4j's index takes 8000. Shorten it, or exclude the column so that another"
-        " key serves."
+    extract = source.extract("t")
+    manifest = extract.manifest
+    assert (manifest.rows, manifest.rows_left_out, manifest.rows_too_long) == (1, 1, 1)
+    assert manifest.left_out_sample == (f"id = '7', part = {('b' + chr(39) + 'ä') * 20!r}",)
+    load(graph, source.script(extract))
+    assert graph.rows("MATCH (n:t) RETURN n.id AS id, size(n.part) AS size") == [
+        {"id": 1, "size": 3999}
+    ]
+
+
+LONGEST = (
+    ("text", "repeat('k', 8000)", "repeat('k', 8001)"),
+    ("text[]", "array_fill('k'::text, ARRAY[1990])", "array_fill('k'::text, ARRAY[2700])"),
+    ("int[]", "array_fill(1, ARRAY[790])", "array_fill(1, ARRAY[1100])"),
+    ("timestamptz[]", "array_fill(now(), ARRAY[250])", "array_fill(now(), ARRAY[600])"),
+    ("bytea", "decode(repeat('00', 6000), 'hex')", "decode(repeat('00', 6001), 'hex')"),
+)
+
+
+@pytest.mark.parametrize(("name", "fits", "too_long"), LONGEST, ids=[n for n, *_ in LONGEST])
+def test_what_is_taken_for_short_enough_is_taken_by_an_index_whatever_its_type(
+    source: SourceDatabase, graph: Graph, name: str, fits: str, too_long: str
+) -> None:
+    short = ("interval", "timestamptz", "int8", "float8", "numeric(9,2)", "time", "uuid")
+    columns = ", ".join(
+        f"c{i} {kind} NOT NULL DEFAULT {_VALUES[kind]}" for i, kind in enumerate(short)
     )
+    source.execute(
+        f"CREATE TABLE t (long {name}, n int, {columns}, PRIMARY KEY (long, n))",
+        f"INSERT INTO t VALUES ({fits}, 1), ({too_long}, 2)",
+        f"CREATE TABLE wide (long text, {columns},"
+        f" PRIMARY KEY (long, {', '.join(f'c{i}' for i in range(len(short)))}))",
+        "INSERT INTO wide SELECT repeat('k', n) FROM generate_series(7700, 8100, 10) AS n",
+    )
+    extracts = source.extract("t"), source.extract("wide")
+    assert extracts[0].manifest.rows_too_long == 1
+    assert 0 < extracts[1].manifest.rows_too_long < 30
+    load(graph, source.script(*extracts))
+    assert graph.rows("MATCH (n:t) RETURN n.n AS n") == [{"n": 1}]
+
+
+_VALUES = {
+    "interval": "'178000 years 11 months 3 days 04:05:06.7'",
+    "timestamptz": "now()",
+    "int8": "9223372036854775807",
+    "float8": "1.7976931348623157e308",
+    "numeric(9,2)": "1.5",
+    "time": "'23:59:59.999999'",
+    "uuid": "gen_random_uuid()",
+}
+
+
+def test_a_row_whose_key_is_nan_is_left_out_since_nothing_finds_it_again(
+    source: SourceDatabase, graph: Graph
+) -> None:
+    source.execute(
+        "CREATE TABLE t (a float8, b text, PRIMARY KEY (a, b))",
+        "INSERT INTO t VALUES ('NaN', 'x'), ('Infinity', 'NaN'), (1.5, 'y')",
+        "CREATE TABLE lists (a real[] PRIMARY KEY)",
+        "INSERT INTO lists VALUES ('{1,NaN}'), ('{1,2}'), ('{}')",
+    )
+    extracts = source.extract("t"), source.extract("lists")
+    assert [e.manifest.rows_left_out for e in extracts] == [1, 1]
+    assert extracts[0].manifest.left_out_sample == ("a = 'NaN', b = 'x'",)
+    load(graph, source.script(*extracts))
+    assert graph.rows("MATCH (n:t) RETURN n.b AS b ORDER BY b") == [{"b": "NaN"}, {"b": "y"}]
+
+
+def test_no_value_of_a_hashed_column_is_named(source: SourceDatabase) -> None:
+    source.execute(
+        "CREATE TABLE t (id text, part text, PRIMARY KEY (id, part))",
+        "INSERT INTO t VALUES ('secret', repeat('k', 9000)), (repeat('s', 9000), 'short')",
+    )
+    manifest = source.extract("t", rules=(rule("t", "id", "hash"),)).manifest
+    assert (manifest.rows, manifest.rows_too_long) == (1, 1)
+    assert manifest.left_out_sample == (f"id = '(hashed)', part = {'k' * 60!r}",)
 
 
 def test_a_key_that_is_not_read_whole_gives_way_to_another(source: SourceDatabase) -> None:

@@ -13,7 +13,7 @@ from c360_graph.errors import SettingsError
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.source_db.copy_query import copy_rows, count_losses, find_long_key
+from c360_graph.source_db.copy_query import copy_rows, count_losses, find_left_out
 from c360_graph_tests.integration.types.pieces import HASH_KEY, SourceDatabase, load, rule
 
 
@@ -92,7 +92,7 @@ def test_an_excluded_column_and_the_key_are_in_no_statement(source: SourceDataba
     source.execute("CREATE TABLE t (id text PRIMARY KEY, ssn text, mail text)")
     rules = (rule("T", "SSN", "exclude"), rule("t", "mail", "hash"))
     mapping = source.mapping("t", rules=rules)
-    for statement in (copy_rows(mapping), count_losses(mapping), find_long_key(mapping)):
+    for statement in (copy_rows(mapping), count_losses(mapping), find_left_out(mapping, most=5)):
         assert "ssn" not in statement
         for secret in (HASH_KEY, HASH_KEY.encode().hex()):
             assert secret not in statement
@@ -129,9 +129,11 @@ def test_a_hashed_part_of_a_long_key_is_not_shown(source: SourceDatabase) -> Non
     )
     mapping = source.mapping("t", rules=(rule("t", "mail", "hash"),))
     keyed = mapping.model_copy(update={"key": ("mail", "note")})
-    assert "mail" not in find_long_key(keyed).partition("FROM")[0]
+    assert "mail" not in find_left_out(keyed, most=5).partition("FROM")[0]
+    source.execute("INSERT INTO t SELECT 'm', repeat('n', 9000)")
     with source.snapshot() as snapshot:
-        assert snapshot.losses(keyed).longest_key_bytes == 64
+        assert snapshot.losses(keyed).too_long == 1
+        assert snapshot.rows_left_out(keyed, most=5) == (f"mail = '(hashed)', note = {'n' * 60!r}",)
 
 
 def test_an_excluded_column_needs_no_right_to_be_read(source: SourceDatabase, graph: Graph) -> None:
