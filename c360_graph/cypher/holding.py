@@ -36,6 +36,39 @@ def count_holders(label: str, name: str) -> bytes:
     )
 
 
+def count_properties_but(label: str) -> bytes:
+    """`name` and `count` of nodes for the properties of a label that are not in `$names`, in one pass."""
+    return (
+        PIN
+        + (
+            f"MATCH (n:{identifier(label)})"
+            " UNWIND [name IN keys(n) WHERE NOT name IN $names] AS name"
+            " RETURN name, count(n) AS count ORDER BY name"
+        ).encode()
+    )
+
+
+def count_relationships_but(label: str) -> bytes:
+    """`type` and `count` of the relationships at nodes of a label that are none of `$edges`.
+
+    Each of `$edges` is a type, the label they start from and the label they end at. Those between two
+    nodes of the label are met once.
+    """
+    name = identifier(label)
+    none_of = (
+        "NOT any(e IN $edges WHERE e[0] = type(r)"
+        " AND e[1] IN labels(startNode(r)) AND e[2] IN labels(endNode(r)))"
+    )
+    return (
+        PIN
+        + (
+            f"CALL () {{ MATCH (:{name})-[r]->() WHERE {none_of} RETURN r"
+            f" UNION ALL MATCH (:{name})<-[r]-(x) WHERE NOT x:{name} AND {none_of} RETURN r }}"
+            " RETURN type(r) AS type, count(r) AS count ORDER BY type"
+        ).encode()
+    )
+
+
 def count_untreated(label: str, name: str, treatment: Treatment) -> bytes:
     """Nodes of a label whose property does not look as the treatment would leave it, as `count`."""
     value = f"n.{identifier(name)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from c360_graph.cypher import cleanup
@@ -12,7 +12,7 @@ from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_name
 from c360_graph.neo4j_loader.counts import graph_counts
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.manifest import read_state
+from c360_graph.neo4j_loader.manifest import count_between, read_state
 from c360_graph.plan.holding import GraphHolding, Questions
 
 
@@ -22,7 +22,8 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
     Raises:
         GraphError: the server cannot be reached or refuses.
     """
-    state = read_state(Execution(graph))
+    execution = Execution(graph)
+    state = read_state(execution)
     listed = state.manifest if state else GraphManifest()
     nodes, relationships = graph_counts(graph)
     ours = {*listed.labels, *desired.labels} & nodes.keys()
@@ -38,7 +39,7 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
                 edge,
                 listed=listed,
                 of_type=relationships.get(edge[0], 0),
-                between=lambda edge: _count_edges(graph, edge),
+                between=lambda edge: count_between(execution, edge),
             )
             for edge in edges
         },
@@ -54,11 +55,17 @@ def count_relationships(
 ) -> int:
     """Relationships of a type between two labels.
 
-    The count store answers for a type alone, which is enough where all of the type are those that
-    the last load left between these labels.
+    The count store answers for a type alone, which is enough where there are as many of the type as the
+    last load left: it counted those between these labels.
     """
-    if not of_type or (listed.makes_alone(edge) and listed.relationships.get(edge[0]) == of_type):
-        return of_type
+    if not of_type:
+        return 0
+    if listed.makes(edge) and listed.relationships.get(edge[0]) == of_type:
+        left = listed.between.get(edges_name(edge))
+        if left is not None:
+            return left
+        if listed.makes_alone(edge):
+            return of_type
     return between(edge)
 
 
@@ -78,21 +85,26 @@ def answer(graph: Graph, holding: GraphHolding, questions: Questions) -> GraphHo
             (label, name): _count(graph, text.count_untreated(label, name, treatment))
             for label, name, treatment in questions.untreated
         },
+        of_others={
+            label: _of_others(graph, label, holding.listed) for label in questions.all_properties
+        },
+        lost={label: _lost(graph, label, questions.edges) for label in questions.losing},
     )
+
+
+def _of_others(graph: Graph, label: str, listed: GraphManifest) -> dict[str, int]:
+    rows = graph.rows(text.count_properties_but(label), names=list(listed.labels.get(label, ())))
+    return {row["name"]: int(row["count"]) for row in rows}
+
+
+def _lost(graph: Graph, label: str, edges: Iterable[Edges]) -> dict[str, int]:
+    asked = [list(edge) for edge in edges]
+    rows = graph.rows(text.count_relationships_but(label), edges=asked)
+    return {row["type"]: int(row["count"]) for row in rows}
 
 
 def _count(graph: Graph, statement: bytes) -> int:
     return int(graph.rows(statement)[0]["count"])
-
-
-def _count_edges(graph: Graph, edges: Edges) -> int:
-    kind, from_label, to_label = edges
-    return _count(
-        graph,
-        cleanup.count_relationships_between(
-            relationship_type=kind, from_label=from_label, to_label=to_label
-        ),
-    )
 
 
 def _types(graph: Graph, label: str) -> dict[str, tuple[str, ...]]:

@@ -33,7 +33,7 @@ from c360_graph.neo4j_loader.emptying import empty_graph
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.manifest import (
-    counted,
+    counted_between,
     mark_begun,
     mark_whole,
     read_state,
@@ -253,7 +253,7 @@ class _Load:
         """A script cannot know how many relationships it will make, but the next load wants to."""
         known = read_state(self.execution)
         if known is not None and known.is_whole:
-            mark_whole(self.execution, counted(self.execution, known.manifest))
+            mark_whole(self.execution, counted_between(self.execution, known.manifest))
 
 
 @contextmanager

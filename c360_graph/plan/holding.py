@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 
 from c360_graph.cypher.schema import LabelProperties
 from c360_graph.mapping.control_rows import Treatment
-from c360_graph.mapping.graph_manifest import GraphManifest, edges_named
-from c360_graph.plan.decisions import GraphFacts
-
-LabelProperty = tuple[str, str]
+from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_named
+from c360_graph.plan.decisions import GraphFacts, LabelProperty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +19,12 @@ class Questions:
     """Nodes of a label that have a property."""
     untreated: tuple[tuple[str, str, Treatment], ...] = ()
     """Nodes of a label whose property does not look as its treatment would leave it."""
+    all_properties: tuple[str, ...] = ()
+    """Labels whose properties are lost, those of others too, however few nodes have them."""
+    losing: tuple[str, ...] = ()
+    """Labels whose nodes go, and with them the relationships that others made."""
+    edges: tuple[Edges, ...] = ()
+    """Relationships that are told of anyway: all others at those nodes are counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +32,8 @@ class GraphHolding:
     """A graph at one moment.
 
     `nodes` counts by label, `relationships` by type, both without the loader's own; `edges` by the
-    manifest's names of edges. `types` are those a sample of nodes has, by label and property.
+    manifest's names of edges. `of_others` counts the nodes of a label that have a property that is not
+    listed. `lost` counts relationships by type that go with the nodes of a label. `types` are those a sample of nodes has, by label and property.
     `constraints` and `indexes` are ours, by name.
     """
 
@@ -44,6 +49,8 @@ class GraphHolding:
     indexes_of_others: Mapping[str, LabelProperties] = field(default_factory=dict)
     holders: Mapping[LabelProperty, int] = field(default_factory=dict)
     untreated: Mapping[LabelProperty, int] = field(default_factory=dict)
+    of_others: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    lost: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def facts(self) -> GraphFacts:
@@ -52,6 +59,7 @@ class GraphHolding:
             listed=self.listed,
             nodes=self.nodes,
             relationships={edges_named(name): count for name, count in self.edges.items()},
+            holders=self.holders,
         )
 
     @property
