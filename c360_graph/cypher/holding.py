@@ -82,28 +82,32 @@ def count_untreated(label: str, name: str, treatment: Treatment) -> bytes:
     )
 
 
-def show_indexes_of_others() -> str:
-    """`name`, `label` and `properties` of range indexes on nodes that no constraint has and that are not ours."""
+def count_duplicates(label: str, properties: tuple[str, ...]) -> bytes:
+    """Values of these properties that several nodes of a label have, as `count`."""
+    names = [f"n.{identifier(name)}" for name in properties]
+    there = " AND ".join(f"{name} IS NOT NULL" for name in names)
+    values = ", ".join(f"{name} AS v{number}" for number, name in enumerate(names))
     return (
-        "SHOW INDEXES YIELD name, type, entityType, labelsOrTypes, properties, owningConstraint"
-        " WHERE type = 'RANGE' AND entityType = 'NODE' AND owningConstraint IS NULL"
-        " AND NOT name STARTS WITH $prefix"
-        " RETURN name, labelsOrTypes[0] AS label, properties ORDER BY name"
+        PIN
+        + (
+            f"MATCH (n:{identifier(label)}) WHERE {there} WITH {values}, count(*) AS nodes"
+            " WHERE nodes > 1 RETURN count(*) AS count"
+        ).encode()
     )
 
 
 def show_constraints() -> str:
-    """`name`, `label` and `properties` of the constraints whose name begins with `$prefix`."""
+    """`name`, `type`, `entityType`, `labelsOrTypes` and `properties` of all constraints."""
     return (
-        "SHOW CONSTRAINTS YIELD name, labelsOrTypes, properties WHERE name STARTS WITH $prefix"
-        " RETURN name, labelsOrTypes[0] AS label, properties"
+        "SHOW CONSTRAINTS YIELD name, type, entityType, labelsOrTypes, properties"
+        " RETURN name, type, entityType, labelsOrTypes, properties ORDER BY name"
     )
 
 
 def show_indexes() -> str:
     """The same of indexes that no constraint has."""
     return (
-        "SHOW INDEXES YIELD name, labelsOrTypes, properties, owningConstraint"
-        " WHERE name STARTS WITH $prefix AND owningConstraint IS NULL"
-        " RETURN name, labelsOrTypes[0] AS label, properties"
+        "SHOW INDEXES YIELD name, type, entityType, labelsOrTypes, properties, owningConstraint"
+        " WHERE owningConstraint IS NULL"
+        " RETURN name, type, entityType, labelsOrTypes, properties ORDER BY name"
     )

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from c360_graph.cypher import cleanup
 from c360_graph.cypher import holding as text
-from c360_graph.cypher.schema import NAME_PREFIX, LabelProperties
 from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_name
 from c360_graph.neo4j_loader.counts import graph_counts
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.manifest import count_between, read_state
+from c360_graph.neo4j_loader.schema_sync import read_schema
 from c360_graph.plan.holding import GraphHolding, Questions
 
 
@@ -44,9 +44,7 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
             for edge in edges
         },
         types={label: _types(graph, label) for label in sorted(ours)},
-        constraints=_schema(graph, text.show_constraints()),
-        indexes=_schema(graph, text.show_indexes()),
-        indexes_of_others=_schema(graph, text.show_indexes_of_others()),
+        schema=read_schema(execution),
     )
 
 
@@ -88,6 +86,10 @@ def answer(graph: Graph, holding: GraphHolding, questions: Questions) -> GraphHo
         of_others={
             label: _of_others(graph, label, holding.listed) for label in questions.all_properties
         },
+        duplicates={
+            key: _count(graph, text.count_duplicates(key.label, key.properties))
+            for key in questions.keys
+        },
         lost={label: _lost(graph, label, questions.edges) for label in questions.losing},
     )
 
@@ -117,10 +119,3 @@ def _types(graph: Graph, label: str) -> dict[str, tuple[str, ...]]:
 def _bare(kind: str) -> str:
     """A type's name as property_types has it: a value is never null, and so says."""
     return kind.replace(" NOT NULL", "")
-
-
-def _schema(graph: Graph, statement: str) -> dict[str, LabelProperties]:
-    return {
-        row["name"]: LabelProperties(label=row["label"], properties=tuple(row["properties"]))
-        for row in graph.rows(statement, prefix=NAME_PREFIX)
-    }

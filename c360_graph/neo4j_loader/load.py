@@ -40,7 +40,7 @@ from c360_graph.neo4j_loader.manifest import (
     remove_begun,
 )
 from c360_graph.neo4j_loader.progress import ProgressMeter
-from c360_graph.neo4j_loader.schema_sync import refuse_blocked_constraints
+from c360_graph.neo4j_loader.schema_sync import refuse_blocked
 from c360_graph.neo4j_loader.side_by_side import side_by_side
 from c360_graph.neo4j_loader.under_way import Listener, under_way
 from c360_graph.script_files import open_script
@@ -79,7 +79,7 @@ def clear_and_load(
         CountMismatchError: the graph holds other counts than the script's rows make.
     """
     with _load(graph, script, sessions, listener or Listener(), claim or Claim()) as load:
-        load.refuse_blocked_constraints()
+        load.refuse_blocked()
         mark_begun(load.execution)
         empty_graph(load.execution, load.meter)
         return load.run()
@@ -102,7 +102,7 @@ def load_into_empty(
     """
     with _load(graph, script, sessions, listener or Listener(), claim or Claim()) as load:
         load.refuse_unless_empty()
-        load.refuse_blocked_constraints()
+        load.refuse_blocked()
         mark_begun(load.execution)
         return load.run()
 
@@ -140,8 +140,13 @@ class _Load:
                 " Clear it by clear_database: true (c360 load --clear), or load into another database."
             )
 
-    def refuse_blocked_constraints(self) -> None:
-        refuse_blocked_constraints(self.execution, _constrained(self._script))
+    def refuse_blocked(self) -> None:
+        """Before anything is removed: see `schema_sync.refuse_blocked`."""
+        refuse_blocked(
+            self.execution,
+            keys=_constrained(self._script),
+            indexes=lambda: _indexed(self._script),
+        )
 
     def run(self) -> LoadResult:
         with open_script(self._script) as file:
@@ -303,6 +308,19 @@ def _constrained(script: Path) -> set[LabelProperties]:
             if facts.label is not None and facts.properties:
                 keys.add(LabelProperties(label=facts.label, properties=facts.properties))
     return keys
+
+
+def _indexed(script: Path) -> set[LabelProperties]:
+    """What the script's indexes are on; they come after its rows."""
+    with open_script(script) as file:
+        return {
+            LabelProperties(label=statement.facts.label, properties=statement.facts.properties)
+            for statement in read_statements(file)
+            if statement.facts is not None
+            and statement.facts.kind == "index"
+            and statement.facts.label is not None
+            and statement.facts.properties
+        }
 
 
 def _earlier(script: Path, statement: Statement) -> Iterator[Statement]:

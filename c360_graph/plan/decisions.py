@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from c360_graph.cypher.graph_schema import GraphSchema
+from c360_graph.cypher.schema import LabelProperties
 from c360_graph.mapping.graph_manifest import (
     Edges,
     GraphManifest,
@@ -144,6 +146,16 @@ def properties_to_count(desired: GraphManifest, listed: GraphManifest) -> Iterat
             known = name in listed.labels[label] and name not in of_others
             if not known and not is_kept_name(name):
                 yield label, name
+
+
+def keys_to_constrain(
+    decision: LoadDecision, keys: Iterable[LabelProperties], schema: GraphSchema
+) -> Iterator[LabelProperties]:
+    """Keys without constraint of nodes that stay. Those made anew have no copies."""
+    staying = {*decision.labels_that_are("unchanged"), *decision.labels_that_are("taken over")}
+    for key in keys:
+        if key.label in staying and not schema.has_constraint(key):
+            yield key
 
 
 def _mapped_label(label: str, desired: GraphManifest, facts: GraphFacts) -> LabelChange:

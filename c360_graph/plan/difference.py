@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from c360_graph.cypher import schema
+from c360_graph.cypher.schema import LabelProperties
+from c360_graph.plan.decisions import keys_to_constrain
 from c360_graph.plan.destroyed import destroyed
 from c360_graph.plan.holding import GraphHolding, Questions
 from c360_graph.plan.intention import Intention
@@ -38,6 +41,7 @@ def questions(intention: Intention, holding: GraphHolding) -> Questions:
         ),
         all_properties=anew,
         losing=losing,
+        keys=tuple(_to_constrain(intention, holding)),
         edges=tuple(intention.told_of(holding)) if losing else (),
     )
 
@@ -50,6 +54,14 @@ def _losing(intention: Intention, holding: GraphHolding) -> Iterator[str]:
     for label, change in decision.labels.items():
         if holding.nodes.get(label) and change in ("made anew", "taken over", "removed"):
             yield label
+
+
+def _to_constrain(intention: Intention, holding: GraphHolding) -> Iterator[LabelProperties]:
+    if intention.way == "clear":
+        return
+    decision = intention.decide(holding)
+    keys = schema.keys(intention.mapping.tables)
+    yield from keys_to_constrain(decision, keys, holding.schema)
 
 
 def plan_load(

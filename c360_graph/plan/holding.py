@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from c360_graph.cypher.graph_schema import GraphSchema
 from c360_graph.cypher.schema import LabelProperties
 from c360_graph.mapping.control_rows import Treatment
 from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_named
@@ -25,6 +26,8 @@ class Questions:
     """Labels whose nodes go, and with them the relationships that others made."""
     edges: tuple[Edges, ...] = ()
     """Relationships that are told of anyway: all others at those nodes are counted."""
+    keys: tuple[LabelProperties, ...] = ()
+    """Keys without constraint whose nodes stay: copies would keep one from being made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,7 @@ class GraphHolding:
     `nodes` counts by label, `relationships` by type, both without the loader's own; `edges` by the
     manifest's names of edges. `of_others` counts the nodes of a label that have a property that is not
     listed. `lost` counts relationships by type that go with the nodes of a label. `types` are those a sample of nodes has, by label and property.
-    `constraints` and `indexes` are ours, by name.
+    `duplicates` counts the values of a key that several nodes have.
     """
 
     manifest: GraphManifest | None = None
@@ -44,9 +47,8 @@ class GraphHolding:
     relationships: Mapping[str, int] = field(default_factory=dict)
     edges: Mapping[str, int] = field(default_factory=dict)
     types: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
-    constraints: Mapping[str, LabelProperties] = field(default_factory=dict)
-    indexes: Mapping[str, LabelProperties] = field(default_factory=dict)
-    indexes_of_others: Mapping[str, LabelProperties] = field(default_factory=dict)
+    schema: GraphSchema = field(default_factory=GraphSchema)
+    duplicates: Mapping[LabelProperties, int] = field(default_factory=dict)
     holders: Mapping[LabelProperty, int] = field(default_factory=dict)
     untreated: Mapping[LabelProperty, int] = field(default_factory=dict)
     of_others: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from c360_graph.errors import StatementError
@@ -152,3 +154,117 @@ def test_a_take_over_that_broke_off_is_still_one_for_the_next_run(
     assert reconcile(max_removed_share=1.0)
     assert names(world, "Vip") == [("Gus",), ("Hal",)]
     assert destroyed() == []
+
+
+def drop_constraints(world: World) -> None:
+    for row in world.graph.rows("SHOW CONSTRAINTS YIELD name RETURN name"):
+        world.cypher(f"DROP CONSTRAINT `{row['name']}`")
+
+
+@pytest.fixture
+def _no_schema_of_others(world: World) -> Iterator[None]:
+    yield
+    drop_constraints(world)
+    for row in world.graph.rows("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name"):
+        world.cypher(f"DROP INDEX `{row['name']}`")
+
+
+def obstacles(way: str = "--reconcile") -> list[str]:
+    code, told = plan(way)
+    assert code == (1 if told["obstacles"] else 2 if told["destroyed"] else 0), told
+    return list(told["obstacles"])
+
+
+COPIES = (
+    " are on several nodes each, which keeps the uniqueness constraint from being made: others made"
+    " copies. Nothing was changed. Remove the copies and load again, or load with clear_database: true."
+)
+
+
+@pytest.mark.usefixtures("_no_schema_of_others")
+def test_copies_made_after_our_constraint_was_dropped_are_found_before_anything_is_changed(
+    world: World,
+) -> None:
+    drop_constraints(world)
+    world.cypher("UNWIND [1, 1, 2] AS id CREATE (:Customer {customer_id: id, name: 'copy'})")
+    assert obstacles() == ["2 keys of Customer (customer_id)" + COPIES]
+    assert not reconcile(max_removed_share=1.0)
+    assert world.cypher("MATCH (m:_C360Load) RETURN m.state") == [("whole",)]
+    assert len(names(world, "Customer")) == 6
+    assert obstacles("--clear") == []
+    assert load()
+    assert len(names(world, "Customer")) == 3
+
+
+@pytest.mark.usefixtures("_no_schema_of_others")
+def test_copies_among_nodes_that_are_taken_over_are_found_before_anything_is_changed(
+    world: World,
+) -> None:
+    world.execute_in("crm", "CREATE TABLE vips (vip_id int PRIMARY KEY, name text)")
+    world.execute_in("crm", "INSERT INTO vips VALUES (1, 'Gus')")
+    world.control(VIPS)
+    world.cypher("UNWIND ['Dan', 'Eve'] AS name CREATE (:Vip {vip_id: 1, name: name})")
+    assert obstacles() == ["1 keys of Vip (vip_id)" + COPIES]
+    assert not reconcile(max_removed_share=1.0)
+    assert names(world, "Vip") == [("Dan",), ("Eve",)]
+    world.cypher("MATCH (v:Vip {name: 'Eve'}) DELETE v")
+    assert reconcile(max_removed_share=1.0)
+    assert names(world, "Vip") == [("Gus",)]
+
+
+@pytest.mark.usefixtures("_no_schema_of_others")
+@pytest.mark.parametrize("way", ["--clear", "--reconcile"])
+def test_an_index_of_others_that_is_named_like_ours_stays_or_is_named(
+    world: World, way: str
+) -> None:
+    world.cypher("CREATE INDEX c360_notes FOR (n:Note) ON (n.text)")
+    assert plan(way)[1]["schema_changes"] == []
+    assert load() if way == "--clear" else reconcile()
+    assert ("c360_notes",) in world.cypher("SHOW INDEXES YIELD name RETURN name")
+
+    (ours,) = (row["name"] for row in world.graph.rows("SHOW CONSTRAINTS YIELD name RETURN name"))
+    drop_constraints(world)
+    world.cypher(f"CREATE INDEX {ours} FOR (n:Note) ON (n.title)")
+    said = (
+        f"The index {ours} is on something else, and its name is that of our uniqueness constraint on"
+        f" Customer (customer_id). Nothing was changed. Run `DROP INDEX {ours}`, make it under another"
+        " name if it is needed, and load again."
+    )
+    assert [line.replace("`" + ours + "`", ours) for line in obstacles(way)] == [said]
+    assert not (load() if way == "--clear" else reconcile())
+    assert len(names(world, "Customer")) == 3
+
+
+@pytest.mark.usefixtures("_no_schema_of_others")
+@pytest.mark.parametrize("way", ["--clear", "--reconcile"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        "CREATE INDEX by_hand FOR (n:Customer) ON (n.name)",
+        "CREATE CONSTRAINT by_hand FOR (n:Customer) REQUIRE n.name IS UNIQUE",
+    ],
+)
+def test_an_index_that_others_have_already_is_not_planned_for_ever(
+    world: World, made: str, way: str
+) -> None:
+    world.cypher(made)
+    world.execute_in("crm", "CREATE TABLE vips (vip_id int PRIMARY KEY, name text)")
+    world.execute_in("crm", "INSERT INTO vips VALUES (1, 'Ann')")
+    world.control(VIPS)
+    world.control(
+        "INSERT INTO relationship_mappings (source_db, relationship_type, from_label, to_label,"
+        " join_condition, from_alias, to_alias)"
+        " VALUES ('crm', 'NAMED_AS', 'Vip', 'Customer', 'v.name = c.name', 'v', 'c')"
+    )
+    assert load() if way == "--clear" else reconcile()
+    assert world.counts()[1] == {"NAMED_AS": 1}
+    assert plan(way)[1]["schema_changes"] == []
+
+
+@pytest.mark.usefixtures("_no_schema_of_others")
+@pytest.mark.parametrize("way", ["--clear", "--reconcile"])
+def test_a_constraint_of_others_on_a_key_of_ours_is_enough(world: World, way: str) -> None:
+    drop_constraints(world)
+    world.cypher("CREATE CONSTRAINT by_hand FOR (n:Customer) REQUIRE n.customer_id IS UNIQUE")
+    assert load() if way == "--clear" else reconcile()
+    assert (obstacles(way), plan(way)[1]["schema_changes"]) == ([], [])

@@ -8,7 +8,7 @@ CYPHER 5 CREATE CONSTRAINT `c360_key_1326518b9c28ee07` IF NOT EXISTS FOR (n:`P``
 // c360 {"kind":"nodes","table":"h'r`\\u0060/people","label":"P`\\u0060) DETACH DELETE n //","rows":1,"match":"(n:`P``\\u005cu0060) DETACH DELETE n //` {`_c360_table`: 'h\\'r`\\\\u0060/people', `i``d\\u005cu0060`: toInteger(row[0])})"}
 CYPHER 5 UNWIND split('1	x', '\n') AS line WITH split(line, '\t') AS row
 CREATE (:`P``\u005cu0060) DETACH DELETE n //` {`_c360_table`: 'h\'r`\\u0060/people', `i``d\u005cu0060`: toInteger(row[0]), `_`: nullIf(row[1], '\\N')});
-// c360 {"kind":"index","label":"P`\\u0060) DETACH DELETE n //"}
+// c360 {"kind":"index","label":"P`\\u0060) DETACH DELETE n //","properties":["i`d\\u0060"]}
 CYPHER 5 CREATE INDEX `c360_index_1a65074cbaf43f44` IF NOT EXISTS FOR (n:`P``\u005cu0060) DETACH DELETE n //`) ON (n.`i``d\u005cu0060`);
 // c360 {"kind":"await"}
 CYPHER 5 CALL db.awaitIndexes(3600);

@@ -227,7 +227,10 @@ def test_a_source_that_was_never_asked_takes_nothing_away() -> None:
     del case.catalogs[2]
     holding = replace(
         loaded(shop()),
-        indexes={"c360_index_x": LabelProperties(label="Purchase", properties=("no",))},
+        schema=replace(
+            loaded(shop()).schema,
+            indexes={"c360_index_x": LabelProperties(label="Purchase", properties=("no",))},
+        ),
     )
     plan = plan_load(
         intention(case), place=PLACE, holding=holding, source_problems={2: "shop_db is down."}
