@@ -43,6 +43,25 @@ class GraphSchema:
         for index in indexes:
             yield from self._of_same_name(index_name(index), "index", index)
 
+    def cautions(
+        self, keys: Iterable[LabelProperties], labels: Mapping[str, Iterable[str]]
+    ) -> Iterator[str]:
+        """Uniqueness constraints of others that rows may break; `labels` are our properties by label.
+
+        One that has all properties of a key of ours cannot be broken.
+        """
+        unique = [(key.label, frozenset(key.properties)) for key in keys]
+        for name, what in self.constraints_of_others.items():
+            properties = frozenset(what.properties)
+            if what.label not in labels or not properties <= frozenset(labels[what.label]):
+                continue
+            if not any(label == what.label and key <= properties for label, key in unique):
+                yield (
+                    f"The uniqueness constraint {name} of others on {_on(what)} breaks a load off when"
+                    " two rows have the same values. Make sure that no rows do, or run"
+                    f" `DROP CONSTRAINT {identifier(name)}`."
+                )
+
     def _blocking(self, key: LabelProperties) -> Iterator[str]:
         # Neo4j has one range index for the same properties of a label, in the same order, and a
         # uniqueness constraint needs an index of its own.

@@ -116,7 +116,11 @@ class Reconciliation:
         state = read_state(self._execution)
         old = state.manifest if state else GraphManifest()
         decision = self._decide(old)
-        self._schema.refuse_blocked(decision, self._desired.mappings)
+        desired = self._desired
+        for caution in self._schema.refuse_blocked(
+            decision, desired.mappings, desired.manifest.labels
+        ):
+            self._warn(caution)
         self._refuse_great_loss(decision)
         self._known = known_graph(self._execution, state, self._desired)
         under_way = old.joined(self._desired.manifest)

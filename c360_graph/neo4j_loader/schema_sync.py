@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from c360_graph.cypher import holding, schema
 from c360_graph.cypher.graph_schema import (
@@ -37,8 +37,12 @@ class SchemaSync:
         self._kept = {*kept.labels, *(label for edges in kept.edges for label in edges[1:])}
         self._keys = schema.keys(self._tables)
 
-    def refuse_blocked(self, decision: LoadDecision, mappings: Mappings) -> None:
+    def refuse_blocked(
+        self, decision: LoadDecision, mappings: Mappings, labels: Mapping[str, Iterable[str]]
+    ) -> tuple[str, ...]:
         """Make sure that our constraints and indexes can be made, before anything is changed.
+
+        Returns what may break the load off all the same; `labels` are our properties by label.
 
         Raises:
             GraphError: they cannot; says why.
@@ -52,6 +56,7 @@ class SchemaSync:
                 reasons.append(duplicates_of_key(key, copies))
         if reasons:
             raise GraphError(" ".join(reasons))
+        return tuple(there.cautions(self._keys, labels))
 
     def drop_outdated_constraints(self) -> None:
         """Drop those that no key of now needs, and indexes of ours that block one."""

@@ -22,7 +22,7 @@ from c360_graph.plan.model import (
 from c360_graph.plan.personal_data import excluded_to_count, planned_purges, treated_to_count
 from c360_graph.plan.properties import labels_made_anew, planned_properties, properties_to_ask
 from c360_graph.plan.relationships import Samples, planned_relationships
-from c360_graph.plan.schema import obstacles, planned_schema
+from c360_graph.plan.schema import cautions, obstacles, planned_schema
 
 Estimates = Mapping[tuple[str, str], RowEstimate]
 """By (source_name, table_name)."""
@@ -103,6 +103,7 @@ def plan_load(
         resting_relationships=intention.mapping.resting,
         waiting_relationships=intention.mapping.waiting,
         obstacles=obstacles(intention, holding) if holding else (),
+        cautions=cautions(intention, holding) if holding else (),
         problems=(*problems, *source_problems.values()),
     )
     return plan.model_copy(update={"destroyed": tuple(destroyed(plan, holding))})

@@ -147,7 +147,7 @@ class PlannedPurge(Frozen):
 
 class Plan(Frozen):
     """All of it. `destroyed` says in words what is lost for good, `obstacles` why a load would be refused,
-    `problems` what could not be asked.
+    `cautions` what may break a load off, `problems` what could not be asked.
     """
 
     way: Way
@@ -165,6 +165,7 @@ class Plan(Frozen):
     waiting_relationships: tuple[int, ...] = ()
     destroyed: tuple[str, ...] = ()
     obstacles: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
     """What a run would fail at although everything could be asked."""

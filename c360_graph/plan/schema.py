@@ -42,6 +42,12 @@ def obstacles(intention: Intention, holding: GraphHolding) -> tuple[str, ...]:
     )
 
 
+def cautions(intention: Intention, holding: GraphHolding) -> tuple[str, ...]:
+    """What may break a load off, though only the rows can tell."""
+    keys = schema.keys(intention.mapping.tables)
+    return tuple(holding.schema.cautions(keys, intention.desired.labels))
+
+
 def _changes(
     kind: _Kind,
     wanted: Mapping[str, LabelProperties],

@@ -268,3 +268,21 @@ def test_a_constraint_of_others_on_a_key_of_ours_is_enough(world: World, way: st
     world.cypher("CREATE CONSTRAINT by_hand FOR (n:Customer) REQUIRE n.customer_id IS UNIQUE")
     assert load() if way == "--clear" else reconcile()
     assert (obstacles(way), plan(way)[1]["schema_changes"]) == ([], [])
+
+
+@pytest.mark.usefixtures("_no_schema_of_others")
+@pytest.mark.parametrize("way", ["--clear", "--reconcile"])
+def test_a_constraint_of_others_that_rows_may_break_is_told(world: World, way: str) -> None:
+    world.cypher("CREATE CONSTRAINT by_hand FOR (n:Customer) REQUIRE n.name IS UNIQUE")
+    world.cypher(
+        "CREATE CONSTRAINT harmless FOR (n:Customer) REQUIRE (n.name, n.customer_id) IS UNIQUE"
+    )
+    code, told = plan(way)
+    assert (code, told["cautions"]) == (
+        0,
+        [
+            "The uniqueness constraint by_hand of others on Customer (name) breaks a load off when"
+            " two rows have the same values. Make sure that no rows do, or run"
+            " `DROP CONSTRAINT by_hand`."
+        ],
+    )
