@@ -283,6 +283,6 @@ def test_a_constraint_of_others_that_rows_may_break_is_told(world: World, way: s
         [
             "The uniqueness constraint by_hand of others on Customer (name) breaks a load off when"
             " two rows have the same values. Make sure that no rows do, or run"
-            " `DROP CONSTRAINT by_hand`."
+            " `DROP CONSTRAINT `by_hand``."
         ],
     )
