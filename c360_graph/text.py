@@ -28,6 +28,17 @@ def visible(text: str) -> str:
     return _ACTING.sub(lambda match: _escape(match[0]), text)
 
 
+def visible_line(text: str) -> str:
+    r"""As `visible`, for where one line is expected: line breaks and tabs are escapes, too.
+
+    A customer's name with line breaks could forge rows of the table that it is printed in.
+
+    >>> print(visible_line("John\n| Admin\t|"))
+    John\n| Admin\t|
+    """
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def json_visible(text: str) -> str:
     r"""JSON with such characters as the escapes of JSON, so that it means the same.
 

@@ -10,10 +10,10 @@ import typer
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import Json, errors_in_one_sentence, out, print_json, say
 from c360_graph.control_db import ControlDatabase, control_credentials
-from c360_graph.errors import GraphError
+from c360_graph.errors import GraphError, SettingsError
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.new_columns import withheld_lines as withheld_columns
-from c360_graph.settings import load_settings
+from c360_graph.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from c360_graph.mapping_state import MappingState
@@ -46,6 +46,7 @@ def check(as_json: Json = False) -> None:
             *lacking(mapping, settings),
             *unreadable_tables(control, mapping, state.unasked),
             *_target_problem(),
+            *_schedule_problem(settings),
         )
     resting = tuple(resting_rows(state, mapping))
     withheld = tuple(withheld_columns(mapping.tables))
@@ -98,6 +99,20 @@ def _target_problem() -> Iterator[str]:
         with target_graph() as graph:
             graph.rows("CYPHER 5 RETURN 1")
     except GraphError as error:
+        yield str(error)
+
+
+def _schedule_problem(settings: Settings) -> Iterator[str]:
+    """Why Dagster would not load the definitions for the schedule, nothing where it would."""
+    default = Settings.model_fields["c360_nightly_cron"].default
+    if settings.c360_nightly_cron == default:
+        return
+    # Here, as Dagster takes seconds to be imported.
+    from c360_graph.automation import nightly_schedule
+
+    try:
+        nightly_schedule(settings)
+    except SettingsError as error:
         yield str(error)
 
 

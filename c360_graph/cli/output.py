@@ -23,7 +23,7 @@ from rich.text import Text
 from c360_graph.answers import shown
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.errors import C360Error
-from c360_graph.text import json_visible, visible
+from c360_graph.text import json_visible, visible, visible_line
 
 # A file or a pipe gets whole lines, not those of a terminal 80 columns wide.
 _PIPE_WIDTH = 200
@@ -89,7 +89,7 @@ def grid(
 ) -> Table:
     """Facts as a table: numbers to the right, as are the columns named in `right`."""
     listed = list(rows)
-    table = Table(title=escape(visible(title)), title_justify="left", show_header=any(columns))
+    table = Table(title=escape(visible_line(title)), title_justify="left", show_header=any(columns))
     for position, column in enumerate(columns):
         numeric = any(isinstance(row[position], int) for row in listed)
         justify: Literal["left", "right"] = "right" if numeric or column in right else "left"
@@ -113,26 +113,26 @@ def rows_table(
     """
     more = (len(rows) if row_count is None else row_count) - min(len(rows), most)
     table = Table(
-        title=escape(visible(title)),
+        title=escape(visible_line(title)),
         title_justify="left",
         caption=f"and {more:,} more rows" if more > 0 else None,
     )
     for position, column in enumerate(columns):
         numeric = all(isinstance(row[position], int | float) for row in rows)
         table.add_column(
-            escape(visible(column)), justify="right" if numeric else "left", overflow="fold"
+            escape(visible_line(column)), justify="right" if numeric else "left", overflow="fold"
         )
     for row in rows[:most]:
-        table.add_row(*(escape(visible(shown(value))) for value in row))
+        table.add_row(*(escape(visible_line(shown(value))) for value in row))
     return table
 
 
 def _cell(value: str | Text | int | None) -> str | Text:
     if isinstance(value, Text):
-        return value
+        return Text(visible_line(value.plain), style=value.style)
     if isinstance(value, int):
         return f"{value:,}"
-    return escape(visible(value or ""))
+    return escape(visible_line(value or ""))
 
 
 def _jsonable(value: Any) -> Any:

@@ -80,6 +80,8 @@ def _conclude(made: Plan) -> None:
         err.print(f"[bold red]Not asked:[/] {escape(problem)}", soft_wrap=True)
     for obstacle in made.obstacles:
         err.print(f"[bold red]A load would be refused:[/] {escape(obstacle)}", soft_wrap=True)
+    for caution in made.cautions:
+        err.print(f"[bold yellow]A load may break off:[/] {escape(caution)}", soft_wrap=True)
     if made.obstacles:
         raise typer.Exit(FAILED)
     if made.problems:

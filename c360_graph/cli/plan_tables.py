@@ -158,6 +158,8 @@ def _relationships(plan: Plan) -> Table:
 
 
 def _pattern(row: PlannedRelationships) -> str:
+    if row.at_label is not None:
+        return f"[{row.type}] at nodes of {row.at_label}"
     if row.from_label is None:
         return row.type
     return f"({row.from_label})-[{row.type}]->({row.to_label})"

@@ -70,6 +70,8 @@ class Told:
 
     replies: tuple[Reply, ...]
     problems: tuple[str, ...]
+    unknown: str | None = None
+    """Why nothing is known of how the graph was made; None where its manifest says it."""
     refused_rows: tuple[str, ...] = ()
     """Control rows that the graph was made without, and why."""
 
@@ -94,7 +96,15 @@ def ask_questions(graph: Graph, given: dict[str, Any]) -> Told:
     return Told(
         replies=replies,
         problems=asked.problems,
+        unknown=None if state else _unknown(graph),
         refused_rows=tuple(dict.fromkeys(state.manifest.refused.values())) if state else (),
+    )
+
+
+def _unknown(graph: Graph) -> str:
+    return (
+        f"No load of this project made the graph at {graph.place}, so nothing is known of its sources"
+        " and rules; the questions are asked of it as it is."
     )
 
 
@@ -143,6 +153,8 @@ def fail_for_refused(told: Told) -> None:
     Raises:
         typer.Exit: something was.
     """
+    if told.unknown:
+        say(told.unknown)
     refused = [reply for reply in told.replies if isinstance(reply, Refused)]
     for reply in refused:
         say(f"{reply.question.name} is refused: {reply.reason}")

@@ -36,6 +36,39 @@ def count_holders(label: str, name: str) -> bytes:
     )
 
 
+def count_properties_but(label: str) -> bytes:
+    """`name` and `count` of nodes for the properties of a label that are not in `$names`, in one pass."""
+    return (
+        PIN
+        + (
+            f"MATCH (n:{identifier(label)})"
+            " UNWIND [name IN keys(n) WHERE NOT name IN $names] AS name"
+            " RETURN name, count(n) AS count ORDER BY name"
+        ).encode()
+    )
+
+
+def count_relationships_but(label: str) -> bytes:
+    """`type` and `count` of the relationships at nodes of a label that are none of `$edges`.
+
+    Each of `$edges` is a type, the label they start from and the label they end at. Those between two
+    nodes of the label are met once.
+    """
+    name = identifier(label)
+    none_of = (
+        "NOT any(e IN $edges WHERE e[0] = type(r)"
+        " AND e[1] IN labels(startNode(r)) AND e[2] IN labels(endNode(r)))"
+    )
+    return (
+        PIN
+        + (
+            f"CALL () {{ MATCH (:{name})-[r]->() WHERE {none_of} RETURN r"
+            f" UNION ALL MATCH (:{name})<-[r]-(x) WHERE NOT x:{name} AND {none_of} RETURN r }}"
+            " RETURN type(r) AS type, count(r) AS count ORDER BY type"
+        ).encode()
+    )
+
+
 def count_untreated(label: str, name: str, treatment: Treatment) -> bytes:
     """Nodes of a label whose property does not look as the treatment would leave it, as `count`."""
     value = f"n.{identifier(name)}"
@@ -49,28 +82,32 @@ def count_untreated(label: str, name: str, treatment: Treatment) -> bytes:
     )
 
 
-def show_indexes_of_others() -> str:
-    """`name`, `label` and `properties` of range indexes on nodes that no constraint has and that are not ours."""
+def count_duplicates(label: str, properties: tuple[str, ...]) -> bytes:
+    """Values of these properties that several nodes of a label have, as `count`."""
+    names = [f"n.{identifier(name)}" for name in properties]
+    there = " AND ".join(f"{name} IS NOT NULL" for name in names)
+    values = ", ".join(f"{name} AS v{number}" for number, name in enumerate(names))
     return (
-        "SHOW INDEXES YIELD name, type, entityType, labelsOrTypes, properties, owningConstraint"
-        " WHERE type = 'RANGE' AND entityType = 'NODE' AND owningConstraint IS NULL"
-        " AND NOT name STARTS WITH $prefix"
-        " RETURN name, labelsOrTypes[0] AS label, properties ORDER BY name"
+        PIN
+        + (
+            f"MATCH (n:{identifier(label)}) WHERE {there} WITH {values}, count(*) AS nodes"
+            " WHERE nodes > 1 RETURN count(*) AS count"
+        ).encode()
     )
 
 
 def show_constraints() -> str:
-    """`name`, `label` and `properties` of the constraints whose name begins with `$prefix`."""
+    """`name`, `type`, `entityType`, `labelsOrTypes` and `properties` of all constraints."""
     return (
-        "SHOW CONSTRAINTS YIELD name, labelsOrTypes, properties WHERE name STARTS WITH $prefix"
-        " RETURN name, labelsOrTypes[0] AS label, properties"
+        "SHOW CONSTRAINTS YIELD name, type, entityType, labelsOrTypes, properties"
+        " RETURN name, type, entityType, labelsOrTypes, properties ORDER BY name"
     )
 
 
 def show_indexes() -> str:
     """The same of indexes that no constraint has."""
     return (
-        "SHOW INDEXES YIELD name, labelsOrTypes, properties, owningConstraint"
-        " WHERE name STARTS WITH $prefix AND owningConstraint IS NULL"
-        " RETURN name, labelsOrTypes[0] AS label, properties"
+        "SHOW INDEXES YIELD name, type, entityType, labelsOrTypes, properties, owningConstraint"
+        " WHERE owningConstraint IS NULL"
+        " RETURN name, type, entityType, labelsOrTypes, properties ORDER BY name"
     )

@@ -29,10 +29,18 @@ def merge_nodes(table: TableMapping, block: bytes) -> bytes:
     key = [name.partition(":")[0] for name in own_properties(table)]
     key += [identifier(column) for column in table.key]
     pattern = ", ".join(f"{name}: new.{name}" for name in key)
+    label = identifier(table.node_label or "")
+    merged = f"MERGE (n:{label} {{{pattern}}}) ON CREATE SET n += new"
+    nan = " OR ".join(f"isNaN(new.{identifier(column)})" for column in table.float_key)
+    if nan:
+        # MERGE refuses NaN, which equals nothing; the node of such a row is always made anew.
+        merged = (
+            f"CALL (new) {{ WITH * WHERE NOT ({nan}) {merged} RETURN n"
+            f" UNION ALL WITH * WHERE {nan} CREATE (n:{label}) SET n += new RETURN n }}"
+        )
     text = (
         f"\nWITH {{{new}}} AS new"
-        f"\nMERGE (n:{identifier(table.node_label or '')} {{{pattern}}})"
-        "\nON CREATE SET n += new"
+        f"\n{merged}"
         f"\nWITH n, new, {_differs(table)} AS differs"
         "\nFOREACH (_ IN CASE WHEN differs THEN [1] ELSE [] END | SET n += new)"
         "\nRETURN collect(id(n)) AS ids, sum(CASE WHEN differs THEN 1 ELSE 0 END) AS updated"

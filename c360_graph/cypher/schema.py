@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from hashlib import sha256
 
 from c360_graph.cypher.nodes import PIN
@@ -75,31 +75,6 @@ def create_index(index: LabelProperties) -> bytes:
             f"CREATE INDEX {identifier(index_name(index))} IF NOT EXISTS"
             f" FOR (n:{identifier(index.label)}) ON ({properties})"
         ).encode()
-    )
-
-
-def blocking_indexes(
-    others: Mapping[str, LabelProperties], keys: Collection[LabelProperties]
-) -> dict[str, LabelProperties]:
-    """The indexes of others, by name, that keep the constraints of these keys from being made.
-
-    Neo4j has one range index for the same properties of a label, in the same order, and a uniqueness
-    constraint needs an index of its own.
-
-    >>> key = LabelProperties(label="Plan", properties=("plan_id",))
-    >>> blocking_indexes({"by_hand": key}, [key])
-    {'by_hand': LabelProperties(label='Plan', properties=('plan_id',))}
-    """
-    return {name: index for name, index in others.items() if index in keys}
-
-
-def blocked_constraint(name: str, index: LabelProperties) -> str:
-    """What to say of an index of others that blocks a constraint."""
-    properties = ", ".join(index.properties)
-    return (
-        f"The index {name} on {index.label} ({properties}) keeps the uniqueness constraint on the same"
-        f" properties from being made. Nothing was changed. Run `DROP INDEX {identifier(name)}` and"
-        " load again: the constraint brings an index of its own."
     )
 
 

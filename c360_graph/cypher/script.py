@@ -178,7 +178,10 @@ def _statements(
         if extract.table.node_label is not None:
             yield from _node_batches(extract)
     for index in schema.indexes(tables, mappings):
-        yield StatementFacts(kind="index", label=index.label), schema.create_index(index)
+        yield (
+            StatementFacts(kind="index", label=index.label, properties=index.properties),
+            schema.create_index(index),
+        )
     yield StatementFacts(kind="await"), schema.await_indexes(INDEX_WAIT_SECONDS)
     by_place = {extract.table.asset_key: extract for extract in extracts}
     for mapping in mappings:

@@ -17,11 +17,43 @@ Edges = tuple[str, str, str]
 """Relationship type, label they start from, label they end at."""
 
 
+TableKey = tuple[tuple[str, str], ...]
+"""The properties that identify a table's nodes, with their types; none where it has no key."""
+
+
 class Owner(Frozen):
     """The control database that a graph is loaded from. `name` is for people, `id` is compared."""
 
     id: str
     name: str
+
+
+class OthersFound(Frozen):
+    """What a load found under names that become ours, and had no right to call ours before it ended.
+
+    `labels` and `edges` are taken over as a whole, `properties` by label. The counts are of nodes and
+    relationships beyond those that the last load left, the latter by `edges_name`.
+    """
+
+    labels: tuple[str, ...] = ()
+    properties: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    edges: tuple[Edges, ...] = ()
+    surplus_nodes: dict[str, int] = Field(default_factory=dict)
+    surplus_relationships: dict[str, int] = Field(default_factory=dict)
+
+    def known_of(self, other: GraphManifest) -> OthersFound:
+        """What of it is under the other's labels and edges."""
+        return OthersFound(
+            labels=tuple(name for name in self.labels if name in other.labels),
+            properties={name: p for name, p in self.properties.items() if name in other.labels},
+            edges=tuple(edges for edges in self.edges if other.makes(edges)),
+            surplus_nodes={n: c for n, c in self.surplus_nodes.items() if n in other.labels},
+            surplus_relationships={
+                name: count
+                for name, count in self.surplus_relationships.items()
+                if other.makes(edges_named(name))
+            },
+        )
 
 
 class GraphManifest(Frozen):
@@ -33,6 +65,9 @@ class GraphManifest(Frozen):
     """Properties that identify a node, by label; a label of a table without key is absent."""
     key_types: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """The types of those properties; absent where an older version wrote the manifest."""
+    table_keys: dict[str, dict[str, TableKey]] = Field(default_factory=dict)
+    """Properties that identify a node and their types, by label and `source/table`; none for a table
+    without key. Absent where an older version wrote the manifest."""
     edges: tuple[Edges, ...] = ()
     digests: dict[str, str] = Field(default_factory=dict)
     """What each table's extract held, by `source/table`; what each mapping said, by `type from to`."""
@@ -40,6 +75,10 @@ class GraphManifest(Frozen):
     """Nodes of each label that were there at the end; nobody counts after a script that a client ran."""
     relationships: dict[str, int] = Field(default_factory=dict)
     """Relationships of each type that were there at the end."""
+    between: dict[str, int] = Field(default_factory=dict)
+    """Of them those between the labels of `edges`, by `edges_name`: the others are not ours."""
+    others: OthersFound = Field(default_factory=OthersFound)
+    """What a load that did not end, or that left it alone, found of others."""
     rules: str = ""
     """Fingerprint of the exclusion rules that were followed."""
     refused: dict[str, str] = Field(default_factory=dict)
@@ -86,6 +125,7 @@ class GraphManifest(Frozen):
             labels={name: p for name, p in self.labels.items() if name in other.labels},
             keys={name: key for name, key in self.keys.items() if name in other.labels},
             key_types={name: t for name, t in self.key_types.items() if name in other.labels},
+            table_keys={name: k for name, k in self.table_keys.items() if name in other.labels},
             edges=tuple(edges for edges in other.edges if self.makes(edges)),
         )
 
@@ -96,6 +136,7 @@ class GraphManifest(Frozen):
         """
         further = {name: key for name, key in other.keys.items() if name not in self.labels}
         types = {name: key for name, key in other.key_types.items() if name not in self.labels}
+        tables = {name: k for name, k in other.table_keys.items() if name not in self.labels}
         names = (*self.labels, *(name for name in other.labels if name not in self.labels))
         return GraphManifest(
             labels={
@@ -106,6 +147,7 @@ class GraphManifest(Frozen):
             },
             keys=further | self.keys,
             key_types=types | self.key_types,
+            table_keys=tables | self.table_keys,
             edges=tuple(dict.fromkeys((*self.edges, *other.edges))),
         )
 
@@ -119,15 +161,23 @@ def manifest_of(
     labels: dict[str, tuple[str, ...]] = {}
     keys: dict[str, tuple[str, ...]] = {}
     key_types: dict[str, tuple[str, ...]] = {}
+    table_keys: dict[str, dict[str, TableKey]] = {}
     for table in tables:
         if table.node_label is None:
             continue
         own = (TABLE_PROPERTY,) if table.label_is_shared else ()
         written = (*labels.get(table.node_label, ()), *own, *(p.column for p in table.properties))
         labels[table.node_label] = tuple(dict.fromkeys(written))
-        if table.key:
-            keys[table.node_label] = own + table.key
-            key_types[table.node_label] = (*("STRING" for _ in own), *_key_types(table))
+        key = _key(table, own)
+        table_keys.setdefault(table.node_label, {})[table.place] = key
+        if key:
+            # For people, and for versions that know no keys of tables: those of all tables together.
+            known = zip(
+                keys.get(table.node_label, ()), key_types.get(table.node_label, ()), strict=True
+            )
+            joined = dict((*known, *key))
+            keys[table.node_label] = tuple(joined)
+            key_types[table.node_label] = tuple(joined.values())
     said: dict[Edges, list[str]] = {}
     for mapping in mappings:
         said.setdefault(edges_of(mapping), []).append(mapping.described)
@@ -139,9 +189,16 @@ def manifest_of(
         labels=labels,
         keys=keys,
         key_types=key_types,
+        table_keys=table_keys,
         edges=tuple(said),
         digests=digests | joins,
     )
+
+
+def _key(table: TableMapping, own: tuple[str, ...]) -> TableKey:
+    if not table.key:
+        return ()
+    return (*((name, "STRING") for name in own), *zip(table.key, _key_types(table), strict=True))
 
 
 def _key_types(table: TableMapping) -> Iterator[str]:

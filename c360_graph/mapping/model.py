@@ -8,6 +8,7 @@ from typing import Literal
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
 from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatment
 from c360_graph.mapping.join_forms import JoinForm
+from c360_graph.property_types import property_type
 
 __all__ = [
     "JOIN_PREFIX",
@@ -125,6 +126,19 @@ class TableMapping(Frozen):
     def columns_read(self) -> tuple[PropertyMapping, ...]:
         """The properties that are columns of the table, without join forms."""
         return tuple(prop for prop in self.properties if prop.form is None)
+
+    @property
+    def float_key(self) -> tuple[str, ...]:
+        """The columns of the key that become a FLOAT, which may be NaN."""
+        return tuple(
+            column
+            for column in self.key
+            if (prop := self.property_of(column)) is not None
+            and property_type(
+                prop.type, treatment=prop.treatment, time_zone=self.source.time_zone
+            ).name
+            == "FLOAT"
+        )
 
     def property_of(self, column: str) -> PropertyMapping | None:
         """The property that this column becomes."""

@@ -5,13 +5,13 @@ The manifest says that the graph is broken before anything is removed, and stays
 
 from __future__ import annotations
 
-from c360_graph.cypher import cleanup, holding, schema
+from c360_graph.cypher import cleanup, schema
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS, FEW_ROWS, FEW_ROWS_BATCH
 from c360_graph.neo4j_loader.batching import Batching
 from c360_graph.neo4j_loader.counts import count_graph
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.progress import ProgressMeter
-from c360_graph.neo4j_loader.schema_sync import own_names
+from c360_graph.neo4j_loader.schema_sync import read_schema
 
 
 def empty_graph(execution: Execution, meter: ProgressMeter) -> None:
@@ -87,7 +87,8 @@ def _begin(execution: Execution, meter: ProgressMeter, title: str, unit: str, co
 
 def _drops_of_ours(execution: Execution) -> list[bytes]:
     """All of ours: making them anew on an empty graph takes no time, and none can be out of date."""
+    there = read_schema(execution)
     return [
-        *map(schema.drop_constraint, own_names(execution, holding.show_constraints())),
-        *map(schema.drop_index, own_names(execution, holding.show_indexes())),
+        *map(schema.drop_constraint, there.constraints),
+        *map(schema.drop_index, there.indexes),
     ]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from c360_graph.cypher import cleanup
 from c360_graph.cypher import holding as text
-from c360_graph.cypher.schema import NAME_PREFIX, LabelProperties
 from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_name
 from c360_graph.neo4j_loader.counts import graph_counts
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.manifest import read_state
+from c360_graph.neo4j_loader.manifest import count_between, read_state
+from c360_graph.neo4j_loader.schema_sync import read_schema
 from c360_graph.plan.holding import GraphHolding, Questions
 
 
@@ -22,7 +22,8 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
     Raises:
         GraphError: the server cannot be reached or refuses.
     """
-    state = read_state(Execution(graph))
+    execution = Execution(graph)
+    state = read_state(execution)
     listed = state.manifest if state else GraphManifest()
     nodes, relationships = graph_counts(graph)
     ours = {*listed.labels, *desired.labels} & nodes.keys()
@@ -38,14 +39,12 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
                 edge,
                 listed=listed,
                 of_type=relationships.get(edge[0], 0),
-                between=lambda edge: _count_edges(graph, edge),
+                between=lambda edge: count_between(execution, edge),
             )
             for edge in edges
         },
         types={label: _types(graph, label) for label in sorted(ours)},
-        constraints=_schema(graph, text.show_constraints()),
-        indexes=_schema(graph, text.show_indexes()),
-        indexes_of_others=_schema(graph, text.show_indexes_of_others()),
+        schema=read_schema(execution),
     )
 
 
@@ -54,11 +53,17 @@ def count_relationships(
 ) -> int:
     """Relationships of a type between two labels.
 
-    The count store answers for a type alone, which is enough where all of the type are those that
-    the last load left between these labels.
+    The count store answers for a type alone, which is enough where there are as many of the type as the
+    last load left: it counted those between these labels.
     """
-    if not of_type or (listed.makes_alone(edge) and listed.relationships.get(edge[0]) == of_type):
-        return of_type
+    if not of_type:
+        return 0
+    if listed.makes(edge) and listed.relationships.get(edge[0]) == of_type:
+        left = listed.between.get(edges_name(edge))
+        if left is not None:
+            return left
+        if listed.makes_alone(edge):
+            return of_type
     return between(edge)
 
 
@@ -78,21 +83,30 @@ def answer(graph: Graph, holding: GraphHolding, questions: Questions) -> GraphHo
             (label, name): _count(graph, text.count_untreated(label, name, treatment))
             for label, name, treatment in questions.untreated
         },
+        of_others={
+            label: _of_others(graph, label, holding.listed) for label in questions.all_properties
+        },
+        duplicates={
+            key: _count(graph, text.count_duplicates(key.label, key.properties))
+            for key in questions.keys
+        },
+        lost={label: _lost(graph, label, questions.edges) for label in questions.losing},
     )
+
+
+def _of_others(graph: Graph, label: str, listed: GraphManifest) -> dict[str, int]:
+    rows = graph.rows(text.count_properties_but(label), names=list(listed.labels.get(label, ())))
+    return {row["name"]: int(row["count"]) for row in rows}
+
+
+def _lost(graph: Graph, label: str, edges: Iterable[Edges]) -> dict[str, int]:
+    asked = [list(edge) for edge in edges]
+    rows = graph.rows(text.count_relationships_but(label), edges=asked)
+    return {row["type"]: int(row["count"]) for row in rows}
 
 
 def _count(graph: Graph, statement: bytes) -> int:
     return int(graph.rows(statement)[0]["count"])
-
-
-def _count_edges(graph: Graph, edges: Edges) -> int:
-    kind, from_label, to_label = edges
-    return _count(
-        graph,
-        cleanup.count_relationships_between(
-            relationship_type=kind, from_label=from_label, to_label=to_label
-        ),
-    )
 
 
 def _types(graph: Graph, label: str) -> dict[str, tuple[str, ...]]:
@@ -105,10 +119,3 @@ def _types(graph: Graph, label: str) -> dict[str, tuple[str, ...]]:
 def _bare(kind: str) -> str:
     """A type's name as property_types has it: a value is never null, and so says."""
     return kind.replace(" NOT NULL", "")
-
-
-def _schema(graph: Graph, statement: str) -> dict[str, LabelProperties]:
-    return {
-        row["name"]: LabelProperties(label=row["label"], properties=tuple(row["properties"]))
-        for row in graph.rows(statement, prefix=NAME_PREFIX)
-    }

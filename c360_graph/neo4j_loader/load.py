@@ -34,14 +34,14 @@ from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.left_out import refuse_losing_tables, said_of_left_out
 from c360_graph.neo4j_loader.manifest import (
-    counted,
+    counted_between,
     mark_begun,
     mark_whole,
     read_state,
     remove_begun,
 )
 from c360_graph.neo4j_loader.progress import ProgressMeter
-from c360_graph.neo4j_loader.schema_sync import refuse_blocked_constraints
+from c360_graph.neo4j_loader.schema_sync import refuse_blocked
 from c360_graph.neo4j_loader.side_by_side import side_by_side
 from c360_graph.neo4j_loader.under_way import Listener, under_way
 from c360_graph.script_files import open_script
@@ -81,8 +81,8 @@ def clear_and_load(
         CountMismatchError: the graph holds other counts than the script's rows make.
     """
     with _load(graph, script, sessions, listener or Listener(), claim or Claim()) as load:
-        load.refuse_blocked_constraints()
         load.refuse_losing_tables()
+        load.refuse_blocked()
         mark_begun(load.execution)
         empty_graph(load.execution, load.meter)
         return load.run()
@@ -105,7 +105,7 @@ def load_into_empty(
     """
     with _load(graph, script, sessions, listener or Listener(), claim or Claim()) as load:
         load.refuse_unless_empty()
-        load.refuse_blocked_constraints()
+        load.refuse_blocked()
         mark_begun(load.execution)
         return load.run()
 
@@ -143,8 +143,13 @@ class _Load:
                 " Clear it by clear_database: true (c360 load --clear), or load into another database."
             )
 
-    def refuse_blocked_constraints(self) -> None:
-        refuse_blocked_constraints(self.execution, _constrained(self._script))
+    def refuse_blocked(self) -> None:
+        """Before anything is removed: see `schema_sync.refuse_blocked`."""
+        refuse_blocked(
+            self.execution,
+            keys=_constrained(self._script),
+            indexes=lambda: _indexed(self._script),
+        )
 
     def refuse_losing_tables(self) -> None:
         header = _check_header(self._script)
@@ -262,7 +267,7 @@ class _Load:
         """A script cannot know how many relationships it will make, but the next load wants to."""
         known = read_state(self.execution)
         if known is not None and known.is_whole:
-            mark_whole(self.execution, counted(self.execution, known.manifest))
+            mark_whole(self.execution, counted_between(self.execution, known.manifest))
 
 
 @contextmanager
@@ -315,6 +320,19 @@ def _constrained(script: Path) -> set[LabelProperties]:
             if facts.label is not None and facts.properties:
                 keys.add(LabelProperties(label=facts.label, properties=facts.properties))
     return keys
+
+
+def _indexed(script: Path) -> set[LabelProperties]:
+    """What the script's indexes are on; they come after its rows."""
+    with open_script(script) as file:
+        return {
+            LabelProperties(label=statement.facts.label, properties=statement.facts.properties)
+            for statement in read_statements(file)
+            if statement.facts is not None
+            and statement.facts.kind == "index"
+            and statement.facts.label is not None
+            and statement.facts.properties
+        }
 
 
 def _earlier(script: Path, statement: Statement) -> Iterator[Statement]:

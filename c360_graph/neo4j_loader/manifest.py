@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from c360_graph.cypher import cleanup
 from c360_graph.cypher import manifest as text
 from c360_graph.errors import GraphError
-from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_name
 from c360_graph.neo4j_loader.execution import Execution
 from c360_graph.neo4j_loader.graph import Graph
 
@@ -95,6 +95,31 @@ def counted(execution: Execution, manifest: GraphManifest) -> GraphManifest:
             "relationships": {kind: ask(cleanup.count_relationships(kind)) for kind in types},
         }
     )
+
+
+def counted_between(execution: Execution, manifest: GraphManifest) -> GraphManifest:
+    """As `counted`, and the relationships between the labels of each of its edges.
+
+    Raises:
+        StatementError: the server refuses.
+    """
+    between = {edges_name(e): count_between(execution, e) for e in manifest.edges}
+    return counted(execution, manifest).model_copy(update={"between": between})
+
+
+def count_between(execution: Execution, edges: Edges) -> int:
+    """Relationships of a type between two labels: from the count store where there are no others.
+
+    Raises:
+        StatementError: the server refuses.
+    """
+    kind, start, end = edges
+    given = {"relationship_type": kind, "from_label": start, "to_label": end}
+    (ends,) = execution.ask(_TITLE, cleanup.count_relationships_of_ends(**given))
+    found = sorted((int(ends["starting"]), int(ends["ending"])))
+    if found[0] == 0 or found[1] == ends["count"]:
+        return found[0]
+    return int(execution.ask(_TITLE, cleanup.count_relationships_between(**given))[0]["count"])
 
 
 def is_as_left(execution: Execution, known: KnownState) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
-from c360_graph.cypher import cleanup, reconciling
+from c360_graph.cypher import cleanup, holding, reconciling
 from c360_graph.cypher.copy_text import blocks
 from c360_graph.cypher.nodes import create_nodes
 from c360_graph.cypher.script import StatementFacts, TableExtract
@@ -53,6 +53,11 @@ class NodeSync:
     def count(self, label: str) -> int:
         """Nodes of a label."""
         rows = self._execution.ask(f"Counting {label}", cleanup.count_nodes(label))
+        return int(rows[0]["count"])
+
+    def count_holders(self, label: str, name: str) -> int:
+        """Nodes of a label that have a property."""
+        rows = self._execution.ask(f"Counting {label}", holding.count_holders(label, name))
         return int(rows[0]["count"])
 
     def refuse_loss(self, label: str, *, there: int, removed: int) -> None:
@@ -108,11 +113,14 @@ class NodeSync:
         """
         gone = sum(change.gone.rows for change in changes)
         self.refuse_loss(label, there=self.count(label), removed=gone)
-        made = self._merge_rows(label, [change.there for change in changes], NodeIds())
+        seen = NodeIds()
+        made = self._merge_rows(label, [change.there for change in changes], seen)
+        # A key whose text is another may be the same value, as -0.0 and 0.0: its node is the new row's.
         stale = [
             number
             for statement in _finds(label, [change.gone for change in changes])
             for number in self._found(statement)
+            if number not in seen
         ]
         self.delete(label, stale)
         return replace(made, deleted=len(stale))

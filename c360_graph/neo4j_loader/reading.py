@@ -33,6 +33,29 @@ _READING_PROCEDURES = re.compile(
 )
 """Procedures that read the graph alone; others may read files, call servers or end transactions."""
 
+_READING_FUNCTIONS = re.compile(
+    r"(date|datetime|localdatetime|localtime|time|duration|point|vector(\.similarity)?)\.\w+"
+    r"|db\.nameFromElementId"
+    r"|apoc\.(agg|any|bitwise|coll|convert|data|date|diff|hashing|json|label|map|math|meta|node|nodes|number"
+    r"|path|rel|scoring|temporal|text|util)\.\w+(\.\w+)*"
+    r"|gds\.(similarity|util)\.\w+",
+    re.IGNORECASE,
+)
+"""Functions with a namespace that compute with what they are given; others may run Cypher or read files."""
+_ESCAPES = re.compile(r"\\u+([0-9a-fA-F]{4})")
+_NOT_CODE = re.compile(
+    r"(?P<string>'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")|`(?P<name>(?:``|[^`])*)`"
+    r"|/\*.*?\*/|//[^\r\n]*",
+    re.DOTALL,
+)
+_FUNCTIONS = re.compile(r"(\bCALL\s+)?(?<![\w.])((?:[^\W\d]\w*\s*\.\s*)+\w+)\s*\(", re.IGNORECASE)
+_USE = re.compile(
+    # The first clause of a query, of a part of a UNION or of a subquery, there after what it imports.
+    r"(?:^|[{;]|\b(?:UNION|ALL|DISTINCT|NEXT|EXPLAIN|PROFILE)\b|\bCYPHER\s+[\w=\s.]*?|\{\s*WITH\s[^{}]*?)"
+    r"\s*\bUSE\s+(?!AS\b)[^\W\d]",
+    re.IGNORECASE,
+)
+
 _STRINGS = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`(?:``|[^`])*`", re.DOTALL)
 _CALLS = re.compile(r"\bCALL ([\w.]+)\(")
 
@@ -119,7 +142,11 @@ def refuse_beyond_reading(
             summary = session.run(explained, dict(parameters)).consume()
     except ERRORS as error:
         raise GraphError(f"Neo4j at {graph.place} failed: {said(error)}.") from None
-    used = list(dict.fromkeys(_beyond_reading(summary.plan))) if summary.plan else []
+    used = [
+        *_beyond_this_graph(statement),
+        *(_beyond_reading(summary.plan) if summary.plan else ()),
+    ]
+    used = list(dict.fromkeys(used))
     if not used and summary.query_type == "s":
         used = ["a system command"]
     if used:
@@ -127,6 +154,26 @@ def refuse_beyond_reading(
             f"The statement uses {' and '.join(used)}. A question may only read the graph. Remove it"
             " from the file."
         )
+
+
+def _beyond_this_graph(statement: str) -> Iterator[str]:
+    """What the text names that a plan does not show: another database, functions that are not Neo4j's."""
+    # Neo4j reads such escapes before anything else.
+    decoded = _ESCAPES.sub(lambda match: chr(int(match[1], 16)), statement)
+    code = _NOT_CODE.sub(_as_code, decoded).strip()
+    if _USE.search(code):
+        yield "USE, so another database"
+    for call, name in _FUNCTIONS.findall(code):
+        function = "".join(name.split())
+        if not call and not _READING_FUNCTIONS.fullmatch(function):
+            yield f"the function {function}"
+
+
+def _as_code(match: re.Match[str]) -> str:
+    """A quoted name as a name, a text as an empty one, a comment as a space."""
+    if match["name"] is not None:
+        return re.sub(r"[^\w.]", "_", match["name"]) or "_"
+    return "''" if match["string"] else " "
 
 
 def _beyond_reading(plan: Mapping[str, Any]) -> Iterator[str]:

@@ -26,13 +26,19 @@ from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.neo4j_loader.holding import count_relationships
 from c360_graph.neo4j_loader.known_graph import known_graph
 from c360_graph.neo4j_loader.left_out import refuse_losing_tables
-from c360_graph.neo4j_loader.manifest import counted, mark_broken, mark_whole, read_state
+from c360_graph.neo4j_loader.manifest import (
+    count_between,
+    counted_between,
+    mark_broken,
+    mark_whole,
+    read_state,
+)
 from c360_graph.neo4j_loader.node_sync import NodeChanges, NodeSync
 from c360_graph.neo4j_loader.progress import ProgressMeter
 from c360_graph.neo4j_loader.relationship_sync import RelationshipChanges, RelationshipSync
 from c360_graph.neo4j_loader.schema_sync import SchemaSync
 from c360_graph.neo4j_loader.under_way import Listener, under_way
-from c360_graph.plan.decisions import GraphFacts, LoadDecision, decide
+from c360_graph.plan.decisions import GraphFacts, LoadDecision, decide, properties_to_count
 from c360_graph.plan.model import LabelChange
 
 __all__ = ["Desired", "Reconciled", "Reconciliation", "reconcile"]
@@ -113,10 +119,15 @@ class Reconciliation:
         old = state.manifest if state else GraphManifest()
         refuse_losing_tables(self._desired.header, old)
         decision = self._decide(old)
-        self._schema.refuse_blocked()
+        desired = self._desired
+        for caution in self._schema.refuse_blocked(
+            decision, desired.mappings, desired.manifest.labels
+        ):
+            self._warn(caution)
         self._refuse_great_loss(decision)
         self._known = known_graph(self._execution, state, self._desired)
-        mark_broken(self._execution, old.joined(self._desired.manifest))
+        under_way = old.joined(self._desired.manifest)
+        mark_broken(self._execution, under_way.model_copy(update={"others": decision.others(old)}))
         self._schema.drop_outdated_constraints()
         purged = self._purge(decision)
         changed = {
@@ -129,7 +140,7 @@ class Reconciliation:
         edges |= self._mend(edges)
         changed |= self._remove_labels(decision.labels_that_are("removed"))
         self._execution.remove_marks()
-        return self._result(changed, edges, purged, kept=old.known_of(self._desired.kept))
+        return self._result(changed, edges, purged, kept=self._kept(old, decision))
 
     def _decide(self, old: GraphManifest) -> LoadDecision:
         """As `c360 plan` decides: what this executes is what that shows."""
@@ -142,15 +153,24 @@ class Reconciliation:
                 edges: self._count_edges(edges, old)
                 for edges in dict.fromkeys((*desired.edges, *old.edges))
             },
+            holders={
+                (label, name): self._nodes.count_holders(label, name)
+                for label, name in properties_to_count(desired, old)
+            },
         )
         return decide(desired=desired, kept=self._desired.kept, facts=facts)
+
+    def _kept(self, old: GraphManifest, decision: LoadDecision) -> GraphManifest:
+        """What rows that are refused made before, with what was known of others beside it."""
+        kept = old.known_of(self._desired.kept)
+        return kept.model_copy(update={"others": decision.others(old).known_of(kept)})
 
     def _count_edges(self, edges: Edges, old: GraphManifest) -> int:
         return count_relationships(
             edges,
             listed=old,
             of_type=self._before.get(edges[0], 0),
-            between=self._relationships.count,
+            between=lambda edges: count_between(self._execution, edges),
         )
 
     def _refuse_great_loss(self, decision: LoadDecision) -> None:
@@ -266,7 +286,7 @@ class Reconciliation:
                 for name in ("digests", "rules", "refused", "excluded")
             }
         )
-        mark_whole(self._execution, counted(self._execution, manifest))
+        mark_whole(self._execution, counted_between(self._execution, manifest))
         return Reconciled(
             seconds=time.monotonic() - self._begin,
             nodes=nodes,

@@ -104,6 +104,8 @@ class ExtractChanges:
         old, new = file_lines(versions.old), file_lines(versions.new)
         there, before, gone = versions.name("new"), versions.name("old"), versions.name("gone")
         try:
+            if self._has_nan_key(versions):
+                return False
             if versions.are_same:
                 for name in (there, before, gone):
                     self._engine.rows(f"CREATE TEMP TABLE {name} (line VARCHAR)")
@@ -122,6 +124,10 @@ class ExtractChanges:
             self._warn(_not_compared(versions.place, error))
             return False
         return True
+
+    def _has_nan_key(self, versions: Versions) -> bool:
+        queries = (versions.keys_that_are_nan("old"), versions.keys_that_are_nan("new"))
+        return any(query is not None and self._engine.rows(query)[0][0] for query in queries)
 
     def _table_extract(self, versions: Versions, name: str) -> TableExtract:
         ((rows,),) = self._engine.rows(f"SELECT count(*) FROM {name}")

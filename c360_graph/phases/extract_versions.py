@@ -41,6 +41,15 @@ class Versions:
             and len(self.table.properties) > 1
         )
 
+    def keys_that_are_nan(self, which: Which) -> str | None:
+        """SQL for how many keys hold NaN, which finds no node; None where none can."""
+        columns = self.table.float_key
+        if not columns:
+            return None
+        rows = self.rows(which, columns)
+        found = " OR ".join(f"x{i} = 'NaN'" for i, _ in enumerate(columns))
+        return f"SELECT count(*) FROM ({rows}) WHERE {found}"
+
     @property
     def are_same(self) -> bool:
         """Whether nothing changed."""

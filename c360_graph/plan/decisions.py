@@ -2,32 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_name
+from c360_graph.cypher.graph_schema import GraphSchema
+from c360_graph.cypher.schema import LabelProperties
+from c360_graph.mapping.graph_manifest import (
+    Edges,
+    GraphManifest,
+    OthersFound,
+    TableKey,
+    edges_name,
+)
+from c360_graph.mapping.model import TABLE_PROPERTY, is_kept_name
 from c360_graph.plan.model import EdgesChange, LabelChange
+
+LabelProperty = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class GraphFacts:
-    """What a decision rests on: the manifest, nodes by label, relationships by type and labels."""
+    """What a decision rests on: the manifest, nodes by label, relationships by type and labels.
+
+    `holders` counts the nodes of a label that have a property, of those in `properties_to_count`.
+    """
 
     listed: GraphManifest = field(default_factory=GraphManifest)
     nodes: Mapping[str, int] = field(default_factory=dict)
     relationships: Mapping[Edges, int] = field(default_factory=dict)
+    holders: Mapping[LabelProperty, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadDecision:
     """What happens to each label and relationship that is mapped or listed, and what is purged.
 
-    `purged` are label and property of what was ours and is no longer read.
+    `purged` are label and property of what was ours and is no longer read. `taken_properties` are
+    those that others wrote on nodes of ours and a column overwrites, with how many nodes have them.
+    The surplus is what a label or relationship has beyond what the last load left: others made it.
     """
 
     labels: Mapping[str, LabelChange]
     relationships: Mapping[Edges, EdgesChange]
-    purged: tuple[tuple[str, str], ...]
+    purged: tuple[LabelProperty, ...]
+    taken_properties: Mapping[LabelProperty, int] = field(default_factory=dict)
+    surplus_nodes: Mapping[str, int] = field(default_factory=dict)
+    surplus_relationships: Mapping[Edges, int] = field(default_factory=dict)
+
+    def others(self, listed: GraphManifest) -> OthersFound:
+        """What a load that breaks off must leave word of, as its own rows stand beside it then."""
+        kept = {*self.labels_that_are("kept")}
+        properties = {label: p for label, p in listed.others.properties.items() if label in kept}
+        for label, name in self.taken_properties:
+            properties[label] = (*properties.get(label, ()), name)
+        return OthersFound(
+            labels=(
+                *self.labels_that_are("taken over"),
+                *(label for label in listed.others.labels if label in kept),
+            ),
+            properties=properties,
+            edges=(
+                *self.relationships_that_are("taken over"),
+                *(e for e in self.relationships_that_are("kept") if e in listed.others.edges),
+            ),
+            surplus_nodes=dict(self.surplus_nodes),
+            surplus_relationships={
+                edges_name(edges): count for edges, count in self.surplus_relationships.items()
+            },
+        )
 
     def labels_that_are(self, change: LabelChange) -> Iterator[str]:
         """The labels with this change."""
@@ -75,24 +117,125 @@ def decide(
         if edges not in relationships:
             relationships[edges] = _unmapped_relationship(edges, kept, undecided)
     return LoadDecision(
-        labels=labels, relationships=relationships, purged=tuple(_purged(desired, facts.listed))
+        labels=labels,
+        relationships=relationships,
+        purged=tuple(_purged(desired, facts.listed)),
+        taken_properties={
+            asked: facts.holders[asked]
+            for asked in properties_to_count(desired, facts.listed)
+            if facts.holders.get(asked)
+        },
+        surplus_nodes=dict(_surplus_nodes(labels, facts)),
+        surplus_relationships=dict(_surplus_relationships(relationships, facts)),
     )
 
 
+def properties_to_count(desired: GraphManifest, listed: GraphManifest) -> Iterator[LabelProperty]:
+    """Properties that will be ours on nodes that are ours already: where nodes have them, others wrote them.
+
+    >>> before = GraphManifest(labels={"Plan": ("plan_id",)})
+    >>> now = GraphManifest(labels={"Plan": ("plan_id", "risk"), "Vip": ("vip_id",)})
+    >>> list(properties_to_count(now, before))
+    [('Plan', 'risk')]
+    """
+    for label, names in desired.labels.items():
+        if not _is_ours(label, desired, listed):
+            continue
+        of_others = listed.others.properties.get(label, ())
+        for name in names:
+            known = name in listed.labels[label] and name not in of_others
+            if not known and not is_kept_name(name):
+                yield label, name
+
+
+def keys_to_constrain(
+    decision: LoadDecision, keys: Iterable[LabelProperties], schema: GraphSchema
+) -> Iterator[LabelProperties]:
+    """Keys without constraint of nodes that stay. Those made anew have no copies."""
+    staying = {*decision.labels_that_are("unchanged"), *decision.labels_that_are("taken over")}
+    for key in keys:
+        if key.label in staying and not schema.has_constraint(key):
+            yield key
+
+
 def _mapped_label(label: str, desired: GraphManifest, facts: GraphFacts) -> LabelChange:
-    listed = facts.listed
-    # A label without properties was listed by older versions for a refused row of which nothing was
-    # ever loaded: the nodes are those of others.
-    is_ours = label in listed.labels and bool(listed.labels[label] or not desired.labels[label])
+    is_ours = _is_ours(label, desired, facts.listed)
     if not facts.nodes.get(label):
         return "unchanged" if is_ours else "new"
     if not is_ours:
         return "taken over"
-    same = listed.keys.get(label) == desired.keys.get(label)
-    # MERGE finds no node by a text that was a number before, and finds 1 by 1.0 and keeps it.
-    types = desired.key_types.get(label)
-    same_types = listed.key_types.get(label, types) == types
-    return "unchanged" if same and same_types else "made anew"
+    return "unchanged" if _same_keys(label, desired, facts.listed) else "made anew"
+
+
+def _is_ours(label: str, desired: GraphManifest, listed: GraphManifest) -> bool:
+    # A label without properties was listed by older versions for a refused row of which nothing was
+    # ever loaded: the nodes are those of others.
+    if label not in listed.labels or label in listed.others.labels:
+        return False
+    return bool(listed.labels[label] or not desired.labels[label])
+
+
+def _same_keys(label: str, desired: GraphManifest, listed: GraphManifest) -> bool:
+    """Whether every row finds its node. No key does, so the nodes of a table without are made anew.
+
+    MERGE finds no node by a text that was a number before, and finds 1 by 1.0 and keeps it.
+    """
+    now = desired.table_keys.get(label, {})
+    if not all(now.values()):
+        return False
+    before = listed.table_keys.get(label)
+    if before and now:
+        # A table that is new finds nodes only where the label was another one's alone.
+        return all(
+            before[table] == key if table in before else _finds(key, before.values())
+            for table, key in now.items()
+        )
+    # An older version listed the key of the label's last table.
+    key = dict(list(now.values())[-1]) if now else None
+    names = tuple(key) if key else desired.keys.get(label)
+    types = tuple(key.values()) if key else desired.key_types.get(label)
+    return listed.keys.get(label) == names and listed.key_types.get(label, types) == types
+
+
+def _finds(key: TableKey, others: Iterable[TableKey]) -> bool:
+    return key[0][0] == TABLE_PROPERTY or key in others
+
+
+def _surplus_nodes(
+    labels: Mapping[str, LabelChange], facts: GraphFacts
+) -> Iterator[tuple[str, int]]:
+    listed = facts.listed
+    for label, change in labels.items():
+        if change in ("unchanged", "made anew", "kept"):
+            surplus = _surplus(
+                facts.nodes.get(label, 0),
+                left=listed.nodes.get(label),
+                told=listed.others.surplus_nodes.get(label, 0),
+            )
+            if surplus:
+                yield label, surplus
+
+
+def _surplus_relationships(
+    relationships: Mapping[Edges, EdgesChange], facts: GraphFacts
+) -> Iterator[tuple[Edges, int]]:
+    listed = facts.listed
+    for edges, change in relationships.items():
+        if change in ("unchanged", "changed", "kept"):
+            name = edges_name(edges)
+            surplus = _surplus(
+                facts.relationships.get(edges, 0),
+                left=listed.between.get(name),
+                told=listed.others.surplus_relationships.get(name, 0),
+            )
+            if surplus:
+                yield edges, surplus
+
+
+def _surplus(there: int, *, left: int | None, told: int) -> int:
+    """How many are beyond those that a load left, and those that it told to be of others."""
+    added = 0 if left is None else max(0, there - left)
+    return min(there, added + told)
 
 
 def _unmapped_label(label: str, kept: GraphManifest, facts: GraphFacts) -> LabelChange:
@@ -102,7 +245,7 @@ def _unmapped_label(label: str, kept: GraphManifest, facts: GraphFacts) -> Label
 
 
 def _mapped_relationship(edges: Edges, desired: GraphManifest, facts: GraphFacts) -> EdgesChange:
-    if not facts.listed.makes(edges):
+    if not facts.listed.makes(edges) or edges in facts.listed.others.edges:
         return "taken over" if facts.relationships.get(edges) else "new"
     # A row's digest is in the manifest only where the load that wrote it made the relationships.
     former = facts.listed.digests.get(edges_name(edges))
@@ -117,7 +260,7 @@ def _unmapped_relationship(
     return "unknown" if edges in undecided else "removed"
 
 
-def _purged(desired: GraphManifest, listed: GraphManifest) -> Iterator[tuple[str, str]]:
+def _purged(desired: GraphManifest, listed: GraphManifest) -> Iterator[LabelProperty]:
     for label in desired.labels:
         for name in purged_properties(label, desired=desired, listed=listed):
             yield label, name

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from c360_graph.cypher import schema
+from c360_graph.cypher.schema import LabelProperties
+from c360_graph.plan.decisions import keys_to_constrain
+from c360_graph.plan.destroyed import destroyed
 from c360_graph.plan.holding import GraphHolding, Questions
 from c360_graph.plan.intention import Intention
 from c360_graph.plan.labels import planned_labels
@@ -16,9 +20,9 @@ from c360_graph.plan.model import (
     RowEstimate,
 )
 from c360_graph.plan.personal_data import excluded_to_count, planned_purges, treated_to_count
-from c360_graph.plan.properties import planned_properties, properties_to_count
+from c360_graph.plan.properties import labels_made_anew, planned_properties, properties_to_ask
 from c360_graph.plan.relationships import Samples, planned_relationships
-from c360_graph.plan.schema import obstacles, planned_schema
+from c360_graph.plan.schema import cautions, obstacles, planned_schema
 
 Estimates = Mapping[tuple[str, str], RowEstimate]
 """By (source_name, table_name)."""
@@ -27,13 +31,37 @@ Estimates = Mapping[tuple[str, str], RowEstimate]
 def questions(intention: Intention, holding: GraphHolding) -> Questions:
     """What has to be counted in a graph before its plan can be made."""
     there = set(holding.nodes)
-    holders = properties_to_count(intention, holding) | excluded_to_count(intention)
+    losing = tuple(_losing(intention, holding))
+    anew = tuple(labels_made_anew(intention, holding))
+    holders = properties_to_ask(intention, holding) | excluded_to_count(intention)
     return Questions(
         holders=tuple(sorted(asked for asked in holders if asked[0] in there)),
         untreated=tuple(
             sorted(asked for asked in treated_to_count(intention) if asked[0] in there)
         ),
+        all_properties=anew,
+        losing=losing,
+        keys=tuple(_to_constrain(intention, holding)),
+        edges=tuple(intention.told_of(holding)) if losing else (),
     )
+
+
+def _losing(intention: Intention, holding: GraphHolding) -> Iterator[str]:
+    """Labels whose nodes go; where the graph is cleared all relationships are told of by their type."""
+    if intention.way == "clear":
+        return
+    decision = intention.decide(holding)
+    for label, change in decision.labels.items():
+        if holding.nodes.get(label) and change in ("made anew", "taken over", "removed"):
+            yield label
+
+
+def _to_constrain(intention: Intention, holding: GraphHolding) -> Iterator[LabelProperties]:
+    if intention.way == "clear":
+        return
+    decision = intention.decide(holding)
+    keys = schema.keys(intention.mapping.tables)
+    yield from keys_to_constrain(decision, keys, holding.schema)
 
 
 def plan_load(
@@ -75,9 +103,10 @@ def plan_load(
         resting_relationships=intention.mapping.resting,
         waiting_relationships=intention.mapping.waiting,
         obstacles=obstacles(intention, holding) if holding else (),
+        cautions=cautions(intention, holding) if holding else (),
         problems=(*problems, *source_problems.values()),
     )
-    return plan.model_copy(update={"destroyed": tuple(_destroyed(plan, holding))})
+    return plan.model_copy(update={"destroyed": tuple(destroyed(plan, holding))})
 
 
 def _graph(place: str, holding: GraphHolding | None, refusal: str | None) -> PlannedGraph:
@@ -124,29 +153,3 @@ def _tables(intention: Intention, estimates: Estimates) -> Iterator[PlannedTable
             excluded=tuple(column.column for column in table.excluded),
             withheld=table.withheld,
         )
-
-
-def _destroyed(plan: Plan, holding: GraphHolding | None) -> Iterator[str]:
-    for label in plan.labels:
-        if label.destroys:
-            yield f"{label.nodes or 0:,} nodes of {label.label} ({_WHY[label.change]})"
-    labelled = sum(holding.nodes.values()) if holding else 0
-    if plan.way == "clear" and plan.graph.nodes > labelled:
-        yield f"{plan.graph.nodes - labelled:,} nodes without a label"
-    for prop in plan.properties:
-        if prop.destroys:
-            why = "others wrote it" if prop.change == "foreign" else "it is read no more"
-            yield f"{prop.label}.{prop.name} of {prop.nodes or 0:,} nodes ({why})"
-    for edges in plan.relationships:
-        if edges.destroys:
-            ends = f" from {edges.from_label} to {edges.to_label}" if edges.from_label else ""
-            why = _WHY[edges.change if edges.change in ("foreign", "taken over") else "gone"]
-            yield f"{edges.relationships or 0:,} relationships {edges.type}{ends} ({why})"
-
-
-_WHY = {
-    "removed": "no control row that is in force maps it",
-    "gone": "no control row that is in force makes them",
-    "taken over": "no load of ours made them; those that no row makes are removed",
-    "foreign": "no load of ours made them",
-}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -61,6 +62,12 @@ class Intention:
             unknown_labels=self.unknown_labels,
             undecided=self.undecided,
         )
+
+    def told_of(self, holding: GraphHolding) -> Iterator[Edges]:
+        """Relationships that are ours and come back with their nodes, or are told of where they go."""
+        for edges, change in self.decide(holding).relationships.items():
+            if change != "kept":
+                yield edges
 
     def tables_of(self, label: str) -> tuple[TableMapping, ...]:
         """The tables that feed a label."""

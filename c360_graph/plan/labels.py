@@ -31,6 +31,7 @@ def _decided(
     desired = intention.desired
     for label, change in decision.labels.items():
         nodes = holding.nodes.get(label, 0)
+        surplus = 0 if change == "kept" else decision.surplus_nodes.get(label, 0)
         if change == "foreign" or (label not in desired.labels and not nodes):
             continue
         yield PlannedLabel(
@@ -39,7 +40,8 @@ def _decided(
             nodes=nodes,
             key=desired.keys.get(label, ()),
             former_key=holding.listed.keys.get(label, ()),
-            destroys=change in ("taken over", "removed"),
+            surplus=surplus,
+            destroys=change in ("taken over", "removed") or bool(surplus),
         )
 
 

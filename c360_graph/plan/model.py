@@ -18,11 +18,12 @@ RowsBasis = Literal["estimate", "count", "at least", "unknown"]
 LabelChange = Literal[
     "new", "unchanged", "made anew", "taken over", "removed", "kept", "foreign", "unknown"
 ]
-"""`made anew`: the key changed. `taken over`: the nodes there are not of ours, and those that no row
+"""`made anew`: the key changed, or the table has none and its rows differ. `taken over`: the nodes there are not of ours, and those that no row
 has the key of are removed. `kept`: its control row is refused. `foreign`: no load of ours made it.
 """
 
-PropertyChange = Literal["new", "changed", "removed", "foreign"]
+PropertyChange = Literal["new", "changed", "taken over", "removed", "foreign"]
+"""`taken over`: others wrote it on nodes of ours, and a column of its name overwrites it."""
 EdgesChange = Literal[
     "new", "unchanged", "changed", "taken over", "removed", "kept", "foreign", "unknown"
 ]
@@ -69,13 +70,17 @@ class PlannedTable(Frozen):
 
 
 class PlannedLabel(Frozen):
-    """A label of the mapping or of the graph, and how many nodes have it now."""
+    """A label of the mapping or of the graph, and how many nodes have it now.
+
+    `surplus` of them are beyond those that the last load left.
+    """
 
     label: str
     change: LabelChange
     nodes: int | None = None
     key: tuple[str, ...] = ()
     former_key: tuple[str, ...] = ()
+    surplus: int = 0
     destroys: bool = False
 
 
@@ -100,7 +105,11 @@ class PartnerSample(Frozen):
 
 
 class PlannedRelationships(Frozen):
-    """What one row of relationship_mappings makes, or relationships that none makes any more."""
+    """What one row of relationship_mappings makes, or relationships that none makes any more.
+
+    `surplus` of them are beyond those that the last load left. `at_label` is set where relationships of
+    others go with nodes of this label.
+    """
 
     type: str
     from_label: str | None
@@ -109,6 +118,8 @@ class PlannedRelationships(Frozen):
     relationship_id: int | None = None
     relationships: int | None = None
     sample: PartnerSample | None = None
+    surplus: int = 0
+    at_label: str | None = None
     destroys: bool = False
 
 
@@ -136,7 +147,7 @@ class PlannedPurge(Frozen):
 
 class Plan(Frozen):
     """All of it. `destroyed` says in words what is lost for good, `obstacles` why a load would be refused,
-    `problems` what could not be asked.
+    `cautions` what may break a load off, `problems` what could not be asked.
     """
 
     way: Way
@@ -154,6 +165,7 @@ class Plan(Frozen):
     waiting_relationships: tuple[int, ...] = ()
     destroyed: tuple[str, ...] = ()
     obstacles: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
     """What a run would fail at although everything could be asked."""

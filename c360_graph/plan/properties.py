@@ -5,26 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from c360_graph.mapping.model import is_kept_name
-from c360_graph.plan.decisions import purged_properties
+from c360_graph.plan.decisions import LoadDecision, properties_to_count, purged_properties
 from c360_graph.plan.holding import GraphHolding
 from c360_graph.plan.intention import Intention
 from c360_graph.plan.model import PlannedProperty
 
 
-def properties_to_count(intention: Intention, holding: GraphHolding) -> set[tuple[str, str]]:
+def properties_to_ask(intention: Intention, holding: GraphHolding) -> set[tuple[str, str]]:
     """Label and name of the properties whose removal a plan may have to tell of."""
-    return {
+    anew = set(labels_made_anew(intention, holding))
+    removed = {
         (label, name)
         for label in _labels(intention, holding)
-        for name in (*_removed(intention, holding, label), *_foreign(intention, holding, label))
+        for name in _removed(intention, holding, label)
     }
+    foreign = {
+        (label, name)
+        for label in _labels(intention, holding)
+        for name in _seen_of_others(intention, holding, label)
+        if label not in anew
+    }
+    return removed | foreign | set(properties_to_count(intention.desired, holding.listed))
+
+
+def labels_made_anew(intention: Intention, holding: GraphHolding) -> Iterator[str]:
+    """Labels whose nodes are all made anew, so that whatever others wrote on them is lost."""
+    decision = intention.decide(holding)
+    for label in _labels(intention, holding):
+        if intention.way == "clear" or decision.labels[label] == "made anew":
+            yield label
 
 
 def planned_properties(intention: Intention, holding: GraphHolding) -> Iterator[PlannedProperty]:
     """Each property that is another afterwards. A label that is new has none: all of it is."""
+    decision = intention.decide(holding)
     for label in _labels(intention, holding):
+        yield from _taken_over(intention, holding, decision, label)
         yield from _new(intention, holding, label)
-        yield from _changed(intention, holding, label)
+        yield from _changed(intention, holding, decision, label)
         for name in _removed(intention, holding, label):
             nodes = holding.holders.get((label, name), 0)
             if nodes:
@@ -36,14 +54,31 @@ def planned_properties(intention: Intention, holding: GraphHolding) -> Iterator[
                     nodes=nodes,
                     destroys=True,
                 )
-        for name in _foreign(intention, holding, label):
+        anew = decision.labels[label] == "made anew"
+        for name, nodes in _of_others(intention, holding, label):
             yield PlannedProperty(
                 label=label,
                 name=name,
                 change="foreign",
                 former_types=_seen(holding, label, name),
-                nodes=holding.holders.get((label, name), 0),
-                destroys=intention.way == "clear",
+                nodes=nodes,
+                destroys=anew or intention.way == "clear",
+            )
+
+
+def _taken_over(
+    intention: Intention, holding: GraphHolding, decision: LoadDecision, label: str
+) -> Iterator[PlannedProperty]:
+    for (of_label, name), nodes in decision.taken_properties.items():
+        if of_label == label:
+            yield PlannedProperty(
+                label=label,
+                name=name,
+                change="taken over",
+                types=intention.types_of(label, name),
+                former_types=_seen(holding, label, name),
+                nodes=nodes,
+                destroys=True,
             )
 
 
@@ -57,13 +92,17 @@ def _labels(intention: Intention, holding: GraphHolding) -> Iterator[str]:
 def _new(intention: Intention, holding: GraphHolding, label: str) -> Iterator[PlannedProperty]:
     known = {*holding.listed.labels.get(label, ()), *holding.types.get(label, {})}
     for name in intention.desired.labels[label]:
-        if name not in known and not is_kept_name(name):
+        if name not in known and not is_kept_name(name) and not holding.holders.get((label, name)):
             types = intention.types_of(label, name)
             yield PlannedProperty(label=label, name=name, change="new", types=types)
 
 
-def _changed(intention: Intention, holding: GraphHolding, label: str) -> Iterator[PlannedProperty]:
+def _changed(
+    intention: Intention, holding: GraphHolding, decision: LoadDecision, label: str
+) -> Iterator[PlannedProperty]:
     for name in intention.desired.labels[label]:
+        if (label, name) in decision.taken_properties:
+            continue
         former, types = _seen(holding, label, name), intention.types_of(label, name)
         if types and not set(former) <= _allowed(types):
             yield PlannedProperty(
@@ -82,9 +121,26 @@ def _removed(intention: Intention, holding: GraphHolding, label: str) -> list[st
     return purged_properties(label, desired=intention.desired, listed=holding.listed)
 
 
-def _foreign(intention: Intention, holding: GraphHolding, label: str) -> list[str]:
-    ours = {*holding.listed.labels.get(label, ()), *intention.desired.labels[label]}
-    return [name for name in holding.types.get(label, {}) if name not in ours]
+def _of_others(
+    intention: Intention, holding: GraphHolding, label: str
+) -> Iterator[tuple[str, int]]:
+    """Properties that neither were nor will be ours, and how many nodes have them."""
+    if label not in holding.of_others:
+        for name in _seen_of_others(intention, holding, label):
+            yield name, holding.holders.get((label, name), 0)
+    for name, nodes in holding.of_others.get(label, {}).items():
+        if not _is_ours(intention, holding, label, name):
+            yield name, nodes
+
+
+def _seen_of_others(intention: Intention, holding: GraphHolding, label: str) -> list[str]:
+    """Those that a sample of nodes has."""
+    names = holding.types.get(label, {})
+    return [name for name in names if not _is_ours(intention, holding, label, name)]
+
+
+def _is_ours(intention: Intention, holding: GraphHolding, label: str, name: str) -> bool:
+    return name in intention.desired.labels[label] or name in holding.listed.labels.get(label, ())
 
 
 def _seen(holding: GraphHolding, label: str, name: str) -> tuple[str, ...]:

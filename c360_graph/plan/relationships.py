@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from c360_graph.mapping.graph_manifest import edges_name, edges_of
+from c360_graph.mapping.graph_manifest import edges_name, edges_named, edges_of
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.plan.decisions import LoadDecision
 from c360_graph.plan.holding import GraphHolding
@@ -25,6 +25,7 @@ def planned_relationships(
     if holding is not None and decision is not None:
         yield from _unmapped(intention, holding, decision)
         yield from _foreign(intention, holding)
+        yield from _lost(holding)
 
 
 def _mapped(
@@ -35,6 +36,7 @@ def _mapped(
 ) -> PlannedRelationships:
     edges = edges_of(mapping)
     change = decision.relationships[edges] if decision else "unknown"
+    surplus = decision.surplus_relationships.get(edges, 0) if decision else 0
     return PlannedRelationships(
         type=mapping.relationship_type,
         from_label=mapping.from_label,
@@ -43,7 +45,8 @@ def _mapped(
         relationship_id=mapping.relationship_id,
         relationships=holding.edges.get(edges_name(edges), 0) if holding else None,
         sample=sample,
-        destroys=change == "taken over",
+        surplus=surplus,
+        destroys=change == "taken over" or bool(surplus),
     )
 
 
@@ -66,9 +69,14 @@ def _unmapped(
 
 
 def _foreign(intention: Intention, holding: GraphHolding) -> Iterator[PlannedRelationships]:
-    ours = {edges[0] for edges in (*intention.desired.edges, *holding.listed.edges)}
-    for kind, there in holding.relationships.items():
-        if kind not in ours:
+    """Of types that are not ours, and of those that are the ones between other labels."""
+    ours: dict[str, int] = {}
+    for name, count in holding.edges.items():
+        kind = edges_named(name)[0]
+        ours[kind] = ours.get(kind, 0) + count
+    for kind, all_of_type in holding.relationships.items():
+        there = all_of_type - ours.get(kind, 0)
+        if there > 0:
             yield PlannedRelationships(
                 type=kind,
                 from_label=None,
@@ -76,4 +84,19 @@ def _foreign(intention: Intention, holding: GraphHolding) -> Iterator[PlannedRel
                 change="foreign",
                 relationships=there,
                 destroys=intention.way == "clear",
+            )
+
+
+def _lost(holding: GraphHolding) -> Iterator[PlannedRelationships]:
+    """Those of others that go with the nodes they are at."""
+    for label, kinds in holding.lost.items():
+        for kind, there in kinds.items():
+            yield PlannedRelationships(
+                type=kind,
+                from_label=None,
+                to_label=None,
+                change="removed",
+                relationships=there,
+                at_label=label,
+                destroys=True,
             )

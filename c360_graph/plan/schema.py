@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal
 
 from c360_graph.cypher import schema
+from c360_graph.cypher.graph_schema import duplicates_of_key
 from c360_graph.cypher.schema import LabelProperties
 from c360_graph.plan.holding import GraphHolding
 from c360_graph.plan.intention import Intention
@@ -21,18 +22,30 @@ def planned_schema(intention: Intention, holding: GraphHolding) -> Iterator[Plan
     open_labels = intention.unknown_labels | undecided
     keys = schema.keys(mapping.tables)
     wanted = {schema.constraint_name(key): key for key in keys}
-    yield from _changes("constraint", wanted, holding.constraints, open_labels)
+    by_others = list(holding.schema.constraints_of_others.values())
+    yield from _changes("constraint", wanted, holding.schema.constraints, open_labels, by_others)
     indexes = schema.indexes(mapping.tables, mapping.relationships)
     wanted = {schema.index_name(index): index for index in indexes}
-    yield from _changes("index", wanted, holding.indexes, open_labels)
+    by_others = [index for index in indexes if holding.schema.has_index_of_others(index)]
+    yield from _changes("index", wanted, holding.schema.indexes, open_labels, by_others)
 
 
 def obstacles(intention: Intention, holding: GraphHolding) -> tuple[str, ...]:
     """Why a load would be refused before it changes anything."""
-    blocking = schema.blocking_indexes(
-        holding.indexes_of_others, schema.keys(intention.mapping.tables)
+    mapping = intention.mapping
+    keys = schema.keys(mapping.tables)
+    indexes = schema.indexes(mapping.tables, mapping.relationships)
+    copies = holding.duplicates.items()
+    return (
+        *holding.schema.obstacles(keys, indexes),
+        *(duplicates_of_key(key, count) for key, count in copies if count),
     )
-    return tuple(schema.blocked_constraint(*found) for found in blocking.items())
+
+
+def cautions(intention: Intention, holding: GraphHolding) -> tuple[str, ...]:
+    """What may break a load off, though only the rows can tell."""
+    keys = schema.keys(intention.mapping.tables)
+    return tuple(holding.schema.cautions(keys, intention.desired.labels))
 
 
 def _changes(
@@ -40,9 +53,11 @@ def _changes(
     wanted: Mapping[str, LabelProperties],
     there: Mapping[str, LabelProperties],
     open_labels: Iterable[str],
+    by_others: Collection[LabelProperties],
 ) -> Iterator[PlannedSchema]:
     for name, what in wanted.items():
-        if name not in there:
+        # Neo4j makes none of ours where others have the same.
+        if name not in there and what not in by_others:
             yield _planned(kind, "create", name, what)
     for name, what in there.items():
         # What is not known of a source may still need it.

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c360_graph.errors import C360Error, SourceError
-from c360_graph.text import json_visible, visible
+from c360_graph.text import json_visible, visible, visible_line
 
 ANY_TEXT = st.text(st.characters(codec=None))
 
@@ -29,6 +29,13 @@ ANY_TEXT = st.text(st.characters(codec=None))
 )
 def test_a_character_that_acts_is_shown_as_its_escape(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+@given(ANY_TEXT)
+def test_where_one_line_is_expected_a_text_is_one_line(text: str) -> None:
+    shown = visible_line(text)
+    assert not {unicodedata.category(c) for c in shown} & {"Cc", "Cs", "Zl", "Zp"}
+    assert visible_line(shown) == shown
 
 
 @given(ANY_TEXT)

@@ -69,6 +69,10 @@ def test_rows_are_counted_by_values_of_any_type(
             "the procedure dbms.killConnections",
         ),
         ("CALL db.clearQueryCaches()", "the procedure db.clearQueryCaches"),
+        ("USE neo4j MATCH (n) RETURN n", "USE, so another database"),
+        ("// a comment\ncypher 5 \\u0075se `neo4j` RETURN 1 AS n", "USE, so another database"),
+        ("MATCH (n) CALL (n) { USE neo4j RETURN 1 AS m } RETURN m", "USE, so another database"),
+        ("RETURN 1 AS n UNION ALL USE neo4j RETURN 2 AS n", "USE, so another database"),
     ],
 )
 def test_a_statement_that_does_more_than_read_the_graph_is_refused(
@@ -88,6 +92,10 @@ def test_a_statement_that_does_more_than_read_the_graph_is_refused(
         "RETURN [x IN ['LOAD CSV', \"CALL dbms.x()\"] | x + 'LOAD CSV'] AS y",
         "CYPHER 5 MATCH (n) RETURN count(n) AS n",
         "CALL db.labels() YIELD label RETURN count(label) AS n",
+        "WITH 1 AS use RETURN use AS n",
+        "RETURN 'USE neo4j' AS n, {use: 1} AS m // USE neo4j",
+        "RETURN duration.between(date('2024-01-01'), date . truncate('month', date())) AS d",
+        "WITH point({x: 1, y: 1}) AS p RETURN `point`.distance(p, p) AS d",
         "CALL db.schema.visualization() YIELD nodes RETURN size(nodes) AS n",
     ],
 )

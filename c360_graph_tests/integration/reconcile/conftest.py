@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+
+from c360_graph_tests.conftest import TestServers, empty
+from c360_graph_tests.integration.reconcile.analysts import load
+from c360_graph_tests.integration.schemas.world import FOLDER, World, built
 
 
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("ERROR")
+
+
+@pytest.fixture(scope="module")
+def shared(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with built("analysts", servers, tmp_path_factory.mktemp("analysts")) as made:
+        yield made
+
+
+@pytest.fixture
+def world(shared: World) -> World:
+    """The source, the control rows and the graph as they were at first."""
+    shared.execute_in("crm", "DROP TABLE IF EXISTS customers, vips")
+    shared.execute_in("crm", (FOLDER / "analysts" / "crm.sql").read_text(encoding="utf-8"))
+    shared.control("DELETE FROM node_label_mappings WHERE node_label <> 'Customer'")
+    shared.control("DELETE FROM relationship_mappings")
+    empty(shared.graph)
+    assert load()
+    return shared

@@ -2,67 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
-from typer.testing import CliRunner
 
-from c360_graph.cli import app
-from c360_graph_tests.conftest import TestServers, empty
-from c360_graph_tests.integration.schemas.world import FOLDER, World, built
-
-
-@pytest.fixture(scope="module")
-def shared(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with built("analysts", servers, tmp_path_factory.mktemp("analysts")) as made:
-        yield made
-
-
-@pytest.fixture
-def world(shared: World) -> World:
-    """The source, the control rows and the graph as they were at first."""
-    shared.execute_in("crm", "DROP TABLE IF EXISTS customers, vips")
-    shared.execute_in("crm", (FOLDER / "analysts" / "crm.sql").read_text(encoding="utf-8"))
-    shared.control("DELETE FROM node_label_mappings WHERE node_label <> 'Customer'")
-    shared.control("DELETE FROM relationship_mappings")
-    empty(shared.graph)
-    assert load()
-    return shared
-
-
-def load(**config: Any) -> bool:
-    """A run up to the graph; whether it succeeded."""
-    from c360_graph.definitions import defs
-
-    done = (
-        defs()
-        .resolve_implicit_global_asset_job_def()
-        .execute_in_process(
-            asset_selection=[
-                key
-                for key in defs().resolve_asset_graph().get_all_asset_keys()
-                if key.path[-1] in ("customers", "vips", "cypher_script", "neo4j_graph")
-            ],
-            run_config={"ops": {"neo4j_graph": {"config": config}}},
-            raise_on_error=False,
-        )
-    )
-    return done.success
-
-
-def reconcile(**config: Any) -> bool:
-    return load(clear_database=False, **config)
-
-
-def plan(way: str = "--reconcile") -> tuple[int, dict[str, Any]]:
-    done = CliRunner().invoke(app, ["plan", way, "--json"])
-    return done.exit_code, json.loads(done.stdout)
-
-
-def names(world: World, label: str) -> list[tuple[Any, ...]]:
-    return world.cypher(f"MATCH (n:{label}) RETURN n.name ORDER BY n.name")
+from c360_graph_tests.integration.reconcile.analysts import load, names, plan, reconcile
+from c360_graph_tests.integration.schemas.world import World
 
 
 def test_nodes_of_a_label_that_a_refused_row_named_stay_those_of_others(world: World) -> None:

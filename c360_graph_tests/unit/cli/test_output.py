@@ -14,6 +14,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.text import Text
 
 from c360_graph.cli import output
 from c360_graph.cli.output import errors_in_one_sentence, print_json, rows_table
@@ -64,6 +65,17 @@ def test_a_table_says_how_many_rows_there_are_of_which_only_the_first_were_kept(
     assert rows_table("T", ("n",), rows, row_count=1_500, most=2).caption == "and 1,498 more rows"
     assert rows_table("T", ("n",), rows, row_count=3, most=2).caption == "and 1 more rows"
     assert rows_table("T", ("n",), rows).caption is None
+
+
+def test_a_text_with_line_breaks_forges_no_row_of_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    forged = "Ann\n| Bob | paid |\tyes"
+    written = StringIO()
+    console = output.SafeConsole(file=written, width=200, color_system=None)
+    monkeypatch.setattr(output, "out", console)
+    output.out.print(rows_table("T", ("name",), ((forged,),)))
+    output.out.print(output.grid("T", ("name",), [(forged,), (Text(forged, style="red"),)]))
+    lines = [line for line in written.getvalue().splitlines() if "Bob" in line]
+    assert [r"Ann\n| Bob | paid |\tyes" in line for line in lines] == [True, True, True]
 
 
 def _printed(value: Any, patch: pytest.MonkeyPatch) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from c360_graph.cypher import schema
+from c360_graph.cypher.graph_schema import GraphSchema
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.phases.graph_parts import kept_from_refused
 from c360_graph.plan.difference import plan_load
@@ -56,8 +57,10 @@ def loaded(case: Case) -> GraphHolding:
             label: {name: meant.types_of(label, name) for name in names}
             for label, names in desired.labels.items()
         },
-        constraints={schema.constraint_name(key): key for key in schema.keys(tables)},
-        indexes={schema.index_name(i): i for i in schema.indexes(tables, relationships)},
+        schema=GraphSchema(
+            constraints={schema.constraint_name(key): key for key in schema.keys(tables)},
+            indexes={schema.index_name(i): i for i in schema.indexes(tables, relationships)},
+        ),
     )
 
 

@@ -186,8 +186,11 @@ def test_what_others_wrote_is_destroyed_only_when_the_graph_is_cleared(way: Way)
         relationships={**before.relationships, "FLAGGED": 7},
         types=types,
         holders={("Customer", "risk"): 1},
+        of_others={"Customer": {"risk": 1}} if way == "clear" else {},
     )
-    assert questions(intention(shop()), holding).holders == (("Customer", "risk"),)
+    asked = questions(intention(shop(), way=way), holding)
+    assert asked.holders == (() if way == "clear" else (("Customer", "risk"),))
+    assert asked.all_properties == (("Customer", "Purchase") if way == "clear" else ())
     plan = planned(shop(), holding, way=way)
     destroyed = (
         "2 nodes of Analyst (no load of ours made them)",
@@ -224,7 +227,10 @@ def test_a_source_that_was_never_asked_takes_nothing_away() -> None:
     del case.catalogs[2]
     holding = replace(
         loaded(shop()),
-        indexes={"c360_index_x": LabelProperties(label="Purchase", properties=("no",))},
+        schema=replace(
+            loaded(shop()).schema,
+            indexes={"c360_index_x": LabelProperties(label="Purchase", properties=("no",))},
+        ),
     )
     plan = plan_load(
         intention(case), place=PLACE, holding=holding, source_problems={2: "shop_db is down."}

@@ -19,8 +19,8 @@ def test_properties_come_change_their_type_and_go() -> None:
         update={"tables": (table("customers", "id int; born text?; note text?", key="id"),)}
     )
     before = loaded(shop())
-    asked = questions(intention(case), before)
-    assert asked == Questions(holders=(("Customer", "email"),))
+    asked = questions(intention(case, way="reconcile"), before)
+    assert asked == Questions(holders=(("Customer", "email"), ("Customer", "note")))
     plan = planned(case, replace(before, holders={("Customer", "email"): 2}))
     assert plan.properties == (
         PlannedProperty(label="Customer", name="note", change="new", types=("STRING",)),

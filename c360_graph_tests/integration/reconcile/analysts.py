@@ -1,0 +1,44 @@
+"""Runs and plans over the graph that analysts write to, and what it holds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from typer.testing import CliRunner
+
+from c360_graph.cli import app
+from c360_graph_tests.integration.schemas.world import World
+
+
+def load(**config: Any) -> bool:
+    """A run up to the graph; whether it succeeded."""
+    from c360_graph.definitions import defs
+
+    done = (
+        defs()
+        .resolve_implicit_global_asset_job_def()
+        .execute_in_process(
+            asset_selection=[
+                key
+                for key in defs().resolve_asset_graph().get_all_asset_keys()
+                if key.path[-1] in ("customers", "vips", "cypher_script", "neo4j_graph")
+            ],
+            run_config={"ops": {"neo4j_graph": {"config": config}}},
+            raise_on_error=False,
+        )
+    )
+    return done.success
+
+
+def reconcile(**config: Any) -> bool:
+    return load(clear_database=False, **config)
+
+
+def plan(way: str = "--reconcile") -> tuple[int, dict[str, Any]]:
+    done = CliRunner().invoke(app, ["plan", way, "--json"])
+    return done.exit_code, json.loads(done.stdout)
+
+
+def names(world: World, label: str) -> list[tuple[Any, ...]]:
+    return world.cypher(f"MATCH (n:{label}) RETURN n.name ORDER BY n.name")
