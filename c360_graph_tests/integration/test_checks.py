@@ -28,6 +28,8 @@ def test_on_the_sample_all_pass_but_the_orphans_that_it_has(project: Project, gr
     assert set(checks) == {
         "control_rows_are_honoured",
         "every_table_is_mapped",
+        "every_table_was_read",
+        "no_row_is_left_out",
         "columns_have_not_drifted",
         "no_column_is_withheld",
         "excluded_values_are_in_no_file",
