@@ -34,11 +34,15 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, make_ur
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from c360_graph.backend_state import CONNECT_SECONDS, backend_answer
-from c360_graph.control_db import CONNECT_TIMEOUT_SECONDS, RUN_PATIENCE_SECONDS, first_line
+from c360_graph.control.connection import (
+    CONNECT_TIMEOUT_SECONDS,
+    RUN_PATIENCE_SECONDS,
+    first_line,
+)
 from c360_graph.errors import ControlDatabaseError, ControlDatabaseUnavailableError
-from c360_graph.postgres_faults import KEEPALIVE, hint, is_passing
-from c360_graph.silence import Wait, begin_wait, end_wait, log_warning, shut_down
+from c360_graph.faults.backend_state import CONNECT_SECONDS, backend_answer
+from c360_graph.faults.postgres import KEEPALIVE, hint, is_passing
+from c360_graph.faults.silence import Wait, begin_wait, end_wait, log_warning, shut_down
 
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 5.0
 _START_PATIENCE_SECONDS = 10.0

@@ -10,19 +10,18 @@ import dagster as dg
 from pydantic import Field
 
 from c360_graph.answers import Refused, Reply, ask_all, shown
-from c360_graph.assets.answer_facts import answer_facts
-from c360_graph.assets.failures import failing_clearly
+from c360_graph.assets.metadata import answer_facts
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
-from c360_graph.assets.policies import NEO4J_POOL
 from c360_graph.assets.source_table import operation_name
-from c360_graph.control_db import ControlDatabase
-from c360_graph.control_owner import control_owner
+from c360_graph.assets.step_policy import NEO4J_POOL, failing_clearly
+from c360_graph.control.connection import ControlDatabase
+from c360_graph.control.owner import control_owner
 from c360_graph.errors import GraphError
+from c360_graph.graph.claim import Claim, refuse_anothers_graph
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import graph_counts
+from c360_graph.graph.manifest import refuse_broken, refuse_changed
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.neo4j_loader.claim import Claim, refuse_anothers_graph
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
-from c360_graph.neo4j_loader.manifest import refuse_broken, refuse_changed
 from c360_graph.questions import Question, QuestionSet
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import load_settings

@@ -25,8 +25,8 @@ from c360_graph.customer.lookup import CustomerGraph, Lookup, Match, look_up
 from c360_graph.customer.neighbourhood import Neighbourhood, read_neighbourhood
 from c360_graph.errors import GraphError
 from c360_graph.extracts import write_whole
-from c360_graph.neo4j_loader.graph import target_graph
-from c360_graph.neo4j_loader.manifest import refuse_broken
+from c360_graph.graph.connection import target_graph
+from c360_graph.graph.manifest import refuse_broken
 from c360_graph.settings import Settings, load_settings
 
 MOST_STEPS = 200

@@ -13,7 +13,7 @@ import typer
 from c360_graph.cli.output import errors_in_one_sentence, say
 from c360_graph.cli.sandbox import FOLDER, missing_servers, server_of
 from c360_graph.cli.signals import orderly_end, run_until_interrupted
-from c360_graph.control_db import ControlDatabase, control_credentials
+from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.data_folder import make_private_folder
 from c360_graph.errors import SettingsError
 from c360_graph.extracts import write_whole

@@ -18,12 +18,16 @@ from c360_graph.cli.output import (
     say,
 )
 from c360_graph.cli.progress_bar import Report, shown_progress
-from c360_graph.control_db import RUN_PATIENCE_SECONDS, ControlDatabase, control_credentials
-from c360_graph.neo4j_loader.claim import Claim
-from c360_graph.neo4j_loader.graph import Graph, target_graph
-from c360_graph.neo4j_loader.load import LoadResult, clear_and_load, load_into_empty
-from c360_graph.neo4j_loader.under_way import Listener
-from c360_graph.phases.loading import Target, load_registered_script
+from c360_graph.control.connection import (
+    RUN_PATIENCE_SECONDS,
+    ControlDatabase,
+    control_credentials,
+)
+from c360_graph.graph.claim import Claim
+from c360_graph.graph.connection import Graph, target_graph
+from c360_graph.graph.load import LoadResult, clear_and_load, load_into_empty
+from c360_graph.graph.load_session import Listener
+from c360_graph.pipeline.load import Target, load_registered_script
 from c360_graph.script_store import ScriptStore
 from c360_graph.settings import load_settings
 

@@ -18,8 +18,8 @@ from c360_graph.cli.output import (
     rows_table,
     say,
 )
-from c360_graph.neo4j_loader.graph import Graph, target_graph
-from c360_graph.neo4j_loader.manifest import refuse_broken, refuse_changed
+from c360_graph.graph.connection import Graph, target_graph
+from c360_graph.graph.manifest import refuse_broken, refuse_changed
 from c360_graph.questions import read_question_set
 from c360_graph.settings import load_settings
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from c360_graph.customer.lookup import CustomerGraph, Match
-from c360_graph.cypher import customer as text
+from c360_graph.cypher import customers as text
 from c360_graph.mapping.graph_manifest import Edges, GraphManifest
 
 MOST_NEIGHBOURS = 500

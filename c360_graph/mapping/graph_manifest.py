@@ -11,7 +11,7 @@ from pydantic import Field
 
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.model import TABLE_PROPERTY, RelationshipMapping, TableMapping
-from c360_graph.property_types import property_type
+from c360_graph.mapping.property_types import property_type
 
 Edges = tuple[str, str, str]
 """Relationship type, label they start from, label they end at."""

@@ -7,17 +7,15 @@ from functools import cached_property
 from typing import Literal
 
 from c360_graph.errors import MappingError
-from c360_graph.mapping.aliases import Meaning, Pairs, meaning_of
 from c360_graph.mapping.control_rows import (
     ControlRows,
     NodeLabelRow,
     Refusal,
     RelationshipRow,
 )
-from c360_graph.mapping.ends import Ends, Role
 from c360_graph.mapping.join_columns import source_column
 from c360_graph.mapping.join_condition import parse
-from c360_graph.mapping.join_types import joined_by
+from c360_graph.mapping.joins import Ends, Meaning, Pairs, Role, joined_by, meaning_of
 from c360_graph.mapping.model import (
     Junction,
     RelationshipMapping,

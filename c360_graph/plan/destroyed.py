@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from c360_graph.plan.holding import GraphHolding
+from c360_graph.plan.inputs import GraphHolding
 from c360_graph.plan.model import Plan, PlannedLabel, PlannedProperty, PlannedRelationships
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from c360_graph.plan.decisions import LoadDecision
-from c360_graph.plan.holding import GraphHolding
-from c360_graph.plan.intention import Intention
+from c360_graph.plan.inputs import GraphHolding, Intention
 from c360_graph.plan.model import PlannedLabel
 
 

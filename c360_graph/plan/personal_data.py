@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from c360_graph.mapping.control_rows import Treatment
 from c360_graph.mapping.model import ExcludedColumn
-from c360_graph.plan.holding import GraphHolding
-from c360_graph.plan.intention import Intention
+from c360_graph.plan.inputs import GraphHolding, Intention
 from c360_graph.plan.model import PlannedPurge
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from c360_graph.mapping.model import is_kept_name
 from c360_graph.plan.decisions import LoadDecision, properties_to_count, purged_properties
-from c360_graph.plan.holding import GraphHolding
-from c360_graph.plan.intention import Intention
+from c360_graph.plan.inputs import GraphHolding, Intention
 from c360_graph.plan.model import PlannedProperty
 
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from c360_graph.mapping.graph_manifest import edges_name, edges_named, edges_of
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.plan.decisions import LoadDecision
-from c360_graph.plan.holding import GraphHolding
-from c360_graph.plan.intention import Intention
+from c360_graph.plan.inputs import GraphHolding, Intention
 from c360_graph.plan.model import PartnerSample, PlannedRelationships
 
 Samples = Mapping[int, PartnerSample]

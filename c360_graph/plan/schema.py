@@ -8,8 +8,7 @@ from typing import Literal
 from c360_graph.cypher import schema
 from c360_graph.cypher.graph_schema import duplicates_of_key
 from c360_graph.cypher.schema import LabelProperties
-from c360_graph.plan.holding import GraphHolding
-from c360_graph.plan.intention import Intention
+from c360_graph.plan.inputs import GraphHolding, Intention
 from c360_graph.plan.model import PlannedSchema
 
 _Kind = Literal["constraint", "index"]

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from c360_graph.cli import app
 from c360_graph.customer.lookup import hashed
 from c360_graph.definitions import defs
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project, TestServers, empty, sample_project
 from c360_graph_tests.integration.runs import failure_messages, materialize_all
 

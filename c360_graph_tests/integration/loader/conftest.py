@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from c360_graph.neo4j_loader import attempts
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph import execution
+from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.proxy import FaultyProxy, faulty_proxy
 
@@ -27,7 +27,7 @@ def far_graph(
     servers: TestServers, graph: Graph, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Graph]:
     """The same graph as `graph`, through the proxy; a load waits little before it tries again."""
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.1)
+    monkeypatch.setattr(execution, "FIRST_WAIT", 0.1)
     logging.getLogger("neo4j").setLevel(logging.CRITICAL)
     with servers.open_graph(proxy.uri) as opened:
         yield opened

@@ -9,14 +9,9 @@ from typing import Any
 import pytest
 
 from c360_graph.errors import GraphNotEmptyError, ScriptError, StatementError
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import (
-    Listener,
-    clear_and_load,
-    graph_counts,
-    load_into_empty,
-)
-from c360_graph.neo4j_loader.progress import ProgressMeter
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import Listener, clear_and_load, graph_counts, load_into_empty
+from c360_graph.graph.progress import ProgressMeter
 from c360_graph_tests.integration.loader.scripts import (
     PATIENT,
     REFERRAL,

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph import load_lock as locking
-from c360_graph.control_db import ControlDatabase, lock_number
+from c360_graph.control import load_lock as locking
+from c360_graph.control.connection import ControlDatabase, lock_number
+from c360_graph.control.load_lock import load_lock
 from c360_graph.errors import LoadLockedError
-from c360_graph.load_lock import load_lock
-from c360_graph.neo4j_loader import guard
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import Listener, load_into_empty
+from c360_graph.graph import load_session
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import Listener, load_into_empty
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.proxy import ServerSide, faulty_proxy
 
@@ -80,7 +80,7 @@ def test_a_lock_that_another_load_took_stops_the_load_in_the_middle_of_a_stateme
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(locking, "CHECK_SECONDS", 0.05)
-    monkeypatch.setattr(guard, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(load_session, "CHECK_SECONDS", 0.05)
     endless = "UNWIND range(1, 1000000000) AS i WITH i WHERE i % 999999937 = 0 CREATE (:A {i: i});"
     script = tmp_path / "s.cypher"
     script.write_text(endless)

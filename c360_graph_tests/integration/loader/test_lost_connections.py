@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import Listener, clear_and_load, graph_counts, load_into_empty
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import Listener, clear_and_load, graph_counts, load_into_empty
 from c360_graph_tests.integration.loader.proxy import COMMIT, FaultyProxy, Moment, ServerSide
 from c360_graph_tests.integration.loader.scripts import (
     PATIENT,

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import Listener, graph_counts, load_into_empty
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import Listener, graph_counts, load_into_empty
 from c360_graph.sandbox.servers import restart_neo4j
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.scripts import (

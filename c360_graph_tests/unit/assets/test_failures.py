@@ -6,7 +6,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from c360_graph.assets.failures import failing_clearly
+from c360_graph.assets.step_policy import failing_clearly
 from c360_graph.errors import (
     C360Error,
     GraphUnavailableError,
@@ -15,7 +15,7 @@ from c360_graph.errors import (
     SourceUnavailableError,
     StatementError,
 )
-from c360_graph.source_db.snapshot import kind_of
+from c360_graph.source.snapshot import kind_of
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from rich.text import Text
 from c360_graph.cli import output
 from c360_graph.cli.output import errors_in_one_sentence, print_json, rows_table
 from c360_graph.errors import SourceError
-from c360_graph.neo4j_loader.progress import Progress
+from c360_graph.graph.progress import Progress
 from c360_graph.text import visible
 
 VALUES = st.recursive(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from c360_graph.neo4j_loader.reading import _beyond_this_graph
+from c360_graph.graph.read_only import _beyond_this_graph
 
 
 @pytest.mark.parametrize(

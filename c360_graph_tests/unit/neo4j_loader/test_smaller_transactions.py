@@ -10,12 +10,11 @@ from neo4j.exceptions import Neo4jError
 
 from c360_graph.cypher import weights
 from c360_graph.cypher.copy_text import blocks
-from c360_graph.cypher.statements import Batch
+from c360_graph.cypher.script_reader import Batch
 from c360_graph.errors import ServerMemoryError
-from c360_graph.neo4j_loader import attempts
-from c360_graph.neo4j_loader.attempts import Attempts, Work
-from c360_graph.neo4j_loader.execution import in_parts, with_smaller_transactions
-from c360_graph.neo4j_loader.graph import Graph, Tag, outcome
+from c360_graph.graph import execution
+from c360_graph.graph.connection import Graph, Tag, outcome
+from c360_graph.graph.execution import Attempts, Work, in_parts, with_smaller_transactions
 
 
 @pytest.mark.parametrize(
@@ -41,8 +40,8 @@ class Ended:
 def test_work_is_made_lighter_until_it_fits_and_given_up_when_it_cannot_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.001)
-    monkeypatch.setattr(attempts, "LONGEST_WAIT", 0.001)
+    monkeypatch.setattr(execution, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(execution, "LONGEST_WAIT", 0.001)
     rows = 20_000
     sent: list[int] = []
 

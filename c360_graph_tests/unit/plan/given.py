@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from c360_graph.cypher import schema
 from c360_graph.cypher.graph_schema import GraphSchema
+from c360_graph.extract_joins.graph_input import kept_from_refused
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.phases.graph_parts import kept_from_refused
-from c360_graph.plan.difference import plan_load
-from c360_graph.plan.holding import GraphHolding
-from c360_graph.plan.intention import Intention
+from c360_graph.plan.diff import plan_load
+from c360_graph.plan.inputs import GraphHolding, Intention
 from c360_graph.plan.model import Plan, Way
 from c360_graph_tests.unit.mapping.given import Case, table
 

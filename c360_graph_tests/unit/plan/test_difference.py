@@ -8,8 +8,8 @@ import pytest
 
 from c360_graph.cypher.schema import LabelProperties, constraint_name
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.plan.difference import plan_load, questions
-from c360_graph.plan.holding import GraphHolding
+from c360_graph.plan.diff import plan_load, questions
+from c360_graph.plan.inputs import GraphHolding
 from c360_graph.plan.model import (
     PartnerSample,
     Plan,

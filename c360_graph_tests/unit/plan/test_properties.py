@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from c360_graph.plan.difference import questions
-from c360_graph.plan.holding import GraphHolding, Questions
+from c360_graph.plan.diff import questions
+from c360_graph.plan.inputs import GraphHolding, Questions
 from c360_graph.plan.model import PlannedProperty, PlannedPurge, Way
 from c360_graph_tests.unit.mapping.given import Case, table
 from c360_graph_tests.unit.plan.given import intention, loaded, planned, shop
