@@ -87,7 +87,7 @@ def load_registered_script(
         LoadLockedError: another load of the target was under way all the time.
         GraphOwnedError: the graph is another control database's; nothing was changed.
         GraphNotEmptyError: `clear` is false and the graph holds something.
-        ScriptError, StatementError, CountMismatchError: see `neo4j_loader.load`.
+        ScriptError, StatementError, CountMismatchError: see `graph.load`.
     """
     run_log = RunLog(target.control)
     with target.locked() as (listener, claim):
@@ -133,7 +133,7 @@ def reconcile_graph(
     Raises:
         LoadLockedError: another load of the target was under way all the time.
         GraphOwnedError: the graph is another control database's; nothing was changed.
-        StatementError, GraphError, CountMismatchError: see `neo4j_loader.reconcile`.
+        StatementError, GraphError, CountMismatchError: see `graph.reconcile`.
     """
     desired = Desired(
         header=parts.header(created=created, log_id=log_id),
