@@ -14,7 +14,8 @@ from typing import BinaryIO
 
 from c360_graph.cypher.script_writer import TableExtract
 from c360_graph.errors import ExtractError
-from c360_graph.extract_joins.engine import JoinEngine, file_lines, join_engine, written_to
+from c360_graph.extract_joins.engine import JoinEngine, join_engine
+from c360_graph.extract_joins.extract_sql import file_lines, written_to
 from c360_graph.extract_joins.graph_input import GraphParts, digest_of
 from c360_graph.extract_joins.relationship_changes import LinkQuery, link_queries, taking_part
 from c360_graph.extract_joins.versions import Versions

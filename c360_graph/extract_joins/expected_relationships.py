@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from c360_graph.errors import ExtractError
-from c360_graph.extract_joins.engine import JoinEngine, file_rows, join_engine
+from c360_graph.extract_joins.engine import JoinEngine, join_engine
+from c360_graph.extract_joins.extract_sql import file_rows
 from c360_graph.extract_joins.graph_input import GraphParts
 from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.mapping.model import RelationshipMapping

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from c360_graph.extract_joins.engine import file_rows
+from c360_graph.extract_joins.extract_sql import file_rows
 from c360_graph.extracts import Extract
 from c360_graph.mapping.model import TableMapping
 
