@@ -13,7 +13,7 @@ from c360_graph.answers import Refused, Reply, ask_all, shown
 from c360_graph.assets.metadata import answer_facts
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.assets.source_table import operation_name
-from c360_graph.assets.step_policy import NEO4J_POOL, failing_clearly
+from c360_graph.assets.step_policy import NEO4J_POOL, dagster_failures
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.control.owner import control_owner
 from c360_graph.errors import GraphError
@@ -73,7 +73,7 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
         selected = context.selected_asset_keys
         has_report = dg.AssetKey(REPORT_KEY) in selected
         sound = _sound_graph(neo4j, rules, postgres.control_database())
-        with failing_clearly(), sound as (graph, manifest):
+        with dagster_failures(), sound as (graph, manifest):
             wanted = [q for q in asked.questions if has_report or keys[q.name] in selected]
             replies = _ask(graph, wanted, config, manifest)
             pictures = _ask(graph, asked.pictures if has_report else (), config, manifest)
@@ -82,7 +82,7 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
             if keys[reply.question.name] in selected:
                 yield from _materialized(context, keys[reply.question.name], reply)
         if has_report:
-            with failing_clearly():
+            with dagster_failures():
                 report = _write_report(replies, pictures, counts, manifest, rules)
             yield report
         _fail_for_refused(replies)

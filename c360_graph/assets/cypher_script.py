@@ -8,7 +8,7 @@ from pydantic import Field
 from c360_graph.assets.descriptions import graph_description
 from c360_graph.assets.metadata import script_facts
 from c360_graph.assets.source_table import operation_name
-from c360_graph.assets.step_policy import failing_clearly, freshness_policy, graph_version
+from c360_graph.assets.step_policy import dagster_failures, freshness_policy, graph_version
 from c360_graph.control.audit import RunLog
 from c360_graph.control.owner import control_owner
 from c360_graph.extract_joins.graph_input import gather_parts
@@ -65,7 +65,7 @@ def cypher_script_asset(
         config: CypherScriptConfig,
         postgres: PostgresResource,
     ) -> dg.MaterializeResult[None]:
-        with failing_clearly():
+        with dagster_failures():
             now = load_settings()
             control = postgres.control_database()
             run_log = RunLog(control)

@@ -13,7 +13,7 @@ from c360_graph.assets.descriptions import graph_description
 from c360_graph.assets.metadata import Metadata, load_facts, reconcile_facts
 from c360_graph.assets.step_policy import (
     NEO4J_POOL,
-    failing_clearly,
+    dagster_failures,
     freshness_policy,
     graph_version,
 )
@@ -100,7 +100,7 @@ def neo4j_graph_asset(
         neo4j: Neo4jResource,
     ) -> dg.MaterializeResult[None]:
         with (
-            failing_clearly(retries=settings.c360_retries, tried=context.retry_number),
+            dagster_failures(retries=settings.c360_retries, tried=context.retry_number),
             neo4j.graph() as graph,
         ):
             control = postgres.control_database()

@@ -9,7 +9,7 @@ from c360_graph.assets.columns import table_columns
 from c360_graph.assets.descriptions import table_description
 from c360_graph.assets.metadata import extract_facts, table_name
 from c360_graph.assets.step_policy import (
-    failing_clearly,
+    dagster_failures,
     freshness_policy,
     source_pool,
     table_version,
@@ -48,7 +48,7 @@ def source_table_asset(
     def extract(
         context: dg.AssetExecutionContext, postgres: PostgresResource
     ) -> dg.MaterializeResult[None]:
-        with failing_clearly(retries=settings.c360_retries, tried=context.retry_number):
+        with dagster_failures(retries=settings.c360_retries, tried=context.retry_number):
             control = postgres.control_database()
             now = load_settings()
             extracted = extract_table(

@@ -53,7 +53,7 @@ _PASSING = (SourceUnavailableError, GraphUnavailableError)
 
 
 @contextmanager
-def failing_clearly(*, retries: int = 0, tried: int = 0) -> Iterator[None]:
+def dagster_failures(*, retries: int = 0, tried: int = 0) -> Iterator[None]:
     """Turn an error of ours into a step failure that says just what the error says.
 
     Only a server that cannot be reached just now is worth another try, after 10 s, 20 s and so on: a

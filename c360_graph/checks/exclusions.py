@@ -11,7 +11,7 @@ import dagster as dg
 
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
-from c360_graph.assets.step_policy import failing_clearly
+from c360_graph.assets.step_policy import dagster_failures
 from c360_graph.checks.outcome import outcome
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.cypher.holding import count_holders
@@ -46,7 +46,7 @@ def excluded_properties_check(*, mapping: GraphMapping) -> dg.AssetChecksDefinit
         description="No node has a property that a rule excludes.",
     )
     def excluded_properties_are_absent(neo4j: Neo4jResource) -> dg.AssetCheckResult:
-        with failing_clearly(), neo4j.graph() as graph:
+        with dagster_failures(), neo4j.graph() as graph:
             found = list(_present_properties(graph, mapping))
         return outcome(GRAPH_KEY, GRAPH_CHECK, found, dg.AssetCheckSeverity.ERROR)
 
@@ -65,7 +65,7 @@ def excluded_values_check(*, rows: ControlRows) -> dg.AssetChecksDefinition:
         ),
     )
     def excluded_values_are_in_no_file(postgres: PostgresResource) -> dg.AssetCheckResult:
-        with failing_clearly():
+        with dagster_failures():
             data_dir = load_settings().c360_data_dir
             values, unasked = _excluded_values(rows, postgres.control_database())
             files = [*files_below(data_dir), *_scripts_elsewhere(data_dir)]

@@ -6,7 +6,7 @@ from functools import cache
 import dagster as dg
 
 from c360_graph.assets.cypher_script import KEY
-from c360_graph.assets.step_policy import failing_clearly
+from c360_graph.assets.step_policy import dagster_failures
 from c360_graph.checks.outcome import outcome, selected
 from c360_graph.control.audit import RunLog
 from c360_graph.extracts import ExtractStore
@@ -73,7 +73,7 @@ def mapping_checks(
                 KEY, LEFT_OUT, tables_with_losses(mapping.tables, store), warn
             ),
         }
-        with failing_clearly():
+        with dagster_failures():
             results = selected(context, checks)
         yield from results
 

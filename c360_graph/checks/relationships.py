@@ -7,7 +7,7 @@ from functools import cache
 import dagster as dg
 
 from c360_graph.assets.neo4j_graph import KEY
-from c360_graph.assets.step_policy import failing_clearly
+from c360_graph.assets.step_policy import dagster_failures
 from c360_graph.checks.outcome import outcome, selected
 from c360_graph.control.audit import RunLog
 from c360_graph.cypher import counts_and_deletes
@@ -61,7 +61,7 @@ def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksD
     def graph_matches_extracts(
         context: dg.AssetCheckExecutionContext, neo4j: Neo4jResource, postgres: PostgresResource
     ) -> Iterator[dg.AssetCheckResult]:
-        with failing_clearly(), ExitStack() as stack:
+        with dagster_failures(), ExitStack() as stack:
             settings = load_settings()
             store = ExtractStore(settings.c360_data_dir)
             control = postgres.control_database()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Json, errors_in_one_sentence, out, print_json, say
+from c360_graph.cli.output import Json, exit_on_error, out, print_json, say
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.errors import GraphError, SettingsError
 from c360_graph.mapping.model import GraphMapping
@@ -37,7 +37,7 @@ def check(as_json: Json = False) -> None:
     from c360_graph.pipeline.read_mapping import read_mapping_state
     from c360_graph.pipeline.readiness import lacking, unreadable_tables
 
-    with errors_in_one_sentence():
+    with exit_on_error():
         settings = load_settings()
         control = ControlDatabase(control_credentials(settings))
         state = read_mapping_state(control, settings.c360_data_dir)

@@ -14,7 +14,7 @@ from c360_graph.answers import shown
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import (
     Json,
-    errors_in_one_sentence,
+    exit_on_error,
     out,
     print_json,
     rows_table,
@@ -58,7 +58,7 @@ def customer(
 
     - `c360 customer john.smith@email.com --json | jq .journey`
     """
-    with errors_in_one_sentence(), target_graph() as opened:
+    with exit_on_error(), target_graph() as opened:
         settings = load_settings()
         refuse_broken(opened)
         graph = CustomerGraph(opened, timeout_seconds=settings.c360_query_timeout_seconds)

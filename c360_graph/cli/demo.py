@@ -19,14 +19,14 @@ from typing import IO
 from c360_graph.cli.output import (
     Json,
     err,
-    errors_in_one_sentence,
+    exit_on_error,
     grid,
     out,
     print_json,
     say,
 )
 from c360_graph.cli.questions import (
-    Told,
+    Replies,
     answers_as_data,
     ask_questions,
     fail_for_refused,
@@ -82,7 +82,7 @@ def demo(as_json: Json = False) -> None:
     is_passing = "etl_db_host" not in load_settings().model_fields_set
     with (
         orderly_end(),
-        errors_in_one_sentence(),
+        exit_on_error(),
         tempfile.TemporaryDirectory(prefix="c360_demo_") as name,
         _servers(Path(name) / "sandbox") as server,
     ):
@@ -113,13 +113,13 @@ def demo(as_json: Json = False) -> None:
 _Counts = tuple[dict[str, int], dict[str, int]]
 
 
-def _print(counts: _Counts, told: Told) -> None:
+def _print(counts: _Counts, told: Replies) -> None:
     out.print(grid("Nodes", ("label", "count"), counts[0].items()))
     out.print(grid("Relationships", ("type", "count"), counts[1].items()))
     print_answers(told)
 
 
-def _document(counts: _Counts, told: Told) -> dict[str, object]:
+def _document(counts: _Counts, told: Replies) -> dict[str, object]:
     return {
         "nodes": counts[0],
         "relationships": counts[1],

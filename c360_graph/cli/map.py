@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Json, errors_in_one_sentence, print_json, say
+from c360_graph.cli.output import Json, exit_on_error, print_json, say
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.proposal.rows import Proposal
 from c360_graph.settings import load_settings
@@ -39,7 +39,7 @@ def map_source(
     from c360_graph.pipeline.propose import propose_rows
     from c360_graph.proposal.sql_text import script
 
-    with errors_in_one_sentence():
+    with exit_on_error():
         control = ControlDatabase(control_credentials(load_settings()))
         proposal = propose_rows(control, source)
         if as_json:

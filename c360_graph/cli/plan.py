@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from c360_graph.cli.exit_codes import DESTROYS, FAILED
-from c360_graph.cli.output import Json, err, errors_in_one_sentence, out, print_json, say
+from c360_graph.cli.output import Json, err, exit_on_error, out, print_json, say
 from c360_graph.cli.plan_tables import plan_tables
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.graph.connection import target_graph
@@ -45,7 +45,7 @@ def plan(
 
     - `c360 plan --json | jq .destroyed` in CI
     """
-    with errors_in_one_sentence():
+    with exit_on_error():
         made = _make("clear" if clear else "reconcile")
     if as_json:
         print_json(made.model_dump(mode="json"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from c360_graph.cypher.quoting import identifier, string_literal
-from c360_graph.mapping.graph_manifest import Edges
+from c360_graph.mapping.graph_manifest import RelationshipPattern
 
 _PIN = "CYPHER 5 "
 _MOMENTS = ("ZONED DATETIME", "LOCAL DATETIME", "DATE")
@@ -55,7 +55,9 @@ def find_repeated_value(label: str, name: str) -> str:
     )
 
 
-def neighbours(label: str, edges: Edges, onward: Sequence[Edges], *, outward: bool) -> str:
+def neighbours(
+    label: str, edges: RelationshipPattern, onward: Sequence[RelationshipPattern], *, outward: bool
+) -> str:
     """The other ends of one kind of relationship of the node `$id`, newest first, at most `$most`.
 
     Gives `id`, `properties`, `total` and `related`: for each of `onward` a list of maps `id` and
@@ -84,7 +86,7 @@ def neighbours(label: str, edges: Edges, onward: Sequence[Edges], *, outward: bo
     )
 
 
-def _related(label: str, edges: Edges) -> str:
+def _related(label: str, edges: RelationshipPattern) -> str:
     kind, start, end = edges
     outward = identifier(start) == label
     far = identifier(end if outward else start)

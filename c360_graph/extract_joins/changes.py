@@ -21,7 +21,7 @@ from c360_graph.extract_joins.relationship_changes import LinkQuery, link_querie
 from c360_graph.extract_joins.versions import Versions
 from c360_graph.extracts import WRITE_BYTES, ExtractStore
 from c360_graph.files import private_folder
-from c360_graph.graph.desired import LinkChanges, Links, RowChanges
+from c360_graph.graph.desired import LinkChanges, RelationshipRows, RowChanges
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.mapping.table_index import TableIndex
 
@@ -134,9 +134,9 @@ class ExtractChanges:
         path = self._written(f"SELECT line FROM {name}")
         return TableExtract(table=versions.table, rows=rows, open=_opened(path))
 
-    def _links(self, query: LinkQuery) -> Links:
+    def _links(self, query: LinkQuery) -> RelationshipRows:
         ((links,),) = self._engine.rows(query.counting)
-        return Links(count=links, open=_opened(self._written(query.lines)))
+        return RelationshipRows(count=links, open=_opened(self._written(query.lines)))
 
     def _written(self, query: str) -> Path:
         path = self._folder / f"rows_{next(self._numbers)}.tsv"

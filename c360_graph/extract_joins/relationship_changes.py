@@ -29,7 +29,7 @@ class Side:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TakingPart:
+class DiffTables:
     """The tables of a mapping: `driving` has a row for each reference; an end that is the driving row
     itself is no side."""
 
@@ -79,7 +79,7 @@ class LinkQueries:
 
 def taking_part(
     mapping: RelationshipMapping, versions: Mapping[str, Versions], index: TableIndex
-) -> TakingPart | None:
+) -> DiffTables | None:
     """The tables of a mapping; None where a label has several.
 
     `index` holds the tables of `versions`.
@@ -100,7 +100,7 @@ def taking_part(
         junction=driving.table if mapping.junction else None,
     )
     # Columns that are joined have equal texts where they are equal.
-    return TakingPart(tables=tables, driving=driving, start=start_side, end=end_side)
+    return DiffTables(tables=tables, driving=driving, start=start_side, end=end_side)
 
 
 def _sides(
@@ -114,7 +114,7 @@ def _sides(
     return start_side, end_side
 
 
-def link_queries(part: TakingPart, *, name: str) -> LinkQueries:
+def link_queries(part: DiffTables, *, name: str) -> LinkQueries:
     """The queries; `name` begins the names of the engine's tables that they make."""
     moved = [
         f"CREATE TEMP TABLE {name}_s{number} AS {_moved(side)}"
@@ -163,7 +163,7 @@ def _moved(side: Side) -> str:
     )
 
 
-def _affected(part: TakingPart, which: Which, name: str) -> str:
+def _affected(part: DiffTables, which: Which, name: str) -> str:
     columns = part.driving_columns
     found = [f"({part.driving.different(which, columns)})"]
     for number, side in enumerate(part.sides):
@@ -177,7 +177,7 @@ def _affected(part: TakingPart, which: Which, name: str) -> str:
     return " UNION ".join(found)
 
 
-def _links(part: TakingPart, which: Which, affected: str) -> str:
+def _links(part: DiffTables, which: Which, affected: str) -> str:
     columns = part.driving_columns
     chosen, joins = [], []
     ends = (("a", part.start, part.tables.start), ("b", part.end, part.tables.end))

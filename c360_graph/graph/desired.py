@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 
 from c360_graph.cypher.relationships import LinkTables
 from c360_graph.cypher.script_writer import ScriptHeader, TableExtract, script_manifest
-from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_of
+from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, edges_of
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.mapping.table_index import grouped
 
@@ -24,7 +24,7 @@ class RowChanges:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Links:
+class RelationshipRows:
     """Rows of links in COPY's text form; those to remove have how many as a last column."""
 
     count: int
@@ -36,8 +36,8 @@ class LinkChanges:
     """Relationships of a mapping that the extracts make now and did not, and the other way round."""
 
     tables: LinkTables
-    added: Links
-    removed: Links
+    added: RelationshipRows
+    removed: RelationshipRows
 
 
 class Changes(Protocol):
@@ -80,7 +80,7 @@ class Desired:
         """The extracts of the tables that feed a label."""
         return self._by_label.get(label, ())
 
-    def mappings_of(self, edges: Edges) -> tuple[RelationshipMapping, ...]:
+    def mappings_of(self, edges: RelationshipPattern) -> tuple[RelationshipMapping, ...]:
         """The mappings that make relationships of a type between two labels."""
         return self._by_edges.get(edges, ())
 
@@ -89,5 +89,5 @@ class Desired:
         return grouped(self.extracts, lambda extract: extract.table.node_label)
 
     @cached_property
-    def _by_edges(self) -> Mapping[Edges, tuple[RelationshipMapping, ...]]:
+    def _by_edges(self) -> Mapping[RelationshipPattern, tuple[RelationshipMapping, ...]]:
         return grouped(self.mappings, edges_of)

@@ -31,7 +31,7 @@ from c360_graph.graph.connection import Graph
 from c360_graph.graph.emptying import empty_graph
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.left_out import refuse_losing_tables, said_of_left_out
-from c360_graph.graph.load_session import Listener, side_by_side, under_way
+from c360_graph.graph.load_session import LoadCallbacks, side_by_side, under_way
 from c360_graph.graph.manifest import (
     counted_between,
     mark_begun,
@@ -45,7 +45,7 @@ from c360_graph.graph.state import check_counts, count_graph, graph_counts
 from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.script_files import open_script
 
-__all__ = ["Listener", "LoadResult", "clear_and_load", "graph_counts", "load_into_empty"]
+__all__ = ["LoadCallbacks", "LoadResult", "clear_and_load", "graph_counts", "load_into_empty"]
 
 _BATCHES = ("nodes", "links")
 
@@ -66,7 +66,7 @@ def clear_and_load(
     script: Path,
     *,
     sessions: int = 2,
-    listener: Listener | None = None,
+    listener: LoadCallbacks | None = None,
     claim: Claim | None = None,
 ) -> LoadResult:
     """Empty the graph in bounded batches, then load.
@@ -79,7 +79,7 @@ def clear_and_load(
         StatementError: a statement failed; says which and how far the load came.
         CountMismatchError: the graph holds other counts than the script's rows make.
     """
-    with _load(graph, script, sessions, listener or Listener(), claim or Claim()) as load:
+    with _load(graph, script, sessions, listener or LoadCallbacks(), claim or Claim()) as load:
         load.refuse_losing_tables()
         load.refuse_blocked()
         mark_begun(load.execution)
@@ -92,7 +92,7 @@ def load_into_empty(
     script: Path,
     *,
     sessions: int = 2,
-    listener: Listener | None = None,
+    listener: LoadCallbacks | None = None,
     claim: Claim | None = None,
 ) -> LoadResult:
     """Load into a graph that holds nothing.
@@ -102,7 +102,7 @@ def load_into_empty(
         ScriptError, LoadLockedError, GraphOwnedError, StatementError, CountMismatchError: as
             `clear_and_load`.
     """
-    with _load(graph, script, sessions, listener or Listener(), claim or Claim()) as load:
+    with _load(graph, script, sessions, listener or LoadCallbacks(), claim or Claim()) as load:
         load.refuse_unless_empty()
         load.refuse_blocked()
         mark_begun(load.execution)
@@ -273,7 +273,7 @@ class _Load:
 
 @contextmanager
 def _load(
-    graph: Graph, script: Path, sessions: int, listener: Listener, claim: Claim
+    graph: Graph, script: Path, sessions: int, listener: LoadCallbacks, claim: Claim
 ) -> Iterator[_Load]:
     header = _check_readable(script)
     if header is not None and header.owner is not None and claim.owner is None:

@@ -61,7 +61,7 @@ def guarding(check: Callable[[], None], *, stop: Callable[[], None]) -> Iterator
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listener:
+class LoadCallbacks:
     """Who is told of a load. `check` may raise to stop it, in the middle of a statement too."""
 
     report: Callable[[Progress], None] = lambda progress: None
@@ -71,7 +71,7 @@ class Listener:
 
 @contextmanager
 def under_way(
-    graph: Graph, listener: Listener, claim: Claim, *, may_vanish: bool = False
+    graph: Graph, listener: LoadCallbacks, claim: Claim, *, may_vanish: bool = False
 ) -> Iterator[tuple[Execution, ProgressMeter]]:
     """A load's execution and its meter; whatever happens, nothing of it is left running.
 
@@ -109,7 +109,7 @@ def under_way(
 
 @contextmanager
 def _ending(
-    execution: Execution, guard: Guard, meter: ProgressMeter, listener: Listener
+    execution: Execution, guard: Guard, meter: ProgressMeter, listener: LoadCallbacks
 ) -> Iterator[None]:
     """Report while the block runs; when it fails, end what it left running."""
     try:

@@ -11,7 +11,7 @@ from c360_graph.cypher import manifest as text
 from c360_graph.errors import GraphError
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.execution import Execution
-from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_name
+from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, edges_name
 
 _TITLE = "The manifest"
 
@@ -111,7 +111,7 @@ def counted_between(execution: Execution, manifest: GraphManifest) -> GraphManif
     return counted(execution, manifest).model_copy(update={"between": between})
 
 
-def count_between(execution: Execution, edges: Edges) -> int:
+def count_between(execution: Execution, edges: RelationshipPattern) -> int:
     """Relationships of a type between two labels: from the count store where there are no others.
 
     Raises:

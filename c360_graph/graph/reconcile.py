@@ -22,7 +22,7 @@ from c360_graph.graph.connection import Graph
 from c360_graph.graph.desired import Changes, Desired, LinkChanges, RowChanges
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.left_out import refuse_losing_tables
-from c360_graph.graph.load_session import Listener, under_way
+from c360_graph.graph.load_session import LoadCallbacks, under_way
 from c360_graph.graph.manifest import (
     KnownState,
     count_between,
@@ -37,7 +37,7 @@ from c360_graph.graph.progress import ProgressMeter
 from c360_graph.graph.relationship_sync import RelationshipChanges, RelationshipSync
 from c360_graph.graph.schema_sync import SchemaSync
 from c360_graph.graph.state import check_counts, count_graph, count_relationships
-from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_name
+from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, edges_name
 from c360_graph.plan.decisions import GraphFacts, LoadDecision, decide, properties_to_count
 from c360_graph.plan.model import LabelChange
 
@@ -66,7 +66,7 @@ class KnownGraph:
         told = [change for change in found if change is not None]
         return told if len(told) == len(found) else None
 
-    def edges_are_unchanged(self, edges: Edges) -> bool:
+    def edges_are_unchanged(self, edges: RelationshipPattern) -> bool:
         """Whether the relationships are those that the extracts of now make."""
         junctions = [
             "/".join(mapping.junction.table)
@@ -77,7 +77,7 @@ class KnownGraph:
             self.label_is_unchanged(label) for label in edges[1:]
         )
 
-    def links(self, edges: Edges) -> LinkChanges | None:
+    def links(self, edges: RelationshipPattern) -> LinkChanges | None:
         """Which relationships to add and to remove, once the nodes were brought along."""
         mappings = self._desired.mappings_of(edges)
         if self._changes is None or len(mappings) != 1:
@@ -166,7 +166,7 @@ class Reconciliation:
             execution, (extract.table for extract in desired.extracts), kept=desired.kept
         )
         self._extracts = {extract.table.asset_key: extract for extract in desired.extracts}
-        self._told: set[str | Edges] = set()
+        self._told: set[str | RelationshipPattern] = set()
         """Labels and edges that were brought along by what is known alone."""
         self._warn = warn
         self._batching = Batching(execution)
@@ -232,7 +232,7 @@ class Reconciliation:
         kept = old.known_of(self._desired.kept)
         return kept.model_copy(update={"others": decision.others(old).known_of(kept)})
 
-    def _count_edges(self, edges: Edges, old: GraphManifest) -> int:
+    def _count_edges(self, edges: RelationshipPattern, old: GraphManifest) -> int:
         return count_relationships(
             edges,
             listed=old,
@@ -283,7 +283,7 @@ class Reconciliation:
         self._told.add(label)
         return self._nodes.change(label, told)
 
-    def _sync_edges(self, edges: Edges) -> RelationshipChanges:
+    def _sync_edges(self, edges: RelationshipPattern) -> RelationshipChanges:
         if self._told.issuperset(edges[1:]):
             unchanged = self._known.edges_are_unchanged(edges)
             links = None if unchanged else self._known.links(edges)
@@ -295,16 +295,18 @@ class Reconciliation:
                 return RelationshipChanges()
         return self._compare_edges(edges)
 
-    def _compare_edges(self, edges: Edges) -> RelationshipChanges:
+    def _compare_edges(self, edges: RelationshipPattern) -> RelationshipChanges:
         """By what the graph has."""
         mappings = self._desired.mappings_of(edges)
         if len(mappings) == 1 and mappings[0].junction is None:
             return self._relationships.adjust(mappings[0])
         return self._relationships.replace(edges, mappings, self._extracts)
 
-    def _mend(self, changed: dict[Edges, RelationshipChanges]) -> dict[Edges, RelationshipChanges]:
+    def _mend(
+        self, changed: dict[RelationshipPattern, RelationshipChanges]
+    ) -> dict[RelationshipPattern, RelationshipChanges]:
         """Compare those after all that have another count than what is known of them gives."""
-        mended: dict[Edges, RelationshipChanges] = {}
+        mended: dict[RelationshipPattern, RelationshipChanges] = {}
         for kind in dict.fromkeys(edges[0] for edges in changed):
             alike = {edges: change for edges, change in changed.items() if edges[0] == kind}
             if not self._told.issuperset(alike):
@@ -321,7 +323,9 @@ class Reconciliation:
                 mended |= {edges: self._compare_edges(edges) for edges in alike}
         return mended
 
-    def _remove_edges(self, gone: Iterable[Edges]) -> dict[Edges, RelationshipChanges]:
+    def _remove_edges(
+        self, gone: Iterable[RelationshipPattern]
+    ) -> dict[RelationshipPattern, RelationshipChanges]:
         return {
             edges: RelationshipChanges(deleted=self._relationships.delete(edges)) for edges in gone
         }
@@ -342,7 +346,7 @@ class Reconciliation:
     def _result(
         self,
         changed: dict[str, NodeChanges],
-        edges: dict[Edges, RelationshipChanges],
+        edges: dict[RelationshipPattern, RelationshipChanges],
         purged: tuple[str, ...],
         *,
         kept: GraphManifest,
@@ -372,7 +376,7 @@ def reconcile(
     desired: Desired,
     *,
     sessions: int = 2,
-    listener: Listener | None = None,
+    listener: LoadCallbacks | None = None,
     claim: Claim | None = None,
 ) -> Reconciled:
     """Bring a graph to the state of the extracts.
@@ -381,7 +385,7 @@ def reconcile(
         LoadLockedError, GraphOwnedError: see `under_way`.
         StatementError, GraphError, CountMismatchError: see `Reconciliation.run`.
     """
-    told = listener or Listener()
+    told = listener or LoadCallbacks()
     with under_way(graph, told, claim or Claim(owner=desired.header.owner)) as (execution, meter):
         return Reconciliation(
             execution, desired, meter=meter, sessions=sessions, warn=told.warn

@@ -23,10 +23,10 @@ from c360_graph.cypher.script_writer import (
 )
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS, JOIN_BATCH_ROWS
 from c360_graph.graph.batching import Batching
-from c360_graph.graph.desired import LinkChanges, Links
+from c360_graph.graph.desired import LinkChanges, RelationshipRows
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.progress import ProgressMeter
-from c360_graph.mapping.graph_manifest import Edges
+from c360_graph.mapping.graph_manifest import RelationshipPattern
 from c360_graph.mapping.model import RelationshipMapping
 
 
@@ -45,7 +45,7 @@ class RelationshipSync:
         self._execution = execution
         self._meter = meter
 
-    def count(self, edges: Edges) -> int:
+    def count(self, edges: RelationshipPattern) -> int:
         """Relationships of a type between two labels."""
         kind, from_label, to_label = edges
         text = counts_and_deletes.count_relationships_between(
@@ -102,7 +102,7 @@ class RelationshipSync:
 
     def replace(
         self,
-        edges: Edges,
+        edges: RelationshipPattern,
         mappings: Sequence[RelationshipMapping],
         extracts: Mapping[tuple[str, str], TableExtract],
     ) -> RelationshipChanges:
@@ -119,7 +119,7 @@ class RelationshipSync:
                     )
         return RelationshipChanges(created=self.count(edges), deleted=deleted)
 
-    def delete(self, edges: Edges) -> int:
+    def delete(self, edges: RelationshipPattern) -> int:
         """Remove all relationships of a type between two labels; returns how many."""
         kind, from_label, to_label = edges
         self._meter.begin(f"removing {kind}", unit="relationships", total=None)
@@ -132,7 +132,7 @@ class RelationshipSync:
 
 
 def _link_statements(
-    tables: LinkTables, links: Links, build: Callable[[LinkTables, bytes], bytes]
+    tables: LinkTables, links: RelationshipRows, build: Callable[[LinkTables, bytes], bytes]
 ) -> Iterator[Statement]:
     mapping = tables.mapping
     with links.open() as file:

@@ -15,9 +15,9 @@ from c360_graph.graph.connection import Graph
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.manifest import count_between, read_state
 from c360_graph.graph.schema_sync import read_schema
-from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_name
+from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, edges_name
 from c360_graph.mapping.names import OWN_PREFIX
-from c360_graph.plan.inputs import GraphHolding, Questions
+from c360_graph.plan.inputs import CountsNeeded, GraphState
 
 
 def graph_counts(graph: Graph) -> tuple[dict[str, int], dict[str, int]]:
@@ -76,7 +76,7 @@ def check_counts(nodes: dict[str, int], header: ScriptHeader) -> None:
         )
 
 
-def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
+def read_holding(graph: Graph, desired: GraphManifest) -> GraphState:
     """The graph as it is, but for what `answer` counts.
 
     Raises:
@@ -88,7 +88,7 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
     nodes, relationships = graph_counts(graph)
     ours = {*listed.labels, *desired.labels} & nodes.keys()
     edges = dict.fromkeys((*listed.edges, *desired.edges))
-    return GraphHolding(
+    return GraphState(
         manifest=state.manifest if state else None,
         is_whole=state.is_whole if state else True,
         all_nodes=_count(graph, counts_and_deletes.count_nodes_but_own()),
@@ -109,7 +109,11 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphHolding:
 
 
 def count_relationships(
-    edge: Edges, *, listed: GraphManifest, of_type: int, between: Callable[[Edges], int]
+    edge: RelationshipPattern,
+    *,
+    listed: GraphManifest,
+    of_type: int,
+    between: Callable[[RelationshipPattern], int],
 ) -> int:
     """Relationships of a type between two labels.
 
@@ -127,7 +131,7 @@ def count_relationships(
     return between(edge)
 
 
-def answer(graph: Graph, holding: GraphHolding, questions: Questions) -> GraphHolding:
+def answer(graph: Graph, holding: GraphState, questions: CountsNeeded) -> GraphState:
     """The same with the counts that were asked for: each a pass over one label.
 
     Raises:
@@ -159,7 +163,7 @@ def _of_others(graph: Graph, label: str, listed: GraphManifest) -> dict[str, int
     return {row["name"]: int(row["count"]) for row in rows}
 
 
-def _lost(graph: Graph, label: str, edges: Iterable[Edges]) -> dict[str, int]:
+def _lost(graph: Graph, label: str, edges: Iterable[RelationshipPattern]) -> dict[str, int]:
     asked = [list(edge) for edge in edges]
     rows = graph.rows(text.count_relationships_but(label), edges=asked)
     return {row["type"]: int(row["count"]) for row in rows}

@@ -125,13 +125,13 @@ def _junction(row: RelationshipRow, name: str, tables: TableIndex) -> TableMappi
 
 
 Pairs = tuple[tuple[str, str], ...]
-Meaning = dict[tuple[Role, Role], Pairs]
+ResolvedJoin = dict[tuple[Role, Role], Pairs]
 """Pairs of columns between each two roles, in the order from, to, junction."""
 
 _ORDER: dict[Role, int] = {"from": 0, "to": 1, "junction": 2}
 
 
-def meaning_of(ends: Ends, equalities: tuple[Equality, ...]) -> Meaning:
+def meaning_of(ends: Ends, equalities: tuple[Equality, ...]) -> ResolvedJoin:
     """The one meaning of a join condition; assignments that give the same equalities are one.
 
     What the row's alias columns say decides, then an alias that is one role's own label or table
@@ -148,7 +148,7 @@ def meaning_of(ends: Ends, equalities: tuple[Equality, ...]) -> Meaning:
             f" {', '.join(ends.roles)}"
         )
     fixed = _fixed(ends, names)
-    found: dict[tuple[object, ...], tuple[dict[str, Role], Meaning]] = {}
+    found: dict[tuple[object, ...], tuple[dict[str, Role], ResolvedJoin]] = {}
     for order in permutations(ends.roles):
         assignment = dict(zip(names, order, strict=True))
         if any(assignment[alias] != role for alias, role in fixed.items()):
@@ -213,7 +213,7 @@ def _alias(text: str, names: tuple[str, ...]) -> str | None:
 
 def _meaning(
     ends: Ends, equalities: tuple[Equality, ...], assignment: dict[str, Role]
-) -> Meaning | None:
+) -> ResolvedJoin | None:
     """The pairs under an assignment, None where a column is missing or a join strays."""
     pairs: dict[tuple[Role, Role], list[tuple[str, str]]] = {}
     for equality in equalities:
@@ -233,7 +233,7 @@ def _meaning(
     return {roles: tuple(sorted(dict.fromkeys(found))) for roles, found in pairs.items()}
 
 
-def _refuse_excluded(ends: Ends, meaning: Meaning) -> None:
+def _refuse_excluded(ends: Ends, meaning: ResolvedJoin) -> None:
     for roles, pairs in meaning.items():
         for role, column in ((roles[side], pair[side]) for pair in pairs for side in (0, 1)):
             places = ends.excluded(role, column)
@@ -304,7 +304,7 @@ def _roles_of(ends: Ends, alias: str, references: tuple[ColumnReference, ...]) -
             yield role
 
 
-def joined_by(ends: Ends, meaning: Meaning) -> Meaning:
+def joined_by(ends: Ends, meaning: ResolvedJoin) -> ResolvedJoin:
     """The meaning with each column replaced by what is compared: its join form where it needs one.
 
     Raises:

@@ -18,7 +18,7 @@ from c360_graph.extracts import ExtractStore
 from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import LoadResult, clear_and_load, load_into_empty, script_owner
-from c360_graph.graph.load_session import Listener
+from c360_graph.graph.load_session import LoadCallbacks
 from c360_graph.graph.progress import Progress
 from c360_graph.graph.reconcile import Desired, Reconciled, reconcile
 from c360_graph.mapping.graph_manifest import GraphManifest
@@ -51,7 +51,7 @@ class Target:
     """Whether a graph of another control database becomes this one's."""
 
     @contextmanager
-    def locked(self) -> Iterator[tuple[Listener, Claim]]:
+    def locked(self) -> Iterator[tuple[LoadCallbacks, Claim]]:
         """Hold the control database's lock on the target; the target's own is left to the load.
 
         Raises:
@@ -72,7 +72,7 @@ class Target:
                 keeper=owner.id,
                 wait_seconds=max(0.0, self.lock_wait_seconds - (time.monotonic() - begin)),
             )
-            yield Listener(report=self.report, warn=self.warn, check=lock.check), claim
+            yield LoadCallbacks(report=self.report, warn=self.warn, check=lock.check), claim
 
 
 def load_registered_script(

@@ -19,7 +19,7 @@ from c360_graph.mapping.model import GraphMapping
 from c360_graph.pipeline.read_mapping import MappingState
 from c360_graph.pipeline.readiness import lacking, unreadable_or_left
 from c360_graph.plan.diff import Estimates, plan_load, questions
-from c360_graph.plan.inputs import GraphHolding, Intention
+from c360_graph.plan.inputs import GraphState, Intention
 from c360_graph.plan.model import PartnerSample, Plan, RowEstimate, Way
 from c360_graph.settings import Settings
 from c360_graph.source.references import PartnerSampling
@@ -85,7 +85,7 @@ def make_plan(
     return plan.model_copy(update={"failing": failing})
 
 
-def _refusal(control: ControlDatabase, holding: GraphHolding | None, place: str) -> str | None:
+def _refusal(control: ControlDatabase, holding: GraphState | None, place: str) -> str | None:
     """Why the graph may not be loaded: another control database loads it."""
     if holding is None or holding.listed.owner is None:
         return None
@@ -99,7 +99,7 @@ def _refusal(control: ControlDatabase, holding: GraphHolding | None, place: str)
 
 def _read_graph(
     open_graph: OpenGraph, intention: Intention
-) -> tuple[GraphHolding | None, tuple[str, ...]]:
+) -> tuple[GraphState | None, tuple[str, ...]]:
     try:
         with open_graph() as graph:
             holding = read_holding(graph, intention.desired)

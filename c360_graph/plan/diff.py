@@ -8,10 +8,10 @@ from c360_graph.cypher import schema
 from c360_graph.cypher.schema import LabelProperties
 from c360_graph.plan.decisions import keys_to_constrain
 from c360_graph.plan.destroyed import destroyed
-from c360_graph.plan.inputs import GraphHolding, Intention, Questions
+from c360_graph.plan.inputs import CountsNeeded, GraphState, Intention
 from c360_graph.plan.labels import planned_labels
 from c360_graph.plan.model import (
-    GraphState,
+    GraphStatus,
     Plan,
     PlannedGraph,
     PlannedSource,
@@ -27,13 +27,13 @@ Estimates = Mapping[tuple[str, str], RowEstimate]
 """By (source_name, table_name)."""
 
 
-def questions(intention: Intention, holding: GraphHolding) -> Questions:
+def questions(intention: Intention, holding: GraphState) -> CountsNeeded:
     """What has to be counted in a graph before its plan can be made."""
     there = set(holding.nodes)
     losing = tuple(_losing(intention, holding))
     anew = tuple(labels_made_anew(intention, holding))
     holders = properties_to_ask(intention, holding) | excluded_to_count(intention)
-    return Questions(
+    return CountsNeeded(
         holders=tuple(sorted(asked for asked in holders if asked[0] in there)),
         untreated=tuple(
             sorted(asked for asked in treated_to_count(intention) if asked[0] in there)
@@ -45,7 +45,7 @@ def questions(intention: Intention, holding: GraphHolding) -> Questions:
     )
 
 
-def _losing(intention: Intention, holding: GraphHolding) -> Iterator[str]:
+def _losing(intention: Intention, holding: GraphState) -> Iterator[str]:
     """Labels whose nodes go; where the graph is cleared all relationships are told of by their type."""
     if intention.way == "clear":
         return
@@ -55,7 +55,7 @@ def _losing(intention: Intention, holding: GraphHolding) -> Iterator[str]:
             yield label
 
 
-def _to_constrain(intention: Intention, holding: GraphHolding) -> Iterator[LabelProperties]:
+def _to_constrain(intention: Intention, holding: GraphState) -> Iterator[LabelProperties]:
     if intention.way == "clear":
         return
     decision = intention.decide(holding)
@@ -67,7 +67,7 @@ def plan_load(
     intention: Intention,
     *,
     place: str,
-    holding: GraphHolding | None,
+    holding: GraphState | None,
     problems: tuple[str, ...] = (),
     source_problems: Mapping[int, str] | None = None,
     estimates: Estimates | None = None,
@@ -108,7 +108,7 @@ def plan_load(
     return plan.model_copy(update={"destroyed": tuple(destroyed(plan, holding))})
 
 
-def _graph(place: str, holding: GraphHolding | None, refusal: str | None) -> PlannedGraph:
+def _graph(place: str, holding: GraphState | None, refusal: str | None) -> PlannedGraph:
     if holding is None:
         return PlannedGraph(place=place, state="unreachable")
     return PlannedGraph(
@@ -120,7 +120,7 @@ def _graph(place: str, holding: GraphHolding | None, refusal: str | None) -> Pla
     )
 
 
-def _state(holding: GraphHolding) -> GraphState:
+def _state(holding: GraphState) -> GraphStatus:
     if holding.manifest is None:
         return "foreign" if holding.all_nodes else "empty"
     return "loaded" if holding.is_whole else "broken"

@@ -9,7 +9,12 @@ from functools import cached_property
 from c360_graph.cypher.graph_schema import GraphSchema
 from c360_graph.cypher.schema import LabelProperties
 from c360_graph.mapping.control_rows import ControlRows, Treatment
-from c360_graph.mapping.graph_manifest import Edges, GraphManifest, edges_named, manifest_of
+from c360_graph.mapping.graph_manifest import (
+    GraphManifest,
+    RelationshipPattern,
+    edges_named,
+    manifest_of,
+)
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.table_index import TableIndex
@@ -18,7 +23,7 @@ from c360_graph.plan.model import Way
 
 
 @dataclass(frozen=True, kw_only=True)
-class Questions:
+class CountsNeeded:
     """What has to be counted before a plan can be made."""
 
     holders: tuple[LabelProperty, ...] = ()
@@ -29,14 +34,14 @@ class Questions:
     """Labels whose properties are lost, those of others too, however few nodes have them."""
     losing: tuple[str, ...] = ()
     """Labels whose nodes go, and with them the relationships that others made."""
-    edges: tuple[Edges, ...] = ()
+    edges: tuple[RelationshipPattern, ...] = ()
     """Relationships that are told of anyway: all others at those nodes are counted."""
     keys: tuple[LabelProperties, ...] = ()
     """Keys without constraint whose nodes stay: copies would keep one from being made."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class GraphHolding:
+class GraphState:
     """A graph at one moment.
 
     `nodes` counts by label, `relationships` by type, both without the loader's own; `edges` by the
@@ -103,7 +108,7 @@ class Intention:
         )
 
     @cached_property
-    def undecided(self) -> frozenset[Edges]:
+    def undecided(self) -> frozenset[RelationshipPattern]:
         """Edges of rows that wait for a source that could not be asked."""
         waiting = frozenset(self.mapping.waiting)
         return frozenset(
@@ -112,7 +117,7 @@ class Intention:
             if row.relationship_id in waiting
         )
 
-    def decide(self, holding: GraphHolding) -> LoadDecision:
+    def decide(self, holding: GraphState) -> LoadDecision:
         """What a load makes of a graph; one that clears it keeps nothing of refused rows."""
         return decide(
             desired=self.desired,
@@ -122,7 +127,7 @@ class Intention:
             undecided=self.undecided,
         )
 
-    def told_of(self, holding: GraphHolding) -> Iterator[Edges]:
+    def told_of(self, holding: GraphState) -> Iterator[RelationshipPattern]:
         """Relationships that are ours and come back with their nodes, or are told of where they go."""
         for edges, change in self.decide(holding).relationships.items():
             if change != "kept":

@@ -14,7 +14,7 @@ from c360_graph.graph import execution
 from c360_graph.graph.connection import ERRORS, Graph, open_graph, outcome
 from c360_graph.graph.desired import Desired
 from c360_graph.graph.execution import Execution
-from c360_graph.graph.load import Listener, clear_and_load, graph_counts, load_into_empty
+from c360_graph.graph.load import LoadCallbacks, clear_and_load, graph_counts, load_into_empty
 from c360_graph.graph.reconcile import reconcile
 from c360_graph.sandbox import neo4j
 from c360_graph.sandbox.servers import start_neo4j, stop
@@ -82,7 +82,7 @@ def test_wide_nodes_are_removed_in_transactions_of_their_weight(
     assert outcome(caught.value) == "out of memory"
     told: list[str] = []
     script = write(tmp_path / "s.cypher", [(PATIENT, patients(3))])
-    clear_and_load(little, script, listener=Listener(warn=told.append))
+    clear_and_load(little, script, listener=LoadCallbacks(warn=told.append))
     assert graph_counts(little) == ({"Patient": 3}, {})
     assert told == []
 
@@ -107,7 +107,7 @@ def test_nodes_with_long_values_are_removed(
     fill(little, count=600, properties=properties, at_once=50, value=value)
     told: list[str] = []
     script = write(tmp_path / "s.cypher", [(PATIENT, patients(3))])
-    clear_and_load(little, script, listener=Listener(warn=told.append))
+    clear_and_load(little, script, listener=LoadCallbacks(warn=told.append))
     assert graph_counts(little) == ({"Patient": 3}, {})
     assert told == []
 

@@ -17,7 +17,7 @@ from c360_graph.graph import execution, load_session
 from c360_graph.graph import target_lock as locking
 from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import ERRORS, Graph
-from c360_graph.graph.load import Listener, clear_and_load, graph_counts, load_into_empty
+from c360_graph.graph.load import LoadCallbacks, clear_and_load, graph_counts, load_into_empty
 from c360_graph.graph.target_lock import target_lock
 from c360_graph.mapping.graph_manifest import Owner
 from c360_graph_tests.conftest import TestServers
@@ -88,7 +88,7 @@ def test_a_load_with_clear_leaves_a_live_load_of_another_alone(
     def load() -> None:
         with servers.open_graph() as own:
             try:
-                load_into_empty(own, endless, listener=Listener(check=stop), claim=A)
+                load_into_empty(own, endless, listener=LoadCallbacks(check=stop), claim=A)
             except LoadLockedError as error:
                 ended.append(error)
 
