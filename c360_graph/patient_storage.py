@@ -199,7 +199,7 @@ class PatientPostgresStorage(DagsterPostgresStorage):
         """A storage with its tables.
 
         Raises:
-            ControlDatabaseUnavailableError: it cannot be reached just now.
+            ControlDatabaseUnavailableError: it cannot be reached at the moment.
             ControlDatabaseError: it refuses.
         """
         tries = 0
@@ -248,7 +248,7 @@ def patiently(
     again: Callable[[], None] | None = None,
     patience_seconds: float = RUN_PATIENCE_SECONDS,
 ) -> _T:
-    """What `use` returns, tried again where the storage cannot be reached just now; `again` comes before that.
+    """What `use` returns, tried again where the storage cannot be reached at the moment; `again` comes before that.
 
     Raises:
         ControlDatabaseUnavailableError: it could not be reached for that many seconds.

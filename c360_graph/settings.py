@@ -93,7 +93,7 @@ class Settings(BaseSettings):
         default=2,
         ge=0,
         le=10,
-        description="How often an asset is tried again when a server cannot be reached just now.",
+        description="How often an asset is tried again when a server cannot be reached at the moment.",
     )
     c360_source_timeout_seconds: float = Field(
         default=3600.0,

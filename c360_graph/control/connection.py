@@ -84,7 +84,7 @@ class ControlDatabase:
     def run(self, work: Callable[[Connection], _T]) -> _T:
         """What `work` returns, done in one transaction that takes effect once.
 
-        It is tried again where the connection is lost or the server cannot be reached just now, so it
+        It is tried again where the connection is lost or the server cannot be reached at the moment, so it
         does nothing but work on the database. After a lost COMMIT the server is asked what became of it.
 
         Raises:
@@ -107,7 +107,7 @@ class ControlDatabase:
         return self.patiently(attempt)
 
     def patiently(self, attempt: Callable[[], _T], *, patience_seconds: float | None = None) -> _T:
-        """What `attempt` returns, tried again where the server cannot be reached just now.
+        """What `attempt` returns, tried again where the server cannot be reached at the moment.
 
         Raises:
             ControlDatabaseUnavailableError: it could not, in all of the patience.
@@ -143,7 +143,7 @@ class ControlDatabase:
         """A transaction that commits at the end of the block; only connecting is tried again. See `run`.
 
         Raises:
-            ControlDatabaseUnavailableError: the database cannot be reached just now, or was lost.
+            ControlDatabaseUnavailableError: the database cannot be reached at the moment, or was lost.
             ControlDatabaseError: it refused the login or a statement.
         """
         connection = self.patiently(self._engine.connect)
