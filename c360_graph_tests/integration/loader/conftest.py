@@ -8,10 +8,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from c360_graph.neo4j_loader import attempts
+from c360_graph.neo4j_loader import attempts, emptying
 from c360_graph.neo4j_loader.graph import Graph
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.proxy import FaultyProxy, faulty_proxy
+
+
+@pytest.fixture
+def weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph of few nodes is emptied label by label too, as a large one is."""
+    monkeypatch.setattr(emptying, "FEW_ROWS", 0)
 
 
 @pytest.fixture
