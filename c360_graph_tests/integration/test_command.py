@@ -75,7 +75,7 @@ def test_check_finds_a_schedule_that_dagster_would_not_take(project: Project) ->
     assert RUNNER.invoke(app, ["check"], env={"C360_NIGHTLY_CRON": "30 2 * * 1-5"}).exit_code == 0
 
 
-def test_who_asks_a_graph_that_no_load_made_is_told_so(graph: Graph) -> None:
+def test_who_asks_a_graph_that_no_load_made_is_told_so(project: Project, graph: Graph) -> None:
     graph.run(b"CREATE (:Customer {name: 'Ann'})", tag={})
     done = RUNNER.invoke(app, ["ask"])
     assert done.exit_code == 0, done.stderr

@@ -23,7 +23,6 @@ from c360_graph.script_files import open_script
 from c360_graph.script_store import ScriptStore
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import (
-    load_graph,
     materialize_all,
     materialize_by_command,
     materialize_command,
@@ -119,7 +118,7 @@ def test_after_a_wrong_clock_a_new_rule_removes_what_it_excludes(
     with monkeypatch.context() as patch:
         for module in (extracts, write_script, report_files):
             patch.setattr(module, "file_stamp", ahead)
-        assert load_graph().success
+        assert materialize_all().success
     assert materialize_all(asset_selection=up_to("cypher_script")).success
     with project.connect("profiles_db") as connection:
         (name,) = connection.execute(

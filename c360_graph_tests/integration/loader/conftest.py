@@ -8,10 +8,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from c360_graph.graph import execution
-from c360_graph.graph.connection import Graph
+from c360_graph.graph import emptying, execution
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.proxy import FaultyProxy, faulty_proxy
+
+
+@pytest.fixture
+def weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph of few nodes is emptied label by label too, as a large one is."""
+    monkeypatch.setattr(emptying, "FEW_ROWS", 0)
 
 
 @pytest.fixture

@@ -49,6 +49,7 @@ def is_whole(graph: Graph) -> bool | None:
     return state.is_whole if state else None
 
 
+@pytest.mark.usefixtures("weighed")
 @pytest.mark.parametrize(
     ("text", "left"),
     [
@@ -82,6 +83,20 @@ def test_a_load_that_is_killed_after_any_step_leaves_a_graph_that_says_it_is_bro
     ]
 
 
+def test_a_load_that_is_killed_while_it_removes_few_relationships_leaves_a_broken_graph(
+    servers: TestServers, graph: Graph, script: Path
+) -> None:
+    load_into_empty(graph, script)
+    assert killed_after(
+        servers, lambda own: clear_and_load(own, script), "MATCH ()-[x]->() CALL (x)"
+    )
+    assert graph_counts(graph) == ({"Patient": 30, "Visit": 60}, {})
+    assert is_whole(graph) is False
+    clear_and_load(graph, script)
+    assert (is_whole(graph), graph_counts(graph)) == (True, WHOLE)
+
+
+@pytest.mark.usefixtures("weighed")
 def test_a_graph_without_a_manifest_is_marked_before_it_is_emptied_too(
     servers: TestServers, graph: Graph, script: Path
 ) -> None:

@@ -218,6 +218,7 @@ def test_links_of_a_junction_are_made_once_and_survive_the_undoing_of_another_ma
     assert proxy.failed == 3
 
 
+@pytest.mark.usefixtures("weighed")
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_clearing_schema_and_counting_survive_a_cut_at_every_statement(
     graph: Graph, far_graph: Graph, proxy: FaultyProxy, tmp_path: Path, moment: Moment

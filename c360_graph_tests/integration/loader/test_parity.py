@@ -46,7 +46,7 @@ def contents(graph: Graph) -> Contents:
     )
     (own,) = graph.rows("MATCH (n:_C360Load) RETURN n.state AS state, n.content AS content")
     manifest = GraphManifest.model_validate_json(own["content"])
-    uncounted = manifest.model_copy(update={"nodes": {}, "relationships": {}})
+    uncounted = manifest.model_copy(update={"nodes": {}, "relationships": {}, "between": {}})
     return nodes, relationships, (own["state"], uncounted)
 
 
