@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from c360_graph.graph import emptying, execution
+from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.proxy import FaultyProxy, faulty_proxy
 
