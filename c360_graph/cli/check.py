@@ -58,7 +58,7 @@ def check(as_json: Json = False) -> None:
             out.print(line, markup=False, highlight=False, soft_wrap=True)
     problems = len(mapping.refusals) + len(state.warnings) + len(failing)
     say(
-        f"{len(mapping.tables)} tables and {len(mapping.relationships)} relationships are sound,"
+        f"{len(mapping.tables)} tables and {len(mapping.relationships)} relationships are valid,"
         f" {problems} problems."
     )
     if problems:

@@ -37,7 +37,7 @@ def _property(prop: PlannedProperty, anew: bool) -> str:
         return "others wrote it; a column of this name overwrites it"
     if prop.change == "foreign":
         return "others wrote it; the nodes are made anew" if anew else "others wrote it"
-    return "the column is no longer read"
+    return "it is no longer read"
 
 
 def _relationships(edges: PlannedRelationships, at_change: str | None) -> str:

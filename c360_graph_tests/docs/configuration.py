@@ -47,7 +47,7 @@ at the moment of connecting. See [control-tables.md](control-tables.md#source_da
 
 ## Config of a run
 
-Given in the Dagster launchpad, or to `dagster asset materialize` by `--config-json`; see [operations.md](operations.md#a-run).
+Given in the Dagster launchpad, or to `dagster asset materialize` by `--config-json`; see [running.md](running.md#a-run).
 """
 
 _TITLES = {

@@ -16,7 +16,7 @@ NOT_RUN = {
     ("CONTRIBUTING.md", "they run these pages, or the tests beside them"),
     ("CONTRIBUTING.md", "needs uv"),
     ("CONTRIBUTING.md", "takes an hour or more"),
-    ("docs/operations.md", "needs a Docker engine"),
+    ("docs/deployment.md", "needs a Docker engine"),
 }
 """Every block that is not run, with its reason. It gets longer only where there is no other way."""
 

@@ -56,7 +56,7 @@ def test_check_lists_what_cannot_be_honoured_and_exits_with_one(project: Project
     sound = RUNNER.invoke(app, ["check"])
     assert sound.exit_code == 0
     assert sound.stdout == ""
-    assert "9 tables and 7 relationships are sound, 0 problems" in sound.stderr
+    assert "9 tables and 7 relationships are valid, 0 problems" in sound.stderr
     with project.connect() as connection:
         connection.execute(
             "INSERT INTO relationship_mappings (relationship_id, relationship_type, from_label,"

@@ -1,4 +1,4 @@
-"""The roles of docs/operations.md, made as the page says, are enough for a whole run."""
+"""The roles of docs/access.md, made as the page says, are enough for a whole run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from c360_graph_tests.integration.runs import materialize_by_command, working_fo
 from c360_graph_tests.integration.test_pipeline import NODES
 
 CONTROL_DB = "etl_control_db"
-SECTIONS = ("## A role that can only read", "## A role for the control database", "## TLS")
+SECTIONS = ("## Read-only role", "## Role for the control database", "## TLS")
 
 NOTE_WHO_WRITES = """
 CREATE TABLE who (name text, about text);
@@ -32,7 +32,7 @@ CREATE TRIGGER who AFTER INSERT ON dagster.runs FOR EACH STATEMENT EXECUTE FUNCT
 
 def role_statements() -> Iterator[tuple[str, str]]:
     """Each block of SQL of the two sections, with the database it is for."""
-    text = read_document("docs/operations.md")
+    text = read_document("docs/access.md")
     first, second, end = (text.index(f"\n{title}") for title in SECTIONS)
     assert first < second < end
     for block in blocks(text[first:end]):

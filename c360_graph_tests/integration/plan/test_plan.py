@@ -67,7 +67,7 @@ def test_what_changed_since_the_last_load_is_told_before_it_happens(
     ]
     assert told["destroyed"] == [
         "30 nodes of Media (no control row that is in force maps it)",
-        f"Account.full_name of {named} nodes (the column is no longer read)",
+        f"Account.full_name of {named} nodes (it is no longer read)",
         "387 relationships PLAYED from PlayEvent to Media (no control row that is in force makes them)",
     ]
     assert [(p["property"], p["nodes"], p["outcome"], p["rule_id"]) for p in told["purges"]] == [

@@ -84,7 +84,7 @@ def test_a_reader_never_sees_fewer_relationships_than_the_rows_make(
 
 
 def compare() -> dg.ExecuteInProcessResult:
-    """The graph alone, as `docs/operations.md` has it for what was changed by hand."""
+    """The graph alone, as `docs/loading.md` has it for what was changed by hand."""
     config = {"clear_database": False, "full_comparison": True}
     return materialize_all(
         asset_selection=[dg.AssetKey("neo4j_graph")],

@@ -40,7 +40,7 @@ def test_properties_come_change_their_type_and_go() -> None:
             destroys=True,
         ),
     )
-    assert plan.destroyed == ("Customer.email of 2 nodes (the column is no longer read)",)
+    assert plan.destroyed == ("Customer.email of 2 nodes (it is no longer read)",)
     assert planned(case, before).destroyed == ()
 
 
