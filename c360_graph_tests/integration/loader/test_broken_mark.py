@@ -27,7 +27,6 @@ from c360_graph_tests.integration.loader.scripts import (
     write,
 )
 
-
 # A busy server may list the connection of a load that was killed for a while.
 WAITING = Claim(wait_seconds=30)
 
