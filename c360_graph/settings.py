@@ -36,46 +36,50 @@ class Settings(BaseSettings):
     )
     etl_db_port: int = Field(default=5432, description="Port of the control database.")
     etl_db_name: str = Field(default="etl_control_db", description="Name of the control database.")
-    etl_db_user: str = Field(default="postgres", description="Role that reads and writes it.")
+    etl_db_user: str = Field(
+        default="postgres", description="Role that reads and writes the control database."
+    )
     etl_db_password: SecretStr | None = Field(
         default=None,
-        description="Its password; unset means libpq's own ways (.pgpass, peer, trust).",
+        description="Password of that role. Unset: the methods of libpq (.pgpass, peer, trust).",
     )
     neo4j_uri: str = Field(
         default="bolt://localhost:7687",
         description=(
-            "Address of the target Neo4j: neo4j://, bolt://, and each with +s or +ssc;"
-            " neo4j+s://... for Aura."
+            "Address of the target Neo4j: neo4j:// or bolt://, each also with +s or +ssc. For Aura"
+            " use neo4j+s://..."
         ),
     )
     neo4j_username: str = Field(default="neo4j", description="User of the target Neo4j.")
-    neo4j_password: SecretStr = Field(default=SecretStr(""), description="Its password.")
+    neo4j_password: SecretStr = Field(default=SecretStr(""), description="Password of that user.")
     neo4j_database: str = Field(default="neo4j", description="Database of the target Neo4j.")
     c360_data_dir: Path = Field(
         default=Path("c360_data"),
-        description="Folder of extracts, scripts and reports; made with mode 0700, as is all in it.",
+        description="Folder of extracts, scripts and reports. It and its subfolders have mode 0700.",
     )
     c360_executor: Literal["in_process", "multiprocess"] = Field(
         default="in_process",
-        description="Whether a run's steps share a process or have one each, side by side.",
+        description="`in_process`: the steps of a run share one process. `multiprocess`: each has its own, in parallel.",
     )
     c360_keep_extracts: int = Field(
-        default=3, ge=1, description="Extracts kept per table, the last good one always among them."
+        default=3,
+        ge=1,
+        description="Extracts to keep for each table, always including the last good one.",
     )
     c360_keep_scripts: int = Field(
         default=3,
         ge=1,
-        description="Scripts kept, the newest and the last one loaded always among them.",
+        description="Scripts to keep, always including the newest and the last one loaded.",
     )
     c360_compress_scripts: bool = Field(
-        default=False, description="Whether scripts are written compressed, as `.cypher.zst`."
+        default=False, description="Write compressed scripts, `.cypher.zst`."
     )
     c360_new_columns: Literal["withhold", "load"] = Field(
         default="withhold",
         description=(
-            "What becomes of a column that is new to a table with exclusion rules: `withhold` reads it"
-            " once a row of `field_exclusion_rules` says how, `load` reads it as it is. Tables without"
-            " rules are read whole."
+            "How to handle a column that is new to a table with exclusion rules. `withhold`: read it"
+            " only after a row of `field_exclusion_rules` decides on it. `load`: read it unchanged."
+            " All columns of tables without rules are read."
         ),
     )
     c360_preview_rows: int = Field(
@@ -83,43 +87,43 @@ class Settings(BaseSettings):
         ge=0,
         le=50,
         description=(
-            "Rows of each extract that its asset shows, beside the first 20 of each answer and the"
-            " keys of up to as many rows, at most 5, that a check finds fault with; Dagster keeps them"
-            " in its event log, however the rules change later. 0 keeps row values out of Dagster's"
-            " storage, but for the key of a row that makes a step fail."
+            "Rows of each extract that its asset shows. Answers show their first 20 rows, and failed"
+            " checks the keys of up to this many rows, at most 5. Dagster keeps these values in its"
+            " event log even if you change the rules later. 0 keeps row values out of Dagster's"
+            " storage, except the key of a row that makes a step fail."
         ),
     )
     c360_retries: int = Field(
         default=2,
         ge=0,
         le=10,
-        description="How often an asset is tried again when a server cannot be reached at the moment.",
+        description="How often an asset is retried if a server is temporarily unreachable.",
     )
     c360_source_timeout_seconds: float = Field(
         default=3600.0,
         ge=0,
         description=(
-            "How long a source may send nothing, such as a query that waits for a lock, before its statement is"
-            " ended and its table fails; 0 waits for ever. A source that does not answer at all is given up"
-            " after half a minute."
+            "How long a source may send nothing, for example while a query waits for a lock, before its"
+            " statement is ended and the table fails. 0 waits forever. A source that does not answer at"
+            " all fails after half a minute."
         ),
     )
     c360_fresh_hours: int = Field(
         default=36,
         ge=0,
         description=(
-            "Age at which Dagster calls an asset stale, with a warning from two thirds of it on;"
-            " 0 sets no such policy."
+            "Age at which Dagster reports an asset as stale, with a warning after two thirds of that"
+            " time. 0 sets no freshness policy."
         ),
     )
     c360_keep_reports: int = Field(
-        default=3, ge=1, description="Reports kept, the newest always among them."
+        default=3, ge=1, description="Reports to keep, always including the newest."
     )
     c360_queries_dir: Path | None = Field(
         default=None,
         description=(
-            "Folder of questions of your own (*.cypher, pictures/*.cypher) beside the package's; a"
-            " file of the same name takes the place of the package's."
+            "Folder of your own questions (*.cypher, pictures/*.cypher), in addition to the package's."
+            " A file with the same name as one of the package replaces it."
         ),
     )
     c360_query_timeout_seconds: float = Field(
@@ -128,41 +132,41 @@ class Settings(BaseSettings):
     c360_fail_on: Literal["error", "warning", "never"] = Field(
         default="error",
         description=(
-            "The run fails when an asset check of this severity, or a higher one, fails: `error`,"
-            " `warning`, or `never`. A failed step fails the run in any case."
+            "The run fails if an asset check of this severity or higher fails: `error`, `warning` or"
+            " `never`. A failed step always fails the run."
         ),
     )
     c360_strict: bool = Field(
         default=False,
-        description="Turns control rows that cannot be honoured into an error at load (for CI).",
+        description="Raise an error when the definitions are loaded if a control row is refused. For CI.",
     )
     c360_hash_key: SecretStr | None = Field(
         default=None, description="Key of the `hash` treatment (HMAC-SHA256)."
     )
     c360_webserver_url: str | None = Field(
         default=None,
-        description="Dagster webserver that the control-rows sensor asks to reload the definitions.",
+        description="URL of the Dagster webserver that the sensor `control_rows` asks to reload the definitions.",
     )
     c360_nightly_cron: str = Field(
-        default="0 3 * * *", description="When the nightly schedule runs."
+        default="0 3 * * *", description="Cron expression of the nightly schedule."
     )
     c360_time_zone: str = Field(
         default="UTC",
-        description="Time zone of the nightly schedule, by its IANA name such as `Europe/Berlin`.",
+        description="Time zone of the nightly schedule, an IANA name such as `Europe/Berlin`.",
     )
     c360_sandbox_neo4j: Literal["2026", "5.26"] = Field(
-        default="2026", description="Line of Neo4j that the sandbox starts."
+        default="2026", description="Neo4j version line that the sandbox starts."
     )
     c360_source_count_seconds: float = Field(
         default=60.0,
         ge=0,
         description=(
-            "How long a check may have each source count its own joins, each for at most 10 seconds, to"
-            " compare them with the graph's; 0 asks none."
+            "How long a check may let each source count its own joins, each for at most 10 seconds, to"
+            " compare them with the graph. 0 skips this comparison."
         ),
     )
     c360_load_sessions: int = Field(
-        default=2, ge=1, le=16, description="Sessions that load node batches side by side."
+        default=2, ge=1, le=16, description="Sessions that load batches of nodes in parallel."
     )
 
     @field_validator("c360_time_zone")
@@ -171,7 +175,7 @@ class Settings(BaseSettings):
         try:
             ZoneInfo(name)
         except (KeyError, ValueError, OSError):
-            raise ValueError("is no IANA name of a time zone, such as Europe/Berlin") from None
+            raise ValueError("is not an IANA time zone name, such as Europe/Berlin") from None
         return name
 
     @field_validator("neo4j_uri")

@@ -198,113 +198,113 @@ END
 $migration$;
 
 COMMENT ON TABLE source_databases IS
-    'The databases to read. A row that mappings, rules or logs refer to is switched off by is_active.';
+    'The databases to read. To stop reading one that mappings, rules or logs refer to, set is_active to false.';
 COMMENT ON COLUMN source_databases.source_name IS
     'The name of this source in assets, logs and relationship_mappings.source_db.';
 COMMENT ON COLUMN source_databases.db_host IS
-    'Host name or address. NULL: on the control database''s own server, and port, user and password '
-    'are then the control database''s too where they are NULL.';
+    'Host name or address. NULL: the server of the control database. Port, user and password then '
+    'default to those of the control database.';
 COMMENT ON COLUMN source_databases.db_port IS
-    'Port. NULL: the control database''s where db_host is NULL, else the usual one.';
+    'Port. NULL: 5432, or the control database''s port if db_host is NULL.';
 COMMENT ON COLUMN source_databases.db_name IS 'The database to connect to.';
 COMMENT ON COLUMN source_databases.db_user IS
-    'User. NULL: the control database''s where db_host is NULL, else the client library''s choice.';
+    'Role that reads. NULL: libpq''s default, or the control database''s user if db_host is NULL.';
 COMMENT ON COLUMN source_databases.db_password IS
-    'The password itself, or env:NAME for the value of an environment variable, or NULL: the control '
-    'database''s where db_host is NULL, else the client library''s own ways (password file, service).';
-COMMENT ON COLUMN source_databases.is_active IS 'Whether the source is read at all.';
+    'env:NAME for the value of an environment variable, or the password itself. NULL: the methods of '
+    'libpq (password file, service), or the control database''s password if db_host is NULL.';
+COMMENT ON COLUMN source_databases.is_active IS 'Whether the source is read.';
 COMMENT ON COLUMN source_databases.last_accessed IS 'When an extraction last connected.';
 COMMENT ON COLUMN source_databases.db_schema IS
     'The schema whose tables are read. NULL means public.';
 COMMENT ON COLUMN source_databases.db_sslmode IS
-    'libpq''s sslmode, such as require or verify-full. NULL: the client library''s default.';
+    'libpq''s sslmode, such as require or verify-full. NULL: libpq''s default.';
 COMMENT ON COLUMN source_databases.time_zone IS
-    'The zone that columns of type timestamp without time zone are in, such as Europe/Berlin; they '
-    'become moments in UTC. A name in pg_timezone_names of the source''s server, no offset such as '
-    'UTC+2. NULL: no zone is known, and they stay local times.';
+    'Time zone of columns of type timestamp without time zone, such as Europe/Berlin. They are '
+    'converted to UTC. A name in pg_timezone_names of the source''s server, not an offset such as '
+    'UTC+2. NULL: they stay local times.';
 COMMENT ON COLUMN source_databases.owner IS
-    'Whose the source''s tables are, as Dagster shows it: email addresses or team:NAME, several '
-    'between commas. NULL: nobody is named.';
+    'Owners of the source''s tables in Dagster: email addresses or team:NAME, separated by commas. '
+    'NULL: none.';
 COMMENT ON COLUMN source_databases.tags IS
-    'Tags of the source''s tables in Dagster: key or key=value, several between commas. NULL: none.';
+    'Tags of the source''s tables in Dagster: key or key=value, separated by commas. NULL: none.';
 
 COMMENT ON TABLE field_exclusion_rules IS
-    'Columns that must not reach the graph as they are.';
+    'Columns that must not reach the graph unchanged.';
 COMMENT ON COLUMN field_exclusion_rules.is_excluded IS
-    'Whether the rule applies. False: the column is read as any other, and where it is new to a table '
-    'with rules, this row lets it in.';
-COMMENT ON COLUMN field_exclusion_rules.reason IS 'Why, for whoever reads the rules.';
+    'Whether the rule applies. False: the column is read like any other, even if it is new to a table '
+    'with rules.';
+COMMENT ON COLUMN field_exclusion_rules.reason IS 'The reason, for readers of the rules.';
 COMMENT ON COLUMN field_exclusion_rules.treatment IS
-    'exclude: the column never leaves its database. hash: a keyed hash takes the place of each value. '
-    'mask: the value is made unreadable. NULL means exclude.';
+    'exclude: the column never leaves its database. hash: each value is replaced by a keyed hash. '
+    'mask: all but the last four characters are replaced. NULL means exclude.';
 
 COMMENT ON TABLE node_label_mappings IS
-    'The tables that become nodes, one row a table, each row of that table one node.';
+    'The tables to read, one row for each table. Each row of a table becomes one node.';
 COMMENT ON COLUMN node_label_mappings.table_name IS 'The table in its source.';
 COMMENT ON COLUMN node_label_mappings.node_label IS 'The label of its nodes.';
 COMMENT ON COLUMN node_label_mappings.is_active IS 'Whether the table is read.';
 COMMENT ON COLUMN node_label_mappings.source_id IS
     'The source that has the table. NULL: every active source that has a table of this name.';
 COMMENT ON COLUMN node_label_mappings.owner IS
-    'Whose the table is, in the place of the source''s owner. NULL: the source''s.';
+    'Owners of the table, instead of the source''s owners. NULL: the source''s owners.';
 COMMENT ON COLUMN node_label_mappings.tags IS
-    'Tags of the table, beside the source''s; of the same key this one counts. NULL: the source''s.';
+    'Tags of the table, in addition to the source''s tags. For the same key this value takes '
+    'precedence. NULL: only the source''s tags.';
 
 COMMENT ON TABLE relationship_mappings IS
-    'The relationships between nodes, each by the equality of columns. Both sides may come from '
-    'different databases.';
+    'The relationships between nodes. Each is defined by columns that are equal. Both sides can come '
+    'from different databases.';
 COMMENT ON COLUMN relationship_mappings.source_db IS
-    'For a relationship inside one database, that source''s name. Across databases, the name of the '
-    'source whose rows hold the reference: those that find no partner are its orphans. Where several sources feed a label of the relationship, a '
-    'named source means that only its own tables take part; NULL or a word that is no source, such as '
-    'cross_database, means all of them.';
-COMMENT ON COLUMN relationship_mappings.from_label IS 'The label that the relationship starts at.';
-COMMENT ON COLUMN relationship_mappings.to_label IS 'The label that the relationship ends at.';
+    'The source that holds the reference. Rows without a match are orphans of this source. If several '
+    'sources have tables for a label of the relationship, only the tables of the named source are '
+    'used. NULL, or a word that is not the name of a source, such as cross_database, means all of them.';
+COMMENT ON COLUMN relationship_mappings.from_label IS 'The label of the start node.';
+COMMENT ON COLUMN relationship_mappings.to_label IS 'The label of the end node.';
 COMMENT ON COLUMN relationship_mappings.join_condition IS
-    'Equalities joined by AND, each side alias.column. With a junction, each equality has the '
-    'junction on one side: t.ticket_id = link.ticket_id AND link.tag_id = tag.tag_id.';
+    'Equalities joined by AND. Each side is alias.column. With a junction table, each equality has '
+    'the junction table on one side: t.ticket_id = link.ticket_id AND link.tag_id = tag.tag_id.';
 COMMENT ON COLUMN relationship_mappings.junction_table IS
-    'The table between both sides, for a relationship of many to many.';
+    'The table between both sides of a many-to-many relationship.';
 COMMENT ON COLUMN relationship_mappings.junction_label IS
-    'The label that the junction table''s rows have as nodes.';
+    'The label of the junction table''s rows, if they are nodes, too.';
 COMMENT ON COLUMN relationship_mappings.is_active IS 'Whether the relationship is built.';
 COMMENT ON COLUMN relationship_mappings.execution_order IS
-    'Relationships are built from low to high; equal ones by relationship_id.';
+    'Relationships are built from low to high, then by relationship_id.';
 COMMENT ON COLUMN relationship_mappings.from_alias IS
-    'The alias in join_condition that stands for from_label. NULL: found by its columns.';
+    'The alias of from_label in join_condition. NULL: found by its columns.';
 COMMENT ON COLUMN relationship_mappings.to_alias IS
-    'The alias in join_condition that stands for to_label. NULL: found by its columns.';
+    'The alias of to_label in join_condition. NULL: found by its columns.';
 COMMENT ON COLUMN relationship_mappings.junction_alias IS
-    'The alias in join_condition that stands for the junction. NULL: found by its columns.';
+    'The alias of the junction table in join_condition. NULL: found by its columns.';
 
 COMMENT ON TABLE etl_run_logs IS 'One row for each run of the pipeline.';
-COMMENT ON COLUMN etl_run_logs.run_end_time IS 'NULL while the run goes on.';
+COMMENT ON COLUMN etl_run_logs.run_end_time IS 'NULL while the run is in progress.';
 COMMENT ON COLUMN etl_run_logs.status IS 'running, completed, failed or cancelled.';
 COMMENT ON COLUMN etl_run_logs.dagster_run_id IS
-    'The Dagster run that this row is about. NULL for runs from before the column.';
+    'The id of the Dagster run. NULL for runs older than this column.';
 COMMENT ON COLUMN etl_run_logs.error_message IS 'Why the run failed.';
 
 COMMENT ON TABLE etl_table_logs IS 'One row for each table that a run extracts.';
 COMMENT ON COLUMN etl_table_logs.source_id IS
-    'The source of the table. NULL once that source''s row is gone.';
+    'The source of the table. NULL after the row of the source was deleted.';
 COMMENT ON COLUMN etl_table_logs.status IS 'running, completed, failed or cancelled.';
 COMMENT ON COLUMN etl_table_logs.is_progressing IS
-    'True from the moment the extraction starts until it ends, in whichever way.';
-COMMENT ON COLUMN etl_table_logs.is_done IS 'True when the extraction has completed.';
-COMMENT ON COLUMN etl_table_logs.rows_processed IS 'Rows extracted; moves while the run goes on.';
+    'True while the extraction runs, however it ends.';
+COMMENT ON COLUMN etl_table_logs.is_done IS 'True after the extraction completed.';
+COMMENT ON COLUMN etl_table_logs.rows_processed IS 'Rows extracted so far. Updated during the run.';
 COMMENT ON COLUMN etl_table_logs.error_message IS
-    'Why the extraction failed; of one that has completed, which rows it left out.';
+    'Why the extraction failed. If it completed: which rows it skipped.';
 
-COMMENT ON TABLE cypher_scripts IS 'The scripts that were written, one row a file.';
-COMMENT ON COLUMN cypher_scripts.file_path IS 'Where the file lies.';
+COMMENT ON TABLE cypher_scripts IS 'One row for each script file.';
+COMMENT ON COLUMN cypher_scripts.file_path IS 'The path of the file.';
 COMMENT ON COLUMN cypher_scripts.file_size_kb IS 'The size of the file in units of 1,024 bytes.';
 COMMENT ON COLUMN cypher_scripts.last_updated_at IS 'When the file was written.';
 COMMENT ON COLUMN cypher_scripts.last_run_time IS 'When the file was last loaded. NULL: never.';
 
 COMMENT ON TABLE accepted_columns IS
-    'The columns that each table had when it was last read, those that a rule excludes too. Of a table '
-    'with exclusion rules another column is withheld until a row of field_exclusion_rules decides on it.';
+    'The columns that each table had when it was last read, including excluded columns. In a table '
+    'with exclusion rules any other column is withheld until a row of field_exclusion_rules decides on it.';
 COMMENT ON COLUMN accepted_columns.source_id IS 'The source of the table.';
 COMMENT ON COLUMN accepted_columns.table_name IS 'The table in its source.';
-COMMENT ON COLUMN accepted_columns.column_name IS 'A column of it.';
+COMMENT ON COLUMN accepted_columns.column_name IS 'A column of the table.';
 COMMENT ON COLUMN accepted_columns.accepted_at IS 'When the column was first read.';

@@ -16,38 +16,38 @@ DOCUMENT = "docs/configuration.md"
 
 _HEAD = """# Configuration
 
-Every setting is an environment variable, or a line of `.env` in the folder that a command is run in; the environment wins.
-[.env.example](../.env.example) is a beginning. An empty variable counts as unset. A value of the wrong kind ends the command
-with the variable's name, never with its value. This page is written by `make docs` from
-[c360_graph/settings.py](../c360_graph/settings.py).
+Each setting is an environment variable, or a line of `.env` in the folder where you run a command. Start from
+[.env.example](../.env.example). An empty variable counts as unset. If a value has the wrong type, the command ends with the name of the
+variable, but never shows its value. `make docs` generates this page from [c360_graph/settings.py](../c360_graph/settings.py).
 
-Values are looked for in this order:
+Values are looked up in this order:
 
-1. The environment that a command is started with. This holds for `c360` and for every command of Dagster, in its child processes too.
-   Dagster itself puts the lines of `.env` over the environment; what a process was started with is read from the operating system
-   (`/proc` on Linux, the kernel's copy elsewhere) and set back before Dagster's storage is opened. Where it cannot be set back any more,
-   the run is refused with both values: another `DAGSTER_HOME`, or a dagster.yaml that names a variable by `env:` itself.
-2. `.env` in the current folder. `PG...` variables of libpq are taken from there too.
-3. The servers of `c360 sandbox up`, for the control database where neither `ETL_DB_HOST`, `ETL_DB_PORT` nor `PGSERVICE` is set above, and
-   for Neo4j where `NEO4J_URI` is not.
+1. The environment that the command was started with. This applies to `c360` and to every Dagster command and its child processes.
+   Dagster itself lets the lines of `.env` override the environment. The pipeline therefore reads the original environment of the process
+   from the operating system (`/proc` on Linux, the kernel's copy elsewhere), and restores it before Dagster's storage is opened. If it is
+   too late to restore a value, the run is refused and the message shows both values. This concerns another `DAGSTER_HOME`, and a
+   dagster.yaml that itself uses a variable with `env:`.
+2. `.env` in the current folder. libpq's `PG...` variables are read from it, too.
+3. The servers of `c360 sandbox up`: for the control database if none of `ETL_DB_HOST`, `ETL_DB_PORT` and `PGSERVICE` is set, and for Neo4j
+   if `NEO4J_URI` is not set.
 4. The defaults below.
 """
 
 _TAIL = """
-## Where the control database is
+## Address of the control database
 
-`ETL_DB_HOST` is whatever libpq takes as a host: a name, an IPv4 or IPv6 address (`::1` or `[::1]`), or the folder of a Unix socket
-(`/var/run/postgresql`). With `PGSERVICE` set, what no `ETL_DB_*` names comes from that service of `PGSERVICEFILE` or
-`~/.pg_service.conf`. Dagster's storage is reached in the same way, and so is a source by its `db_host`.
+`ETL_DB_HOST` is any host that libpq accepts: a name, an IPv4 or IPv6 address (`::1` or `[::1]`), or the folder of a Unix socket
+(`/var/run/postgresql`). If `PGSERVICE` is set, values without an `ETL_DB_*` variable come from that service in `PGSERVICEFILE` or
+`~/.pg_service.conf`. The same applies to Dagster's storage, and to the `db_host` of a source.
 
 ## Passwords of sources
 
-`source_databases.db_password` may hold `env:NAME`: the password is then the variable `NAME` of the environment or `.env`, read
-at the moment of connecting. See [control-tables.md](control-tables.md#source_databases).
+If `source_databases.db_password` is `env:NAME`, the password is the value of the variable `NAME` in the environment or `.env`, read when the
+pipeline connects. See [control tables](control-tables.md#source_databases).
 
 ## Config of a run
 
-Given in the Dagster launchpad, or to `dagster asset materialize` by `--config-json`; see [running.md](running.md#a-run).
+Some steps take config, in the Dagster launchpad or with `--config-json`; see [running](running.md#a-run).
 """
 
 _TITLES = {

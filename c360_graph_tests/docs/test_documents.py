@@ -15,6 +15,8 @@ from c360_graph_tests.docs.running import RUN, first_missing, run_document
 NOT_RUN = {
     ("CONTRIBUTING.md", "they run these pages, or the tests beside them"),
     ("CONTRIBUTING.md", "needs uv"),
+    ("CONTRIBUTING.md", "runs tests, as make test does"),
+    ("CONTRIBUTING.md", "writes files of the project"),
     ("CONTRIBUTING.md", "takes an hour or more"),
     ("docs/deployment.md", "needs a Docker engine"),
 }
