@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from c360_graph.control.lock_session import LockSession, lock_session
 from c360_graph.errors import ControlDatabaseError
 from c360_graph.faults.silence import log_warning
 from c360_graph.mapping.model import TableMapping
+from c360_graph.repeating import repeating
 
 Ending = Literal["completed", "failed", "cancelled"]
 MAX_MESSAGE = 4_000
@@ -254,24 +254,17 @@ _SCRIPT_COLUMNS = (
 @contextmanager
 def _keeping(session: LockSession, log_id: int) -> Iterator[None]:
     """Take the run's lock again while the block runs, when its connection was lost."""
-    ended = threading.Event()
 
-    def watch() -> None:
-        while not ended.wait(CHECK_SECONDS):
-            if session.holds((RUN_LOCK, log_id)):
-                continue
+    def look() -> bool:
+        if not session.holds((RUN_LOCK, log_id)):
             try:
                 session.run(lambda connection: _hold(connection, log_id))
             except ControlDatabaseError as error:
                 log_warning(f"The lock of the run's row {log_id} of etl_run_logs was lost: {error}")
+        return True
 
-    watcher = threading.Thread(target=watch, name="c360-run-lock", daemon=True)
-    watcher.start()
-    try:
+    with repeating(look, every=CHECK_SECONDS, name="c360-run-lock"):
         yield
-    finally:
-        ended.set()
-        watcher.join(timeout=30)
 
 
 def _hold(connection: Connection, log_id: int) -> None:

@@ -11,9 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from neo4j import Driver
+
+from c360_graph.repeating import repeating
 
 ASK_EVERY_SECONDS = 6.0
 ANSWER_SECONDS = 8.0
@@ -42,39 +45,58 @@ def watching(
         warn: receives a line at the first question without an answer, and when connections are closed.
         give_up: receives the reason when the server is given up, before connections are closed.
     """
-    ended = threading.Event()
+    watch = _Watch(
+        server=server,
+        answers=lambda: _answers(connect, database),
+        close=lambda: _close_connections(driver),
+        warn=warn,
+        give_up=give_up,
+    )
+    # The end of the block does not wait for an answer that may never come.
+    with repeating(
+        watch.look, every=ASK_EVERY_SECONDS, name="c360-neo4j-liveness", join_seconds=0.0
+    ):
+        try:
+            yield
+        finally:
+            watch.is_over = True
 
-    def watch() -> None:
-        answered, warned = time.monotonic(), False
-        while not ended.wait(ASK_EVERY_SECONDS):
-            if _answers(connect, database):
-                answered, warned = time.monotonic(), False
-                continue
-            silent = time.monotonic() - answered
-            if ended.is_set():
-                return
-            if not warned:
-                warn(f"Neo4j at {server} has not answered for {silent:.0f} s.")
-                warned = True
-            if silent >= GIVE_UP_SECONDS:
-                give_up(
-                    f"Neo4j at {server} has not answered for {silent:.0f} s and is given up. Check"
-                    " the server and the network between, then run again."
-                )
-                _close_connections(driver)
-                return
-            if silent >= SILENT_SECONDS:
-                warn(
-                    f"Neo4j at {server} has been silent for {silent:.0f} s; its connections are closed."
-                )
-                _close_connections(driver)
 
-    watcher = threading.Thread(target=watch, name="c360-neo4j-liveness", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
+@dataclass(kw_only=True)
+class _Watch:
+    server: str
+    answers: Callable[[], bool]
+    close: Callable[[], None]
+    warn: Callable[[str], None]
+    give_up: Callable[[str], None]
+    answered: float = field(default_factory=time.monotonic)
+    has_warned: bool = False
+    is_over: bool = False
+
+    def look(self) -> bool:
+        """Whether to look again."""
+        if self.answers():
+            self.answered, self.has_warned = time.monotonic(), False
+            return True
+        silent = time.monotonic() - self.answered
+        if self.is_over:
+            return False
+        if not self.has_warned:
+            self.warn(f"Neo4j at {self.server} has not answered for {silent:.0f} s.")
+            self.has_warned = True
+        if silent >= GIVE_UP_SECONDS:
+            self.give_up(
+                f"Neo4j at {self.server} has not answered for {silent:.0f} s and is given up. Check"
+                " the server and the network between, then run again."
+            )
+            self.close()
+            return False
+        if silent >= SILENT_SECONDS:
+            self.warn(
+                f"Neo4j at {self.server} has been silent for {silent:.0f} s; its connections are closed."
+            )
+            self.close()
+        return True
 
 
 def _answers(connect: Callable[[], Driver], database: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from c360_graph.graph.execution import Execution
 from c360_graph.graph.manifest import read_state
 from c360_graph.graph.progress import Progress, ProgressMeter, reporting
 from c360_graph.graph.target_lock import target_lock
+from c360_graph.repeating import repeating
 
 CHECK_SECONDS = 1.0
 
@@ -37,27 +37,21 @@ def guarding(check: Callable[[], None], *, stop: Callable[[], None]) -> Iterator
     """Call `check` now, and now and then while the block runs; once it raises, `stop` what runs."""
     check()
     guard = Guard()
-    ended = threading.Event()
 
-    def watch() -> None:
-        while not ended.wait(CHECK_SECONDS):
-            try:
-                if guard.reason is None:
-                    check()
-            except C360Error as error:
-                guard.reason = error
-            if guard.reason is not None:
-                # Again until the load has ended: a statement may have been on its way just then.
-                with suppress(C360Error, *ERRORS):
-                    stop()
+    def look() -> bool:
+        try:
+            if guard.reason is None:
+                check()
+        except C360Error as error:
+            guard.reason = error
+        if guard.reason is not None:
+            # Again until the load has ended: a statement may have been on its way just then.
+            with suppress(C360Error, *ERRORS):
+                stop()
+        return True
 
-    watcher = threading.Thread(target=watch, name="c360-guard", daemon=True)
-    watcher.start()
-    try:
+    with repeating(look, every=CHECK_SECONDS, name="c360-guard"):
         yield guard
-    finally:
-        ended.set()
-        watcher.join(timeout=30)
 
 
 @dataclass(frozen=True, kw_only=True)

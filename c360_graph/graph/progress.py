@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from c360_graph.errors import C360Error
+from c360_graph.repeating import repeating
 
 REPORT_SECONDS = 5.0
 LIVE_SECONDS = 0.5
@@ -120,21 +121,15 @@ def reporting(
     """
     if every is None:
         every = LIVE_SECONDS if isinstance(report, LiveReport) else REPORT_SECONDS
-    ended = threading.Event()
 
-    def watch() -> None:
-        while not ended.wait(every):
-            # A poll may meet a lost connection; the load itself deals with that.
-            with suppress(C360Error):
-                report(meter.now())
+    def tell() -> bool:
+        # A poll may meet a lost connection; the load itself deals with that.
+        with suppress(C360Error):
+            report(meter.now())
+        return True
 
-    watcher = threading.Thread(target=watch, name="c360-progress", daemon=True)
-    watcher.start()
-    try:
+    with repeating(tell, every=every, name="c360-progress"):
         yield
-    finally:
-        ended.set()
-        watcher.join(timeout=30)
 
 
 def _duration(seconds: float) -> str:

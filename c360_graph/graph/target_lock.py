@@ -15,7 +15,6 @@ running is ended by the new holder.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +29,7 @@ from c360_graph.errors import GraphUnavailableError, LoadLockedError
 from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import ERRORS, Graph
 from c360_graph.graph.execution import Attempts, Work
+from c360_graph.repeating import repeating
 
 POLL_SECONDS = 0.5
 BEAT_SECONDS = 1.0
@@ -183,25 +183,19 @@ def target_lock(
 
 @contextmanager
 def _beating(lock: TargetLock) -> Iterator[None]:
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(BEAT_SECONDS):
+    def beat() -> bool:
+        # The load itself meets a lost connection, and verifies the lock when it is back.
+        with suppress(*ERRORS):
             try:
                 lock.beat()
             except (GraphUnavailableError, LoadLockedError):
-                return
-            except ERRORS:
-                # The load itself meets a lost connection, and verifies the lock when it is back.
-                continue
+                return False
+        return True
 
-    thread = threading.Thread(target=watch, name="c360-target-lock", daemon=True)
-    thread.start()
-    try:
+    with repeating(
+        beat, every=BEAT_SECONDS, name="c360-target-lock", join_seconds=TRANSACTION_SECONDS
+    ):
         yield
-    finally:
-        ended.set()
-        thread.join(timeout=TRANSACTION_SECONDS)
 
 
 def _acquire(

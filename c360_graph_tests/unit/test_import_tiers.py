@@ -17,6 +17,7 @@ TIERS: tuple[frozenset[str], ...] = (
             "errors",
             "files",
             "project_files",
+            "repeating",
             "settings",
             "start_environment",
             "text",
