@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from c360_graph.cypher import schema
 from c360_graph.cypher.schema import LabelProperties
-from c360_graph.plan.decisions import keys_to_constrain
+from c360_graph.mapping.graph_manifest import RelationshipPattern
+from c360_graph.plan.decisions import LoadDecision, keys_to_constrain
 from c360_graph.plan.destroyed import destroyed
 from c360_graph.plan.inputs import CountsNeeded, GraphState, Intention
 from c360_graph.plan.labels import planned_labels
@@ -30,9 +31,10 @@ Estimates = Mapping[tuple[str, str], RowEstimate]
 def questions(intention: Intention, holding: GraphState) -> CountsNeeded:
     """What has to be counted in a graph before its plan can be made."""
     there = set(holding.nodes)
-    losing = tuple(_losing(intention, holding))
-    anew = tuple(labels_made_anew(intention, holding))
-    holders = properties_to_ask(intention, holding) | excluded_to_count(intention)
+    decision = intention.decide(holding)
+    losing = tuple(_losing(intention, holding, decision))
+    anew = tuple(labels_made_anew(intention, holding, decision))
+    holders = properties_to_ask(intention, holding, anew) | excluded_to_count(intention)
     return CountsNeeded(
         holders=tuple(sorted(asked for asked in holders if asked[0] in there)),
         untreated=tuple(
@@ -40,27 +42,34 @@ def questions(intention: Intention, holding: GraphState) -> CountsNeeded:
         ),
         all_properties=anew,
         losing=losing,
-        keys=tuple(_to_constrain(intention, holding)),
-        edges=tuple(intention.told_of(holding)) if losing else (),
+        keys=tuple(_to_constrain(intention, holding, decision)),
+        edges=tuple(_told_of(decision)) if losing else (),
     )
 
 
-def _losing(intention: Intention, holding: GraphState) -> Iterator[str]:
+def _losing(intention: Intention, holding: GraphState, decision: LoadDecision) -> Iterator[str]:
     """Labels whose nodes go; where the graph is cleared all relationships are told of by their type."""
     if intention.way == "clear":
         return
-    decision = intention.decide(holding)
     for label, change in decision.labels.items():
         if holding.nodes.get(label) and change in ("made anew", "taken over", "removed"):
             yield label
 
 
-def _to_constrain(intention: Intention, holding: GraphState) -> Iterator[LabelProperties]:
+def _to_constrain(
+    intention: Intention, holding: GraphState, decision: LoadDecision
+) -> Iterator[LabelProperties]:
     if intention.way == "clear":
         return
-    decision = intention.decide(holding)
     keys = schema.keys(intention.mapping.tables)
     yield from keys_to_constrain(decision, keys, holding.schema)
+
+
+def _told_of(decision: LoadDecision) -> Iterator[RelationshipPattern]:
+    """Relationships that are ours and come back with their nodes, or are told of where they go."""
+    for edges, change in decision.relationships.items():
+        if change != "kept":
+            yield edges
 
 
 def plan_load(
@@ -87,14 +96,17 @@ def plan_load(
         refusal: why a load of the target would be refused as a whole.
     """
     source_problems = source_problems or {}
+    decision = intention.decide(holding) if holding else None
     plan = Plan(
         way=intention.way,
         graph=_graph(place, holding, refusal),
         sources=_sources(intention, source_problems),
         tables=tuple(_tables(intention, estimates or {})),
-        labels=planned_labels(intention, holding),
-        properties=tuple(planned_properties(intention, holding)) if holding else (),
-        relationships=tuple(planned_relationships(intention, holding, samples or {})),
+        labels=planned_labels(intention, holding, decision),
+        properties=(
+            tuple(planned_properties(intention, holding, decision)) if holding and decision else ()
+        ),
+        relationships=tuple(planned_relationships(intention, holding, decision, samples or {})),
         schema_changes=tuple(planned_schema(intention, holding)) if holding else (),
         purges=tuple(planned_purges(intention, holding)) if holding else (),
         refusals=intention.mapping.refusals,

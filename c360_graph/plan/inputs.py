@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -126,12 +126,6 @@ class Intention:
             unknown_labels=self.unknown_labels,
             undecided=self.undecided,
         )
-
-    def told_of(self, holding: GraphState) -> Iterator[RelationshipPattern]:
-        """Relationships that are ours and come back with their nodes, or are told of where they go."""
-        for edges, change in self.decide(holding).relationships.items():
-            if change != "kept":
-                yield edges
 
     def tables_of(self, label: str) -> tuple[TableMapping, ...]:
         """The tables that feed a label."""

@@ -9,15 +9,16 @@ from c360_graph.plan.inputs import GraphState, Intention
 from c360_graph.plan.model import PlannedLabel
 
 
-def planned_labels(intention: Intention, holding: GraphState | None) -> tuple[PlannedLabel, ...]:
+def planned_labels(
+    intention: Intention, holding: GraphState | None, decision: LoadDecision | None
+) -> tuple[PlannedLabel, ...]:
     """The mapping's labels in its order, then those that go, then those of others."""
-    if holding is None:
+    if holding is None or decision is None:
         keys = intention.desired.keys
         return tuple(
             PlannedLabel(label=label, change="unknown", key=keys.get(label, ()))
             for label in intention.desired.labels
         )
-    decision = intention.decide(holding)
     return (
         *_decided(intention, holding, decision),
         *_foreign(intention, holding, decision),

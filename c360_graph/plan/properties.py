@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from c360_graph.mapping.model import is_kept_name
 from c360_graph.plan.decisions import LoadDecision, properties_to_count, purged_properties
@@ -10,9 +10,13 @@ from c360_graph.plan.inputs import GraphState, Intention
 from c360_graph.plan.model import PlannedProperty
 
 
-def properties_to_ask(intention: Intention, holding: GraphState) -> set[tuple[str, str]]:
-    """Label and name of the properties whose removal a plan may have to tell of."""
-    anew = set(labels_made_anew(intention, holding))
+def properties_to_ask(
+    intention: Intention, holding: GraphState, anew: Collection[str]
+) -> set[tuple[str, str]]:
+    """Label and name of the properties whose removal a plan may have to tell of.
+
+    Those of others on labels that are made `anew` are counted otherwise.
+    """
     removed = {
         (label, name)
         for label in _labels(intention, holding)
@@ -27,17 +31,19 @@ def properties_to_ask(intention: Intention, holding: GraphState) -> set[tuple[st
     return removed | foreign | set(properties_to_count(intention.desired, holding.listed))
 
 
-def labels_made_anew(intention: Intention, holding: GraphState) -> Iterator[str]:
+def labels_made_anew(
+    intention: Intention, holding: GraphState, decision: LoadDecision
+) -> Iterator[str]:
     """Labels whose nodes are all made anew, so that whatever others wrote on them is lost."""
-    decision = intention.decide(holding)
     for label in _labels(intention, holding):
         if intention.way == "clear" or decision.labels[label] == "made anew":
             yield label
 
 
-def planned_properties(intention: Intention, holding: GraphState) -> Iterator[PlannedProperty]:
+def planned_properties(
+    intention: Intention, holding: GraphState, decision: LoadDecision
+) -> Iterator[PlannedProperty]:
     """Each property that is another afterwards. A label that is new has none: all of it is."""
-    decision = intention.decide(holding)
     for label in _labels(intention, holding):
         yield from _taken_over(intention, holding, decision, label)
         yield from _new(intention, holding, label)

@@ -15,10 +15,12 @@ Samples = Mapping[int, PartnerSample]
 
 
 def planned_relationships(
-    intention: Intention, holding: GraphState | None, samples: Samples
+    intention: Intention,
+    holding: GraphState | None,
+    decision: LoadDecision | None,
+    samples: Samples,
 ) -> Iterator[PlannedRelationships]:
     """The mapping's relationships in its order, then those that go, then those of others."""
-    decision = intention.decide(holding) if holding else None
     for mapping in intention.mapping.relationships:
         yield _mapped(decision, holding, mapping, samples.get(mapping.relationship_id))
     if holding is not None and decision is not None:
