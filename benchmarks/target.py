@@ -11,7 +11,7 @@ import psutil
 
 from benchmarks.dataset import Counts
 from c360_graph.graph.connection import Graph, open_graph
-from c360_graph.graph.state import graph_counts
+from c360_graph.graph.counts import graph_counts
 from c360_graph.sandbox import servers
 from c360_graph.sandbox.ports import HOST
 from c360_graph.sandbox.sample import Server

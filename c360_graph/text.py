@@ -1,4 +1,4 @@
-"""Text that is safe to show: what would act on a terminal or a page is shown instead."""
+"""Text that is shown: counts with their nouns, and characters that would act on a terminal or a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which assets wait for each other, and when one is called stale."""
+"""When a step is retried, how it fails, and when an asset is called stale."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

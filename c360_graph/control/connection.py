@@ -139,23 +139,6 @@ class ControlDatabase:
                 return value
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """A transaction that commits at the end of the block; only connecting is tried again. See `run`.
-
-        Raises:
-            ControlDatabaseUnavailableError: the database cannot be reached at the moment, or was lost.
-            ControlDatabaseError: it refused the login or a statement.
-        """
-        connection = self.patiently(self._engine.connect)
-        try:
-            with connection, self.watching(connection), connection.begin():
-                yield connection
-        except DBAPIError as error:
-            if is_passing(error.orig):
-                raise self._unavailable(error, 0) from None
-            raise self._refused(error) from None
-
-    @contextmanager
     def _connected(self) -> Iterator[Connection]:
         with self._engine.connect() as connection, self.watching(connection):
             yield connection

@@ -8,10 +8,10 @@ from __future__ import annotations
 from c360_graph.cypher import counts_and_deletes, schema
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS, FEW_ROWS, FEW_ROWS_BATCH
 from c360_graph.graph.batching import Batching
+from c360_graph.graph.counts import count_graph
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.progress import ProgressMeter
 from c360_graph.graph.schema_sync import read_schema
-from c360_graph.graph.state import count_graph
 
 
 def empty_graph(execution: Execution, meter: ProgressMeter) -> None:

@@ -28,6 +28,7 @@ from c360_graph.errors import (
 )
 from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import Graph
+from c360_graph.graph.counts import check_counts, count_graph, graph_counts
 from c360_graph.graph.emptying import empty_graph
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.left_out import refuse_losing_tables, said_of_left_out
@@ -41,7 +42,6 @@ from c360_graph.graph.manifest import (
 )
 from c360_graph.graph.progress import ProgressMeter
 from c360_graph.graph.schema_sync import refuse_blocked
-from c360_graph.graph.state import check_counts, count_graph, graph_counts
 from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.script_files import open_script
 
@@ -123,12 +123,19 @@ class _Load:
     """A load under way."""
 
     def __init__(
-        self, execution: Execution, script: Path, *, sessions: int, meter: ProgressMeter
+        self,
+        execution: Execution,
+        script: Path,
+        *,
+        header: ScriptHeader | None,
+        sessions: int,
+        meter: ProgressMeter,
     ) -> None:
         self.execution = execution
         self.meter = meter
         self._graph = execution.graph
         self._script = script
+        self._header = header
         self._sessions = sessions
         self._begin = time.monotonic()
         self._statements = self._rows = self._nodes = 0
@@ -153,10 +160,9 @@ class _Load:
         )
 
     def refuse_losing_tables(self) -> None:
-        header = _check_header(self._script)
         state = read_state(self.execution)
-        if header is not None and state is not None:
-            refuse_losing_tables(header, state.manifest)
+        if self._header is not None and state is not None:
+            refuse_losing_tables(self._header, state.manifest)
 
     def run(self) -> LoadResult:
         with open_script(self._script) as file:
@@ -282,7 +288,7 @@ def _load(
     if left_out:
         listener.warn(left_out)
     with under_way(graph, listener, claim, may_vanish=header is None) as (execution, meter):
-        yield _Load(execution, script, sessions=sessions, meter=meter)
+        yield _Load(execution, script, header=header, sessions=sessions, meter=meter)
 
 
 def _nodes_of(header: ScriptHeader | None) -> int | None:

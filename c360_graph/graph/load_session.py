@@ -1,4 +1,4 @@
-"""What every load has around it: the target's lock, progress, a guard, and nothing left running."""
+"""What every load has around it: the target's lock, progress, a guard, threads, and nothing left running."""
 
 from __future__ import annotations
 

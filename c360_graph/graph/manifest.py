@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
 from c360_graph.cypher import counts_and_deletes
 from c360_graph.cypher import manifest as text
+from c360_graph.cypher.counting import count_labels, count_types
 from c360_graph.errors import GraphError
 from c360_graph.graph.connection import Graph
+from c360_graph.graph.counts import count_by_name
 from c360_graph.graph.execution import Execution
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, edges_name
 
@@ -85,18 +88,14 @@ def counted(execution: Execution, manifest: GraphManifest) -> GraphManifest:
         StatementError: the server refuses.
     """
 
-    def ask(statement: bytes) -> int:
-        return int(execution.ask(_TITLE, statement)[0]["count"])
+    def ask(statement: str | bytes) -> list[dict[str, Any]]:
+        return execution.ask(_TITLE, statement)
 
     types = dict.fromkeys(kind for kind, _, _ in manifest.edges)
     return manifest.model_copy(
         update={
-            "nodes": {
-                label: ask(counts_and_deletes.count_nodes(label)) for label in manifest.labels
-            },
-            "relationships": {
-                kind: ask(counts_and_deletes.count_relationships(kind)) for kind in types
-            },
+            "nodes": count_by_name(ask, [*manifest.labels], count_labels),
+            "relationships": count_by_name(ask, [*types], count_types),
         }
     )
 

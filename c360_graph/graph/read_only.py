@@ -56,7 +56,6 @@ _USE = re.compile(
     re.IGNORECASE,
 )
 
-_STRINGS = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`(?:``|[^`])*`", re.DOTALL)
 _CALLS = re.compile(r"\bCALL ([\w.]+)\(")
 
 
@@ -189,7 +188,7 @@ def _beyond_reading(plan: Mapping[str, Any]) -> Iterator[str]:
         yield from _foreign_procedure(name)
     else:
         # A subquery within a list or a CASE has no operators, only its text as the server writes it.
-        text = _STRINGS.sub("''", str(plan["args"].get("Details", "")))
+        text = _NOT_CODE.sub(_as_code, str(plan["args"].get("Details", "")))
         if "LOAD CSV" in text:
             yield "LOAD CSV"
         for name in _CALLS.findall(text):

@@ -19,6 +19,7 @@ from c360_graph.cypher.weights import DELETE_BATCH_ROWS
 from c360_graph.graph.batching import Batching
 from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import Graph
+from c360_graph.graph.counts import check_counts, count_graph
 from c360_graph.graph.desired import Changes, Desired, LinkChanges, RowChanges
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.left_out import refuse_losing_tables
@@ -36,7 +37,7 @@ from c360_graph.graph.node_sync import NodeChanges, NodeSync
 from c360_graph.graph.progress import ProgressMeter
 from c360_graph.graph.relationship_sync import RelationshipChanges, RelationshipSync
 from c360_graph.graph.schema_sync import SchemaSync
-from c360_graph.graph.state import check_counts, count_graph, count_relationships
+from c360_graph.graph.state import count_relationships
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, edges_name
 from c360_graph.plan.decisions import GraphFacts, LoadDecision, decide, properties_to_count
 from c360_graph.plan.model import LabelChange

@@ -1,4 +1,4 @@
-"""What a load is about to write, and what it leaves alone since it does not know."""
+"""What a plan is made from: what a graph holds, and what a load is about to write."""
 
 from __future__ import annotations
 

@@ -39,6 +39,9 @@ _SHORT_TYPES = frozenset(
 MAX_INDEXED_BYTES = 8_000
 """Bytes of text in one entry of an index; Neo4j takes 8,167, its own bytes among them."""
 
+_SHOWN = 60
+"""Characters of a key's column that are shown."""
+
 _OWN_BYTES = 167
 _BYTES_OF_A_TEXT, _MOST_BYTES_OF_A_SHORT_TYPE = 3, 29
 """What an entry has for a column besides its text; for a value of a short type in all (a DURATION)."""
@@ -109,10 +112,6 @@ def find_left_out(table: TableMapping, *, most: int) -> str:
     )
     conditions = _all([*_findable(table), *_short_enough(table)])
     return f"SELECT {key} {_from(table)} WHERE NOT ({conditions}) LIMIT {most}"
-
-
-_SHOWN = 60
-"""Characters of a key's column that are shown."""
 
 
 def _from(table: TableMapping) -> str:

@@ -96,8 +96,10 @@ def test_control_database_sources_and_storage_are_reached() -> None:
     storage = DagsterPostgresStorage(storage_url(control_credentials(load_settings())))
     storage.run_storage.optimize_for_webserver(0, 1, 1)
     assert storage.run_storage.get_runs_count() == 0
-    with ControlDatabase(control_credentials(load_settings())).transaction() as connection:
-        found = connection.exec_driver_sql("SELECT to_regclass('dagster.runs')").scalar_one()
+    control = ControlDatabase(control_credentials(load_settings()))
+    found = control.run(
+        lambda c: c.exec_driver_sql("SELECT to_regclass('dagster.runs')").scalar_one()
+    )
     assert found == "dagster.runs"
 
 
