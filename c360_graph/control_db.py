@@ -85,7 +85,7 @@ class ControlDatabase:
     def run(self, work: Callable[[Connection], _T]) -> _T:
         """What `work` returns, done in one transaction that takes effect once.
 
-        It is tried again where the connection is lost or the server cannot be reached just now, so it
+        It is tried again where the connection is lost or the server is temporarily unreachable, so it
         does nothing but work on the database. After a lost COMMIT the server is asked what became of it.
 
         Raises:
@@ -108,7 +108,7 @@ class ControlDatabase:
         return self.patiently(attempt)
 
     def patiently(self, attempt: Callable[[], _T], *, patience_seconds: float | None = None) -> _T:
-        """What `attempt` returns, tried again where the server cannot be reached just now.
+        """What `attempt` returns, tried again where the server is temporarily unreachable.
 
         Raises:
             ControlDatabaseUnavailableError: it could not, in all of the patience.
@@ -144,7 +144,7 @@ class ControlDatabase:
         """A transaction that commits at the end of the block; only connecting is tried again. See `run`.
 
         Raises:
-            ControlDatabaseUnavailableError: the database cannot be reached just now, or was lost.
+            ControlDatabaseUnavailableError: the database is temporarily unreachable, or was lost.
             ControlDatabaseError: it refused the login or a statement.
         """
         connection = self.patiently(self._engine.connect)

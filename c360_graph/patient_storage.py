@@ -195,7 +195,7 @@ class PatientPostgresStorage(DagsterPostgresStorage):
         """A storage with its tables.
 
         Raises:
-            ControlDatabaseUnavailableError: it cannot be reached just now.
+            ControlDatabaseUnavailableError: it is temporarily unreachable.
             ControlDatabaseError: it refuses.
         """
         tries = 0
@@ -244,7 +244,7 @@ def patiently(
     again: Callable[[], None] | None = None,
     patience_seconds: float = RUN_PATIENCE_SECONDS,
 ) -> _T:
-    """What `use` returns, tried again where the storage cannot be reached just now; `again` comes before that.
+    """What `use` returns, tried again where the storage is temporarily unreachable; `again` comes before that.
 
     Raises:
         ControlDatabaseUnavailableError: it could not be reached for that many seconds.

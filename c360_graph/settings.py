@@ -36,7 +36,9 @@ class Settings(BaseSettings):
     )
     etl_db_port: int = Field(default=5432, description="Port of the control database.")
     etl_db_name: str = Field(default="etl_control_db", description="Name of the control database.")
-    etl_db_user: str = Field(default="postgres", description="Role that reads and writes the control database.")
+    etl_db_user: str = Field(
+        default="postgres", description="Role that reads and writes the control database."
+    )
     etl_db_password: SecretStr | None = Field(
         default=None,
         description="Password of that role. Unset: the methods of libpq (.pgpass, peer, trust).",
@@ -60,7 +62,9 @@ class Settings(BaseSettings):
         description="`in_process`: the steps of a run share one process. `multiprocess`: each has its own, in parallel.",
     )
     c360_keep_extracts: int = Field(
-        default=3, ge=1, description="Extracts to keep for each table, always including the last good one."
+        default=3,
+        ge=1,
+        description="Extracts to keep for each table, always including the last good one.",
     )
     c360_keep_scripts: int = Field(
         default=3,

@@ -16,7 +16,7 @@ _PASSING = (SourceUnavailableError, GraphUnavailableError)
 def failing_clearly(*, retries: int = 0, tried: int = 0) -> Iterator[None]:
     """Turn an error of ours into a step failure that says just what the error says.
 
-    Only a server that cannot be reached just now is worth another try, after 10 s, 20 s and so on: a
+    Only a server that is temporarily unreachable is worth another try, after 10 s, 20 s and so on: a
     row that is refused or a server out of memory would end the same way again. Asked for here and
     not by a RetryPolicy, with which Dagster also tries again what somebody interrupted.
 

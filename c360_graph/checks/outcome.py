@@ -14,7 +14,7 @@ def outcome(
         asset_key=dg.AssetKey(asset),
         passed=not found,
         severity=severity,
-        description="\n\n".join(found) or "All as it should be.",
+        description="\n\n".join(found) or "No problems found.",
         metadata=facts,
     )
 

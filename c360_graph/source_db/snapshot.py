@@ -226,7 +226,7 @@ def open_snapshot(
         warn: told of a source that sends nothing.
 
     Raises:
-        SourceUnavailableError: it cannot be reached just now, left, or went silent.
+        SourceUnavailableError: it is temporarily unreachable, left, or went silent.
         SourceError: it refuses the login or a statement, or took too long; no password in it.
     """
     where = f"source {source.source_name} ({credentials.place})"
