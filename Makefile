@@ -12,7 +12,7 @@ DEV_PORT ?= 3000
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo dev bench test test-unit test-lts test-lowest check docs docs-check format requirements clean
+.PHONY: help venv demo dev bench test test-unit test-servers test-browser test-lts test-lowest check docs docs-check format requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,12 @@ test: check ## lint, types and every test, on real PostgreSQL and Neo4j
 
 test-unit: $(STAMP) ## the tests that need no server
 	$(BIN)/pytest -m "not servers"
+
+test-servers: $(STAMP) ## the tests on real servers, without a browser
+	$(PYTEST) -m "servers and not browser"
+
+test-browser: $(STAMP) ## the tests in a browser
+	$(BIN)/pytest -m browser
 
 test-lts: $(STAMP) ## the tests on real servers, Neo4j 5.26 LTS
 	C360_SANDBOX_NEO4J=5.26 $(PYTEST) -m servers

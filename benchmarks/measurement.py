@@ -16,7 +16,7 @@ import psutil
 from benchmarks.dataset import Counts
 from benchmarks.target import Target
 from c360_graph.errors import SandboxError
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph.connection import Graph
 
 _MEMORY_SECONDS = 0.05
 _GRAPH_SECONDS = 0.2

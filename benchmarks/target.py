@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks.dataset import Counts
-from c360_graph.neo4j_loader.counts import graph_counts
-from c360_graph.neo4j_loader.graph import Graph, open_graph
+from c360_graph.graph.connection import Graph, open_graph
+from c360_graph.graph.state import graph_counts
 from c360_graph.sandbox import servers
 from c360_graph.sandbox.ports import HOST
 from c360_graph.sandbox.sample import Server

@@ -6,11 +6,11 @@ import dagster as dg
 
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
+from c360_graph.control.audit import RunLog
 from c360_graph.errors import SettingsError
 from c360_graph.executor import close_abandoned_runs
-from c360_graph.mapping_state import rows_fingerprint
+from c360_graph.pipeline.read_mapping import rows_fingerprint
 from c360_graph.resources import PostgresResource
-from c360_graph.run_log import RunLog
 from c360_graph.settings import Settings
 
 if TYPE_CHECKING:

@@ -13,7 +13,11 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy import URL
 
 from c360_graph.command_errors import ending_with_its_message
-from c360_graph.control_db import CONNECT_TIMEOUT_SECONDS, Credentials, control_credentials
+from c360_graph.control.connection import (
+    CONNECT_TIMEOUT_SECONDS,
+    Credentials,
+    control_credentials,
+)
 from c360_graph.patient_storage import PatientPostgresStorage
 from c360_graph.settings import load_settings
 from c360_graph.start_environment import restore_start_environment

@@ -29,15 +29,15 @@ from c360_graph.checks.exclusions import excluded_properties_check, excluded_val
 from c360_graph.checks.mapping import mapping_checks
 from c360_graph.checks.relationships import graph_checks
 from c360_graph.command_errors import ending_with_its_message
-from c360_graph.control_db import BRIEF_PATIENCE_SECONDS
+from c360_graph.control.connection import BRIEF_PATIENCE_SECONDS
 from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
+from c360_graph.extract_joins.graph_input import rules_fingerprint
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.table_index import relationships_by_table
-from c360_graph.mapping_state import MappingState, read_mapping_state
-from c360_graph.phases.graph_parts import rules_fingerprint
-from c360_graph.phases.readiness import NO_TABLE
+from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state
+from c360_graph.pipeline.readiness import NO_TABLE
 from c360_graph.questions import QuestionSet, read_question_set
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import Settings, load_settings

@@ -5,15 +5,15 @@
     C360Error
     ├── SettingsError            a setting is missing or cannot be used
     ├── ControlDatabaseError     the control database cannot be reached or lacks its tables
-    │   └── ControlDatabaseUnavailableError   it is temporarily unreachable, although it was tried again
+    │   └── ControlDatabaseUnavailableError   it could not be reached, although the connection was tried again
     ├── MappingError             refused control rows, each with its reason
     ├── SourceError              a source database refused, vanished or holds what cannot be read
-    │   └── SourceUnavailableError   it is temporarily unreachable; another try may succeed
+    │   └── SourceUnavailableError   it cannot be reached at the moment; another try may succeed
     ├── DataFolderError          the data folder cannot be written
     ├── ExtractError             an extract is missing or damaged
     ├── ScriptError              a script cannot be written, found or read
     ├── GraphError               Neo4j refused or the graph is not in the state that was asked for
-    │   ├── GraphUnavailableError    Neo4j is temporarily unreachable; another try may succeed
+    │   ├── GraphUnavailableError    Neo4j cannot be reached at the moment; another try may succeed
     │   ├── StatementError       one statement of a script failed; says which and how far the load came
     │   │   └── ServerMemoryError    the server ran out of memory; a smaller transaction may succeed
     │   ├── GraphOwnedError      the graph belongs to another control database
@@ -48,7 +48,7 @@ class ControlDatabaseError(C360Error):
 
 
 class ControlDatabaseUnavailableError(ControlDatabaseError):
-    """The control database is temporarily unreachable, although it was tried again."""
+    """The control database could not be reached, although the connection was tried again."""
 
 
 class MappingError(C360Error):
@@ -60,7 +60,7 @@ class SourceError(C360Error):
 
 
 class SourceUnavailableError(SourceError):
-    """A source is temporarily unreachable, or left in the middle; another try may succeed."""
+    """A source cannot be reached at the moment, or closed the connection; another try may succeed."""
 
 
 class DataFolderError(C360Error):
@@ -80,7 +80,7 @@ class GraphError(C360Error):
 
 
 class GraphUnavailableError(GraphError):
-    """Neo4j is temporarily unreachable; another try may succeed."""
+    """Neo4j cannot be reached at the moment; another try may succeed."""
 
 
 class StatementError(GraphError):

@@ -7,15 +7,14 @@ from typing import Any
 
 import dagster as dg
 
-from c360_graph.control_db import ControlDatabase
+from c360_graph.control.audit import Ending, RunLog
+from c360_graph.control.connection import ControlDatabase
 from c360_graph.errors import C360Error, FailedChecksError
-from c360_graph.phases.cleaning import clean_data_folder
-from c360_graph.plural import plural
+from c360_graph.pipeline.cleaning import clean_data_folder
 from c360_graph.resources import PostgresResource
-from c360_graph.run_log import Ending, RunLog
 from c360_graph.settings import load_settings
 from c360_graph.start_environment import refuse_storage_of_env_file
-from c360_graph.text import visible
+from c360_graph.text import plural, visible
 
 LOG_ID_TAG = "c360/log_id"
 """Tag of a run: its row in etl_run_logs."""

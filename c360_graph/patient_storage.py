@@ -34,11 +34,15 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, make_ur
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from c360_graph.backend_state import CONNECT_SECONDS, backend_answer
-from c360_graph.control_db import CONNECT_TIMEOUT_SECONDS, RUN_PATIENCE_SECONDS, first_line
+from c360_graph.control.connection import (
+    CONNECT_TIMEOUT_SECONDS,
+    RUN_PATIENCE_SECONDS,
+    first_line,
+)
 from c360_graph.errors import ControlDatabaseError, ControlDatabaseUnavailableError
-from c360_graph.postgres_faults import KEEPALIVE, hint, is_passing
-from c360_graph.silence import Wait, begin_wait, end_wait, log_warning, shut_down
+from c360_graph.faults.backend_state import CONNECT_SECONDS, backend_answer
+from c360_graph.faults.postgres import KEEPALIVE, hint, is_passing
+from c360_graph.faults.silence import Wait, begin_wait, end_wait, log_warning, shut_down
 
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 5.0
 _START_PATIENCE_SECONDS = 10.0
@@ -195,7 +199,7 @@ class PatientPostgresStorage(DagsterPostgresStorage):
         """A storage with its tables.
 
         Raises:
-            ControlDatabaseUnavailableError: it is temporarily unreachable.
+            ControlDatabaseUnavailableError: it cannot be reached at the moment.
             ControlDatabaseError: it refuses.
         """
         tries = 0
@@ -244,7 +248,7 @@ def patiently(
     again: Callable[[], None] | None = None,
     patience_seconds: float = RUN_PATIENCE_SECONDS,
 ) -> _T:
-    """What `use` returns, tried again where the storage is temporarily unreachable; `again` comes before that.
+    """What `use` returns, tried again where the storage cannot be reached at the moment; `again` comes before that.
 
     Raises:
         ControlDatabaseUnavailableError: it could not be reached for that many seconds.

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import Field
 
-from c360_graph.control_db import (
+from c360_graph.control.connection import (
     RUN_PATIENCE_SECONDS,
     ControlDatabase,
     Credentials,
     control_credentials,
 )
-from c360_graph.neo4j_loader.graph import Graph, target_graph
+from c360_graph.graph.connection import Graph, target_graph
 from c360_graph.settings import load_settings
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from c360_graph.control.audit import ScriptLog
 from c360_graph.files import (
     is_regular,
     locked_folder,
@@ -24,7 +25,6 @@ from c360_graph.files import (
     write_whole,
 )
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.run_log import ScriptLog
 
 _NAME = re.compile(r"graph_output_[0-9]{8}T[0-9]{6}_[0-9]{6}Z_[0-9]+\.cypher(\.zst)?")
 _MEMORY = "scripts.json"

@@ -61,3 +61,8 @@ def _utf16(character: str) -> list[int]:
         return [number]
     number -= 0x10000
     return [0xD800 + (number >> 10), 0xDC00 + (number & 0x3FF)]
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 table`, `2 tables`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from c360_graph.control_db import ControlDatabase, Credentials
-from c360_graph.neo4j_loader.graph import Graph, open_graph
-from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.control.connection import ControlDatabase, Credentials
+from c360_graph.graph.connection import Graph, open_graph
+from c360_graph.graph.load import graph_counts
 from c360_graph.sandbox.sample import CONTROL, LABELS, SOURCES, Server, load_sample
 from c360_graph.sandbox.servers import start_neo4j, start_postgres, stop
 

@@ -10,19 +10,18 @@ import dagster as dg
 from pydantic import Field
 
 from c360_graph.answers import Refused, Reply, ask_all, shown
-from c360_graph.assets.answer_facts import answer_facts
-from c360_graph.assets.failures import failing_clearly
+from c360_graph.assets.metadata import answer_facts
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
-from c360_graph.assets.policies import NEO4J_POOL
 from c360_graph.assets.source_table import operation_name
-from c360_graph.control_db import ControlDatabase
-from c360_graph.control_owner import control_owner
+from c360_graph.assets.step_policy import NEO4J_POOL, dagster_failures
+from c360_graph.control.connection import ControlDatabase
+from c360_graph.control.owner import control_owner
 from c360_graph.errors import GraphError
+from c360_graph.graph.claim import Claim, refuse_anothers_graph
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import graph_counts
+from c360_graph.graph.manifest import refuse_broken, refuse_changed
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.neo4j_loader.claim import Claim, refuse_anothers_graph
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
-from c360_graph.neo4j_loader.manifest import refuse_broken, refuse_changed
 from c360_graph.questions import Question, QuestionSet
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import load_settings
@@ -74,7 +73,7 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
         selected = context.selected_asset_keys
         has_report = dg.AssetKey(REPORT_KEY) in selected
         sound = _sound_graph(neo4j, rules, postgres.control_database())
-        with failing_clearly(), sound as (graph, manifest):
+        with dagster_failures(), sound as (graph, manifest):
             wanted = [q for q in asked.questions if has_report or keys[q.name] in selected]
             replies = _ask(graph, wanted, config, manifest)
             pictures = _ask(graph, asked.pictures if has_report else (), config, manifest)
@@ -83,7 +82,7 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
             if keys[reply.question.name] in selected:
                 yield from _materialized(context, keys[reply.question.name], reply)
         if has_report:
-            with failing_clearly():
+            with dagster_failures():
                 report = _write_report(replies, pictures, counts, manifest, rules)
             yield report
         _fail_for_refused(replies)

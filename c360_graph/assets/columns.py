@@ -12,8 +12,8 @@ import dagster as dg
 
 from c360_graph.mapping.join_columns import source_column
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
+from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.table_index import TableIndex
-from c360_graph.property_types import property_type
 
 Tables = Sequence[TableMapping]
 Relationships = Sequence[RelationshipMapping]

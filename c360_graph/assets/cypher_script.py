@@ -6,19 +6,21 @@ import dagster as dg
 from pydantic import Field
 
 from c360_graph.assets.descriptions import graph_description
-from c360_graph.assets.facts import script_facts
-from c360_graph.assets.failures import failing_clearly
-from c360_graph.assets.policies import freshness_policy
+from c360_graph.assets.metadata import script_facts
 from c360_graph.assets.source_table import operation_name
-from c360_graph.assets.versions import graph_version
-from c360_graph.control_owner import control_owner
+from c360_graph.assets.step_policy import dagster_failures, freshness_policy, graph_version
+from c360_graph.control.audit import RunLog
+from c360_graph.control.owner import control_owner
+from c360_graph.extract_joins.graph_input import gather_parts
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping, TableMapping
-from c360_graph.phases.graph_parts import gather_parts
-from c360_graph.phases.scripting import prune_scripts, scripts_elsewhere, write_graph_script
+from c360_graph.pipeline.write_script import (
+    prune_scripts,
+    scripts_elsewhere,
+    write_graph_script,
+)
 from c360_graph.resources import PostgresResource
-from c360_graph.run_log import RunLog
 from c360_graph.script_store import ScriptStore
 from c360_graph.settings import Settings, load_settings
 
@@ -64,7 +66,7 @@ def cypher_script_asset(
         config: CypherScriptConfig,
         postgres: PostgresResource,
     ) -> dg.MaterializeResult[None]:
-        with failing_clearly():
+        with dagster_failures():
             now = load_settings()
             control = postgres.control_database()
             run_log = RunLog(control)

@@ -1,6 +1,6 @@
 """What an asset is, in words made of the mapping alone."""
 
-from c360_graph.assets.markdown import code
+from c360_graph.assets.metadata import code
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
 
 _TREATED = {"hash": "replaced by a keyed hash", "mask": "all but the last four characters masked"}

@@ -10,20 +10,23 @@ from c360_graph.assets.columns import graph_columns, graph_schema, lineage_to_as
 from c360_graph.assets.cypher_script import GROUP
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
 from c360_graph.assets.descriptions import graph_description
-from c360_graph.assets.facts import Metadata, load_facts, reconcile_facts
-from c360_graph.assets.failures import failing_clearly
-from c360_graph.assets.policies import NEO4J_POOL, freshness_policy
-from c360_graph.assets.versions import graph_version
-from c360_graph.control_db import ControlDatabase
+from c360_graph.assets.metadata import Metadata, load_facts, reconcile_facts
+from c360_graph.assets.step_policy import (
+    NEO4J_POOL,
+    dagster_failures,
+    freshness_policy,
+    graph_version,
+)
+from c360_graph.control.audit import RunLog
+from c360_graph.control.connection import ControlDatabase
+from c360_graph.extract_joins.graph_input import gather_parts, kept_from_refused
 from c360_graph.extracts import ExtractStore
+from c360_graph.graph.connection import Graph
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.phases.graph_parts import gather_parts, kept_from_refused
-from c360_graph.phases.loading import Target, load_registered_script, reconcile_graph
-from c360_graph.phases.scripting import script_to_load
+from c360_graph.pipeline.load import Target, load_registered_script, reconcile_graph
+from c360_graph.pipeline.write_script import script_to_load
 from c360_graph.resources import Neo4jResource, PostgresResource
-from c360_graph.run_log import RunLog
 from c360_graph.script_store import ScriptStore
 from c360_graph.settings import Settings, load_settings
 
@@ -96,7 +99,7 @@ def neo4j_graph_asset(
         neo4j: Neo4jResource,
     ) -> dg.MaterializeResult[None]:
         with (
-            failing_clearly(retries=settings.c360_retries, tried=context.retry_number),
+            dagster_failures(retries=settings.c360_retries, tried=context.retry_number),
             neo4j.graph() as graph,
         ):
             control = postgres.control_database()

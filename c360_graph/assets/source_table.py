@@ -7,16 +7,19 @@ import dagster as dg
 
 from c360_graph.assets.columns import table_columns
 from c360_graph.assets.descriptions import table_description
-from c360_graph.assets.facts import extract_facts, table_name
-from c360_graph.assets.failures import failing_clearly
-from c360_graph.assets.policies import freshness_policy, source_pool
-from c360_graph.assets.versions import table_version
+from c360_graph.assets.metadata import extract_facts, table_name
+from c360_graph.assets.step_policy import (
+    dagster_failures,
+    freshness_policy,
+    source_pool,
+    table_version,
+)
+from c360_graph.control.audit import RunLog
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.ownership import ownership_of
-from c360_graph.phases.extraction import extract_table
+from c360_graph.pipeline.extract import extract_table
 from c360_graph.resources import PostgresResource
-from c360_graph.run_log import RunLog
 from c360_graph.settings import Settings, load_settings
 from c360_graph.step_failures import TABLE_TAG
 
@@ -45,7 +48,7 @@ def source_table_asset(
     def extract(
         context: dg.AssetExecutionContext, postgres: PostgresResource
     ) -> dg.MaterializeResult[None]:
-        with failing_clearly(retries=settings.c360_retries, tried=context.retry_number):
+        with dagster_failures(retries=settings.c360_retries, tried=context.retry_number):
             control = postgres.control_database()
             now = load_settings()
             extracted = extract_table(

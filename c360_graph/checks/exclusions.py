@@ -10,27 +10,27 @@ from pathlib import Path
 import dagster as dg
 
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
-from c360_graph.assets.failures import failing_clearly
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
+from c360_graph.assets.step_policy import dagster_failures
 from c360_graph.checks.outcome import outcome
-from c360_graph.control_db import ControlDatabase
+from c360_graph.control.connection import ControlDatabase
 from c360_graph.cypher.holding import count_holders
 from c360_graph.cypher.quoting import copy_literal, string_literal
 from c360_graph.errors import C360Error, ScriptError
 from c360_graph.extracts import ExtractStore
 from c360_graph.files import is_regular
+from c360_graph.graph.connection import Graph
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.exclusions import forbidden_columns, treatment_of
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import describe
-from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.script_files import open_script
 from c360_graph.script_store import ScriptStore
 from c360_graph.settings import load_settings
-from c360_graph.source_db.samples import distinctive_values
-from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
+from c360_graph.source.sampling import distinctive_values
+from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 
 _READ_BYTES = 1 << 20
 
@@ -46,7 +46,7 @@ def excluded_properties_check(*, mapping: GraphMapping) -> dg.AssetChecksDefinit
         description="No node has a property that an exclusion rule forbids.",
     )
     def excluded_properties_are_absent(neo4j: Neo4jResource) -> dg.AssetCheckResult:
-        with failing_clearly(), neo4j.graph() as graph:
+        with dagster_failures(), neo4j.graph() as graph:
             found = list(_present_properties(graph, mapping))
         return outcome(GRAPH_KEY, GRAPH_CHECK, found, dg.AssetCheckSeverity.ERROR)
 
@@ -65,7 +65,7 @@ def excluded_values_check(*, rows: ControlRows) -> dg.AssetChecksDefinition:
         ),
     )
     def excluded_values_are_in_no_file(postgres: PostgresResource) -> dg.AssetCheckResult:
-        with failing_clearly():
+        with dagster_failures():
             data_dir = load_settings().c360_data_dir
             values, unasked = _excluded_values(rows, postgres.control_database())
             files = [*files_below(data_dir), *_scripts_elsewhere(data_dir)]

@@ -6,15 +6,15 @@ from functools import cache
 import dagster as dg
 
 from c360_graph.assets.cypher_script import KEY
-from c360_graph.assets.failures import failing_clearly
+from c360_graph.assets.step_policy import dagster_failures
 from c360_graph.checks.outcome import outcome, selected
+from c360_graph.control.audit import RunLog
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.mapping.new_columns import withheld_lines
-from c360_graph.phases.left_out_rows import rows_left_out
+from c360_graph.pipeline.left_out_rows import rows_left_out
 from c360_graph.resources import PostgresResource
-from c360_graph.run_log import RunLog
 from c360_graph.settings import load_settings
 
 HONOURED, MAPPED = "control_rows_are_honoured", "every_table_is_mapped"
@@ -73,7 +73,7 @@ def mapping_checks(
                 KEY, LEFT_OUT, tables_with_losses(mapping.tables, store), warn
             ),
         }
-        with failing_clearly():
+        with dagster_failures():
             results = selected(context, checks)
         yield from results
 

@@ -14,7 +14,7 @@ def outcome(
         asset_key=dg.AssetKey(asset),
         passed=not found,
         severity=severity,
-        description="\n\n".join(found) or "No problems found.",
+        description="\n\n".join(found) or "No problem was found.",
         metadata=facts,
     )
 

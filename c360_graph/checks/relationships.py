@@ -6,22 +6,22 @@ from functools import cache
 
 import dagster as dg
 
-from c360_graph.assets.failures import failing_clearly
 from c360_graph.assets.neo4j_graph import KEY
+from c360_graph.assets.step_policy import dagster_failures
 from c360_graph.checks.outcome import outcome, selected
-from c360_graph.cypher import cleanup
+from c360_graph.control.audit import RunLog
+from c360_graph.cypher import counts_and_deletes
+from c360_graph.extract_joins.expected_relationships import Expectation, expected_relationships
+from c360_graph.extract_joins.graph_input import GraphParts, gather_parts
 from c360_graph.extracts import ExtractStore
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.execution import Execution
+from c360_graph.graph.manifest import read_state
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import edges_of
 from c360_graph.mapping.model import GraphMapping
-from c360_graph.neo4j_loader.execution import Execution
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.manifest import read_state
-from c360_graph.phases.expectations import Expectation, expected_relationships
-from c360_graph.phases.graph_parts import GraphParts, gather_parts
-from c360_graph.phases.source_counts import SourceCount, count_in_sources
+from c360_graph.pipeline.source_counts import SourceCount, count_in_sources
 from c360_graph.resources import Neo4jResource, PostgresResource
-from c360_graph.run_log import RunLog
 from c360_graph.settings import load_settings
 
 NODES, RELATIONSHIPS = "node_counts_match", "relationship_counts_match"
@@ -59,7 +59,7 @@ def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksD
     def graph_matches_extracts(
         context: dg.AssetCheckExecutionContext, neo4j: Neo4jResource, postgres: PostgresResource
     ) -> Iterator[dg.AssetCheckResult]:
-        with failing_clearly(), ExitStack() as stack:
+        with dagster_failures(), ExitStack() as stack:
             settings = load_settings()
             store = ExtractStore(settings.c360_data_dir)
             control = postgres.control_database()
@@ -113,7 +113,7 @@ def node_counts(graph: Graph, parts: GraphParts) -> dg.AssetCheckResult:
             label = manifest.table.node_label
             labels[label] = labels.get(label, 0) + lines
     for label, lines in labels.items():
-        nodes = graph.rows(cleanup.count_nodes(label))[0]["count"]
+        nodes = graph.rows(counts_and_deletes.count_nodes(label))[0]["count"]
         if nodes != lines:
             wrong.append(f"{label}: {lines:,} rows in the extracts, {nodes:,} nodes")
     return outcome(KEY, NODES, wrong, dg.AssetCheckSeverity.ERROR)
@@ -129,7 +129,7 @@ def relationship_counts(
         expected[edges] = expected.get(edges, 0) + expectation.relationships
     wrong = []
     for (kind, from_label, to_label), count in expected.items():
-        text = cleanup.count_relationships_between(
+        text = counts_and_deletes.count_relationships_between(
             relationship_type=kind, from_label=from_label, to_label=to_label
         )
         there = graph.rows(text)[0]["count"]

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import typer
 
 from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Json, errors_in_one_sentence, out, print_json, say
-from c360_graph.control_db import ControlDatabase, control_credentials
+from c360_graph.cli.output import Json, exit_on_error, out, print_json, say
+from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.errors import GraphError, SettingsError
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.new_columns import withheld_lines as withheld_columns
 from c360_graph.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from c360_graph.mapping_state import MappingState
+    from c360_graph.pipeline.read_mapping import MappingState
 
 
 def check(as_json: Json = False) -> None:
@@ -36,10 +36,10 @@ def check(as_json: Json = False) -> None:
     - `c360 check --json | jq '.refused[].row_id'` in CI
     """
     # Here, as no other command reads join conditions, whose grammar takes 16 MB.
-    from c360_graph.mapping_state import read_mapping_state
-    from c360_graph.phases.readiness import lacking, unreadable_tables
+    from c360_graph.pipeline.read_mapping import read_mapping_state
+    from c360_graph.pipeline.readiness import lacking, unreadable_tables
 
-    with errors_in_one_sentence():
+    with exit_on_error():
         settings = load_settings()
         control = ControlDatabase(control_credentials(settings))
         state = read_mapping_state(control, settings.c360_data_dir)
@@ -95,7 +95,7 @@ def resting_rows(state: MappingState, mapping: GraphMapping) -> Iterator[str]:
 
 def _target_problem() -> Iterator[str]:
     """Why the target cannot be loaded, nothing where it answers to our dialect."""
-    from c360_graph.neo4j_loader.graph import target_graph
+    from c360_graph.graph.connection import target_graph
 
     try:
         with target_graph() as graph:

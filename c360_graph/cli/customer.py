@@ -14,7 +14,7 @@ from c360_graph.answers import shown
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import (
     Json,
-    errors_in_one_sentence,
+    exit_on_error,
     out,
     print_json,
     rows_table,
@@ -25,8 +25,8 @@ from c360_graph.customer.lookup import CustomerGraph, Lookup, Match, look_up
 from c360_graph.customer.neighbourhood import Neighbourhood, read_neighbourhood
 from c360_graph.errors import GraphError
 from c360_graph.extracts import write_whole
-from c360_graph.neo4j_loader.graph import target_graph
-from c360_graph.neo4j_loader.manifest import refuse_broken
+from c360_graph.graph.connection import target_graph
+from c360_graph.graph.manifest import refuse_broken
 from c360_graph.settings import Settings, load_settings
 
 MOST_STEPS = 200
@@ -58,7 +58,7 @@ def customer(
 
     - `c360 customer john.smith@email.com --json | jq .journey`
     """
-    with errors_in_one_sentence(), target_graph() as opened:
+    with exit_on_error(), target_graph() as opened:
         settings = load_settings()
         refuse_broken(opened)
         graph = CustomerGraph(opened, timeout_seconds=settings.c360_query_timeout_seconds)

@@ -19,14 +19,14 @@ from typing import IO
 from c360_graph.cli.output import (
     Json,
     err,
-    errors_in_one_sentence,
+    exit_on_error,
     grid,
     out,
     print_json,
     say,
 )
 from c360_graph.cli.questions import (
-    Told,
+    Replies,
     answers_as_data,
     ask_questions,
     fail_for_refused,
@@ -34,17 +34,17 @@ from c360_graph.cli.questions import (
 )
 from c360_graph.cli.sandbox import missing_servers, server_of
 from c360_graph.cli.signals import orderly_end
-from c360_graph.control_db import ControlDatabase, control_credentials
-from c360_graph.control_owner import control_owner
+from c360_graph.control.connection import ControlDatabase, control_credentials
+from c360_graph.control.owner import control_owner
 from c360_graph.data_folder import make_private_folder
 from c360_graph.errors import GraphNotEmptyError, SandboxError, ScriptError
 from c360_graph.extracts import write_whole
+from c360_graph.graph.claim import Claim, refuse_anothers_graph
+from c360_graph.graph.connection import Graph, target_graph
+from c360_graph.graph.execution import Execution
+from c360_graph.graph.load import graph_counts
+from c360_graph.graph.manifest import mark_whole, read_state
 from c360_graph.mapping.graph_manifest import Owner
-from c360_graph.neo4j_loader.claim import Claim, refuse_anothers_graph
-from c360_graph.neo4j_loader.execution import Execution
-from c360_graph.neo4j_loader.graph import Graph, target_graph
-from c360_graph.neo4j_loader.load import graph_counts
-from c360_graph.neo4j_loader.manifest import mark_whole, read_state
 from c360_graph.project_files import project_file, sql_folder
 from c360_graph.report.files import ReportStore
 from c360_graph.sandbox.sample import LABELS, Server, load_sample
@@ -82,7 +82,7 @@ def demo(as_json: Json = False) -> None:
     is_passing = "etl_db_host" not in load_settings().model_fields_set
     with (
         orderly_end(),
-        errors_in_one_sentence(),
+        exit_on_error(),
         tempfile.TemporaryDirectory(prefix="c360_demo_") as name,
         _servers(Path(name) / "sandbox") as server,
     ):
@@ -113,13 +113,13 @@ def demo(as_json: Json = False) -> None:
 _Counts = tuple[dict[str, int], dict[str, int]]
 
 
-def _print(counts: _Counts, told: Told) -> None:
+def _print(counts: _Counts, told: Replies) -> None:
     out.print(grid("Nodes", ("label", "count"), counts[0].items()))
     out.print(grid("Relationships", ("type", "count"), counts[1].items()))
     print_answers(told)
 
 
-def _document(counts: _Counts, told: Told) -> dict[str, object]:
+def _document(counts: _Counts, told: Replies) -> dict[str, object]:
     return {
         "nodes": counts[0],
         "relationships": counts[1],

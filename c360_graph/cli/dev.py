@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from c360_graph.cli.output import errors_in_one_sentence, say
+from c360_graph.cli.output import exit_on_error, say
 from c360_graph.cli.sandbox import FOLDER, missing_servers, server_of
 from c360_graph.cli.signals import orderly_end, run_until_interrupted
-from c360_graph.control_db import ControlDatabase, control_credentials
+from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.data_folder import make_private_folder
 from c360_graph.errors import SettingsError
 from c360_graph.extracts import write_whole
@@ -45,7 +45,7 @@ def dev(
     """
     with (
         orderly_end(),
-        errors_in_one_sentence(),
+        exit_on_error(),
         missing_servers(FOLDER.resolve()) as environment,
     ):
         os.environ.update(dagster_environment(environment, url=f"http://{host}:{port}"))

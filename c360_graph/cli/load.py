@@ -11,19 +11,23 @@ import typer
 from c360_graph.cli.output import (
     Json,
     err,
-    errors_in_one_sentence,
+    exit_on_error,
     grid,
     out,
     print_json,
     say,
 )
 from c360_graph.cli.progress_bar import Report, shown_progress
-from c360_graph.control_db import RUN_PATIENCE_SECONDS, ControlDatabase, control_credentials
-from c360_graph.neo4j_loader.claim import Claim
-from c360_graph.neo4j_loader.graph import Graph, target_graph
-from c360_graph.neo4j_loader.load import LoadResult, clear_and_load, load_into_empty
-from c360_graph.neo4j_loader.under_way import Listener
-from c360_graph.phases.loading import Target, load_registered_script
+from c360_graph.control.connection import (
+    RUN_PATIENCE_SECONDS,
+    ControlDatabase,
+    control_credentials,
+)
+from c360_graph.graph.claim import Claim
+from c360_graph.graph.connection import Graph, target_graph
+from c360_graph.graph.load import LoadResult, clear_and_load, load_into_empty
+from c360_graph.graph.load_session import LoadCallbacks
+from c360_graph.pipeline.load import Target, load_registered_script
 from c360_graph.script_store import ScriptStore
 from c360_graph.settings import load_settings
 
@@ -64,7 +68,7 @@ def load(
 
     - `c360 load graph_output_….cypher --json | jq .nodes` in CI
     """
-    with errors_in_one_sentence(), target_graph() as graph:
+    with exit_on_error(), target_graph() as graph:
         say(f"Loading {file} into {graph.place}")
         with shown_progress(err) as report:
             target = _Target(graph=graph, take_over=take_over, wait_seconds=wait, report=report)
@@ -114,6 +118,6 @@ def _unlocked(file: Path, chosen: _Target, *, clear: bool) -> LoadResult:
         chosen.graph,
         file,
         sessions=load_settings().c360_load_sessions,
-        listener=Listener(report=chosen.report, warn=say),
+        listener=LoadCallbacks(report=chosen.report, warn=say),
         claim=Claim(take_over=chosen.take_over, wait_seconds=chosen.wait_seconds),
     )

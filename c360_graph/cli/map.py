@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Json, errors_in_one_sentence, print_json, say
-from c360_graph.control_db import ControlDatabase, control_credentials
-from c360_graph.plural import plural
+from c360_graph.cli.output import Json, exit_on_error, print_json, say
+from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.proposal.rows import Proposal
 from c360_graph.settings import load_settings
+from c360_graph.text import plural
 
 
 def map_source(
@@ -39,10 +39,10 @@ def map_source(
     - `c360 map profiles_db --apply` to add the rows after a confirmation
     """
     # Here, as the grammar of joins takes 16 MB, which most commands do without.
-    from c360_graph.phases.proposing import propose_rows
+    from c360_graph.pipeline.propose import propose_rows
     from c360_graph.proposal.sql_text import script
 
-    with errors_in_one_sentence():
+    with exit_on_error():
         control = ControlDatabase(control_credentials(load_settings()))
         proposal = propose_rows(control, source)
         if as_json:
@@ -74,6 +74,6 @@ def _apply(control: ControlDatabase, proposal: Proposal, *, ask: bool) -> None:
     if ask and not typer.confirm(question, err=True):
         say("Nothing was added.")
         raise typer.Exit(FAILED)
-    from c360_graph.phases.proposing import apply
+    from c360_graph.pipeline.propose import apply
 
     say(f"{plural(apply(control, proposal), 'row')} added.")

@@ -54,7 +54,7 @@ err = SafeConsole(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDT
 
 
 @contextmanager
-def errors_in_one_sentence() -> Iterator[None]:
+def exit_on_error() -> Iterator[None]:
     """An error of ours ends the command with its message and exit code 1, without a stack."""
     # The driver tells of each attempt; the error at the end says it once.
     driver = logging.getLogger("neo4j")

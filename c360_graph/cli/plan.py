@@ -8,13 +8,13 @@ import typer
 from rich.markup import escape
 
 from c360_graph.cli.exit_codes import DESTROYS, FAILED
-from c360_graph.cli.output import Json, err, errors_in_one_sentence, out, print_json, say
+from c360_graph.cli.output import Json, err, exit_on_error, out, print_json, say
 from c360_graph.cli.plan_tables import plan_tables
-from c360_graph.control_db import ControlDatabase, control_credentials
-from c360_graph.neo4j_loader.graph import target_graph
+from c360_graph.control.connection import ControlDatabase, control_credentials
+from c360_graph.graph.connection import target_graph
 from c360_graph.plan.model import Plan, Way
-from c360_graph.plural import plural
 from c360_graph.settings import load_settings
+from c360_graph.text import plural
 
 
 def plan(
@@ -44,7 +44,7 @@ def plan(
 
     - `c360 plan --json | jq .destroyed` in CI
     """
-    with errors_in_one_sentence():
+    with exit_on_error():
         made = _make("clear" if clear else "reconcile")
     if as_json:
         print_json(made.model_dump(mode="json"))
@@ -56,8 +56,8 @@ def plan(
 
 def _make(way: Way) -> Plan:
     # Here, as most commands read no mapping, whose grammar takes 16 MB.
-    from c360_graph.mapping_state import find_mapping_state
-    from c360_graph.phases.planning import make_plan
+    from c360_graph.pipeline.plan import make_plan
+    from c360_graph.pipeline.read_mapping import find_mapping_state
 
     settings = load_settings()
     control = ControlDatabase(control_credentials(settings))

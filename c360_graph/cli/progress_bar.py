@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 
-from c360_graph.neo4j_loader.progress import LiveReport, Progress
+from c360_graph.graph.progress import LiveReport, Progress
 
 Report = Callable[[Progress], None]
 

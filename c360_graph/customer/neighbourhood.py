@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from c360_graph.customer.lookup import CustomerGraph, Match
-from c360_graph.cypher import customer as text
-from c360_graph.mapping.graph_manifest import Edges, GraphManifest
+from c360_graph.cypher import customers as text
+from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern
 
 MOST_NEIGHBOURS = 500
 MOST_RELATED = 10
@@ -85,7 +85,9 @@ def read_neighbourhood(graph: CustomerGraph, match: Match) -> Neighbourhood:
     return Neighbourhood(centre=centre, groups=tuple(groups))
 
 
-def _around(edges: Sequence[Edges], label: str) -> Iterator[tuple[Edges, bool]]:
+def _around(
+    edges: Sequence[RelationshipPattern], label: str
+) -> Iterator[tuple[RelationshipPattern, bool]]:
     """Each kind of relationship that the label has, and whether it starts there; one to itself twice."""
     for one in edges:
         if one[1] == label:
@@ -98,7 +100,7 @@ def _item(
     schema: GraphManifest,
     label: str,
     row: dict[str, Any],
-    onward: Sequence[Edges],
+    onward: Sequence[RelationshipPattern],
 ) -> Item:
     # What several share has nothing related, whatever there is to follow.
     related = (

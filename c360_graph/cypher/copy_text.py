@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from c360_graph.property_types import ELEMENT_END, ESCAPE, JSON_MARK
+from c360_graph.mapping.property_types import ELEMENT_END, ESCAPE, JSON_MARK
 
 MAX_BATCH_ROWS = 2_000
 """Measured with 300,000 rows of 8 properties: 1,000 rows 54,000 rows/s, 2,000 65,000, 5,000 55,000, 10,000 52,000."""

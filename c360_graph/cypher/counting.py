@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from c360_graph.cypher.nodes import PIN
 from c360_graph.cypher.quoting import identifier
+from c360_graph.cypher.rows import PIN
 
 MOST_COUNTED = 50
 """Labels or types of one statement; the server plans longer ones no faster."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from c360_graph.cypher.nodes import PIN
 from c360_graph.cypher.quoting import identifier
+from c360_graph.cypher.rows import PIN
 from c360_graph.mapping.control_rows import Treatment
 
 SAMPLE_NODES = 1_000

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from c360_graph.cypher.nodes import PIN
 from c360_graph.cypher.quoting import identifier, string_literal
+from c360_graph.cypher.rows import PIN
 from c360_graph.mapping.names import OWN_PREFIX
 
 LABEL = f"{OWN_PREFIX}Load"

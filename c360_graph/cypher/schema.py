@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import sha256
 
-from c360_graph.cypher.nodes import PIN
 from c360_graph.cypher.quoting import identifier
+from c360_graph.cypher.rows import PIN
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.indexed_columns import sought_columns
 from c360_graph.mapping.model import TABLE_PROPERTY, RelationshipMapping, TableMapping

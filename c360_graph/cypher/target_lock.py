@@ -7,8 +7,8 @@ holds. No constraint is needed for that, so the schema of the graph stays the us
 
 from __future__ import annotations
 
-from c360_graph.cypher.nodes import PIN
 from c360_graph.cypher.quoting import identifier
+from c360_graph.cypher.rows import PIN
 from c360_graph.mapping.names import OWN_PREFIX
 
 LABEL = f"{OWN_PREFIX}Lock"

@@ -6,8 +6,8 @@ transaction, removing one with a text of 50,000 characters 90 to 180 kB.
 
 from __future__ import annotations
 
-from c360_graph.cypher.nodes import PIN
 from c360_graph.cypher.quoting import identifier
+from c360_graph.cypher.rows import PIN
 
 DELETE_BATCH_ROWS = 20_000
 """The most nodes or relationships that are removed in one transaction, however light they are."""

@@ -11,9 +11,9 @@ from pydantic import Field
 
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.model import TABLE_PROPERTY, RelationshipMapping, TableMapping
-from c360_graph.property_types import property_type
+from c360_graph.mapping.property_types import property_type
 
-Edges = tuple[str, str, str]
+RelationshipPattern = tuple[str, str, str]
 """Relationship type, label they start from, label they end at."""
 
 
@@ -37,7 +37,7 @@ class OthersFound(Frozen):
 
     labels: tuple[str, ...] = ()
     properties: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    edges: tuple[Edges, ...] = ()
+    edges: tuple[RelationshipPattern, ...] = ()
     surplus_nodes: dict[str, int] = Field(default_factory=dict)
     surplus_relationships: dict[str, int] = Field(default_factory=dict)
 
@@ -68,7 +68,7 @@ class GraphManifest(Frozen):
     table_keys: dict[str, dict[str, TableKey]] = Field(default_factory=dict)
     """Properties that identify a node and their types, by label and `source/table`; none for a table
     without key. Absent where an older version wrote the manifest."""
-    edges: tuple[Edges, ...] = ()
+    edges: tuple[RelationshipPattern, ...] = ()
     digests: dict[str, str] = Field(default_factory=dict)
     """What each table's extract held, by `source/table`; what each mapping said, by `type from to`."""
     nodes: dict[str, int] = Field(default_factory=dict)
@@ -86,11 +86,11 @@ class GraphManifest(Frozen):
     excluded: dict[str, str] = Field(default_factory=dict)
     """Properties that no label has since a rule excludes their columns, and which rule."""
 
-    def makes(self, edges: Edges) -> bool:
+    def makes(self, edges: RelationshipPattern) -> bool:
         """Whether relationships of a type between two labels are listed."""
         return edges in self._edge_set
 
-    def makes_alone(self, edges: Edges) -> bool:
+    def makes_alone(self, edges: RelationshipPattern) -> bool:
         """Whether they are listed, and no others of their type."""
         return edges in self._edge_set and self._edges_by_type[edges[0]] == 1
 
@@ -99,7 +99,7 @@ class GraphManifest(Frozen):
         return Counter(edges[0] for edges in self.edges)
 
     @cached_property
-    def _edge_set(self) -> frozenset[Edges]:
+    def _edge_set(self) -> frozenset[RelationshipPattern]:
         return frozenset(self.edges)
 
     owner: Owner | None = None
@@ -178,7 +178,7 @@ def manifest_of(
             joined = dict((*known, *key))
             keys[table.node_label] = tuple(joined)
             key_types[table.node_label] = tuple(joined.values())
-    said: dict[Edges, list[str]] = {}
+    said: dict[RelationshipPattern, list[str]] = {}
     for mapping in mappings:
         said.setdefault(edges_of(mapping), []).append(mapping.described)
     joins = {
@@ -210,17 +210,17 @@ def _key_types(table: TableMapping) -> Iterator[str]:
         ).name
 
 
-def edges_of(mapping: RelationshipMapping) -> Edges:
+def edges_of(mapping: RelationshipMapping) -> RelationshipPattern:
     """What a mapping makes."""
     return (mapping.relationship_type, mapping.from_label, mapping.to_label)
 
 
-def edges_name(edges: Edges) -> str:
+def edges_name(edges: RelationshipPattern) -> str:
     """The name of edges in `digests`; a tab stands in no message of ours."""
     return "\t".join(edges)
 
 
-def edges_named(name: str) -> Edges:
+def edges_named(name: str) -> RelationshipPattern:
     """The edges of such a name."""
     kind, from_label, to_label = name.split("\t")
     return (kind, from_label, to_label)

@@ -8,7 +8,7 @@ from typing import Literal
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
 from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatment
 from c360_graph.mapping.join_forms import JoinForm
-from c360_graph.property_types import property_type
+from c360_graph.mapping.property_types import property_type
 
 __all__ = [
     "JOIN_PREFIX",

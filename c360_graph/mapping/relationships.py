@@ -7,17 +7,15 @@ from functools import cached_property
 from typing import Literal
 
 from c360_graph.errors import MappingError
-from c360_graph.mapping.aliases import Meaning, Pairs, meaning_of
 from c360_graph.mapping.control_rows import (
     ControlRows,
     NodeLabelRow,
     Refusal,
     RelationshipRow,
 )
-from c360_graph.mapping.ends import Ends, Role
 from c360_graph.mapping.join_columns import source_column
 from c360_graph.mapping.join_condition import parse
-from c360_graph.mapping.join_types import joined_by
+from c360_graph.mapping.joins import Ends, Pairs, ResolvedJoin, Role, joined_by, meaning_of
 from c360_graph.mapping.model import (
     Junction,
     RelationshipMapping,
@@ -124,7 +122,7 @@ def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
     )
 
 
-def _through(ends: Ends, meaning: Meaning) -> Junction:
+def _through(ends: Ends, meaning: ResolvedJoin) -> Junction:
     (table,) = ends.by_role["junction"]
     kept = next((p.column for p in table.columns_read if is_kept_name(p.column)), None)
     if kept:

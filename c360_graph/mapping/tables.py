@@ -10,6 +10,7 @@ from c360_graph.mapping.control_rows import (
     ControlRows,
     NodeLabelRow,
     Refusal,
+    RelationshipRow,
     SourceRow,
 )
 from c360_graph.mapping.exclusions import refused_exclusions, rule_for, treatment_of
@@ -21,6 +22,7 @@ from c360_graph.mapping.model import (
 )
 from c360_graph.mapping.names import did_you_mean, reason_against_name
 from c360_graph.mapping.new_columns import ColumnHistory, withheld_columns
+from c360_graph.mapping.table_index import TableIndex
 
 Catalogs = Mapping[int, SourceCatalog]
 """What is known of each source, by source_id; a source that could not be asked is absent."""
@@ -255,3 +257,62 @@ def _key(table: CatalogTable, properties: tuple[PropertyMapping, ...]) -> tuple[
     usable = {prop.column for prop in properties if prop.treatment != "mask"}
     candidates = (table.primary_key, *table.unique_keys)
     return next((key for key in candidates if key and usable.issuperset(key)), ())
+
+
+def junction_only_tables(
+    rows: ControlRows,
+    tables: tuple[TableMapping, ...],
+    catalogs: Catalogs,
+    history: ColumnHistory,
+) -> tuple[TableMapping, ...]:
+    """The unlabelled tables that relationships go through, each once.
+
+    A table that two sources have and no row says which is not among them.
+    """
+    found: dict[tuple[str, str], TableMapping] = {}
+    mapped = TableIndex(tables)
+    for row in rows.relationships:
+        if not row.junction_table or row.junction_label:
+            continue
+        source = _source_of(row, row.junction_table, rows, mapped, catalogs)
+        if source is None or (source.source_name, row.junction_table) in found:
+            continue
+        catalog = catalogs.get(source.source_id)
+        table = describe(
+            source=source,
+            table_name=row.junction_table,
+            label_row=None,
+            rows=rows,
+            history=history,
+            catalog_table=catalog.table(row.junction_table) if catalog else None,
+        )
+        found[table.asset_key] = table
+    return tuple(found.values())
+
+
+def _source_of(
+    row: RelationshipRow,
+    name: str,
+    rows: ControlRows,
+    mapped: TableIndex,
+    catalogs: Catalogs,
+) -> SourceRow | None:
+    """The source to read an unlabelled junction from; None where a label maps it or it is unclear."""
+    having = [
+        source
+        for source in rows.sources
+        if source.source_id in catalogs and catalogs[source.source_id].has(name)
+    ]
+    own = [
+        source
+        for source in rows.sources
+        if source.source_name == row.source_db
+        and (source in having or source.source_id not in catalogs)
+    ]
+    labelled = {table.source.source_name for table in mapped.named(name)}
+    if not own and labelled:
+        return None
+    candidates = own or having
+    if len(candidates) != 1 or candidates[0].source_name in labelled:
+        return None
+    return None if has_unknown_time_zone(candidates[0], catalogs) else candidates[0]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from c360_graph.cypher.graph_schema import GraphSchema
 from c360_graph.cypher.schema import LabelProperties
 from c360_graph.mapping.graph_manifest import (
-    Edges,
     GraphManifest,
     OthersFound,
+    RelationshipPattern,
     TableKey,
     edges_name,
 )
@@ -29,7 +29,7 @@ class GraphFacts:
 
     listed: GraphManifest = field(default_factory=GraphManifest)
     nodes: Mapping[str, int] = field(default_factory=dict)
-    relationships: Mapping[Edges, int] = field(default_factory=dict)
+    relationships: Mapping[RelationshipPattern, int] = field(default_factory=dict)
     holders: Mapping[LabelProperty, int] = field(default_factory=dict)
 
 
@@ -43,11 +43,11 @@ class LoadDecision:
     """
 
     labels: Mapping[str, LabelChange]
-    relationships: Mapping[Edges, EdgesChange]
+    relationships: Mapping[RelationshipPattern, EdgesChange]
     purged: tuple[LabelProperty, ...]
     taken_properties: Mapping[LabelProperty, int] = field(default_factory=dict)
     surplus_nodes: Mapping[str, int] = field(default_factory=dict)
-    surplus_relationships: Mapping[Edges, int] = field(default_factory=dict)
+    surplus_relationships: Mapping[RelationshipPattern, int] = field(default_factory=dict)
 
     def others(self, listed: GraphManifest) -> OthersFound:
         """What a load that breaks off must leave word of, as its own rows stand beside it then."""
@@ -75,7 +75,7 @@ class LoadDecision:
         """The labels with this change."""
         return (label for label, found in self.labels.items() if found == change)
 
-    def relationships_that_are(self, change: EdgesChange) -> Iterator[Edges]:
+    def relationships_that_are(self, change: EdgesChange) -> Iterator[RelationshipPattern]:
         """The relationships with this change."""
         return (edges for edges, found in self.relationships.items() if found == change)
 
@@ -86,7 +86,7 @@ def decide(
     kept: GraphManifest,
     facts: GraphFacts,
     unknown_labels: frozenset[str] = frozenset(),
-    undecided: frozenset[Edges] = frozenset(),
+    undecided: frozenset[RelationshipPattern] = frozenset(),
 ) -> LoadDecision:
     """What a load makes of a graph.
 
@@ -110,7 +110,7 @@ def decide(
     for label in facts.listed.labels:
         if label not in labels:
             labels[label] = _unmapped_label(label, kept, facts)
-    relationships: dict[Edges, EdgesChange] = {
+    relationships: dict[RelationshipPattern, EdgesChange] = {
         edges: _mapped_relationship(edges, desired, facts) for edges in desired.edges
     }
     for edges in facts.listed.edges:
@@ -217,8 +217,8 @@ def _surplus_nodes(
 
 
 def _surplus_relationships(
-    relationships: Mapping[Edges, EdgesChange], facts: GraphFacts
-) -> Iterator[tuple[Edges, int]]:
+    relationships: Mapping[RelationshipPattern, EdgesChange], facts: GraphFacts
+) -> Iterator[tuple[RelationshipPattern, int]]:
     listed = facts.listed
     for edges, change in relationships.items():
         if change in ("unchanged", "changed", "kept"):
@@ -244,7 +244,9 @@ def _unmapped_label(label: str, kept: GraphManifest, facts: GraphFacts) -> Label
     return "removed" if facts.listed.labels[label] else "foreign"
 
 
-def _mapped_relationship(edges: Edges, desired: GraphManifest, facts: GraphFacts) -> EdgesChange:
+def _mapped_relationship(
+    edges: RelationshipPattern, desired: GraphManifest, facts: GraphFacts
+) -> EdgesChange:
     if not facts.listed.makes(edges) or edges in facts.listed.others.edges:
         return "taken over" if facts.relationships.get(edges) else "new"
     # A row's digest is in the manifest only where the load that wrote it made the relationships.
@@ -253,7 +255,7 @@ def _mapped_relationship(edges: Edges, desired: GraphManifest, facts: GraphFacts
 
 
 def _unmapped_relationship(
-    edges: Edges, kept: GraphManifest, undecided: frozenset[Edges]
+    edges: RelationshipPattern, kept: GraphManifest, undecided: frozenset[RelationshipPattern]
 ) -> EdgesChange:
     if kept.makes(edges):
         return "kept"

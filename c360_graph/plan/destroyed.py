@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from c360_graph.plan.holding import GraphHolding
+from c360_graph.plan.inputs import GraphState
 from c360_graph.plan.model import Plan, PlannedLabel, PlannedProperty, PlannedRelationships
 
 
-def destroyed(plan: Plan, holding: GraphHolding | None) -> Iterator[str]:
+def destroyed(plan: Plan, holding: GraphState | None) -> Iterator[str]:
     """One line for each loss."""
     changes = {label.label: label.change for label in plan.labels}
     for label in plan.labels:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from c360_graph.plan.decisions import LoadDecision
-from c360_graph.plan.holding import GraphHolding
-from c360_graph.plan.intention import Intention
+from c360_graph.plan.inputs import GraphState, Intention
 from c360_graph.plan.model import PlannedLabel
 
 
-def planned_labels(intention: Intention, holding: GraphHolding | None) -> tuple[PlannedLabel, ...]:
+def planned_labels(intention: Intention, holding: GraphState | None) -> tuple[PlannedLabel, ...]:
     """The mapping's labels in its order, then those that go, then those of others."""
     if holding is None:
         keys = intention.desired.keys
@@ -26,7 +25,7 @@ def planned_labels(intention: Intention, holding: GraphHolding | None) -> tuple[
 
 
 def _decided(
-    intention: Intention, holding: GraphHolding, decision: LoadDecision
+    intention: Intention, holding: GraphState, decision: LoadDecision
 ) -> Iterator[PlannedLabel]:
     desired = intention.desired
     for label, change in decision.labels.items():
@@ -46,7 +45,7 @@ def _decided(
 
 
 def _foreign(
-    intention: Intention, holding: GraphHolding, decision: LoadDecision
+    intention: Intention, holding: GraphState, decision: LoadDecision
 ) -> Iterator[PlannedLabel]:
     for label, nodes in holding.nodes.items():
         if decision.labels.get(label, "foreign") == "foreign":

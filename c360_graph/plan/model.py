@@ -9,7 +9,7 @@ from c360_graph.mapping.control_rows import Frozen, Refusal, Treatment
 Way = Literal["clear", "reconcile"]
 """`clear_database: true` or `false`."""
 
-GraphState = Literal["unreachable", "empty", "loaded", "broken", "foreign"]
+GraphStatus = Literal["unreachable", "empty", "loaded", "broken", "foreign"]
 """What a target is: `loaded` by us, by a load of ours that `broke` off, or without a manifest."""
 
 RowsBasis = Literal["estimate", "count", "at least", "unknown"]
@@ -35,7 +35,7 @@ class PlannedGraph(Frozen):
     """The target. Counts are without the loader's own nodes. `refusal` says why no load may write to it."""
 
     place: str
-    state: GraphState
+    state: GraphStatus
     nodes: int = 0
     relationships: int = 0
     refusal: str | None = None

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from c360_graph.mapping.control_rows import Treatment
 from c360_graph.mapping.model import ExcludedColumn
-from c360_graph.plan.holding import GraphHolding
-from c360_graph.plan.intention import Intention
+from c360_graph.plan.inputs import GraphState, Intention
 from c360_graph.plan.model import PlannedPurge
 
 
@@ -21,7 +20,7 @@ def treated_to_count(intention: Intention) -> set[tuple[str, str, Treatment]]:
     return set(_treated(intention))
 
 
-def planned_purges(intention: Intention, holding: GraphHolding) -> Iterator[PlannedPurge]:
+def planned_purges(intention: Intention, holding: GraphState) -> Iterator[PlannedPurge]:
     """What goes, what is replaced by its hash or mask, and what others wrote and therefore stays."""
     for label, column in _excluded(intention):
         nodes = holding.holders.get((label, column.column), 0)

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from c360_graph.mapping.model import is_kept_name
 from c360_graph.plan.decisions import LoadDecision, properties_to_count, purged_properties
-from c360_graph.plan.holding import GraphHolding
-from c360_graph.plan.intention import Intention
+from c360_graph.plan.inputs import GraphState, Intention
 from c360_graph.plan.model import PlannedProperty
 
 
-def properties_to_ask(intention: Intention, holding: GraphHolding) -> set[tuple[str, str]]:
+def properties_to_ask(intention: Intention, holding: GraphState) -> set[tuple[str, str]]:
     """Label and name of the properties whose removal a plan may have to tell of."""
     anew = set(labels_made_anew(intention, holding))
     removed = {
@@ -28,7 +27,7 @@ def properties_to_ask(intention: Intention, holding: GraphHolding) -> set[tuple[
     return removed | foreign | set(properties_to_count(intention.desired, holding.listed))
 
 
-def labels_made_anew(intention: Intention, holding: GraphHolding) -> Iterator[str]:
+def labels_made_anew(intention: Intention, holding: GraphState) -> Iterator[str]:
     """Labels whose nodes are all made anew, so that whatever others wrote on them is lost."""
     decision = intention.decide(holding)
     for label in _labels(intention, holding):
@@ -36,7 +35,7 @@ def labels_made_anew(intention: Intention, holding: GraphHolding) -> Iterator[st
             yield label
 
 
-def planned_properties(intention: Intention, holding: GraphHolding) -> Iterator[PlannedProperty]:
+def planned_properties(intention: Intention, holding: GraphState) -> Iterator[PlannedProperty]:
     """Each property that is another afterwards. A label that is new has none: all of it is."""
     decision = intention.decide(holding)
     for label in _labels(intention, holding):
@@ -67,7 +66,7 @@ def planned_properties(intention: Intention, holding: GraphHolding) -> Iterator[
 
 
 def _taken_over(
-    intention: Intention, holding: GraphHolding, decision: LoadDecision, label: str
+    intention: Intention, holding: GraphState, decision: LoadDecision, label: str
 ) -> Iterator[PlannedProperty]:
     for (of_label, name), nodes in decision.taken_properties.items():
         if of_label == label:
@@ -82,14 +81,14 @@ def _taken_over(
             )
 
 
-def _labels(intention: Intention, holding: GraphHolding) -> Iterator[str]:
+def _labels(intention: Intention, holding: GraphState) -> Iterator[str]:
     """The labels that are there and stay."""
     for label in intention.desired.labels:
         if holding.nodes.get(label) and label not in intention.unknown_labels:
             yield label
 
 
-def _new(intention: Intention, holding: GraphHolding, label: str) -> Iterator[PlannedProperty]:
+def _new(intention: Intention, holding: GraphState, label: str) -> Iterator[PlannedProperty]:
     known = {*holding.listed.labels.get(label, ()), *holding.types.get(label, {})}
     for name in intention.desired.labels[label]:
         if name not in known and not is_kept_name(name) and not holding.holders.get((label, name)):
@@ -98,7 +97,7 @@ def _new(intention: Intention, holding: GraphHolding, label: str) -> Iterator[Pl
 
 
 def _changed(
-    intention: Intention, holding: GraphHolding, decision: LoadDecision, label: str
+    intention: Intention, holding: GraphState, decision: LoadDecision, label: str
 ) -> Iterator[PlannedProperty]:
     for name in intention.desired.labels[label]:
         if (label, name) in decision.taken_properties:
@@ -117,13 +116,11 @@ def _allowed(types: tuple[str, ...]) -> set[str]:
     return {*types, *(("STRING", "LIST<NOTHING>") if lists else ())}
 
 
-def _removed(intention: Intention, holding: GraphHolding, label: str) -> list[str]:
+def _removed(intention: Intention, holding: GraphState, label: str) -> list[str]:
     return purged_properties(label, desired=intention.desired, listed=holding.listed)
 
 
-def _of_others(
-    intention: Intention, holding: GraphHolding, label: str
-) -> Iterator[tuple[str, int]]:
+def _of_others(intention: Intention, holding: GraphState, label: str) -> Iterator[tuple[str, int]]:
     """Properties that neither were nor will be ours, and how many nodes have them."""
     if label not in holding.of_others:
         for name in _seen_of_others(intention, holding, label):
@@ -133,15 +130,15 @@ def _of_others(
             yield name, nodes
 
 
-def _seen_of_others(intention: Intention, holding: GraphHolding, label: str) -> list[str]:
+def _seen_of_others(intention: Intention, holding: GraphState, label: str) -> list[str]:
     """Those that a sample of nodes has."""
     names = holding.types.get(label, {})
     return [name for name in names if not _is_ours(intention, holding, label, name)]
 
 
-def _is_ours(intention: Intention, holding: GraphHolding, label: str, name: str) -> bool:
+def _is_ours(intention: Intention, holding: GraphState, label: str, name: str) -> bool:
     return name in intention.desired.labels[label] or name in holding.listed.labels.get(label, ())
 
 
-def _seen(holding: GraphHolding, label: str, name: str) -> tuple[str, ...]:
+def _seen(holding: GraphState, label: str, name: str) -> tuple[str, ...]:
     return holding.types.get(label, {}).get(name, ())

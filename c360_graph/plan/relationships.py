@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from c360_graph.mapping.graph_manifest import edges_name, edges_named, edges_of
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.plan.decisions import LoadDecision
-from c360_graph.plan.holding import GraphHolding
-from c360_graph.plan.intention import Intention
+from c360_graph.plan.inputs import GraphState, Intention
 from c360_graph.plan.model import PartnerSample, PlannedRelationships
 
 Samples = Mapping[int, PartnerSample]
@@ -16,7 +15,7 @@ Samples = Mapping[int, PartnerSample]
 
 
 def planned_relationships(
-    intention: Intention, holding: GraphHolding | None, samples: Samples
+    intention: Intention, holding: GraphState | None, samples: Samples
 ) -> Iterator[PlannedRelationships]:
     """The mapping's relationships in its order, then those that go, then those of others."""
     decision = intention.decide(holding) if holding else None
@@ -30,7 +29,7 @@ def planned_relationships(
 
 def _mapped(
     decision: LoadDecision | None,
-    holding: GraphHolding | None,
+    holding: GraphState | None,
     mapping: RelationshipMapping,
     sample: PartnerSample | None,
 ) -> PlannedRelationships:
@@ -51,7 +50,7 @@ def _mapped(
 
 
 def _unmapped(
-    intention: Intention, holding: GraphHolding, decision: LoadDecision
+    intention: Intention, holding: GraphState, decision: LoadDecision
 ) -> Iterator[PlannedRelationships]:
     for edges, change in decision.relationships.items():
         there = holding.edges.get(edges_name(edges), 0)
@@ -68,7 +67,7 @@ def _unmapped(
         )
 
 
-def _foreign(intention: Intention, holding: GraphHolding) -> Iterator[PlannedRelationships]:
+def _foreign(intention: Intention, holding: GraphState) -> Iterator[PlannedRelationships]:
     """Of types that are not ours, and of those that are the ones between other labels."""
     ours: dict[str, int] = {}
     for name, count in holding.edges.items():
@@ -87,7 +86,7 @@ def _foreign(intention: Intention, holding: GraphHolding) -> Iterator[PlannedRel
             )
 
 
-def _lost(holding: GraphHolding) -> Iterator[PlannedRelationships]:
+def _lost(holding: GraphState) -> Iterator[PlannedRelationships]:
     """Those of others that go with the nodes they are at."""
     for label, kinds in holding.lost.items():
         for kind, there in kinds.items():

@@ -8,14 +8,13 @@ from typing import Literal
 from c360_graph.cypher import schema
 from c360_graph.cypher.graph_schema import duplicates_of_key
 from c360_graph.cypher.schema import LabelProperties
-from c360_graph.plan.holding import GraphHolding
-from c360_graph.plan.intention import Intention
+from c360_graph.plan.inputs import GraphState, Intention
 from c360_graph.plan.model import PlannedSchema
 
 _Kind = Literal["constraint", "index"]
 
 
-def planned_schema(intention: Intention, holding: GraphHolding) -> Iterator[PlannedSchema]:
+def planned_schema(intention: Intention, holding: GraphState) -> Iterator[PlannedSchema]:
     """Constraints, then indexes; of each what is made, then what is dropped."""
     mapping = intention.mapping
     undecided = {label for edges in intention.undecided for label in edges[1:]}
@@ -30,7 +29,7 @@ def planned_schema(intention: Intention, holding: GraphHolding) -> Iterator[Plan
     yield from _changes("index", wanted, holding.schema.indexes, open_labels, by_others)
 
 
-def obstacles(intention: Intention, holding: GraphHolding) -> tuple[str, ...]:
+def obstacles(intention: Intention, holding: GraphState) -> tuple[str, ...]:
     """Why a load would be refused before it changes anything."""
     mapping = intention.mapping
     keys = schema.keys(mapping.tables)
@@ -42,7 +41,7 @@ def obstacles(intention: Intention, holding: GraphHolding) -> tuple[str, ...]:
     )
 
 
-def cautions(intention: Intention, holding: GraphHolding) -> tuple[str, ...]:
+def cautions(intention: Intention, holding: GraphState) -> tuple[str, ...]:
     """What may break a load off, though only the rows can tell."""
     keys = schema.keys(intention.mapping.tables)
     return tuple(holding.schema.cautions(keys, intention.desired.labels))

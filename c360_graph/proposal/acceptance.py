@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from c360_graph.mapping.control_rows import Refusal
-from c360_graph.mapping.validate import resolve
+from c360_graph.mapping.resolve import resolve
 from c360_graph.proposal.rows import Proposal
 from c360_graph.proposal.standing import Standing
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, RelationshipRow
-from c360_graph.plural import plural
 from c360_graph.proposal.acceptance import accepted
 from c360_graph.proposal.cross_schema import joins_between
 from c360_graph.proposal.findings import Finding
@@ -21,6 +20,7 @@ from c360_graph.proposal.schema import ColumnPlace, SourceSchema
 from c360_graph.proposal.standing import Standing
 from c360_graph.proposal.tables import tables_to_read
 from c360_graph.proposal.treatments import Treatments, groups_of, needs_hash, stands_against_hash
+from c360_graph.text import plural
 
 Findings = Mapping[ColumnPlace, Finding]
 

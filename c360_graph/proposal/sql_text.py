@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, RelationshipRow
-from c360_graph.plural import plural
 from c360_graph.proposal.rows import Proposal, Proposed
 from c360_graph.proposal.schema import ColumnPlace
-from c360_graph.text import json_visible, visible
+from c360_graph.text import json_visible, plural, visible
 
 LOCK = (
     "LOCK TABLE node_label_mappings, relationship_mappings, field_exclusion_rules"

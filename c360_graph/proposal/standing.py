@@ -9,8 +9,8 @@ from functools import cached_property
 from c360_graph.mapping.control_rows import ControlRows, ExclusionRow, SourceRow
 from c360_graph.mapping.exclusions import rule_for
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.resolve import resolve
 from c360_graph.mapping.tables import Catalogs
-from c360_graph.mapping.validate import resolve
 from c360_graph.proposal.joins import Fact, TablePlace, edges_of, fact
 from c360_graph.proposal.schema import ColumnPlace, SourceSchema
 

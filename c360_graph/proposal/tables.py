@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.model import is_kept_name
-from c360_graph.plural import plural
 from c360_graph.proposal.schema import SourceSchema
 from c360_graph.proposal.standing import Standing
+from c360_graph.text import plural
 
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 _BOOKKEEPING = frozenset(

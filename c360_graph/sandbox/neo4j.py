@@ -31,7 +31,7 @@ from c360_graph.sandbox.state import NEO4J_USER, Neo4jServer
 
 _READY_SECONDS = 180.0
 _POLL_SECONDS = 0.1
-_INITIAL_PASSWORD = "neo4j"
+_INITIAL_PASSWORD = "neo4j"  # pragma: allowlist secret
 _PORT_TAKEN_MARKS = ("BindException", "Address already in use")
 
 _SETTINGS = {

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import graph_counts
 from c360_graph_tests.browser.dagster_ui import HEIGHT, WIDTH, DagsterUi, dagster_ui
 from c360_graph_tests.conftest import REPOSITORY, Project, TestServers, empty, sample_project
 from c360_graph_tests.integration.test_pipeline import NODES

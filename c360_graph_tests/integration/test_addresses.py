@@ -13,7 +13,7 @@ from psycopg import sql
 from typer.testing import CliRunner
 
 from c360_graph.cli import app
-from c360_graph.control_db import ControlDatabase, control_credentials
+from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.dagster_storage import storage_url
 from c360_graph.sandbox import postgres
 from c360_graph.sandbox.sample import CONTROL, Server, load_sample

@@ -16,9 +16,9 @@ import dagster as dg
 import pytest
 from dagster import DagsterInstance
 
+from c360_graph.control.audit import RUN_LOCK, RunLog
 from c360_graph.executor import AuditedExecutor, close_abandoned_runs
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.run_log import RUN_LOCK, RunLog
+from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import (
     materialize_all,

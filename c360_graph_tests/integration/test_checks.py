@@ -12,7 +12,7 @@ import pytest
 from backports import zstd
 
 from c360_graph.checks import mapping, relationships
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph.connection import Graph
 from c360_graph.resources import Neo4jResource
 from c360_graph.script_files import open_script
 from c360_graph_tests.conftest import Project

@@ -10,10 +10,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from c360_graph.control_db import Credentials
-from c360_graph.mapping_state import read_mapping_state
-from c360_graph.source_db.samples import distinctive_values
-from c360_graph.source_db.snapshot import open_snapshot
+from c360_graph.control.connection import Credentials
+from c360_graph.pipeline.read_mapping import read_mapping_state
+from c360_graph.source.sampling import distinctive_values
+from c360_graph.source.snapshot import open_snapshot
 from c360_graph_tests.conftest import Project
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from c360_graph.cli import app
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import graph_counts
 from c360_graph_tests.conftest import REPOSITORY, Project, TestServers
 from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.test_pipeline import NODES
@@ -78,7 +78,7 @@ def test_check_finds_a_schedule_that_dagster_would_not_take(project: Project) ->
     assert RUNNER.invoke(app, ["check"], env={"C360_NIGHTLY_CRON": "30 2 * * 1-5"}).exit_code == 0
 
 
-def test_who_asks_a_graph_that_no_load_made_is_told_so(graph: Graph) -> None:
+def test_who_asks_a_graph_that_no_load_made_is_told_so(project: Project, graph: Graph) -> None:
     graph.run(b"CREATE (:Customer {name: 'Ann'})", tag={})
     done = RUNNER.invoke(app, ["ask"])
     assert done.exit_code == 0, done.stderr

@@ -15,15 +15,14 @@ import dagster as dg
 import pytest
 
 from c360_graph import extracts
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.phases import scripting
+from c360_graph.control.audit import RunLog
+from c360_graph.graph.connection import Graph
+from c360_graph.pipeline import write_script
 from c360_graph.report import files as report_files
-from c360_graph.run_log import RunLog
 from c360_graph.script_files import open_script
 from c360_graph.script_store import ScriptStore
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import (
-    load_graph,
     materialize_all,
     materialize_by_command,
     materialize_command,
@@ -117,9 +116,9 @@ def test_after_a_wrong_clock_a_new_rule_removes_what_it_excludes(
         return (datetime.now(UTC) + timedelta(days=2)).strftime("%Y%m%dT%H%M%S_%fZ")
 
     with monkeypatch.context() as patch:
-        for module in (extracts, scripting, report_files):
+        for module in (extracts, write_script, report_files):
             patch.setattr(module, "file_stamp", ahead)
-        assert load_graph().success
+        assert materialize_all().success
     assert materialize_all(asset_selection=up_to("cypher_script")).success
     with project.connect("profiles_db") as connection:
         (name,) = connection.execute(
@@ -194,7 +193,7 @@ def test_a_row_of_scripts_has_no_other_file_removed_or_loaded(
         assert path.exists()
     # The newest row is not the newest script.
     assert (
-        scripting.script_to_load(
+        write_script.script_to_load(
             RunLog(project.control), ScriptStore(project.data_dir), log_id=-1
         ).parent
         == (project.data_dir / "scripts").resolve()

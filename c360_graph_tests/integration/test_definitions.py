@@ -11,9 +11,9 @@ from dagster._cli import create_dagster_cli
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext
 
 from c360_graph import definitions
-from c360_graph.control_db import ControlDatabase
+from c360_graph.control.connection import ControlDatabase
 from c360_graph.extracts import ExtractStore
-from c360_graph.mapping_state import MappingState, read_mapping_state
+from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state
 from c360_graph.questions import read_question_set
 from c360_graph.resources import PostgresResource
 from c360_graph_tests.conftest import Project

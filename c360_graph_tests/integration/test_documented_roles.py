@@ -10,8 +10,8 @@ from dagster_postgres import DagsterPostgresStorage
 from psycopg import sql
 
 from c360_graph.dagster_storage import storage_url
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import graph_counts
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.docs.documents import read_document
 from c360_graph_tests.docs.markdown import blocks

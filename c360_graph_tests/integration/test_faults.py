@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph.mapping_state import read_mapping_state
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import graph_counts
+from c360_graph.pipeline.read_mapping import read_mapping_state
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import (
     failure_messages,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import graph_counts
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import materialize_all, materialize_by_command
 from c360_graph_tests.integration.test_pipeline import NODES

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from c360_graph.cli import app
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import graph_counts
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import (
     failure_messages,

@@ -9,9 +9,9 @@ import dagster as dg
 import pytest
 from dagster import DagsterInstance
 
-from c360_graph.assets import failures
+from c360_graph.assets import step_policy
 from c360_graph.executor import LOG_ID_TAG
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.loader.proxy import faulty_proxy
 from c360_graph_tests.integration.runs import load_graph, materialize_all, materialize_by_command
@@ -169,7 +169,7 @@ def test_a_run_is_tagged_with_its_row_of_the_audit_table(project: Project) -> No
 def test_a_source_that_is_lost_in_the_middle_is_read_at_the_next_try(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failures, "SECONDS_BEFORE_A_RETRY", 0.1)
+    monkeypatch.setattr(step_policy, "SECONDS_BEFORE_A_RETRY", 0.1)
     monkeypatch.setenv("C360_RETRIES", "1")
     server = project.servers.postgres
     monkeypatch.setenv("C360_TEST_SOURCE_PASSWORD", server.password or "none")

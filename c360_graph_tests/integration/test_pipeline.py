@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from backports import zstd
 
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import graph_counts
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import (
     load_graph,

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from c360_graph.answers import ask
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph.connection import Graph
 from c360_graph.questions import read_question_set
 from c360_graph.sandbox.sample import SOURCES
 from c360_graph_tests.conftest import (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project, TestServers
 from c360_graph_tests.integration.runs import materialize_by_command, working_folder
 

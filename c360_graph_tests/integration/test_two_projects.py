@@ -12,12 +12,12 @@ from psycopg import sql
 from typer.testing import CliRunner
 
 from c360_graph.cli import app
-from c360_graph.control_db import ControlDatabase
-from c360_graph.control_owner import control_owner
-from c360_graph.neo4j_loader.execution import Execution
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
-from c360_graph.neo4j_loader.manifest import read_state
+from c360_graph.control.connection import ControlDatabase
+from c360_graph.control.owner import control_owner
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.execution import Execution
+from c360_graph.graph.load import graph_counts
+from c360_graph.graph.manifest import read_state
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import failure_messages
 

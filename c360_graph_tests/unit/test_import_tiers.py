@@ -16,7 +16,6 @@ TIERS: tuple[frozenset[str], ...] = (
             "data_folder",
             "errors",
             "files",
-            "plural",
             "project_files",
             "settings",
             "start_environment",
@@ -24,41 +23,19 @@ TIERS: tuple[frozenset[str], ...] = (
             "work_folders",
         }
     ),
-    frozenset(
-        {"hashing", "mapping", "plan", "proposal", "property_types", "sql_quoting", "cypher"}
-    ),
-    frozenset(
-        {
-            "accepted_columns",
-            "backend_state",
-            "lock_session",
-            "postgres_faults",
-            "silence",
-            "control_db",
-            "run_log",
-            "load_lock",
-            "control_owner",
-            "source_db",
-            "extracts",
-            "join_engine",
-            "script_files",
-            "script_store",
-            "mapping_state",
-            "neo4j_loader",
-            "questions",
-            "answers",
-        }
-    ),
-    frozenset({"phases", "report", "customer"}),
+    frozenset({"cypher", "hashing", "mapping", "plan", "proposal", "sql_quoting"}),
+    frozenset({"control", "extracts", "faults", "graph", "script_files", "source"}),
+    frozenset({"answers", "extract_joins", "questions", "script_store"}),
+    frozenset({"customer", "pipeline", "report"}),
     frozenset(
         {"command_errors", "dagster_storage", "patient_storage", "resources", "step_failures"}
     ),
-    frozenset({"assets", "checks", "automation", "executor"}),
-    frozenset({"definitions", "cli"}),
+    frozenset({"assets", "automation", "checks", "executor"}),
+    frozenset({"cli", "definitions"}),
 )
 PURE = TIERS[1]
-WITH_DAGSTER = TIERS[4] | TIERS[5] | TIERS[6]
-WITH_NEO4J = frozenset({"neo4j_loader", "sandbox"})
+WITH_DAGSTER = TIERS[5] | TIERS[6] | TIERS[7]
+WITH_NEO4J = frozenset({"graph", "sandbox"})
 APART = "sandbox"
 """Real servers for tests and demo: stands on errors and settings, and only `cli` stands on it."""
 APART_MAY_IMPORT = TIERS[0] | {APART}
@@ -169,7 +146,7 @@ def _cycles(imports: Imports) -> Iterator[list[str]]:
 
 def test_imports_run_strictly_downward() -> None:
     imports = read_imports(Path(c360_graph.__file__).parent)
-    assert {"cli", "mapping.validate", "sandbox.servers"} <= {*imports}
+    assert {"cli", "mapping.resolve", "sandbox.servers"} <= {*imports}
     assert violations(imports) == []
 
 
@@ -182,17 +159,21 @@ def test_imports_run_strictly_downward() -> None:
             "errors imports mapping, which lies above",
         ),
         (
-            "cypher/nodes",
+            "cypher/rows",
             "from c360_graph import extracts",
-            "cypher.nodes imports extracts, which lies",
+            "cypher.rows imports extracts, which lies",
         ),
         ("mapping/model", "import psycopg.rows", "mapping.model imports psycopg and is to be pure"),
-        ("source_db/copy", "import c360_graph.phases.loading", "source_db.copy imports phases"),
-        ("phases/loading", "def f():\n    import dagster as dg", "phases.loading imports dagster"),
-        ("run_log", "from neo4j import Driver", "run_log imports neo4j"),
+        ("source/copy", "import c360_graph.pipeline.load", "source.copy imports pipeline"),
+        ("pipeline/load", "def f():\n    import dagster as dg", "pipeline.load imports dagster"),
+        ("control/audit", "from neo4j import Driver", "control.audit imports neo4j"),
         ("resources", "from c360_graph.checks import x", "resources imports checks"),
-        ("phases/loading", "import c360_graph.sandbox.ports", "is for cli alone"),
-        ("sandbox/ports", "from c360_graph.run_log import x", "sandbox.ports imports run_log, and"),
+        ("pipeline/load", "import c360_graph.sandbox.ports", "is for cli alone"),
+        (
+            "sandbox/ports",
+            "from c360_graph.control.audit import x",
+            "sandbox.ports imports control, and",
+        ),
         ("helpers", "", "helpers is in no tier"),
         (
             "mapping/a",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from c360_graph.answers import Answer
-from c360_graph.assets.answer_facts import answer_table
+from c360_graph.assets.metadata import answer_table
 from c360_graph.errors import ScriptError
 from c360_graph.questions import (
     FOLDER,

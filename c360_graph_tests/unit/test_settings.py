@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from c360_graph.control_db import Credentials
+from c360_graph.control.connection import Credentials
 from c360_graph.dagster_storage import storage_url
 from c360_graph.errors import GraphError, SettingsError
-from c360_graph.neo4j_loader.graph import open_graph
+from c360_graph.graph.connection import open_graph
 from c360_graph.settings import NEO4J_SCHEMES, load_settings, use_libpq_variables
 
 

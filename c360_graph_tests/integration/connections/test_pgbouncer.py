@@ -10,14 +10,14 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from c360_graph.control_db import ControlDatabase
+from c360_graph.control.audit import RunLog
+from c360_graph.control.connection import ControlDatabase
+from c360_graph.control.load_lock import load_lock
 from c360_graph.errors import ControlDatabaseError
 from c360_graph.extracts import ExtractStore
-from c360_graph.load_lock import load_lock
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
-from c360_graph.phases.proposing import propose_rows
-from c360_graph.run_log import RunLog
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import graph_counts
+from c360_graph.pipeline.propose import propose_rows
 from c360_graph_tests.conftest import Project, TestServers
 from c360_graph_tests.integration.connections.pgbouncer import pgbouncer
 from c360_graph_tests.integration.runs import (

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from c360_graph.cli import app
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import failure_messages, materialize_all
 

@@ -12,12 +12,12 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, text
 
-from c360_graph import silence
-from c360_graph.control_db import ControlDatabase
+from c360_graph.control.connection import ControlDatabase
 from c360_graph.errors import ControlDatabaseUnavailableError, SourceError, SourceUnavailableError
+from c360_graph.faults import silence
 from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow, SourceRow
-from c360_graph.mapping.validate import resolve
-from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
+from c360_graph.mapping.resolve import resolve
+from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.proxy import FaultyProxy
 

@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 
 from c360_graph.checks.relationships import relationship_counts
 from c360_graph.cli import app
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.phases.expectations import Expectation
-from c360_graph.phases.source_counts import SourceCount
+from c360_graph.extract_joins.expected_relationships import Expectation
+from c360_graph.graph.connection import Graph
+from c360_graph.pipeline.source_counts import SourceCount
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.test_checks import check_only, evaluate

@@ -8,8 +8,8 @@ import pytest
 
 from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow, RelationshipRow
 from c360_graph.mapping.model import GraphMapping
-from c360_graph.mapping.validate import resolve
-from c360_graph.source_db.join_counts import join_counts
+from c360_graph.mapping.resolve import resolve
+from c360_graph.source.join_counts import join_counts
 from c360_graph_tests.integration.equality.pairs import JOINED, PAIRS, PREPARATION, table_sql
 from c360_graph_tests.integration.types.pieces import SourceDatabase
 

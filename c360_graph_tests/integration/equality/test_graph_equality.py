@@ -98,7 +98,7 @@ def test_a_load_of_what_changed_finds_what_postgresql_finds_then(world: World) -
     assert before != after
     assert world.counts()[1] == {kind: count for kind, count in after.items() if count}
     counts = checks["relationship_counts_match"]
-    assert (counts.passed, counts.description) == (True, "No problems found.")
+    assert (counts.passed, counts.description) == (True, "No problem was found.")
     by_text = sum(bool(pair.on) for pair in LOADED)
     assert counts.metadata["joins_counted_by_sources"].value == len(LOADED) - by_text
     assert counts.metadata["joins_changed_since"].value == 0

@@ -8,10 +8,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from c360_graph.neo4j_loader import attempts
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph import emptying, execution
+from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.proxy import FaultyProxy, faulty_proxy
+
+
+@pytest.fixture
+def weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph of few nodes is emptied label by label too, as a large one is."""
+    monkeypatch.setattr(emptying, "FEW_ROWS", 0)
 
 
 @pytest.fixture
@@ -27,7 +33,7 @@ def far_graph(
     servers: TestServers, graph: Graph, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Graph]:
     """The same graph as `graph`, through the proxy; a load waits little before it tries again."""
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.1)
+    monkeypatch.setattr(execution, "FIRST_WAIT", 0.1)
     logging.getLogger("neo4j").setLevel(logging.CRITICAL)
     with servers.open_graph(proxy.uri) as opened:
         yield opened

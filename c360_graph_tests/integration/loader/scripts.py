@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from c360_graph.cypher.script import TableExtract, header_for, write_script
+from c360_graph.cypher.script_writer import TableExtract, header_for, write_script
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.graph_manifest import Owner

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from c360_graph.cli import app
 from c360_graph.errors import GraphError
-from c360_graph.neo4j_loader.execution import Execution
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import clear_and_load, load_into_empty
-from c360_graph.neo4j_loader.manifest import read_state, refuse_broken
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.execution import Execution
+from c360_graph.graph.load import clear_and_load, load_into_empty
+from c360_graph.graph.manifest import read_state, refuse_broken
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.scripts import (
     PATIENT,

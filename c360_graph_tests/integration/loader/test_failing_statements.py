@@ -9,14 +9,9 @@ from typing import Any
 import pytest
 
 from c360_graph.errors import GraphNotEmptyError, ScriptError, StatementError
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import (
-    Listener,
-    clear_and_load,
-    graph_counts,
-    load_into_empty,
-)
-from c360_graph.neo4j_loader.progress import ProgressMeter
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import LoadCallbacks, clear_and_load, graph_counts, load_into_empty
+from c360_graph.graph.progress import ProgressMeter
 from c360_graph_tests.integration.loader.scripts import (
     PATIENT,
     REFERRAL,
@@ -193,5 +188,5 @@ def test_running_out_of_memory_is_said_at_once(graph: Graph, tmp_path: Path) -> 
     )
     warnings: list[str] = []
     with pytest.raises(StatementError, match="the server ran out of memory"):
-        load_into_empty(graph, script, listener=Listener(warn=warnings.append))
+        load_into_empty(graph, script, listener=LoadCallbacks(warn=warnings.append))
     assert warnings == []

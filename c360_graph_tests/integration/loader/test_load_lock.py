@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph import load_lock as locking
-from c360_graph.control_db import ControlDatabase, lock_number
+from c360_graph.control import load_lock as locking
+from c360_graph.control.connection import ControlDatabase, lock_number
+from c360_graph.control.load_lock import load_lock
 from c360_graph.errors import LoadLockedError
-from c360_graph.load_lock import load_lock
-from c360_graph.neo4j_loader import guard
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import Listener, load_into_empty
+from c360_graph.graph import load_session
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import LoadCallbacks, load_into_empty
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.proxy import ServerSide, faulty_proxy
 
@@ -80,7 +80,7 @@ def test_a_lock_that_another_load_took_stops_the_load_in_the_middle_of_a_stateme
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(locking, "CHECK_SECONDS", 0.05)
-    monkeypatch.setattr(guard, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(load_session, "CHECK_SECONDS", 0.05)
     endless = "UNWIND range(1, 1000000000) AS i WITH i WHERE i % 999999937 = 0 CREATE (:A {i: i});"
     script = tmp_path / "s.cypher"
     script.write_text(endless)
@@ -99,7 +99,7 @@ def test_a_lock_that_another_load_took_stops_the_load_in_the_middle_of_a_stateme
         load_lock(control, target="the target", identity="1", wait_seconds=0) as held,
         pytest.raises(LoadLockedError, match="The lock on the target was lost"),
     ):
-        load_into_empty(graph, script, listener=Listener(check=held.check))
+        load_into_empty(graph, script, listener=LoadCallbacks(check=held.check))
     over.set()
     thread.join()
     assert not running(graph)
@@ -199,6 +199,6 @@ def test_what_a_load_that_died_left_running_is_ended_before_the_next(
     warnings: list[str] = []
     with graph.transaction({"c360_load": "died"}) as left:
         left.run("CREATE (:Left)").consume()
-        load_into_empty(graph, script, listener=Listener(warn=warnings.append))
+        load_into_empty(graph, script, listener=LoadCallbacks(warn=warnings.append))
     assert warnings == ["Ended 1 transactions that an earlier load left running."]
     assert graph.rows("MATCH (n) RETURN labels(n) AS l") == [{"l": ["A"]}]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import Listener, clear_and_load, graph_counts, load_into_empty
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import LoadCallbacks, clear_and_load, graph_counts, load_into_empty
 from c360_graph_tests.integration.loader.proxy import COMMIT, FaultyProxy, Moment, ServerSide
 from c360_graph_tests.integration.loader.scripts import (
     PATIENT,
@@ -29,20 +29,20 @@ MANY = 6_000
 MOMENTS: tuple[Moment, ...] = ("before it is forwarded", "when it is answered")
 
 
-class Told:
+class Replies:
     """What a load said."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
 
     @property
-    def listener(self) -> Listener:
-        return Listener(warn=self.warnings.append)
+    def listener(self) -> LoadCallbacks:
+        return LoadCallbacks(warn=self.warnings.append)
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def told() -> Replies:
+    return Replies()
 
 
 def counted(graph: Graph, text: str) -> int:
@@ -103,7 +103,7 @@ def test_a_batch_whose_connection_is_cut_is_there_once_with_or_without_a_key(
     graph: Graph,
     far_graph: Graph,
     proxy: FaultyProxy,
-    told: Told,
+    told: Replies,
     tmp_path: Path,
     request_bytes: bytes,
     server_side: ServerSide,
@@ -148,7 +148,7 @@ def test_relationships_cut_in_the_middle_are_made_once(
         went_on.append(created() > before)
 
     with cutting_when(lambda: created() > 0, lambda: proxy.cut(server_side=server_side)):
-        load_into_empty(far_graph, script, listener=Listener(warn=warn))
+        load_into_empty(far_graph, script, listener=LoadCallbacks(warn=warn))
     assert graph_counts(graph) == ({"Patient": 50, "Visit": MANY}, {"VISITED": MANY})
     assert counted(graph, "MATCH (v:Visit) WHERE COUNT { (v)<--() } <> 1 RETURN count(v)") == 0
     if server_side == "left open":
@@ -179,7 +179,7 @@ def test_two_mappings_of_one_type_between_the_same_labels_are_both_there_after_a
 
 
 def test_making_an_earlier_mapping_again_may_be_cut_too(
-    graph: Graph, far_graph: Graph, proxy: FaultyProxy, told: Told, tmp_path: Path
+    graph: Graph, far_graph: Graph, proxy: FaultyProxy, told: Replies, tmp_path: Path
 ) -> None:
     script = with_small_transactions(
         write(
@@ -218,6 +218,7 @@ def test_links_of_a_junction_are_made_once_and_survive_the_undoing_of_another_ma
     assert proxy.failed == 3
 
 
+@pytest.mark.usefixtures("weighed")
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_clearing_schema_and_counting_survive_a_cut_at_every_statement(
     graph: Graph, far_graph: Graph, proxy: FaultyProxy, tmp_path: Path, moment: Moment
@@ -252,7 +253,7 @@ def test_clearing_schema_and_counting_survive_a_cut_at_every_statement(
 
 
 def test_a_server_that_refuses_for_a_while_is_waited_for(
-    graph: Graph, far_graph: Graph, proxy: FaultyProxy, told: Told, tmp_path: Path
+    graph: Graph, far_graph: Graph, proxy: FaultyProxy, told: Replies, tmp_path: Path
 ) -> None:
     script = write(tmp_path / "s.cypher", [(PATIENT, patients(20_000))])
     refused = threading.Event()

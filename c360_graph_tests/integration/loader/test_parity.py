@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import load_into_empty
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import load_into_empty
 from c360_graph_tests.conftest import TestServers, empty
 from c360_graph_tests.integration.cypher_shell import load_by_cypher_shell
 from c360_graph_tests.integration.loader.scripts import (
@@ -46,7 +46,7 @@ def contents(graph: Graph) -> Contents:
     )
     (own,) = graph.rows("MATCH (n:_C360Load) RETURN n.state AS state, n.content AS content")
     manifest = GraphManifest.model_validate_json(own["content"])
-    uncounted = manifest.model_copy(update={"nodes": {}, "relationships": {}})
+    uncounted = manifest.model_copy(update={"nodes": {}, "relationships": {}, "between": {}})
     return nodes, relationships, (own["state"], uncounted)
 
 

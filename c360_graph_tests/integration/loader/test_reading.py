@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from c360_graph.errors import GraphError
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.reading import read, refuse_beyond_reading
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.read_only import read, refuse_beyond_reading
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import Listener, graph_counts, load_into_empty
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import LoadCallbacks, graph_counts, load_into_empty
 from c360_graph.sandbox.servers import restart_neo4j
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.scripts import (
@@ -61,7 +61,7 @@ def test_a_load_whose_server_is_killed_and_started_again_completes_exactly(
     killer = threading.Thread(target=kill_and_start)
     killer.start()
     try:
-        load_into_empty(graph, script, listener=Listener(warn=warnings.append))
+        load_into_empty(graph, script, listener=LoadCallbacks(warn=warnings.append))
     finally:
         killer.join()
     assert graph_counts(graph) == ({"Patient": 50, "Visit": MANY}, {"VISITED": MANY})

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from c360_graph.cypher import cleanup
-from c360_graph.cypher.script import header_for
-from c360_graph.neo4j_loader import attempts
-from c360_graph.neo4j_loader.desired import Desired
-from c360_graph.neo4j_loader.execution import Execution
-from c360_graph.neo4j_loader.graph import ERRORS, Graph, open_graph, outcome
-from c360_graph.neo4j_loader.load import Listener, clear_and_load, graph_counts, load_into_empty
-from c360_graph.neo4j_loader.reconcile import reconcile
+from c360_graph.cypher import counts_and_deletes
+from c360_graph.cypher.script_writer import header_for
+from c360_graph.graph import execution
+from c360_graph.graph.connection import ERRORS, Graph, open_graph, outcome
+from c360_graph.graph.desired import Desired
+from c360_graph.graph.execution import Execution
+from c360_graph.graph.load import LoadCallbacks, clear_and_load, graph_counts, load_into_empty
+from c360_graph.graph.reconcile import reconcile
 from c360_graph.sandbox import neo4j
 from c360_graph.sandbox.servers import start_neo4j, stop
 from c360_graph_tests.conftest import empty
@@ -58,7 +58,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
 
 @pytest.fixture
 def little(small: Graph, monkeypatch: pytest.MonkeyPatch) -> Graph:
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.1)
+    monkeypatch.setattr(execution, "FIRST_WAIT", 0.1)
     small.run("MATCH (x) CALL (x) { DETACH DELETE x } IN TRANSACTIONS OF 100 ROWS", tag={})
     empty(small)
     return small
@@ -78,11 +78,11 @@ def test_wide_nodes_are_removed_in_transactions_of_their_weight(
 ) -> None:
     fill(little, count=2_500, properties=WIDE, at_once=500)
     with pytest.raises(ERRORS) as caught:
-        little.run(cleanup.delete_label("Wide"), tag={}, batch_rows=20_000)
+        little.run(counts_and_deletes.delete_label("Wide"), tag={}, batch_rows=20_000)
     assert outcome(caught.value) == "out of memory"
     told: list[str] = []
     script = write(tmp_path / "s.cypher", [(PATIENT, patients(3))])
-    clear_and_load(little, script, listener=Listener(warn=told.append))
+    clear_and_load(little, script, listener=LoadCallbacks(warn=told.append))
     assert graph_counts(little) == ({"Patient": 3}, {})
     assert told == []
 
@@ -91,7 +91,7 @@ def test_a_removal_that_takes_too_much_goes_on_with_smaller_transactions(little:
     fill(little, count=600, properties="text: $value", at_once=50, value="x" * 50_000)
     told: list[str] = []
     execution = Execution(little, warn=told.append)
-    execution.run_in_batches("Removing", cleanup.delete_label("Wide"), batch_rows=600)
+    execution.run_in_batches("Removing", counts_and_deletes.delete_label("Wide"), batch_rows=600)
     assert graph_counts(little) == ({}, {})
     assert "Removing is tried again" in told[0]
 
@@ -107,7 +107,7 @@ def test_nodes_with_long_values_are_removed(
     fill(little, count=600, properties=properties, at_once=50, value=value)
     told: list[str] = []
     script = write(tmp_path / "s.cypher", [(PATIENT, patients(3))])
-    clear_and_load(little, script, listener=Listener(warn=told.append))
+    clear_and_load(little, script, listener=LoadCallbacks(warn=told.append))
     assert graph_counts(little) == ({"Patient": 3}, {})
     assert told == []
 

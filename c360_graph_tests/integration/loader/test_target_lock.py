@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from c360_graph.errors import LoadLockedError
+from c360_graph.graph import execution, load_session
+from c360_graph.graph import target_lock as locking
+from c360_graph.graph.claim import Claim
+from c360_graph.graph.connection import ERRORS, Graph
+from c360_graph.graph.load import LoadCallbacks, clear_and_load, graph_counts, load_into_empty
+from c360_graph.graph.target_lock import target_lock
 from c360_graph.mapping.graph_manifest import Owner
-from c360_graph.neo4j_loader import attempts, guard
-from c360_graph.neo4j_loader import target_lock as locking
-from c360_graph.neo4j_loader.claim import Claim
-from c360_graph.neo4j_loader.graph import ERRORS, Graph
-from c360_graph.neo4j_loader.load import Listener, clear_and_load, graph_counts, load_into_empty
-from c360_graph.neo4j_loader.target_lock import target_lock
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.proxy import FaultyProxy
 from c360_graph_tests.integration.loader.scripts import PATIENT, patients, write
@@ -34,8 +34,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locking, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(locking, "BEAT_SECONDS", 0.2)
     monkeypatch.setattr(locking, "VERIFIED_SECONDS", 0.3)
-    monkeypatch.setattr(guard, "CHECK_SECONDS", 0.1)
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.1)
+    monkeypatch.setattr(load_session, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(execution, "FIRST_WAIT", 0.1)
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def test_a_load_with_clear_leaves_a_live_load_of_another_alone(
     def load() -> None:
         with servers.open_graph() as own:
             try:
-                load_into_empty(own, endless, listener=Listener(check=stop), claim=A)
+                load_into_empty(own, endless, listener=LoadCallbacks(check=stop), claim=A)
             except LoadLockedError as error:
                 ended.append(error)
 

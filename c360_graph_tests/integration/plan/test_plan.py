@@ -8,7 +8,7 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from c360_graph.cli import app
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.test_pipeline import NODES

@@ -15,11 +15,11 @@ from c360_graph.mapping.control_rows import (
     RelationshipRow,
     SourceRow,
 )
-from c360_graph.mapping.validate import resolve
+from c360_graph.mapping.resolve import resolve
 from c360_graph.plan.model import PartnerSample, RowEstimate
-from c360_graph.source_db.partners import PartnerSampling
-from c360_graph.source_db.row_estimates import row_estimate
-from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
+from c360_graph.source.references import PartnerSampling
+from c360_graph.source.sampling import row_estimate
+from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 from c360_graph_tests.conftest import TestServers
 
 SOURCE = SourceRow(source_id=1, source_name="shop_db", db_name="shop")

@@ -7,8 +7,8 @@ import pytest
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.proposal.candidates import Candidate
 from c360_graph.proposal.schema import ColumnPlace
-from c360_graph.source_db.column_samples import SAMPLED_ROWS, measure_overlap, sample_columns
-from c360_graph.source_db.snapshot import open_snapshot
+from c360_graph.source.sampling import SAMPLED_ROWS, measure_overlap, sample_columns
+from c360_graph.source.snapshot import open_snapshot
 from c360_graph_tests.conftest import TestServers
 
 ROWS = 200_000

@@ -14,14 +14,14 @@ from typer.testing import CliRunner, Result
 
 from c360_graph.cli import app
 from c360_graph.errors import SourceUnavailableError
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import graph_counts
 from c360_graph.mapping.model import GraphMapping
-from c360_graph.mapping_state import read_mapping_state
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
-from c360_graph.phases.proposing import propose_rows
+from c360_graph.pipeline.propose import propose_rows
+from c360_graph.pipeline.read_mapping import read_mapping_state
 from c360_graph.proposal.joins import Fact, edges_of, fact
 from c360_graph.sandbox.sample import SOURCES, fill_database
-from c360_graph.source_db.snapshot import SourceSnapshot
+from c360_graph.source.snapshot import SourceSnapshot
 from c360_graph_tests.conftest import SQL_DIR, Project, TestServers, sample_project
 from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.test_pipeline import NODES

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from c360_graph.cli import app
-from c360_graph.control_db import ControlDatabase
-from c360_graph.phases.proposing import propose_rows
+from c360_graph.control.connection import ControlDatabase
+from c360_graph.pipeline.propose import propose_rows
 from c360_graph.sandbox.sample import fill_database
 from c360_graph_tests.conftest import SQL_DIR, TestServers, drop_databases
 

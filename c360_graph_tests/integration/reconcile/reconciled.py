@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph.connection import Graph
 from c360_graph_tests.integration.runs import load_graph
 
 NOTHING = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from c360_graph.errors import StatementError
-from c360_graph.neo4j_loader.node_sync import NodeSync
+from c360_graph.graph.node_sync import NodeSync
 from c360_graph_tests.integration.reconcile.analysts import load, names, plan, reconcile
 from c360_graph_tests.integration.schemas.world import World
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import graph_counts
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.reconcile.reconciled import (
     NOTHING,

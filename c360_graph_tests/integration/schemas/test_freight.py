@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from c360_graph.cypher.statements import read_statements
+from c360_graph.cypher.script_reader import read_statements
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.schemas.world import World, built, joined
 

@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 from benchmarks.many_tables import ManyTables
 from c360_graph.cli import app
 from c360_graph.definitions import defs
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import graph_counts
 from c360_graph.mapping.model import GraphMapping
-from c360_graph.mapping_state import read_mapping_state
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.pipeline.read_mapping import read_mapping_state
 from c360_graph.sandbox.sample import fill_database
 from c360_graph_tests.conftest import SQL_DIR, Project, TestServers, drop_databases
 

@@ -15,8 +15,8 @@ import dagster as dg
 import pytest
 from neo4j.time import Date, DateTime
 
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import graph_counts
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import graph_counts
 from c360_graph.sandbox.sample import fill_database
 from c360_graph_tests.conftest import SQL_DIR, TestServers, drop_databases, empty
 from c360_graph_tests.integration.runs import load_graph

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from c360_graph.cypher.script import TableExtract, header_for, write_script
+from c360_graph.cypher.script_writer import TableExtract, header_for, write_script
 from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import LoadResult, load_into_empty
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.control_rows import (
     ControlRows,
@@ -20,9 +22,7 @@ from c360_graph.mapping.control_rows import (
 )
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.tables import describe
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.neo4j_loader.load import LoadResult, load_into_empty
-from c360_graph.source_db.snapshot import SourceSnapshot, open_snapshot
+from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 from c360_graph_tests.conftest import TestServers
 
 HASH_KEY = "a key for tests"

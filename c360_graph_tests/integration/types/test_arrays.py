@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph.connection import Graph
 from c360_graph_tests.integration.types.pieces import SourceDatabase, load
 
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from c360_graph.cypher.copy_text import MAX_BATCH_ROWS, decode_rows
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.cypher_shell import load_by_cypher_shell
 from c360_graph_tests.integration.types.pieces import SourceDatabase, load

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from c360_graph.errors import SourceError
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph.connection import Graph
 from c360_graph_tests.integration.types.pieces import SourceDatabase, load
 
 SHOWN = (

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from c360_graph.cypher.quoting import identifier, string_literal
+from c360_graph.graph.connection import Graph
 from c360_graph.mapping.model import RelationshipMapping
-from c360_graph.neo4j_loader.graph import Graph
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.cypher_shell import load_by_cypher_shell
 from c360_graph_tests.integration.types.pieces import (

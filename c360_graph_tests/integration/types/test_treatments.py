@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from c360_graph.errors import SettingsError
+from c360_graph.graph.connection import Graph
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.model import RelationshipMapping
-from c360_graph.neo4j_loader.graph import Graph
-from c360_graph.source_db.copy_query import copy_rows, count_losses, find_left_out
+from c360_graph.source.copy_query import copy_rows, count_losses, find_left_out
 from c360_graph_tests.integration.types.pieces import HASH_KEY, SourceDatabase, load, rule
 
 

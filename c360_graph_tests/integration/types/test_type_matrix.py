@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from c360_graph.neo4j_loader.graph import Graph
+from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.cypher_shell import load_by_cypher_shell
 from c360_graph_tests.integration.types.matrix import (

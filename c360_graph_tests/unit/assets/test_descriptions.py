@@ -12,7 +12,7 @@ from c360_graph.assets.columns import (
     table_columns,
 )
 from c360_graph.assets.descriptions import graph_description, table_description
-from c360_graph.assets.versions import graph_version, table_version
+from c360_graph.assets.step_policy import graph_version, table_version
 from c360_graph_tests.unit.mapping.given import Case, table
 
 

@@ -6,7 +6,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from c360_graph.assets.failures import failing_clearly
+from c360_graph.assets.step_policy import dagster_failures
 from c360_graph.errors import (
     C360Error,
     GraphUnavailableError,
@@ -15,7 +15,7 @@ from c360_graph.errors import (
     SourceUnavailableError,
     StatementError,
 )
-from c360_graph.source_db.snapshot import kind_of
+from c360_graph.source.snapshot import kind_of
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from c360_graph.source_db.snapshot import kind_of
 def test_only_a_server_that_cannot_be_reached_is_tried_again(error: C360Error, again: bool) -> None:
     with (
         pytest.raises((dg.Failure, dg.RetryRequested)) as raised,
-        failing_clearly(retries=2, tried=1),
+        dagster_failures(retries=2, tried=1),
     ):
         raise error
     if again:
@@ -43,7 +43,7 @@ def test_only_a_server_that_cannot_be_reached_is_tried_again(error: C360Error, a
 
 
 def test_without_retries_every_error_is_a_failure_at_once() -> None:
-    with pytest.raises(dg.Failure, match="nobody answers"), failing_clearly():
+    with pytest.raises(dg.Failure, match="nobody answers"), dagster_failures():
         raise SourceUnavailableError("nobody answers")
 
 

@@ -8,13 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c360_graph.assets.markdown import code
-from c360_graph.assets.preview import (
-    MOST_BYTES,
-    MOST_COLUMNS,
-    preview,
-    preview_table,
-)
+from c360_graph.assets.metadata import MOST_BYTES, MOST_COLUMNS, code, preview, preview_table
 from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.mapping.model import TableMapping
 from c360_graph_tests.unit.files.extracted import extract

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.text import Text
 
 from c360_graph.cli import output
-from c360_graph.cli.output import errors_in_one_sentence, print_json, rows_table
+from c360_graph.cli.output import exit_on_error, print_json, rows_table
 from c360_graph.errors import SourceError
-from c360_graph.neo4j_loader.progress import Progress
+from c360_graph.graph.progress import Progress
 from c360_graph.text import visible
 
 VALUES = st.recursive(
@@ -52,7 +52,7 @@ def test_what_json_lacks_is_written_as_text(capsys: pytest.CaptureFixture[str]) 
 
 def test_an_error_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     message = f"It is down [/bold]. {'Look at it. ' * 40}Start it."
-    with pytest.raises(typer.Exit) as ended, errors_in_one_sentence():
+    with pytest.raises(typer.Exit) as ended, exit_on_error():
         raise SourceError(message)
     captured = capsys.readouterr()
     assert ended.value.exit_code == 1

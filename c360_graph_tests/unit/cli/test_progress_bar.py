@@ -10,8 +10,8 @@ from rich.console import Console
 
 from c360_graph.cli.demo import steps_done
 from c360_graph.cli.progress_bar import shown_progress
-from c360_graph.neo4j_loader import progress as progress_of_loads
-from c360_graph.neo4j_loader.progress import (
+from c360_graph.graph import progress as progress_of_loads
+from c360_graph.graph.progress import (
     LIVE_SECONDS,
     REPORT_SECONDS,
     LiveReport,

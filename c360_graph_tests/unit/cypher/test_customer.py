@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from c360_graph.cypher.customer import find_by_any_property, find_by_property, neighbours
+from c360_graph.cypher.customers import find_by_any_property, find_by_property, neighbours
 
 
 def test_names_are_quoted_in_every_place() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from c360_graph.answers import ask
 from c360_graph.cypher.used_names import used_names
+from c360_graph.graph.connection import Graph
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.neo4j_loader.graph import Graph
 from c360_graph.questions import Question
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from c360_graph.extract_joins.changes import ExtractChanges
+from c360_graph.extract_joins.engine import join_engine
+from c360_graph.extract_joins.relationship_changes import link_queries, taking_part
+from c360_graph.extract_joins.versions import Versions
 from c360_graph.extracts import ExtractStore
-from c360_graph.join_engine import join_engine
 from c360_graph.mapping.model import Junction, RelationshipMapping
 from c360_graph.mapping.table_index import TableIndex
-from c360_graph.phases.extract_changes import ExtractChanges
-from c360_graph.phases.extract_versions import Versions
-from c360_graph.phases.link_queries import link_queries, taking_part
 from c360_graph_tests.unit.files.extracted import extract
 from c360_graph_tests.unit.mapping.given import Case, table
 

@@ -12,7 +12,7 @@ from c360_graph import extracts
 from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.mapping.exclusions import forbidden_columns
-from c360_graph.phases.cleaning import clean_data_folder
+from c360_graph.pipeline.cleaning import clean_data_folder
 from c360_graph_tests.unit.files.extracted import extract
 from c360_graph_tests.unit.mapping.given import Case, table
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from c360_graph.errors import ExtractError
-from c360_graph.join_engine import join_engine
+from c360_graph.extract_joins.engine import join_engine
 
 
 def test_an_engine_answers_until_it_is_gone(tmp_path: Path) -> None:

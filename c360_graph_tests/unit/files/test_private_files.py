@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from c360_graph.extract_joins.engine import join_engine
 from c360_graph.extracts import ExtractStore
 from c360_graph.files import private_folder, remove_dead_parts, write_whole, written_whole
-from c360_graph.join_engine import join_engine
 from c360_graph.work_folders import remove_dead_work, work_folder
 
 _WRITING = (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from c360_graph.checks import exclusions
 from c360_graph.checks.exclusions import holds_any
-from c360_graph.cypher.statements import check_whole, read_header
+from c360_graph.cypher.script_reader import check_whole, read_header
 from c360_graph.errors import ScriptError
 from c360_graph.script_files import new_script, open_script
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph.phases.scripting import purge_scripts, scripts_elsewhere
-from c360_graph.run_log import ScriptLog
+from c360_graph.control.audit import ScriptLog
+from c360_graph.pipeline.write_script import purge_scripts, scripts_elsewhere
 from c360_graph.script_store import ScriptStore
 
 NAME = "graph_output_20250610T000000_000000Z_7.cypher"

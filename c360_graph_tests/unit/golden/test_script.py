@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph.cypher.script import TableExtract, header_for, write_script
-from c360_graph.cypher.statements import read_statements
+from c360_graph.cypher.script_reader import read_statements
+from c360_graph.cypher.script_writer import TableExtract, header_for, write_script
 from c360_graph.errors import ScriptError
 from c360_graph_tests.unit.mapping.given import Case, table
 

@@ -13,7 +13,7 @@ from c360_graph.mapping.control_rows import (
     SourceRow,
 )
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping
-from c360_graph.mapping.validate import resolve
+from c360_graph.mapping.resolve import resolve
 
 _BASES = {"int": "int4", "bigint": "int8", "double": "float8", "timestamptz": "timestamptz"}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from c360_graph.cypher.relationships import create_relationships
 from c360_graph.cypher.schema import LabelProperties, create_constraint, create_index
-from c360_graph.cypher.statements import read_statements
+from c360_graph.cypher.script_reader import read_statements
 from c360_graph.mapping.model import Junction, RelationshipMapping
 
 _PIECES = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from c360_graph.source_db.copy_query import copy_rows
+from c360_graph.source.copy_query import copy_rows
 from c360_graph_tests.unit.mapping.given import Case, table
 
 

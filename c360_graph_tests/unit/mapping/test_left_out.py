@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from c360_graph.cypher.script import ScriptHeader
+from c360_graph.cypher.script_writer import ScriptHeader
 from c360_graph.errors import GraphError
+from c360_graph.graph.left_out import refuse_losing_tables
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.neo4j_loader.left_out import refuse_losing_tables
-from c360_graph.phases.left_out_tables import LeftOutTable, refusals_of
-from c360_graph.source_db.copy_query import copy_rows
+from c360_graph.mapping.left_out_tables import LeftOutTable, refusals_of
+from c360_graph.source.copy_query import copy_rows
 from c360_graph_tests.unit.golden.test_script import shop
 from c360_graph_tests.unit.mapping.given import Case, table
 

@@ -14,7 +14,7 @@ from c360_graph.mapping.new_columns import (
     why_held_back,
     withheld_lines,
 )
-from c360_graph.mapping.validate import resolve
+from c360_graph.mapping.resolve import resolve
 from c360_graph_tests.unit.mapping.given import Case, table
 
 BEFORE = ("email", "id", "name")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from c360_graph.mapping.control_rows import ControlRows, Refusal
-from c360_graph.mapping.reading import control_rows
-from c360_graph.mapping.validate import resolve
+from c360_graph.mapping.control_rows import ControlRows, Refusal, control_rows
+from c360_graph.mapping.resolve import resolve
 
 SOURCE = {
     "source_id": 1,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from c360_graph.cypher import schema
 from c360_graph.cypher.graph_schema import GraphSchema
+from c360_graph.extract_joins.graph_input import kept_from_refused
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.phases.graph_parts import kept_from_refused
-from c360_graph.plan.difference import plan_load
-from c360_graph.plan.holding import GraphHolding
-from c360_graph.plan.intention import Intention
+from c360_graph.plan.diff import plan_load
+from c360_graph.plan.inputs import GraphState, Intention
 from c360_graph.plan.model import Plan, Way
 from c360_graph_tests.unit.mapping.given import Case, table
 
@@ -42,12 +41,12 @@ def intention(case: Case, *, way: Way = "clear") -> Intention:
     )
 
 
-def loaded(case: Case) -> GraphHolding:
+def loaded(case: Case) -> GraphState:
     """The graph after a load of a case: three customers, five purchases."""
     meant = intention(case)
     desired: GraphManifest = meant.desired
     tables, relationships = meant.mapping.tables, meant.mapping.relationships
-    return GraphHolding(
+    return GraphState(
         manifest=desired,
         all_nodes=8,
         nodes={"Customer": 3, "Purchase": 5},
@@ -64,6 +63,6 @@ def loaded(case: Case) -> GraphHolding:
     )
 
 
-def planned(case: Case, holding: GraphHolding | None, *, way: Way = "clear") -> Plan:
+def planned(case: Case, holding: GraphState | None, *, way: Way = "clear") -> Plan:
     """What a load of a case would do to a graph."""
     return plan_load(intention(case, way=way), place=PLACE, holding=holding)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from c360_graph.mapping.graph_manifest import Edges, GraphManifest, OthersFound, TableKey
+from c360_graph.mapping.graph_manifest import (
+    GraphManifest,
+    OthersFound,
+    RelationshipPattern,
+    TableKey,
+)
 from c360_graph.plan.decisions import GraphFacts, decide
 
-KNOWS: Edges = ("KNOWS", "Vip", "Vip")
+KNOWS: RelationshipPattern = ("KNOWS", "Vip", "Vip")
 VIP = GraphManifest(
     labels={"Vip": ("vip_id", "name")},
     keys={"Vip": ("vip_id",)},

@@ -8,8 +8,8 @@ import pytest
 
 from c360_graph.cypher.schema import LabelProperties, constraint_name
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.plan.difference import plan_load, questions
-from c360_graph.plan.holding import GraphHolding
+from c360_graph.plan.diff import plan_load, questions
+from c360_graph.plan.inputs import GraphState
 from c360_graph.plan.model import (
     PartnerSample,
     Plan,
@@ -94,7 +94,7 @@ def test_for_an_empty_graph_everything_is_new() -> None:
     plan = plan_load(
         intention(shop().excluding("customers", "email")),
         place=PLACE,
-        holding=GraphHolding(),
+        holding=GraphState(),
         estimates={("crm_db", "customers"): RowEstimate(rows=3, basis="count")},
         samples={1: PartnerSample(sampled=5, matched=4)},
     )
@@ -204,7 +204,7 @@ def test_what_others_wrote_is_destroyed_only_when_the_graph_is_cleared(way: Way)
 
 @pytest.mark.parametrize("way", WAYS)
 def test_nodes_of_a_mapped_label_that_no_load_of_ours_made_are_at_risk(way: Way) -> None:
-    holding = GraphHolding(all_nodes=2, nodes={"Customer": 2})
+    holding = GraphState(all_nodes=2, nodes={"Customer": 2})
     plan = planned(shop(), holding, way=way)
     assert plan.graph == PlannedGraph(place=PLACE, state="foreign", nodes=2)
     assert [label.change for label in plan.labels] == ["taken over", "new"]

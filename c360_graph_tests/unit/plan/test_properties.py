@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from c360_graph.plan.difference import questions
-from c360_graph.plan.holding import GraphHolding, Questions
+from c360_graph.plan.diff import questions
+from c360_graph.plan.inputs import CountsNeeded, GraphState
 from c360_graph.plan.model import PlannedProperty, PlannedPurge, Way
 from c360_graph_tests.unit.mapping.given import Case, table
 from c360_graph_tests.unit.plan.given import intention, loaded, planned, shop
@@ -20,7 +20,7 @@ def test_properties_come_change_their_type_and_go() -> None:
     )
     before = loaded(shop())
     asked = questions(intention(case, way="reconcile"), before)
-    assert asked == Questions(holders=(("Customer", "email"), ("Customer", "note")))
+    assert asked == CountsNeeded(holders=(("Customer", "email"), ("Customer", "note")))
     plan = planned(case, replace(before, holders={("Customer", "email"): 2}))
     assert plan.properties == (
         PlannedProperty(label="Customer", name="note", change="new", types=("STRING",)),
@@ -50,7 +50,7 @@ def test_an_array_may_have_been_json_or_empty() -> None:
         .source("a_db", table("things", "id int; tags text[]?", key="id"))
         .label("things", "Thing")
     )
-    holding = GraphHolding(
+    holding = GraphState(
         manifest=intention(case).desired,
         all_nodes=1,
         nodes={"Thing": 1},

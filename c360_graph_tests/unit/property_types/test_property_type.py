@@ -6,7 +6,7 @@ import pytest
 
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.control_rows import Treatment
-from c360_graph.property_types import property_type
+from c360_graph.mapping.property_types import property_type
 
 
 def numeric(precision: int | None, scale: int | None = None) -> ColumnType:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
-from c360_graph.mapping.validate import resolve
+from c360_graph.mapping.resolve import resolve
 from c360_graph.proposal.findings import Finding, findings_of
 from c360_graph.proposal.overlaps import Overlap
 from c360_graph.proposal.propose import Known, propose

@@ -34,7 +34,7 @@ SMALL_BODY = (
     '<p class="note">and 20 more rows</p>\n</section>\n'
     '<section class="answer" id="ships">\n<h2>Ships</h2>\n'
     '<p class="note">Skipped.</p>\n</section>\n</main>\n'
-    "<footer>Made 2025-11-03 07:08:09 UTC. This file contains customers' data. Store it where"
+    "<footer>Made 2025-11-03 07:08:09 UTC. This file holds customers' data: store it where"
     " only authorized people can read it.</footer>\n</body>\n</html>"
 )
 HOSTILE = '</script><script>alert(\'x\')</script><!-- & " onload="y" {{ 7*7 }}'

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c360_graph.cypher import statements
+from c360_graph.cypher import script_reader
 from c360_graph.cypher.quoting import (
     copy_literal,
     has_plain_backslashes_only,
@@ -17,7 +17,7 @@ from c360_graph.cypher.quoting import (
     literal_text,
     string_literal,
 )
-from c360_graph.cypher.statements import Statement, check_whole, lift, read_statements
+from c360_graph.cypher.script_reader import Statement, check_whole, lift, read_statements
 from c360_graph.errors import ScriptError
 
 TEXT = st.text(
@@ -46,7 +46,7 @@ def test_semicolons_in_strings_names_and_comments_end_no_statement(
     parts: list[str], read_bytes: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(statements, "READ_BYTES", read_bytes)
+        patch.setattr(script_reader, "READ_BYTES", read_bytes)
         assert read("".join(f"{part};\n" for part in parts).encode()) == [
             part.encode() for part in parts
         ]
@@ -162,7 +162,7 @@ class Watched(BytesIO):
 def test_a_script_is_read_through_once_to_tell_that_it_is_whole(
     monkeypatch: pytest.MonkeyPatch, read_bytes: int
 ) -> None:
-    monkeypatch.setattr(statements, "READ_BYTES", read_bytes)
+    monkeypatch.setattr(script_reader, "READ_BYTES", read_bytes)
     script = HEADER + b"RETURN 1;\n" * 30 + b"// c360_graph end 30\n"
     file = Watched(script)
     check_whole(file)

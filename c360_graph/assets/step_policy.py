@@ -1,0 +1,75 @@
+"""Which assets wait for each other, and when one is called stale."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from hashlib import sha256
+
+import dagster as dg
+
+from c360_graph.errors import C360Error, GraphUnavailableError, SourceUnavailableError
+from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.settings import Settings
+
+NEO4J_POOL = "neo4j"
+"""Of loads, and of questions: what is asked while another run empties the graph is no answer."""
+
+
+def freshness_policy(settings: Settings) -> dg.FreshnessPolicy | None:
+    """Stale after C360_FRESH_HOURS, None where that is 0."""
+    if not settings.c360_fresh_hours:
+        return None
+    window = timedelta(hours=settings.c360_fresh_hours)
+    return dg.FreshnessPolicy.time_window(fail_window=window, warn_window=window * 2 / 3)
+
+
+def source_pool(group_name: str) -> str:
+    """The pool of a source's tables, by the name of their group."""
+    return f"source_{group_name}"
+
+
+def table_version(table: TableMapping) -> str:
+    """Of one table's mapping."""
+    return _short([table.described])
+
+
+def graph_version(mapping: GraphMapping) -> str:
+    """Of all tables and relationships."""
+    return _short(
+        [
+            *(table.described for table in mapping.tables),
+            *(r.model_dump_json(exclude={"description"}) for r in mapping.relationships),
+        ]
+    )
+
+
+def _short(texts: Iterable[str]) -> str:
+    return sha256("\n".join(texts).encode()).hexdigest()[:12]
+
+
+SECONDS_BEFORE_A_RETRY = 10.0
+
+_PASSING = (SourceUnavailableError, GraphUnavailableError)
+
+
+@contextmanager
+def dagster_failures(*, retries: int = 0, tried: int = 0) -> Iterator[None]:
+    """Turn an error of ours into a step failure that says just what the error says.
+
+    Only a server that cannot be reached at the moment is worth another try, after 10 s, 20 s and so on: a
+    row that is refused or a server out of memory would end the same way again. Asked for here and
+    not by a RetryPolicy, with which Dagster also tries again what somebody interrupted.
+
+    Args:
+        retries: how often a step is tried again at most.
+        tried: how often it was already.
+    """
+    try:
+        yield
+    except C360Error as error:
+        failure = dg.Failure(description=str(error), metadata={"error_type": type(error).__name__})
+        if isinstance(error, _PASSING) and retries:
+            raise dg.RetryRequested(
+                max_retries=retries, seconds_to_wait=SECONDS_BEFORE_A_RETRY * 2**tried
+            ) from failure
+        raise failure from None

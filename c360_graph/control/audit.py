@@ -1,0 +1,301 @@
+"""Writes the audit tables: etl_run_logs, etl_table_logs, cypher_scripts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import Connection, text
+
+from c360_graph.control.connection import ControlDatabase, lock_number
+from c360_graph.control.lock_session import LockSession, lock_session
+from c360_graph.errors import ControlDatabaseError
+from c360_graph.faults.silence import log_warning
+from c360_graph.mapping.model import TableMapping
+
+Ending = Literal["completed", "failed", "cancelled"]
+MAX_MESSAGE = 4_000
+CHECK_SECONDS = 5.0
+"""How often a run makes sure that it still holds its lock."""
+
+RUN_LOCK = lock_number("c360_graph run")
+"""First half of the advisory lock that a run holds; the second is its log_id."""
+
+# Looked for first: an insert that meets a conflict would use up a log_id at every step.
+_OPEN_RUN = (
+    "INSERT INTO etl_run_logs (run_start_time, status, dagster_run_id)"
+    " SELECT now(), 'running', :run"
+    " WHERE NOT EXISTS (SELECT FROM etl_run_logs WHERE dagster_run_id = :run)"
+    " ON CONFLICT (dagster_run_id) DO NOTHING"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableLog:
+    """A closed row of etl_table_logs."""
+
+    log_id: int
+    table_log_id: int
+    status: str
+    rows_processed: int
+    start_time: datetime
+    end_time: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRun:
+    """A run whose row says `running` although no process holds it any more."""
+
+    log_id: int
+    dagster_run_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptLog:
+    """A row of cypher_scripts."""
+
+    script_id: int
+    script_name: str
+    file_path: str
+    file_size_kb: float
+    last_updated_at: datetime
+    last_run_time: datetime | None
+
+
+class RunLog:
+    """The audit tables. Every change is a transaction of its own, so that others see it at once."""
+
+    def __init__(self, database: ControlDatabase) -> None:
+        self._database = database
+
+    def open_run(self, dagster_run_id: str) -> int:
+        """The log_id of a Dagster run; its row is made at the first call."""
+
+        def opened(connection: Connection) -> int:
+            connection.execute(text(_OPEN_RUN), {"run": dagster_run_id})
+            return _log_id(connection, dagster_run_id)
+
+        return self._database.run(opened)
+
+    def close_run(self, log_id: int, ending: Ending, error: str | None = None) -> None:
+        """End a run's row and those of its tables that are still open; a closed row stays as it is."""
+        values = {"id": log_id, "status": ending, "error": _shortened(error)}
+
+        def close(connection: Connection) -> None:
+            connection.execute(
+                text(
+                    "UPDATE etl_run_logs SET status = :status, run_end_time = now(),"
+                    " error_message = :error WHERE log_id = :id AND run_end_time IS NULL"
+                ),
+                values,
+            )
+            connection.execute(
+                text(
+                    "UPDATE etl_table_logs SET status = :status, is_progressing = false,"
+                    " end_time = now(), error_message = coalesce(:error, 'the run ended before it')"
+                    " WHERE log_id = :id AND end_time IS NULL"
+                ),
+                values | {"status": "failed" if ending == "completed" else ending},
+            )
+
+        self._database.run(close)
+
+    @contextmanager
+    def running(self, dagster_run_id: str) -> Iterator[int]:
+        """The log_id of a run that begins, as `open_run`, held by a session lock.
+
+        The lock ends with the run's process, however that ends, and is taken again when its connection was
+        lost. It is taken before anyone can see the row, who would take the run for an abandoned one.
+
+        Raises:
+            ControlDatabaseError: the database cannot be reached, or only through a pooler that hands
+                sessions on.
+        """
+
+        def begun(connection: Connection) -> int:
+            connection.execute(
+                text(f"{_OPEN_RUN} RETURNING pg_advisory_lock(:class, log_id)"),
+                {"run": dagster_run_id, "class": RUN_LOCK},
+            )
+            log_id = _log_id(connection, dagster_run_id)
+            # For a row that was there; a second lock of the same session does no harm.
+            _hold(connection, log_id)
+            return log_id
+
+        with lock_session(self._database) as session:
+            log_id = session.run(begun)
+            with _keeping(session, log_id):
+                yield log_id
+
+    def abandoned_runs(self) -> tuple[OpenRun, ...]:
+        """Runs that say `running` and that no living process holds."""
+
+        def found(connection: Connection) -> tuple[OpenRun, ...]:
+            rows = connection.execute(
+                text(
+                    "SELECT log_id, dagster_run_id FROM etl_run_logs"
+                    " WHERE run_end_time IS NULL AND NOT EXISTS ("
+                    "   SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
+                    "   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                    "   AND classid = CAST(CAST(:class AS bigint) & 4294967295 AS oid)"
+                    "   AND objid = CAST(CAST(log_id AS bigint) AS oid) AND granted)"
+                    " ORDER BY log_id"
+                ),
+                {"class": RUN_LOCK},
+            )
+            return tuple(OpenRun(log_id=r.log_id, dagster_run_id=r.dagster_run_id) for r in rows)
+
+        return self._database.run(found)
+
+    def open_table(self, *, log_id: int, source_id: int, table_name: str) -> int:
+        """A new row for a table that is being read; returns its table_log_id."""
+
+        def made(connection: Connection) -> int:
+            row = connection.execute(
+                text(
+                    "INSERT INTO etl_table_logs (log_id, source_id, table_name, status,"
+                    " is_progressing, is_done, start_time, rows_processed)"
+                    " VALUES (:log, :source, :table, 'running', true, false, now(), 0)"
+                    " RETURNING table_log_id"
+                ),
+                {"log": log_id, "source": source_id, "table": table_name},
+            )
+            return int(row.scalar_one())
+
+        return self._database.run(made)
+
+    def table_progress(self, table_log_id: int, rows: int) -> None:
+        """How many rows were read so far."""
+        update = text("UPDATE etl_table_logs SET rows_processed = :rows WHERE table_log_id = :id")
+        values = {"id": table_log_id, "rows": rows}
+        self._database.run(lambda connection: connection.execute(update, values))
+
+    def close_table(
+        self, table_log_id: int, ending: Ending, *, rows: int, error: str | None = None
+    ) -> TableLog:
+        """End a table's row; returns it as it now stands."""
+
+        def closed(connection: Connection) -> TableLog:
+            row = connection.execute(
+                text(
+                    "UPDATE etl_table_logs SET status = :status, is_progressing = false,"
+                    " is_done = :done, end_time = now(), rows_processed = :rows,"
+                    " error_message = :error WHERE table_log_id = :id RETURNING log_id, table_log_id,"
+                    " status, rows_processed, start_time, end_time"
+                ),
+                {
+                    "id": table_log_id,
+                    "status": ending,
+                    "done": ending == "completed",
+                    "rows": rows,
+                    "error": _shortened(error),
+                },
+            ).one()
+            return TableLog(**row._mapping)
+
+        return self._database.run(closed)
+
+    def last_failure(self, table: TableMapping) -> str | None:
+        """Why the last try to read a table failed; None where it did not, or there was none."""
+        statement = text(
+            "SELECT status, error_message FROM etl_table_logs WHERE source_id = :source"
+            " AND table_name = :table ORDER BY table_log_id DESC LIMIT 1"
+        )
+        values = {"source": table.source.source_id, "table": table.table_name}
+        row = self._database.run(lambda c: c.execute(statement, values).one_or_none())
+        if row is None or row.status != "failed":
+            return None
+        return row.error_message or "its row of etl_table_logs says no more"
+
+    def register_script(self, path: Path, *, size: int) -> ScriptLog:
+        """A row for a script of `size` bytes that was written."""
+        size_kb = round(size / 1024, 2)
+        return self._database.run(
+            lambda connection: _script(
+                connection,
+                "INSERT INTO cypher_scripts (script_name, file_path, file_size_kb, last_updated_at)"
+                " VALUES (:name, :path, :size, now())",
+                {"name": path.name, "path": str(path), "size": size_kb},
+            )
+        )
+
+    def script_loaded(self, path: Path) -> ScriptLog:
+        """Set last_run_time.
+
+        Raises:
+            ControlDatabaseError: no script of that path is registered.
+        """
+        return self._database.run(
+            lambda connection: _script(
+                connection,
+                "UPDATE cypher_scripts SET last_run_time = now() WHERE file_path = :path",
+                {"path": str(path)},
+            )
+        )
+
+    def scripts(self) -> tuple[ScriptLog, ...]:
+        """All registered scripts, the newest first."""
+        statement = text(f"SELECT {_SCRIPT_COLUMNS} FROM cypher_scripts ORDER BY script_id DESC")
+        rows = self._database.run(lambda connection: connection.execute(statement).all())
+        return tuple(ScriptLog(**row._mapping) for row in rows)
+
+
+_SCRIPT_COLUMNS = (
+    "script_id, script_name, file_path, file_size_kb::float8 AS file_size_kb, last_updated_at,"
+    " last_run_time"
+)
+
+
+@contextmanager
+def _keeping(session: LockSession, log_id: int) -> Iterator[None]:
+    """Take the run's lock again while the block runs, when its connection was lost."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(CHECK_SECONDS):
+            if session.holds((RUN_LOCK, log_id)):
+                continue
+            try:
+                session.run(lambda connection: _hold(connection, log_id))
+            except ControlDatabaseError as error:
+                log_warning(f"The lock of the run's row {log_id} of etl_run_logs was lost: {error}")
+
+    watcher = threading.Thread(target=watch, name="c360-run-lock", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join(timeout=30)
+
+
+def _hold(connection: Connection, log_id: int) -> None:
+    connection.execute(
+        text("SELECT pg_advisory_lock(:class, :id)"), {"class": RUN_LOCK, "id": log_id}
+    )
+
+
+def _log_id(connection: Connection, dagster_run_id: str) -> int:
+    found = connection.execute(
+        text("SELECT log_id FROM etl_run_logs WHERE dagster_run_id = :run"),
+        {"run": dagster_run_id},
+    )
+    return int(found.scalar_one())
+
+
+def _script(connection: Connection, statement: str, values: dict[str, object]) -> ScriptLog:
+    row = connection.execute(text(f"{statement} RETURNING {_SCRIPT_COLUMNS}"), values).one_or_none()
+    if row is None:
+        raise ControlDatabaseError(f"cypher_scripts has no row for {values['path']}.")
+    return ScriptLog(**row._mapping)
+
+
+def _shortened(message: str | None) -> str | None:
+    if message is None or len(message) <= MAX_MESSAGE:
+        return message
+    return message[: MAX_MESSAGE - 1] + "…"

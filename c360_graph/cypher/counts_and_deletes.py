@@ -1,0 +1,138 @@
+"""Statements that remove things in bounded batches, and those that count what is there.
+
+Those that remove have a parameter `$batch_rows`: how many go in one transaction.
+"""
+
+from __future__ import annotations
+
+from c360_graph.cypher.manifest import LABEL as MANIFEST
+from c360_graph.cypher.quoting import identifier
+from c360_graph.cypher.rows import PIN
+from c360_graph.cypher.target_lock import LABEL as LOCK
+
+BATCH_MARK = "_C360Batch"
+"""Label of the mark that a batch without key leaves in its own transaction, until the load ends."""
+
+
+def delete_all_relationships() -> bytes:
+    """Of whatever type."""
+    return PIN + deleting("MATCH ()-[x]->()")
+
+
+def delete_relationships_of_type(relationship_type: str) -> bytes:
+    """All of one type, between whatever nodes."""
+    return PIN + deleting(f"MATCH ()-[x:{identifier(relationship_type)}]->()")
+
+
+def delete_all_nodes() -> bytes:
+    """All but the manifest and the lock; DETACH for what another client added meanwhile."""
+    own = " AND ".join(f"NOT x:{identifier(label)}" for label in (MANIFEST, LOCK))
+    return PIN + deleting(f"MATCH (x) WHERE {own}", "DETACH DELETE")
+
+
+def count_nodes_to_delete() -> bytes:
+    """How many nodes `delete_all_nodes` removes, as `count`."""
+    return PIN + _counting_nodes_but(MANIFEST, LOCK)
+
+
+def delete_relationships(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
+    """All relationships of one type between two labels."""
+    return PIN + deleting(
+        f"MATCH (:{identifier(from_label)})-[x:{identifier(relationship_type)}]->(:{identifier(to_label)})"
+    )
+
+
+def count_relationships_between(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
+    """How many relationships of one type join two labels, as `count`."""
+    return (
+        PIN
+        + (
+            f"MATCH (:{identifier(from_label)})-[x:{identifier(relationship_type)}]->(:{identifier(to_label)})"
+            " RETURN count(x) AS count"
+        ).encode()
+    )
+
+
+def count_relationships_of_ends(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
+    """From the count store: `starting` at a label, `ending` at another, and `count`, all of a type."""
+    start, kind, end = map(identifier, (from_label, relationship_type, to_label))
+    return (
+        PIN
+        + (
+            f"RETURN COUNT {{ (:{start})-[:{kind}]->() }} AS starting,"
+            f" COUNT {{ ()-[:{kind}]->(:{end}) }} AS ending, COUNT {{ ()-[:{kind}]->() }} AS count"
+        ).encode()
+    )
+
+
+def create_batch_mark() -> bytes:
+    """Shows, with the parameters of a batch's tag, that its transaction was committed."""
+    return PIN + f"CREATE {_mark()}".encode()
+
+
+def count_batch_marks() -> bytes:
+    """Marks with the parameters of a batch's tag, as `count`."""
+    return PIN + f"MATCH {_mark()} RETURN count(n) AS count".encode()
+
+
+def delete_batch_marks() -> bytes:
+    """The marks of this load and of any that broke off."""
+    return PIN + deleting(f"MATCH (x:{identifier(BATCH_MARK)})")
+
+
+def count_nodes(label: str) -> bytes:
+    """Nodes of a label, from the count store, as `count`."""
+    return PIN + f"MATCH (n:{identifier(label)}) RETURN count(n) AS count".encode()
+
+
+def count_relationships(relationship_type: str) -> bytes:
+    """Relationships of a type, from the count store, as `count`."""
+    return (
+        PIN + f"MATCH ()-[r:{identifier(relationship_type)}]->() RETURN count(r) AS count".encode()
+    )
+
+
+def count_nodes_but_own() -> bytes:
+    """Nodes of the whole graph without the loader's own, as `count`."""
+    return PIN + _counting_nodes_but(BATCH_MARK, MANIFEST, LOCK)
+
+
+def delete_label(label: str) -> bytes:
+    """All nodes of a label; their relationships must be gone, or few."""
+    return PIN + deleting(f"MATCH (x:{identifier(label)})", "DETACH DELETE")
+
+
+def delete_relationships_of_label(label: str) -> tuple[bytes, bytes]:
+    """All relationships at nodes of a label: those that start there, then those that end there.
+
+    Apart, as a statement for both would have to remember all of them to meet none twice.
+    """
+    name = identifier(label)
+    return (
+        PIN + deleting(f"MATCH (:{name})-[x]->()"),
+        PIN + deleting(f"MATCH (:{name})<-[x]-()"),
+    )
+
+
+def count_all_nodes() -> bytes:
+    """Nodes of the whole graph, as `count`."""
+    return PIN + b"MATCH (n) RETURN count(n) AS count"
+
+
+def count_all_relationships() -> bytes:
+    """Relationships of the whole graph, as `count`."""
+    return PIN + b"MATCH ()-[r]->() RETURN count(r) AS count"
+
+
+def _mark() -> str:
+    return f"(n:{identifier(BATCH_MARK)} {{load: $c360_load, work: $c360_work}})"
+
+
+def deleting(match: str, delete: str = "DELETE") -> bytes:
+    """Delete each `x` of a match, in transactions of `$batch_rows`."""
+    return f"{match} CALL (x) {{ {delete} x }} IN TRANSACTIONS OF $batch_rows ROWS".encode()
+
+
+def _counting_nodes_but(*labels: str) -> bytes:
+    own = " - ".join(f"COUNT {{ (n:{identifier(label)}) }}" for label in labels)
+    return f"RETURN COUNT {{ (n) }} - {own} AS count".encode()

@@ -1,0 +1,244 @@
+"""A script: one file of Cypher that any client runs, with facts in comments for this loader.
+
+The order is constraints, nodes of every table, further indexes, waiting for them, relationships; the
+manifest, which says what of the graph is ours, is first marked as broken and last as whole.
+Before each statement stands a comment `// c360 {...}` with what the loader needs to know of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Literal
+
+from pydantic import Field
+
+from c360_graph.cypher import manifest, relationships, schema
+from c360_graph.cypher.copy_text import blocks
+from c360_graph.cypher.rows import create_nodes
+from c360_graph.errors import ScriptError
+from c360_graph.mapping.control_rows import Frozen
+from c360_graph.mapping.graph_manifest import GraphManifest, Owner, manifest_of
+from c360_graph.mapping.model import RelationshipMapping, TableMapping
+
+FORMAT = 1
+HEADER_PREFIX = b"// c360_graph "
+FACTS_PREFIX = b"// c360 "
+END_PREFIX = b"// c360_graph end "
+"""The last line, with the number of statements: a script that breaks off between two is found out."""
+
+INDEX_WAIT_SECONDS = 3_600
+
+StatementKind = Literal[
+    "manifest", "constraint", "nodes", "index", "await", "relationships", "links"
+]
+
+
+class ScriptHeader(Frozen):
+    """The script's first line: what a whole load of it will make."""
+
+    format: int
+    created: str
+    log_id: int | None = None
+    rows: int = 0
+    """Rows of all tables, each counted once: of those too that are no label."""
+    labels: dict[str, int] = Field(default_factory=dict)
+    """Nodes that each label gets."""
+    refused: dict[str, str] = Field(default_factory=dict)
+    """Labels and relationship types of control rows that were refused, and why."""
+    excluded: dict[str, str] = Field(default_factory=dict)
+    """Properties that no label has since a rule excludes their columns, and which rule."""
+    left_out: dict[str, str] = Field(default_factory=dict)
+    """The label, or "", of each table (`source/table`) that could not be read and had no extract."""
+    rules: str = ""
+    """Changes when an exclusion rule does: a script of other rules may hold what none may hold now."""
+    owner: Owner | None = None
+    """The control database that the script was written for; a graph of another is not emptied for it."""
+
+
+class StatementFacts(Frozen):
+    """What the loader must know of a statement. A table is `source/table`."""
+
+    kind: StatementKind
+    table: str | None = None
+    label: str | None = None
+    properties: tuple[str, ...] = ()
+    """Of a constraint: what it is on."""
+    rows: int = 0
+    match: str | None = None
+    """Pattern `(n:Label {key: ...row[0]...})` of a batch's node; None where the table has no key."""
+    relationship_id: int | None = None
+    type: str | None = None
+    from_label: str | None = None
+    to_label: str | None = None
+    driving: str | None = None
+    """Label whose nodes the relationships are made from, one lookup a node."""
+
+    @property
+    def edges(self) -> tuple[str, str, str] | None:
+        """Relationship type, label they start from, label they end at; None where it makes none."""
+        if self.type is None or self.from_label is None or self.to_label is None:
+            return None
+        return (self.type, self.from_label, self.to_label)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableExtract:
+    """A table with its extract: `open` gives the COPY text from its beginning.
+
+    `digest` is the same for two extracts that hold the same of a table described the same.
+    """
+
+    table: TableMapping
+    rows: int
+    digest: str = ""
+    open: Callable[[], AbstractContextManager[BinaryIO]]
+
+
+def header_for(
+    extracts: Iterable[TableExtract],
+    *,
+    created: str,
+    log_id: int | None,
+    rules: str = "",
+    owner: Owner | None = None,
+) -> ScriptHeader:
+    """The header of a script over these extracts."""
+    labels: dict[str, int] = {}
+    rows = 0
+    for extract in extracts:
+        rows += extract.rows
+        if extract.table.node_label is not None:
+            labels[extract.table.node_label] = (
+                labels.get(extract.table.node_label, 0) + extract.rows
+            )
+    return ScriptHeader(
+        format=FORMAT,
+        created=created,
+        log_id=log_id,
+        rows=rows,
+        labels=labels,
+        rules=rules,
+        owner=owner,
+    )
+
+
+def script_manifest(
+    header: ScriptHeader,
+    extracts: Iterable[TableExtract],
+    mappings: tuple[RelationshipMapping, ...],
+) -> GraphManifest:
+    """What of the graph is ours after a load of these, and what the header says of it."""
+    kept = tuple(extracts)
+    ours = manifest_of(
+        (extract.table for extract in kept),
+        mappings,
+        {extract.table.place: extract.digest for extract in kept},
+    )
+    return ours.model_copy(
+        update={name: getattr(header, name) for name in ("rules", "owner", "refused", "excluded")}
+    )
+
+
+def write_script(
+    out: BinaryIO,
+    *,
+    header: ScriptHeader,
+    extracts: tuple[TableExtract, ...],
+    mappings: tuple[RelationshipMapping, ...],
+) -> None:
+    """Write a whole script, its rows as a stream.
+
+    Raises:
+        ScriptError: a name cannot be written in Cypher, or an extract is not what was read.
+        OSError: the disk refuses.
+    """
+    out.write(HEADER_PREFIX + _json(header) + b"\n")
+    written = 0
+    ours = script_manifest(header, extracts, mappings)
+    for facts, statement in _statements(ours, extracts, mappings):
+        out.write(FACTS_PREFIX + _json(facts) + b"\n")
+        out.write(statement)
+        out.write(b";\n")
+        written += 1
+    out.write(END_PREFIX + b"%d\n" % written)
+
+
+def _statements(
+    ours: GraphManifest,
+    extracts: tuple[TableExtract, ...],
+    mappings: tuple[RelationshipMapping, ...],
+) -> Iterator[tuple[StatementFacts, bytes]]:
+    tables = tuple(extract.table for extract in extracts)
+    yield StatementFacts(kind="manifest"), manifest.begin_manifest(ours.to_json())
+    for key in schema.keys(tables):
+        facts = StatementFacts(kind="constraint", label=key.label, properties=key.properties)
+        yield facts, schema.create_constraint(key)
+    for extract in extracts:
+        if extract.table.node_label is not None:
+            yield from _node_batches(extract)
+    for index in schema.indexes(tables, mappings):
+        yield (
+            StatementFacts(kind="index", label=index.label, properties=index.properties),
+            schema.create_index(index),
+        )
+    yield StatementFacts(kind="await"), schema.await_indexes(INDEX_WAIT_SECONDS)
+    by_place = {extract.table.asset_key: extract for extract in extracts}
+    for mapping in mappings:
+        yield from relationship_statements(mapping, by_place)
+    yield StatementFacts(kind="manifest"), manifest.end_manifest()
+
+
+def _node_batches(extract: TableExtract) -> Iterator[tuple[StatementFacts, bytes]]:
+    table = extract.table
+    for rows, block in _whole(extract):
+        statement, match = create_nodes(table, block)
+        facts = StatementFacts(
+            kind="nodes", table=table.place, label=table.node_label, rows=rows, match=match
+        )
+        yield facts, statement
+
+
+def relationship_statements(
+    mapping: RelationshipMapping, extracts: Mapping[tuple[str, str], TableExtract]
+) -> Iterator[tuple[StatementFacts, bytes]]:
+    """What makes all relationships of a mapping where there are none: one statement, or batches."""
+    facts = StatementFacts(
+        kind="relationships",
+        relationship_id=mapping.relationship_id,
+        type=mapping.relationship_type,
+        from_label=mapping.from_label,
+        to_label=mapping.to_label,
+        driving=relationships.driving_label(mapping),
+    )
+    if facts.driving is not None:
+        sought = mapping.sought[0].label
+        nodes_there = sum(e.rows for e in extracts.values() if e.table.node_label == sought)
+        yield facts, relationships.create_relationships(mapping, sought=nodes_there)
+        return
+    assert mapping.junction is not None
+    extract = extracts[mapping.junction.table]
+    for rows, block in _whole(extract):
+        yield (
+            facts.model_copy(update={"kind": "links", "table": extract.table.place, "rows": rows}),
+            relationships.link_rows(mapping, extract.table, block),
+        )
+
+
+def _whole(extract: TableExtract) -> Iterator[tuple[int, bytes]]:
+    """The blocks of an extract; at the end there were as many rows as it says."""
+    there = 0
+    with extract.open() as file:
+        for rows, block in blocks(file):
+            there += rows
+            yield rows, block
+    if there != extract.rows:
+        raise ScriptError(
+            f"The extract of {extract.table.place} holds {there:,} rows where {extract.rows:,} were"
+            " read. Something changed it; materialize that asset again."
+        )
+
+
+def _json(value: Frozen) -> bytes:
+    return value.model_dump_json(exclude_defaults=True, ensure_ascii=True).encode()

@@ -1,0 +1,1 @@
+"""Lost and silent servers: which errors pass, and who notices silence."""

@@ -1,0 +1,1 @@
+"""The target: connection, lock, loading a script, and reconciling what it holds."""

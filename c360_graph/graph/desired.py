@@ -1,0 +1,93 @@
+"""What a graph shall be after a load that reconciles it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import BinaryIO, Protocol
+
+from c360_graph.cypher.relationships import LinkTables
+from c360_graph.cypher.script_writer import ScriptHeader, TableExtract, script_manifest
+from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, edges_of
+from c360_graph.mapping.model import RelationshipMapping
+from c360_graph.mapping.table_index import grouped
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowChanges:
+    """Rows of a table: `there` are new or other than before, `gone` are there no more, as they were."""
+
+    there: TableExtract
+    gone: TableExtract
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelationshipRows:
+    """Rows of links in COPY's text form; those to remove have how many as a last column."""
+
+    count: int
+    open: Callable[[], AbstractContextManager[BinaryIO]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkChanges:
+    """Relationships of a mapping that the extracts make now and did not, and the other way round."""
+
+    tables: LinkTables
+    added: RelationshipRows
+    removed: RelationshipRows
+
+
+class Changes(Protocol):
+    """Compares the extracts of now with those that a graph holds, named by their digests.
+
+    None means that it is not known: then everything is compared with the graph itself.
+    """
+
+    def rows_before(self, place: str) -> int | None:
+        """Rows of the extract of a table (`source/table`) that the graph holds."""
+
+    def of_table(self, place: str) -> RowChanges | None:
+        """Of a table with a key."""
+
+    def of_mapping(self, mapping: RelationshipMapping) -> LinkChanges | None:
+        """Of a mapping that is the same as before, and the only one of its type between its labels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desired:
+    """What the graph shall be. `kept` is left as it is: labels and edges of rows that were refused.
+
+    `changes` compares with the extracts of these digests (by `source/table`); None has every row
+    compared with the graph.
+    """
+
+    header: ScriptHeader
+    extracts: tuple[TableExtract, ...]
+    mappings: tuple[RelationshipMapping, ...]
+    kept: GraphManifest = field(default_factory=GraphManifest)
+    max_removed_share: float = 0.3
+    changes: Callable[[Mapping[str, str]], Changes] | None = None
+
+    @cached_property
+    def manifest(self) -> GraphManifest:
+        """What of the graph will be ours."""
+        return script_manifest(self.header, self.extracts, self.mappings)
+
+    def extracts_of(self, label: str) -> tuple[TableExtract, ...]:
+        """The extracts of the tables that feed a label."""
+        return self._by_label.get(label, ())
+
+    def mappings_of(self, edges: RelationshipPattern) -> tuple[RelationshipMapping, ...]:
+        """The mappings that make relationships of a type between two labels."""
+        return self._by_edges.get(edges, ())
+
+    @cached_property
+    def _by_label(self) -> Mapping[str | None, tuple[TableExtract, ...]]:
+        return grouped(self.extracts, lambda extract: extract.table.node_label)
+
+    @cached_property
+    def _by_edges(self) -> Mapping[RelationshipPattern, tuple[RelationshipMapping, ...]]:
+        return grouped(self.mappings, edges_of)

@@ -1,0 +1,96 @@
+"""Empties a graph in bounded batches: relationships, nodes, and the constraints and indexes of ours.
+
+The manifest says that the graph is broken before anything is removed, and stays.
+"""
+
+from __future__ import annotations
+
+from c360_graph.cypher import counts_and_deletes, schema
+from c360_graph.cypher.weights import DELETE_BATCH_ROWS, FEW_ROWS, FEW_ROWS_BATCH
+from c360_graph.graph.batching import Batching
+from c360_graph.graph.execution import Execution
+from c360_graph.graph.progress import ProgressMeter
+from c360_graph.graph.schema_sync import read_schema
+from c360_graph.graph.state import count_graph
+
+
+def empty_graph(execution: Execution, meter: ProgressMeter) -> None:
+    """Remove everything but the manifest, which says that the graph is broken, and the lock.
+
+    Other clients' constraints and indexes stay.
+
+    Raises:
+        StatementError: a removal kept failing.
+    """
+    batching = Batching(execution)
+    _remove_relationships(execution, meter, batching)
+    _remove_nodes(execution, meter, batching)
+    for statement in _drops_of_ours(execution):
+        execution.run_repeatable("Removing constraints and indexes", statement)
+
+
+def _remove_relationships(execution: Execution, meter: ProgressMeter, batching: Batching) -> None:
+    """First, so that no node's removal drags an unbounded number of relationships along."""
+    title = "Removing relationships"
+    total = _begin(
+        execution, meter, title, "relationships", counts_and_deletes.count_all_relationships()
+    )
+    if total <= FEW_ROWS:
+        _remove_few(execution, title, counts_and_deletes.delete_all_relationships(), total)
+        return
+    _, kinds = count_graph(lambda text: execution.ask(title, text))
+    for kind in kinds:
+        execution.run_in_batches(
+            title,
+            counts_and_deletes.delete_relationships_of_type(kind),
+            batch_rows=batching.relationships(kind),
+        )
+    # Of types that others have brought meanwhile.
+    execution.run_in_batches(
+        title, counts_and_deletes.delete_all_relationships(), batch_rows=DELETE_BATCH_ROWS
+    )
+
+
+def _remove_nodes(execution: Execution, meter: ProgressMeter, batching: Batching) -> None:
+    title = "Removing nodes"
+    total = _begin(execution, meter, title, "nodes", counts_and_deletes.count_nodes_to_delete())
+    if total <= FEW_ROWS:
+        _remove_few(execution, title, counts_and_deletes.delete_all_nodes(), total)
+        return
+    labels, _ = count_graph(lambda text: execution.ask(title, text))
+    for label in labels:
+        execution.run_in_batches(
+            title, counts_and_deletes.delete_label(label), batch_rows=batching.nodes(label)
+        )
+    # Those without a label, and the marks of loads that broke off.
+    execution.run_in_batches(
+        title, counts_and_deletes.delete_all_nodes(), batch_rows=batching.nodes_without_label()
+    )
+
+
+def _remove_few(execution: Execution, title: str, removal: bytes, total: int) -> None:
+    """One statement for all: asking for the weight of each label takes longer than removing them."""
+    if total:
+        execution.run_in_batches(title, removal, batch_rows=FEW_ROWS_BATCH)
+
+
+def _begin(execution: Execution, meter: ProgressMeter, title: str, unit: str, count: bytes) -> int:
+    """How many there are to remove; the meter counts those that are removed."""
+    total = int(execution.ask(title, count)[0]["count"])
+    if not total:
+        return total
+
+    def removed() -> int:
+        return max(0, total - int(execution.graph.rows(count)[0]["count"]))
+
+    meter.begin(title.lower(), unit=unit, total=total, poll=removed)
+    return total
+
+
+def _drops_of_ours(execution: Execution) -> list[bytes]:
+    """All of ours: making them anew on an empty graph takes no time, and none can be out of date."""
+    there = read_schema(execution)
+    return [
+        *map(schema.drop_constraint, there.constraints),
+        *map(schema.drop_index, there.indexes),
+    ]

@@ -1,0 +1,441 @@
+"""Runs one statement so that it takes effect exactly once, whatever happens to the connection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from neo4j import SummaryCounters
+from tenacity import (
+    RetryCallState,
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+)
+from tenacity.wait import wait_exponential_jitter
+
+from c360_graph.cypher import counts_and_deletes
+from c360_graph.cypher.script_reader import Batch, Statement, lift
+from c360_graph.cypher.weights import DELETE_BATCH_ROWS
+from c360_graph.errors import ServerMemoryError, StatementError
+from c360_graph.graph.connection import ERRORS, Graph, Tag, outcome, said
+from c360_graph.graph.refused_row import refused_row
+from c360_graph.mapping.graph_manifest import Owner
+
+ATTEMPTS = 15
+FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
+"""Seconds; together about three minutes, in which a server with much to recover comes back."""
+
+
+class _TryAgain(Exception):
+    """An attempt failed in a way that another may not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is to take effect exactly once.
+
+    `send` does it, raising the driver's errors. After an attempt that failed, whatever still runs
+    under `tag` is ended; then `recover` finds out what became of it or undoes it, and says whether
+    it turned out to be done. Where the server lacked memory, or went away, `lighten` comes before the
+    next attempt.
+    """
+
+    title: str
+    tag: Tag
+    send: Callable[[], object]
+    recover: Callable[[], bool] = lambda: False
+    lighten: Callable[[], bool] = lambda: False
+    """Has the next attempt need less memory; False where that cannot be."""
+
+
+class Attempts:
+    """How work on a graph is tried.
+
+    `check` is called before each attempt and may raise to stop. So may `verify`, which asks the
+    server: the driver's errors that it raises are those of an attempt.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        warn: Callable[[str], None],
+        check: Callable[[], object],
+        verify: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._graph = graph
+        self._warn = warn
+        self._check = check
+        self._verify = verify
+
+    def run(self, work: Work) -> None:
+        """Try until it is done.
+
+        Raises:
+            StatementError: it was refused, or kept failing.
+        """
+        # Remembered over all attempts: a recovery that fails leaves as much in doubt as before.
+        in_doubt = False
+
+        def attempt() -> None:
+            nonlocal in_doubt
+            self._check()
+            try:
+                self._verify()
+                if in_doubt:
+                    self._graph.end_transactions(work.tag)
+                    if work.recover():
+                        return
+                    in_doubt = False
+                work.send()
+            except ERRORS as error:
+                in_doubt = True
+                if outcome(error) not in ("lost", "out of memory") or not work.lighten():
+                    give_up_if_hopeless(work.title, error)
+                raise _TryAgain(said(error)) from None
+
+        retrying = Retrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential_jitter(
+                multiplier=FIRST_WAIT, max=LONGEST_WAIT, jitter=min(1.0, FIRST_WAIT)
+            ),
+            retry=retry_if_exception_type(_TryAgain),
+            before_sleep=lambda state: self._warn(_told(work, state)),
+        )
+        try:
+            retrying(attempt)
+        except RetryError as error:
+            cause = error.last_attempt.exception()
+            raise StatementError(
+                f"{work.title} failed {ATTEMPTS} times, last with: {cause}."
+            ) from None
+
+
+def give_up_if_hopeless(title: str, error: BaseException) -> None:
+    """Raise what the server said where trying again cannot help.
+
+    Raises:
+        ServerMemoryError: the server ran out of memory.
+        StatementError: the server refused.
+    """
+    what = outcome(error)
+    if what == "out of memory":
+        raise ServerMemoryError(
+            f"{title}: the server ran out of memory ({said(error)}). Give it more:"
+            " server.memory.heap.max_size, or dbms.memory.transaction.total.max."
+        ) from None
+    if what == "refused":
+        raise StatementError(f"{title} failed: {said(error)}.") from None
+
+
+def _told(work: Work, state: RetryCallState) -> str:
+    cause = state.outcome.exception() if state.outcome else None
+    return f"{work.title} is tried again in {state.upcoming_sleep:.1f} s: {cause}"
+
+
+_CALLS = re.compile(rb"\bCALL\b", re.IGNORECASE)
+_TRANSACTION_ROWS = re.compile(rb"( IN TRANSACTIONS OF )(\d+)( ROWS)\Z")
+
+Result = TypeVar("Result")
+
+
+class Execution:
+    """The statements of one load. `load` tags its transactions, so that they can be found and ended."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        load: str | None = None,
+        warn: Callable[[str], None] = lambda message: None,
+        check: Callable[[], None] = lambda: None,
+        verify: Callable[[], None] = lambda: None,
+        owner: Owner | None = None,
+    ) -> None:
+        self.graph = graph
+        self.load = load or uuid4().hex
+        self.owner = owner
+        """Who the graph is loaded for."""
+        self._warn = warn
+        self._attempts = Attempts(graph, warn=warn, check=check, verify=verify)
+
+    def run_batch(self, statement: Statement, batch: Batch) -> None:
+        """One transaction; sent again only once it is sure that it took no effect.
+
+        Where the server lacks memory for it, its halves are transactions of their own.
+
+        Raises:
+            StatementError: it was refused, and for which row; or kept failing.
+        """
+        in_parts(batch, lambda part: self._run_part(statement, part))
+
+    def _run_part(self, statement: Statement, batch: Batch) -> None:
+        tag = self._tag()
+        keyed = statement.facts is not None and statement.facts.match is not None
+
+        def send() -> None:
+            try:
+                with self.graph.transaction(tag) as transaction:
+                    transaction.run(batch.text, {"rows": batch.rows}).consume()
+                    if not keyed:
+                        transaction.run(
+                            counts_and_deletes.create_batch_mark().decode(), tag
+                        ).consume()
+                    transaction.commit()
+            except ERRORS as error:
+                self._name_refused_row(statement, batch, error)
+                raise
+
+        def is_there() -> bool:
+            if keyed:
+                return self._has_first_node(statement, batch)
+            return bool(self.graph.fetch(counts_and_deletes.count_batch_marks(), **tag)[0]["count"])
+
+        self._attempts.run(Work(title=statement.title, tag=tag, send=send, recover=is_there))
+
+    def run_repeatable(self, title: str, text: bytes, **parameters: Any) -> SummaryCounters:
+        """A statement that may run twice: schema, waiting, removal; what its last attempt counted.
+
+        Raises:
+            StatementError: it was refused, or kept failing.
+        """
+        tag = self._tag()
+        counted: list[SummaryCounters] = []
+
+        def send() -> None:
+            counted.append(self.graph.run(text, tag=tag, **parameters))
+
+        self._attempts.run(Work(title=title, tag=tag, send=send))
+        return counted[-1]
+
+    def run_in_batches(
+        self, title: str, text: bytes, *, batch_rows: int, **parameters: Any
+    ) -> SummaryCounters:
+        """A statement that may run twice and commits after each `$batch_rows`; as `run_repeatable`.
+
+        Each attempt that fails for want of memory, or with the connection, has the next one go on
+        with batches of half the size.
+
+        Raises:
+            StatementError: it was refused, or kept failing.
+        """
+        tag = self._tag()
+        counted: list[SummaryCounters] = []
+        rows = batch_rows
+
+        def send() -> None:
+            counted.append(self.graph.run(text, tag=tag, batch_rows=rows, **parameters))
+
+        def lighten() -> bool:
+            nonlocal rows
+            was, rows = rows, max(1, rows // 2)
+            return rows < was
+
+        self._attempts.run(Work(title=title, tag=tag, send=send, lighten=lighten))
+        return counted[-1]
+
+    def change(
+        self, title: str, text: str, **parameters: Any
+    ) -> tuple[list[dict[str, Any]], SummaryCounters]:
+        """One transaction that may run twice; its records and what its last attempt counted.
+
+        Raises:
+            StatementError: it was refused, or kept failing.
+        """
+        tag = self._tag()
+        answers: list[tuple[list[dict[str, Any]], SummaryCounters]] = []
+
+        def send() -> None:
+            with self.graph.transaction(tag) as transaction:
+                result = transaction.run(text, parameters)
+                records = [record.data() for record in result]
+                counted = result.consume().counters
+                transaction.commit()
+            answers.append((records, counted))
+
+        self._attempts.run(Work(title=title, tag=tag, send=send))
+        return answers[-1]
+
+    def ask(self, title: str, text: str | bytes, **parameters: Any) -> list[dict[str, Any]]:
+        """The records of a statement that only reads.
+
+        Raises:
+            StatementError: it was refused, or kept failing.
+        """
+        answers: list[list[dict[str, Any]]] = []
+        self._attempts.run(
+            Work(
+                title=title,
+                tag=self._tag(),
+                send=lambda: answers.append(self.graph.fetch(text, **parameters)),
+            )
+        )
+        return answers[-1]
+
+    def ask_numbers(
+        self, title: str, text: bytes, *, keep: Callable[[int], bool] = lambda number: True
+    ) -> Sequence[int]:
+        """Those of the integers of a statement that only reads, one to a record, that are kept.
+
+        Raises:
+            StatementError: it was refused, or kept failing.
+        """
+        answers: list[Sequence[int]] = []
+        self._attempts.run(
+            Work(
+                title=title,
+                tag=self._tag(),
+                send=lambda: answers.append(self.graph.numbers(text, keep=keep)),
+            )
+        )
+        return answers[-1]
+
+    def run_relationships(
+        self, statement: Statement, *, earlier: Callable[[], Iterable[Statement]]
+    ) -> int:
+        """A statement that commits as it goes; how many relationships it made.
+
+        After a loss all relationships of its type between its labels are removed, and made anew by
+        `earlier`, the statements before it that make such relationships too, and by itself.
+
+        Raises:
+            StatementError: it was refused, or kept failing.
+        """
+        tag = self._tag()
+        assert statement.facts is not None
+        removal = counts_and_deletes.delete_relationships(
+            relationship_type=statement.facts.type or "",
+            from_label=statement.facts.from_label or "",
+            to_label=statement.facts.to_label or "",
+        )
+        made = 0
+        halvings = 0
+
+        def send() -> None:
+            nonlocal made
+            text = with_smaller_transactions(statement.text, halvings)
+            made = self.graph.run(text, tag=tag).relationships_created
+
+        def undo() -> bool:
+            self.graph.run(removal, tag=tag, batch_rows=max(1, DELETE_BATCH_ROWS >> halvings))
+            for other in earlier():
+                text, parameters = _lifted(other)
+                if not parameters:
+                    text = with_smaller_transactions(other.text, halvings)
+                self.graph.run(text, tag=tag, **parameters)
+            return False
+
+        def lighten() -> bool:
+            nonlocal halvings
+            before = with_smaller_transactions(statement.text, halvings)
+            halvings += 1
+            return with_smaller_transactions(statement.text, halvings) != before
+
+        self._attempts.run(
+            Work(title=statement.title, tag=tag, send=send, recover=undo, lighten=lighten)
+        )
+        return made
+
+    def run_once(self, statement: Statement) -> None:
+        """A statement nobody knows anything of: sent again only where it certainly took no effect.
+
+        Raises:
+            StatementError: it failed; says whether it may have taken effect.
+        """
+        text, parameters = _lifted(statement)
+        tag = self._tag()
+
+        def send() -> None:
+            try:
+                self.graph.run(text, tag=tag, **parameters)
+            except ERRORS as error:
+                give_up_if_hopeless(statement.title, error)
+                # A call may have committed a part of its work by itself.
+                if outcome(error) == "lost" or _CALLS.search(statement.text):
+                    raise StatementError(
+                        f"{statement.title} failed: {said(error)}. Whether it took effect is"
+                        " unknown; look at the graph before running it again."
+                    ) from None
+                raise
+
+        self._attempts.run(Work(title=statement.title, tag=tag, send=send))
+
+    def remove_marks(self) -> None:
+        """Remove what `run_batch` marked batches of tables without key with."""
+        self.run_in_batches(
+            "Removing the load's marks",
+            counts_and_deletes.delete_batch_marks(),
+            batch_rows=DELETE_BATCH_ROWS,
+        )
+
+    def end_all(self) -> None:
+        """End whatever still runs of this load; the driver's errors pass through."""
+        self.graph.end_transactions({"c360_load": self.load})
+
+    def end_other_loads(self) -> None:
+        """End what a load that died has left running. Only for whoever holds the target's lock."""
+
+        def send() -> None:
+            ended = self.graph.end_transactions_of_other_loads(self.load)
+            if ended:
+                self._warn(f"Ended {ended} transactions that an earlier load left running.")
+
+        self._attempts.run(Work(title="Ending earlier loads", tag=self._tag(), send=send))
+
+    def _tag(self) -> dict[str, str]:
+        return {"c360_load": self.load, "c360_work": uuid4().hex}
+
+    def _has_first_node(self, statement: Statement, batch: Batch) -> bool:
+        """Whether the node of the batch's first row is there; its key is unique."""
+        assert statement.facts is not None
+        found = self.graph.fetch(
+            f"{batch.unwound} WITH row LIMIT 1 MATCH {statement.facts.match}"
+            " RETURN count(n) AS count",
+            rows=batch.rows,
+        )
+        return bool(found[0]["count"])
+
+    def _name_refused_row(self, statement: Statement, batch: Batch, error: BaseException) -> None:
+        if outcome(error) != "refused":
+            return
+        row = refused_row(self.graph, statement, batch, tag=self._tag())
+        raise StatementError(
+            f"{statement.title} failed{f' at {row}' if row else ''}: {said(error)}."
+        ) from None
+
+
+def in_parts(batch: Batch, send: Callable[[Batch], Result]) -> list[Result]:
+    """Send a batch, or its halves where the server lacks the memory for it, and what each gave.
+
+    Raises:
+        ServerMemoryError: the server lacks it for a single row too.
+    """
+    try:
+        return [send(batch)]
+    except ServerMemoryError:
+        rows = batch.rows.count(batch.row_mark) + 1
+        if rows == 1:
+            raise
+        half = rows // 2
+        return [
+            *in_parts(batch.cut(0, half), send),
+            *in_parts(batch.cut(half, rows), send),
+        ]
+
+
+def with_smaller_transactions(text: bytes, halvings: int) -> bytes:
+    """The statement with its `IN TRANSACTIONS OF n ROWS` halved so often, down to 1."""
+    return _TRANSACTION_ROWS.sub(
+        lambda match: match[1] + b"%d" % max(1, int(match[2]) >> halvings) + match[3], text
+    )
+
+
+def _lifted(statement: Statement) -> tuple[str | bytes, dict[str, Any]]:
+    """Text and parameters of a statement, its data lifted out where it can be."""
+    batch = lift(statement)
+    return (batch.text, {"rows": batch.rows}) if batch else (statement.text, {})

@@ -1,0 +1,368 @@
+"""Loads a script: constraints, node batches side by side, then indexes and relationships in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from pathlib import Path
+
+from c360_graph.cypher import counts_and_deletes
+from c360_graph.cypher.schema import LabelProperties
+from c360_graph.cypher.script_reader import (
+    Batch,
+    Statement,
+    check_whole,
+    lift,
+    read_header,
+    read_statements,
+)
+from c360_graph.cypher.script_writer import ScriptHeader, StatementFacts
+from c360_graph.errors import (
+    CountMismatchError,
+    GraphNotEmptyError,
+    ScriptError,
+    StatementError,
+)
+from c360_graph.graph.claim import Claim
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.emptying import empty_graph
+from c360_graph.graph.execution import Execution
+from c360_graph.graph.left_out import refuse_losing_tables, said_of_left_out
+from c360_graph.graph.load_session import LoadCallbacks, side_by_side, under_way
+from c360_graph.graph.manifest import (
+    counted_between,
+    mark_begun,
+    mark_whole,
+    read_state,
+    remove_begun,
+)
+from c360_graph.graph.progress import ProgressMeter
+from c360_graph.graph.schema_sync import refuse_blocked
+from c360_graph.graph.state import check_counts, count_graph, graph_counts
+from c360_graph.mapping.graph_manifest import Owner
+from c360_graph.script_files import open_script
+
+__all__ = ["LoadCallbacks", "LoadResult", "clear_and_load", "graph_counts", "load_into_empty"]
+
+_BATCHES = ("nodes", "links")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadResult:
+    """What a load did and what the graph holds after it."""
+
+    statements: int
+    rows: int
+    seconds: float
+    nodes: dict[str, int] = field(default_factory=dict)
+    relationships: dict[str, int] = field(default_factory=dict)
+
+
+def clear_and_load(
+    graph: Graph,
+    script: Path,
+    *,
+    sessions: int = 2,
+    listener: LoadCallbacks | None = None,
+    claim: Claim | None = None,
+) -> LoadResult:
+    """Empty the graph in bounded batches, then load.
+
+    Raises:
+        ScriptError: the script cannot be read; checked before anything is removed.
+        LoadLockedError: another load of the target was under way all the time.
+        GraphOwnedError: the graph is another control database's; nothing was changed.
+        GraphError: the graph has what the script leaves out; nothing was changed.
+        StatementError: a statement failed; says which and how far the load came.
+        CountMismatchError: the graph holds other counts than the script's rows make.
+    """
+    with _load(graph, script, sessions, listener or LoadCallbacks(), claim or Claim()) as load:
+        load.refuse_losing_tables()
+        load.refuse_blocked()
+        mark_begun(load.execution)
+        empty_graph(load.execution, load.meter)
+        return load.run()
+
+
+def load_into_empty(
+    graph: Graph,
+    script: Path,
+    *,
+    sessions: int = 2,
+    listener: LoadCallbacks | None = None,
+    claim: Claim | None = None,
+) -> LoadResult:
+    """Load into a graph that holds nothing.
+
+    Raises:
+        GraphNotEmptyError: it holds something; nothing was changed.
+        ScriptError, LoadLockedError, GraphOwnedError, StatementError, CountMismatchError: as
+            `clear_and_load`.
+    """
+    with _load(graph, script, sessions, listener or LoadCallbacks(), claim or Claim()) as load:
+        load.refuse_unless_empty()
+        load.refuse_blocked()
+        mark_begun(load.execution)
+        return load.run()
+
+
+def script_owner(script: Path) -> Owner | None:
+    """The control database that a script was written for; None where it does not say.
+
+    Raises:
+        ScriptError: the script cannot be read.
+    """
+    header = _check_header(script)
+    return header.owner if header else None
+
+
+class _Load:
+    """A load under way."""
+
+    def __init__(
+        self, execution: Execution, script: Path, *, sessions: int, meter: ProgressMeter
+    ) -> None:
+        self.execution = execution
+        self.meter = meter
+        self._graph = execution.graph
+        self._script = script
+        self._sessions = sessions
+        self._begin = time.monotonic()
+        self._statements = self._rows = self._nodes = 0
+        self._phase = ""
+
+    def refuse_unless_empty(self) -> None:
+        there = self.execution.ask("Counting nodes", counts_and_deletes.count_nodes_but_own())[0][
+            "count"
+        ]
+        if there:
+            raise GraphNotEmptyError(
+                f"{self._graph.place} holds {there:,} nodes, and a script is only for an empty graph."
+                " Clear it by clear_database: true (c360 load --clear), or load into another database."
+            )
+
+    def refuse_blocked(self) -> None:
+        """Before anything is removed: see `schema_sync.refuse_blocked`."""
+        refuse_blocked(
+            self.execution,
+            keys=_constrained(self._script),
+            indexes=lambda: _indexed(self._script),
+        )
+
+    def refuse_losing_tables(self) -> None:
+        header = _check_header(self._script)
+        state = read_state(self.execution)
+        if header is not None and state is not None:
+            refuse_losing_tables(header, state.manifest)
+
+    def run(self) -> LoadResult:
+        with open_script(self._script) as file:
+            header = read_header(file)
+            try:
+                self._run_statements(read_statements(file), nodes=_nodes_of(header))
+                self.execution.remove_marks()
+                return self._result(header)
+            except StatementError as error:
+                raise StatementError(f"{error} {self._how_far(header)}") from None
+
+    def _run_statements(self, statements: Iterator[Statement], *, nodes: int | None) -> None:
+        for is_nodes, group in groupby(statements, key=_may_run_beside_others):
+            if not is_nodes:
+                for statement in group:
+                    self._run_alone(statement, _batch(statement))
+                continue
+            self._enter("nodes", unit="rows", total=nodes)
+            for made in side_by_side(self._run_nodes, group, threads=self._sessions):
+                self._count(made)
+                self._nodes += made
+
+    def _run_nodes(self, statement: Statement) -> int:
+        batch = _batch(statement)
+        assert batch is not None
+        return self._run_batch(statement, batch)
+
+    def _run_batch(self, statement: Statement, batch: Batch) -> int:
+        self.execution.run_batch(statement, batch)
+        return statement.facts.rows if statement.facts else 0
+
+    def _run_alone(self, statement: Statement, batch: Batch | None) -> None:
+        facts = statement.facts
+        rows = 0
+        if facts is None:
+            self._enter("statements", unit="statements", total=None)
+            self.execution.run_once(statement)
+        elif batch is not None:
+            self._enter(facts.type or "links", unit="rows", total=None)
+            rows = self._run_batch(statement, batch)
+        elif facts.kind == "relationships":
+            self._run_relationships(statement, facts)
+        else:
+            self._enter(facts.kind, unit="statements", total=None)
+            self.execution.run_repeatable(statement.title, statement.text)
+        self._count(rows)
+
+    def _run_relationships(self, statement: Statement, facts: StatementFacts) -> None:
+        assert facts.type is not None
+        assert facts.driving is not None
+        count = counts_and_deletes.count_relationships(facts.type)
+        before = self._ask_count(statement, count)
+        self._phase = facts.type
+        # The rows that find no partner make none, and a join may make several for one row: the total
+        # is what a join on a key with no orphans makes.
+        self.meter.begin(
+            facts.type,
+            unit="relationships",
+            total=self._ask_count(statement, counts_and_deletes.count_nodes(facts.driving)),
+            poll=lambda: int(self._graph.rows(count)[0]["count"]) - before,
+        )
+        made = self.execution.run_relationships(
+            statement, earlier=lambda: _earlier(self._script, statement)
+        )
+        there = self._ask_count(statement, count) - before
+        if there != made:
+            raise CountMismatchError(
+                f"{statement.title} made {made:,} relationships, but the graph got {there:,}. Did"
+                " something else write to it? Load again with clear_database."
+            )
+
+    def _ask_count(self, statement: Statement, count: bytes) -> int:
+        return int(self.execution.ask(statement.title, count)[0]["count"])
+
+    def _enter(self, phase: str, *, unit: str, total: int | None) -> None:
+        if phase != self._phase:
+            self._phase = phase
+            self.meter.begin(phase, unit=unit, total=total)
+
+    def _count(self, rows: int) -> None:
+        self._statements += 1
+        self._rows += rows
+        self.meter.add(rows or (1 if self._phase == "statements" else 0))
+
+    def _how_far(self, header: ScriptHeader | None) -> str:
+        nodes = _nodes_of(header)
+        of = f" of {nodes:,}" if nodes is not None else ""
+        return (
+            f"The load came to {self._statements:,} statements and {self._nodes:,}{of} nodes; the graph"
+            " is incomplete. Mend the cause and load again with clear_database."
+        )
+
+    def _result(self, header: ScriptHeader | None) -> LoadResult:
+        nodes, relationships = count_graph(lambda text: self.execution.ask("Counting", text))
+        if header is not None:
+            check_counts(nodes, header)
+            self._count_manifest()
+        else:
+            remove_begun(self.execution)
+        return LoadResult(
+            statements=self._statements,
+            rows=self._rows,
+            seconds=time.monotonic() - self._begin,
+            nodes=nodes,
+            relationships=relationships,
+        )
+
+    def _count_manifest(self) -> None:
+        """A script cannot know how many relationships it will make, but the next load wants to."""
+        known = read_state(self.execution)
+        if known is not None and known.is_whole:
+            mark_whole(self.execution, counted_between(self.execution, known.manifest))
+
+
+@contextmanager
+def _load(
+    graph: Graph, script: Path, sessions: int, listener: LoadCallbacks, claim: Claim
+) -> Iterator[_Load]:
+    header = _check_readable(script)
+    if header is not None and header.owner is not None and claim.owner is None:
+        claim = replace(claim, owner=header.owner)
+    left_out = said_of_left_out(header) if header is not None else None
+    if left_out:
+        listener.warn(left_out)
+    with under_way(graph, listener, claim, may_vanish=header is None) as (execution, meter):
+        yield _Load(execution, script, sessions=sessions, meter=meter)
+
+
+def _nodes_of(header: ScriptHeader | None) -> int | None:
+    """How many nodes a whole load makes; its rows are more, where a junction is no label."""
+    return sum(header.labels.values()) if header else None
+
+
+def _batch(statement: Statement) -> Batch | None:
+    """The batch that a statement is; one that nobody vouches for is none, whatever it looks like."""
+    facts = statement.facts
+    if facts is None or facts.kind not in _BATCHES:
+        return None
+    batch = lift(statement)
+    if batch is None:
+        raise ScriptError(
+            f"{statement.title} does not have the shape that its comment says; the script was changed"
+            " by hand. Write it again."
+        )
+    return batch
+
+
+def _may_run_beside_others(statement: Statement) -> bool:
+    # Batches of one script create disjoint keys and never wait for each other's locks for long; a
+    # junction's links do, at nodes that both touch.
+    return statement.facts is not None and statement.facts.kind == "nodes"
+
+
+def _constrained(script: Path) -> set[LabelProperties]:
+    """What the script's constraints are on; they come before its rows."""
+    keys = set()
+    with open_script(script) as file:
+        for statement in read_statements(file):
+            facts = statement.facts
+            if facts is None or facts.kind not in ("manifest", "constraint"):
+                break
+            if facts.label is not None and facts.properties:
+                keys.add(LabelProperties(label=facts.label, properties=facts.properties))
+    return keys
+
+
+def _indexed(script: Path) -> set[LabelProperties]:
+    """What the script's indexes are on; they come after its rows."""
+    with open_script(script) as file:
+        return {
+            LabelProperties(label=statement.facts.label, properties=statement.facts.properties)
+            for statement in read_statements(file)
+            if statement.facts is not None
+            and statement.facts.kind == "index"
+            and statement.facts.label is not None
+            and statement.facts.properties
+        }
+
+
+def _earlier(script: Path, statement: Statement) -> Iterator[Statement]:
+    """The statements before this one that make relationships of its type between its labels."""
+    with open_script(script) as file:
+        for other in read_statements(file):
+            if other.number >= statement.number:
+                return
+            if other.facts and statement.facts and other.facts.edges == statement.facts.edges:
+                yield other
+
+
+def _check_readable(script: Path) -> ScriptHeader | None:
+    """Read the whole script once, so that one cut short is refused before the graph is touched."""
+    with _explained(script), open_script(script) as file:
+        check_whole(file)
+    return _check_header(script)
+
+
+def _check_header(script: Path) -> ScriptHeader | None:
+    with _explained(script), open_script(script) as file:
+        return read_header(file)
+
+
+@contextmanager
+def _explained(script: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ScriptError(f"The script {script} cannot be read: {error.strerror}.") from None
+    except ScriptError as error:
+        raise ScriptError(f"The script {script} is refused: {error}.") from None

@@ -1,0 +1,150 @@
+"""What every load has around it: the target's lock, progress, a guard, and nothing left running."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+from c360_graph.errors import C360Error
+from c360_graph.graph.claim import Claim, refuse_anothers_graph
+from c360_graph.graph.connection import ERRORS, Graph
+from c360_graph.graph.execution import Execution
+from c360_graph.graph.manifest import read_state
+from c360_graph.graph.progress import Progress, ProgressMeter, reporting
+from c360_graph.graph.target_lock import target_lock
+
+CHECK_SECONDS = 1.0
+
+
+class Guard:
+    """Remembers why a load must stop."""
+
+    def __init__(self) -> None:
+        self.reason: C360Error | None = None
+
+    def check(self) -> None:
+        """Raise the reason to stop, if there is one."""
+        if self.reason is not None:
+            raise self.reason
+
+
+@contextmanager
+def guarding(check: Callable[[], None], *, stop: Callable[[], None]) -> Iterator[Guard]:
+    """Call `check` now, and now and then while the block runs; once it raises, `stop` what runs."""
+    check()
+    guard = Guard()
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(CHECK_SECONDS):
+            try:
+                if guard.reason is None:
+                    check()
+            except C360Error as error:
+                guard.reason = error
+            if guard.reason is not None:
+                # Again until the load has ended: a statement may have been on its way just then.
+                with suppress(C360Error, *ERRORS):
+                    stop()
+
+    watcher = threading.Thread(target=watch, name="c360-guard", daemon=True)
+    watcher.start()
+    try:
+        yield guard
+    finally:
+        ended.set()
+        watcher.join(timeout=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadCallbacks:
+    """Who is told of a load. `check` may raise to stop it, in the middle of a statement too."""
+
+    report: Callable[[Progress], None] = lambda progress: None
+    warn: Callable[[str], None] = lambda message: None
+    check: Callable[[], None] = lambda: None
+
+
+@contextmanager
+def under_way(
+    graph: Graph, listener: LoadCallbacks, claim: Claim, *, may_vanish: bool = False
+) -> Iterator[tuple[Execution, ProgressMeter]]:
+    """A load's execution and its meter; whatever happens, nothing of it is left running.
+
+    The target's lock is held meanwhile. `may_vanish` is whether what is loaded may remove it.
+
+    Raises:
+        LoadLockedError: another load of the target was under way all the time.
+        GraphOwnedError: the graph is another control database's; nothing was changed.
+    """
+    meter = ProgressMeter()
+    stopper = Execution(graph)
+    with target_lock(
+        graph, claim, warn=listener.warn, check=listener.check, may_vanish=may_vanish
+    ) as lock:
+
+        def check() -> None:
+            listener.check()
+            lock.check()
+
+        with guarding(check, stop=stopper.end_all) as guard:
+            execution = Execution(
+                graph,
+                load=stopper.load,
+                warn=listener.warn,
+                check=guard.check,
+                verify=lock.verify,
+                owner=claim.owner,
+            )
+            state = read_state(execution)
+            refuse_anothers_graph(state.manifest if state else None, claim, place=graph.place)
+            execution.end_other_loads()
+            with _ending(execution, guard, meter, listener):
+                yield execution, meter
+
+
+@contextmanager
+def _ending(
+    execution: Execution, guard: Guard, meter: ProgressMeter, listener: LoadCallbacks
+) -> Iterator[None]:
+    """Report while the block runs; when it fails, end what it left running."""
+    try:
+        with reporting(meter, listener.report):
+            yield
+    except BaseException:
+        with suppress(C360Error, *ERRORS):
+            execution.end_all()
+        # What was stopped failed because it was stopped.
+        guard.check()
+        raise
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def side_by_side(
+    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int
+) -> Iterator[Result]:
+    """The results in the order they come; a failure is raised at once and the rest is not begun.
+
+    At most `threads` + 1 items are held, so that memory stays bounded.
+    """
+    pending: set[Future[Result]] = set()
+    with ThreadPoolExecutor(threads, thread_name_prefix="c360-load") as pool:
+        try:
+            for item in items:
+                pending.add(pool.submit(work, item))
+                if len(pending) > threads:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        finally:
+            for future in pending:
+                future.cancel()

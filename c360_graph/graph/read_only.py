@@ -1,0 +1,264 @@
+"""Reads the answer of a statement: read-only, bounded in time and in what is kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from neo4j import READ_ACCESS, NotificationMinimumSeverity, Query, ResultSummary, Session
+
+from c360_graph.errors import GraphError
+from c360_graph.graph.connection import ERRORS, Graph, said
+
+_UNKNOWN = frozenset({"01N50", "01N51", "01N52"})
+"""GQLSTATUS of a label, a relationship type and a property key that the database does not know."""
+
+_OUTSIDE_THE_GRAPH = {
+    "LoadCSV": "LOAD CSV",
+    "TransactionApply": "IN TRANSACTIONS",
+    "TransactionForeach": "IN TRANSACTIONS",
+    "AdministrationCommand": "an administration command",
+}
+"""Operators of a plan that a read session permits though they do more than read the graph."""
+_COMMAND = re.compile(r"(Show|Terminate)([A-Z][A-Za-z]+)")
+"""`ShowTransactions`, `TerminateTransactions`, `ShowSettings` and their like."""
+_READING_PROCEDURES = re.compile(
+    r"db\.(labels|relationshipTypes|propertyKeys|schema\.\w+|index\.(fulltext|vector)\.query\w+)"
+    r"|apoc\.(path|algo|neighbors|search)\.\w+(\.\w+)*"
+    r"|gds(\.\w+)+\.(stream|stats)",
+    re.IGNORECASE,
+)
+"""Procedures that read the graph alone; others may read files, call servers or end transactions."""
+
+_READING_FUNCTIONS = re.compile(
+    r"(date|datetime|localdatetime|localtime|time|duration|point|vector(\.similarity)?)\.\w+"
+    r"|db\.nameFromElementId"
+    r"|apoc\.(agg|any|bitwise|coll|convert|data|date|diff|hashing|json|label|map|math|meta|node|nodes|number"
+    r"|path|rel|scoring|temporal|text|util)\.\w+(\.\w+)*"
+    r"|gds\.(similarity|util)\.\w+",
+    re.IGNORECASE,
+)
+"""Functions with a namespace that compute with what they are given; others may run Cypher or read files."""
+_ESCAPES = re.compile(r"\\u+([0-9a-fA-F]{4})")
+_NOT_CODE = re.compile(
+    r"(?P<string>'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")|`(?P<name>(?:``|[^`])*)`"
+    r"|/\*.*?\*/|//[^\r\n]*",
+    re.DOTALL,
+)
+_FUNCTIONS = re.compile(r"(\bCALL\s+)?(?<![\w.])((?:[^\W\d]\w*\s*\.\s*)+\w+)\s*\(", re.IGNORECASE)
+_USE = re.compile(
+    # The first clause of a query, of a part of a UNION or of a subquery, there after what it imports.
+    r"(?:^|[{;]|\b(?:UNION|ALL|DISTINCT|NEXT|EXPLAIN|PROFILE)\b|\bCYPHER\s+[\w=\s.]*?|\{\s*WITH\s[^{}]*?)"
+    r"\s*\bUSE\s+(?!AS\b)[^\W\d]",
+    re.IGNORECASE,
+)
+
+_STRINGS = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`(?:``|[^`])*`", re.DOTALL)
+_CALLS = re.compile(r"\bCALL ([\w.]+)\(")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a statement returned.
+
+    `rows` are the first ones only, `row_count` counts all. A list is a tuple, a moment a datetime in
+    UTC. `tally` counts all rows by the values of one column, in order of appearance. `unknown` says
+    which names of the statement the database has never had.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    row_count: int
+    tally: tuple[tuple[Any, int], ...]
+    unknown: tuple[str, ...]
+
+
+def read(
+    graph: Graph,
+    statement: str,
+    parameters: Mapping[str, Any],
+    *,
+    timeout_seconds: float,
+    keep: int,
+    tally_by: str | None = None,
+) -> Reading:
+    """Run a statement of our own in a read session; the server refuses one that writes.
+
+    Args:
+        graph: where.
+        statement: Cypher.
+        parameters: its values.
+        timeout_seconds: after which the server ends it.
+        keep: rows that are kept; the others are counted.
+        tally_by: column whose values rows are counted by, the first `keep` different ones.
+
+    Raises:
+        GraphError: the server cannot be reached, refuses the statement, or ended it after the timeout.
+    """
+    try:
+        with _reading_session(graph) as session:
+            result = session.run(Query(statement, timeout=timeout_seconds), dict(parameters))
+            columns = tuple(result.keys())
+            kept = _Kept(position=_position(columns, tally_by), limit=keep)
+            for record in result:
+                kept.add(tuple(plain(value) for value in record.data().values()))
+            unknown = _unknown_names(result.consume())
+    # The driver raises ValueError for a moment that Python cannot hold.
+    except (*ERRORS, ValueError) as error:
+        raise GraphError(f"Neo4j at {graph.place} failed: {said(error)}.") from None
+    return Reading(
+        columns=columns,
+        rows=tuple(kept.rows),
+        row_count=kept.row_count,
+        tally=tuple(kept.tally.items()),
+        unknown=unknown,
+    )
+
+
+def refuse_beyond_reading(
+    graph: Graph, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float
+) -> None:
+    """Refuse a user's statement that does more than read the graph, before it runs.
+
+    A read session permits LOAD CSV, TERMINATE TRANSACTIONS and procedures that read files. The
+    server's own plan tells them: it sees through comments, escapes and letter case.
+
+    Args:
+        graph: where.
+        statement: Cypher of a user.
+        parameters: its values.
+        timeout_seconds: after which the server stops planning.
+
+    Raises:
+        GraphError: the statement does more than read the graph; or the server cannot be reached, or
+            refuses it.
+    """
+    explained = Query(f"EXPLAIN {statement}", timeout=timeout_seconds)
+    try:
+        with _reading_session(graph) as session:
+            summary = session.run(explained, dict(parameters)).consume()
+    except ERRORS as error:
+        raise GraphError(f"Neo4j at {graph.place} failed: {said(error)}.") from None
+    used = [
+        *_beyond_this_graph(statement),
+        *(_beyond_reading(summary.plan) if summary.plan else ()),
+    ]
+    used = list(dict.fromkeys(used))
+    if not used and summary.query_type == "s":
+        used = ["a system command"]
+    if used:
+        raise GraphError(
+            f"The statement uses {' and '.join(used)}. A question may only read the graph. Remove it"
+            " from the file."
+        )
+
+
+def _beyond_this_graph(statement: str) -> Iterator[str]:
+    """What the text names that a plan does not show: another database, functions that are not Neo4j's."""
+    # Neo4j reads such escapes before anything else.
+    decoded = _ESCAPES.sub(lambda match: chr(int(match[1], 16)), statement)
+    code = _NOT_CODE.sub(_as_code, decoded).strip()
+    if _USE.search(code):
+        yield "USE, so another database"
+    for call, name in _FUNCTIONS.findall(code):
+        function = "".join(name.split())
+        if not call and not _READING_FUNCTIONS.fullmatch(function):
+            yield f"the function {function}"
+
+
+def _as_code(match: re.Match[str]) -> str:
+    """A quoted name as a name, a text as an empty one, a comment as a space."""
+    if match["name"] is not None:
+        return re.sub(r"[^\w.]", "_", match["name"]) or "_"
+    return "''" if match["string"] else " "
+
+
+def _beyond_reading(plan: Mapping[str, Any]) -> Iterator[str]:
+    """What a plan does beside reading the graph, in the words of Cypher."""
+    operator = str(plan["operatorType"]).partition("@")[0]
+    command = _COMMAND.fullmatch(operator)
+    if operator in _OUTSIDE_THE_GRAPH:
+        yield _OUTSIDE_THE_GRAPH[operator]
+    elif command:
+        yield f"{command[1]} {command[2]}".upper()
+    elif operator == "ProcedureCall":
+        name = str(plan["args"].get("Details", "")).partition("(")[0]
+        yield from _foreign_procedure(name)
+    else:
+        # A subquery within a list or a CASE has no operators, only its text as the server writes it.
+        text = _STRINGS.sub("''", str(plan["args"].get("Details", "")))
+        if "LOAD CSV" in text:
+            yield "LOAD CSV"
+        for name in _CALLS.findall(text):
+            yield from _foreign_procedure(name)
+    for child in plan.get("children", ()):
+        yield from _beyond_reading(child)
+
+
+def _foreign_procedure(name: str) -> Iterator[str]:
+    if not _READING_PROCEDURES.fullmatch(name):
+        yield f"the procedure {name}"
+
+
+def _reading_session(graph: Graph) -> Session:
+    return graph.session(
+        default_access_mode=READ_ACCESS,
+        notifications_min_severity=NotificationMinimumSeverity.WARNING,
+    )
+
+
+class _Kept:
+    """Gathers rows up to a limit, and counts all of them."""
+
+    def __init__(self, *, position: int | None, limit: int) -> None:
+        self._position = position
+        self._limit = limit
+        self.rows: list[tuple[Any, ...]] = []
+        self.row_count = 0
+        self.tally: dict[Any, int] = {}
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        self.row_count += 1
+        if self.row_count <= self._limit:
+            self.rows.append(row)
+        if self._position is not None:
+            key = _key(row[self._position])
+            if key in self.tally or len(self.tally) < self._limit:
+                self.tally[key] = self.tally.get(key, 0) + 1
+
+
+def _key(value: Any) -> Any:
+    """The value, or its text: what a map is in cannot be a key."""
+    try:
+        # A tuple says that it can be hashed whatever is in it: only trying tells.
+        hash(value)
+    except TypeError:
+        return str(value)
+    return value
+
+
+def plain(value: Any) -> Any:
+    """A value of the driver as Python's own, lists as tuples."""
+    if isinstance(value, list | tuple):
+        return tuple(plain(item) for item in value)
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    native = value.to_native() if hasattr(value, "to_native") else value
+    is_moment = isinstance(native, datetime) and native.tzinfo is not None
+    return native.astimezone(UTC) if is_moment else native
+
+
+def _position(columns: tuple[str, ...], name: str | None) -> int | None:
+    return columns.index(name) if name in columns else None
+
+
+def _unknown_names(summary: ResultSummary) -> tuple[str, ...]:
+    said_of = (
+        status.status_description.removeprefix("warn: ")
+        for status in summary.gql_status_objects
+        if status.gql_status in _UNKNOWN
+    )
+    return tuple(dict.fromkeys(said_of))

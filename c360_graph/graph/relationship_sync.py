@@ -1,0 +1,155 @@
+"""Brings the relationships of a type between two labels to what the mappings say of the nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, count
+
+from c360_graph.cypher import counts_and_deletes, merges
+from c360_graph.cypher.copy_text import blocks
+from c360_graph.cypher.relationships import (
+    LinkTables,
+    create_links,
+    create_missing_relationships,
+    delete_links,
+)
+from c360_graph.cypher.script_reader import Statement, lift
+from c360_graph.cypher.script_writer import (
+    StatementFacts,
+    TableExtract,
+    relationship_statements,
+)
+from c360_graph.cypher.weights import DELETE_BATCH_ROWS, JOIN_BATCH_ROWS
+from c360_graph.graph.batching import Batching
+from c360_graph.graph.desired import LinkChanges, RelationshipRows
+from c360_graph.graph.execution import Execution
+from c360_graph.graph.progress import ProgressMeter
+from c360_graph.mapping.graph_manifest import RelationshipPattern
+from c360_graph.mapping.model import RelationshipMapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelationshipChanges:
+    """What happened to the relationships of a type."""
+
+    created: int = 0
+    deleted: int = 0
+
+
+class RelationshipSync:
+    """Works on one type between two labels after the other."""
+
+    def __init__(self, execution: Execution, meter: ProgressMeter) -> None:
+        self._execution = execution
+        self._meter = meter
+
+    def count(self, edges: RelationshipPattern) -> int:
+        """Relationships of a type between two labels."""
+        kind, from_label, to_label = edges
+        text = counts_and_deletes.count_relationships_between(
+            relationship_type=kind, from_label=from_label, to_label=to_label
+        )
+        return int(self._execution.ask(f"Counting {kind}", text)[0]["count"])
+
+    def count_type(self, kind: str) -> int:
+        """Relationships of a type, between whatever labels."""
+        text = counts_and_deletes.count_relationships(kind)
+        return int(self._execution.ask(f"Counting {kind}", text)[0]["count"])
+
+    def adjust(self, mapping: RelationshipMapping) -> RelationshipChanges:
+        """For one mapping without junction: remove what joins no more and copies, make what is missing."""
+        kind = mapping.relationship_type
+        self._meter.begin(kind, unit="relationships", total=None)
+        removed = self._execution.run_in_batches(
+            f"Removing stale {kind}",
+            merges.delete_stale_relationships(mapping),
+            batch_rows=DELETE_BATCH_ROWS,
+        )
+        surplus = self._execution.run_in_batches(
+            f"Removing surplus {kind}",
+            merges.delete_surplus_relationships(mapping),
+            batch_rows=JOIN_BATCH_ROWS,
+        )
+        made = self._execution.run_in_batches(
+            f"Making missing {kind}",
+            create_missing_relationships(mapping),
+            batch_rows=JOIN_BATCH_ROWS,
+        )
+        return RelationshipChanges(
+            created=made.relationships_created,
+            deleted=removed.relationships_deleted + surplus.relationships_deleted,
+        )
+
+    def change(self, changes: LinkChanges) -> RelationshipChanges:
+        """Remove and make just these, where the graph is known to have what was there before.
+
+        Raises:
+            StatementError: a statement was refused, or kept failing.
+        """
+        kind = changes.tables.mapping.relationship_type
+        self._meter.begin(kind, unit="rows", total=None)
+        for statement in chain(
+            _link_statements(changes.tables, changes.removed, delete_links),
+            _link_statements(changes.tables, changes.added, create_links),
+        ):
+            batch = lift(statement)
+            assert batch is not None
+            self._execution.run_batch(statement, batch)
+            self._meter.add(statement.facts.rows if statement.facts else 0)
+        return RelationshipChanges(created=changes.added.count, deleted=changes.removed.count)
+
+    def replace(
+        self,
+        edges: RelationshipPattern,
+        mappings: Sequence[RelationshipMapping],
+        extracts: Mapping[tuple[str, str], TableExtract],
+    ) -> RelationshipChanges:
+        """Remove all and make them anew: junctions, and several mappings of one kind."""
+        deleted = self.delete(edges)
+        for position, mapping in enumerate(mappings):
+            for statement in _statements((mapping,), extracts):
+                batch = lift(statement)
+                if batch is not None:
+                    self._execution.run_batch(statement, batch)
+                else:
+                    self._execution.run_relationships(
+                        statement, earlier=partial(_statements, mappings[:position], extracts)
+                    )
+        return RelationshipChanges(created=self.count(edges), deleted=deleted)
+
+    def delete(self, edges: RelationshipPattern) -> int:
+        """Remove all relationships of a type between two labels; returns how many."""
+        kind, from_label, to_label = edges
+        self._meter.begin(f"removing {kind}", unit="relationships", total=None)
+        text = counts_and_deletes.delete_relationships(
+            relationship_type=kind, from_label=from_label, to_label=to_label
+        )
+        rows = Batching(self._execution).relationships(kind)
+        counted = self._execution.run_in_batches(f"Removing {kind}", text, batch_rows=rows)
+        return counted.relationships_deleted
+
+
+def _link_statements(
+    tables: LinkTables, links: RelationshipRows, build: Callable[[LinkTables, bytes], bytes]
+) -> Iterator[Statement]:
+    mapping = tables.mapping
+    with links.open() as file:
+        for number, (rows, block) in enumerate(blocks(file), start=1):
+            facts = StatementFacts(
+                kind="links",
+                type=mapping.relationship_type,
+                relationship_id=mapping.relationship_id,
+                rows=rows,
+            )
+            yield Statement(number=number, text=build(tables, block), facts=facts)
+
+
+def _statements(
+    mappings: Sequence[RelationshipMapping], extracts: Mapping[tuple[str, str], TableExtract]
+) -> Iterator[Statement]:
+    numbers = count(1)
+    for mapping in mappings:
+        for facts, text in relationship_statements(mapping, extracts):
+            yield Statement(number=next(numbers), text=text, facts=facts)

@@ -1,0 +1,324 @@
+"""One load at a time for a target, whoever starts it: a lock that the target itself keeps.
+
+The holder shows every second that it lives, by a counter. Whoever waits takes the lock only from a
+holder that is known to be dead:
+
+- it had the session lock of the same control database, which the waiting load has now;
+- or none of its connections is left (asked of a server that stands alone: a cluster's members do not
+  know each other's clients);
+- or its counter has not moved for `LEASE_SECONDS` of the waiting load's own clock. The time of day is
+  never compared.
+
+A holder that was taken for dead finds that out before it sends another statement, and what it left
+running is ended by the new holder.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from neo4j.exceptions import Neo4jError
+
+from c360_graph.cypher import target_lock as text
+from c360_graph.errors import GraphUnavailableError, LoadLockedError
+from c360_graph.graph.claim import Claim
+from c360_graph.graph.connection import ERRORS, Graph
+from c360_graph.graph.execution import Attempts, Work
+
+POLL_SECONDS = 0.5
+BEAT_SECONDS = 1.0
+VERIFIED_SECONDS = 2.0
+"""Before a statement is sent, the lock was seen as ours no longer ago."""
+ABSENT_SECONDS = 4.0
+"""A holder without connections is dead after this; longer than `VERIFIED_SECONDS`, as it may connect again."""
+LEASE_SECONDS = 45.0
+TRANSACTION_SECONDS = 15.0
+"""The server ends a transaction on the lock that takes longer: its client is likely gone."""
+
+
+class TargetLock:
+    """A lock that is held. `check` is cheap; `verify` asks the target where that was long ago."""
+
+    def __init__(self, graph: Graph, claim: Claim, *, may_vanish: bool) -> None:
+        self._graph = graph
+        self._parameters = _parameters(graph, claim)
+        self._may_vanish = may_vanish
+        self._verified = time.monotonic()
+        self._lost: LoadLockedError | None = None
+
+    def check(self) -> None:
+        """Raise where the lock is known to be lost.
+
+        Raises:
+            LoadLockedError: another load has it.
+        """
+        if self._lost is not None:
+            raise self._lost
+
+    def verify(self) -> None:
+        """Make sure that the lock is held still. The driver's errors pass through.
+
+        Raises:
+            LoadLockedError: another load has it.
+        """
+        self.check()
+        if time.monotonic() - self._verified > VERIFIED_SECONDS:
+            self.beat()
+
+    def beat(self) -> None:
+        """Show that the holder lives. The driver's errors pass through.
+
+        Raises:
+            LoadLockedError: another load has the lock.
+        """
+        begin = time.monotonic()
+        if not self._send(text.beat()).properties_set and not self._held_again():
+            self._lost = LoadLockedError(
+                f"The lock on {self._graph.place} was lost: this load did not answer for a while, and"
+                " another took it for dead. It stops before the two can mix. Run it again."
+            )
+            raise self._lost
+        self._verified = begin
+
+    def release(self) -> None:
+        """Let the next load begin; without the server it finds out by itself."""
+        for _ in range(3):
+            with suppress(GraphUnavailableError, *ERRORS):
+                self._send(text.release_lock())
+                return
+            time.sleep(BEAT_SECONDS)
+
+    def _held_again(self) -> bool:
+        # A file of Cypher that somebody wrote may well begin by removing every node.
+        return self._may_vanish and bool(self._send(text.hold_again()).nodes_created)
+
+    def _send(self, statement: bytes) -> Any:
+        return self._graph.run(
+            statement, tag={}, timeout_seconds=TRANSACTION_SECONDS, **self._parameters
+        )
+
+    @property
+    def holder(self) -> str:
+        """The name of this load in the lock."""
+        return str(self._parameters["holder"])
+
+
+@dataclass
+class _Seen:
+    """How long a holder has been looked at without a sign of life."""
+
+    beat: int
+    moved: float
+    connected: float
+    """When it last had a connection, or might have had one."""
+
+
+@dataclass
+class _Watch:
+    """Judges from outside whether a holder is dead."""
+
+    graph: Graph
+    keeper: str
+    seen: dict[str, _Seen] = field(default_factory=dict)
+    lives: bool = False
+    """Whether the last holder that was looked at has shown that it lives."""
+
+    def is_dead(self, lock: dict[str, Any]) -> bool:
+        if self.keeper and lock["keeper"] == self.keeper:
+            return True
+        now = time.monotonic()
+        seen = self.seen.setdefault(lock["holder"], _Seen(lock["beat"], now, now))
+        if seen.beat != lock["beat"]:
+            seen.beat, seen.moved, self.lives = lock["beat"], now, True
+        if self._may_be_connected(lock["client"]):
+            seen.connected = now
+        return now - seen.moved >= LEASE_SECONDS or now - seen.connected >= ABSENT_SECONDS
+
+    def _may_be_connected(self, client: str) -> bool:
+        try:
+            (shown,) = self.graph.fetch(text.show_clients())
+        except Neo4jError:
+            # Who may not ask cannot tell.
+            return True
+        is_told = bool(client) and shown["is_alone"]
+        return not is_told or any(client in name for name in shown["clients"] if name)
+
+
+@contextmanager
+def target_lock(
+    graph: Graph,
+    claim: Claim,
+    *,
+    warn: Callable[[str], None] = lambda message: None,
+    check: Callable[[], None] = lambda: None,
+    may_vanish: bool = False,
+) -> Iterator[TargetLock]:
+    """Hold the lock on a target while the block runs.
+
+    Args:
+        graph: the target.
+        claim: who loads, and how long to wait.
+        warn: told once that another load is under way.
+        check: called while waiting; may raise to stop.
+        may_vanish: whether what is loaded may remove the lock with everything else.
+
+    Raises:
+        LoadLockedError: another load held it all that time.
+        StatementError: the target cannot be asked.
+    """
+    lock = TargetLock(graph, claim, may_vanish=may_vanish)
+    try:
+        _acquire(graph, claim, lock.holder, warn=warn, check=check)
+        with _beating(lock):
+            yield lock
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _beating(lock: TargetLock) -> Iterator[None]:
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(BEAT_SECONDS):
+            try:
+                lock.beat()
+            except (GraphUnavailableError, LoadLockedError):
+                return
+            except ERRORS:
+                # The load itself meets a lost connection, and verifies the lock when it is back.
+                continue
+
+    thread = threading.Thread(target=watch, name="c360-target-lock", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=TRANSACTION_SECONDS)
+
+
+def _acquire(
+    graph: Graph,
+    claim: Claim,
+    holder: str,
+    *,
+    warn: Callable[[str], None],
+    check: Callable[[], None],
+) -> None:
+    watch = _Watch(graph, claim.keeper)
+    attempts = Attempts(graph, warn=warn, check=check)
+    deadline = time.monotonic() + claim.wait_seconds
+    told = False
+    while True:
+        dead, living = _judged(attempts, watch, graph)
+        if not living:
+            if _taken(attempts, graph, claim, holder, dead):
+                return
+            continue
+        # Also who is not to wait looks until the holder is known to live, or to be dead.
+        patience = 0.0 if watch.lives else 2 * ABSENT_SECONDS
+        if time.monotonic() >= deadline + patience:
+            raise LoadLockedError(_refusal(graph.place, living[0], claim.wait_seconds))
+        if not told and claim.wait_seconds:
+            warn(
+                f"Another load of {graph.place} is under way ({_described(living[0])}); waiting up to"
+                f" {claim.wait_seconds:.0f} s."
+            )
+            told = True
+        time.sleep(POLL_SECONDS)
+
+
+def _judged(
+    attempts: Attempts, watch: _Watch, graph: Graph
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """The holders that are dead, each with its counter, and those that may live."""
+    found: list[tuple[dict[str, int], list[dict[str, Any]]]] = []
+
+    def look() -> None:
+        holding = [lock for lock in graph.fetch(text.read_locks()) if lock["holds"]]
+        dead = [lock for lock in holding if watch.is_dead(lock)]
+        found.append(
+            (
+                {lock["holder"]: lock["beat"] for lock in dead},
+                [lock for lock in holding if lock not in dead],
+            )
+        )
+
+    attempts.run(Work(title="Looking at the target's lock", tag=_tag(), send=look))
+    return found[-1]
+
+
+def _taken(
+    attempts: Attempts, graph: Graph, claim: Claim, holder: str, dead: dict[str, int]
+) -> bool:
+    """Take the lock unless another than these dead ones holds it."""
+    parameters = _parameters(graph, claim) | {"holder": holder}
+    tag = _tag()
+    taken: list[bool] = []
+
+    def send() -> None:
+        graph.run(text.request_lock(), tag=tag, timeout_seconds=TRANSACTION_SECONDS, **parameters)
+        with graph.transaction(tag, timeout_seconds=TRANSACTION_SECONDS) as transaction:
+            transaction.run(text.lock_requests().decode(), holder=holder).consume()
+            locks = [record.data() for record in transaction.run(text.read_locks().decode())]
+            may = all(_may_be_replaced(lock, holder, dead) for lock in locks)
+            # Whoever took the lock meanwhile has removed our request.
+            if may and any(lock["holder"] == holder for lock in locks):
+                transaction.run(text.hold_lock().decode(), holder=holder).consume()
+                transaction.commit()
+                taken.append(True)
+                return
+            transaction.rollback()
+        graph.run(text.release_lock(), tag=tag, timeout_seconds=TRANSACTION_SECONDS, **parameters)
+        taken.append(False)
+
+    def is_held() -> bool:
+        held = any(
+            lock["holds"] and lock["holder"] == holder for lock in graph.fetch(text.read_locks())
+        )
+        if held:
+            taken.append(True)
+        return held
+
+    attempts.run(Work(title="Taking the target's lock", tag=tag, send=send, recover=is_held))
+    return taken[-1]
+
+
+def _may_be_replaced(lock: dict[str, Any], holder: str, dead: dict[str, int]) -> bool:
+    if not lock["holds"] or lock["holder"] == holder:
+        return True
+    # A counter that moved after all is a sign of life.
+    return bool(dead.get(lock["holder"]) == lock["beat"])
+
+
+def _refusal(place: str, lock: dict[str, Any], wait_seconds: float) -> str:
+    waited = f" for {wait_seconds:.0f} s" if wait_seconds else ""
+    return (
+        f"Another load of {place} has been under way{waited} ({_described(lock)}). Wait for it to"
+        " end, or give a longer lock_wait_seconds (c360 load --wait). If it died without a word, its"
+        f" lock ends {LEASE_SECONDS:.0f} s after somebody waits for it."
+    )
+
+
+def _described(lock: dict[str, Any]) -> str:
+    return f"of {lock['name']}, since {lock['since']}"
+
+
+def _parameters(graph: Graph, claim: Claim) -> dict[str, str]:
+    return {
+        "holder": uuid4().hex,
+        "client": graph.client,
+        "keeper": claim.keeper,
+        "name": claim.name,
+    }
+
+
+def _tag() -> dict[str, str]:
+    return {"c360_lock": uuid4().hex}

@@ -1,1 +1,0 @@
-"""The three steps of the pipeline, without Dagster: extraction, script, load."""

@@ -1,0 +1,232 @@
+"""Reads one mapped table into an extract, and keeps its audit row while it does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from c360_graph.control.accepted_columns import accept_columns, read_history
+from c360_graph.control.audit import Ending, RunLog, TableLog
+from c360_graph.control.connection import ControlDatabase
+from c360_graph.errors import SettingsError, SourceError
+from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
+from c360_graph.faults.silence import log_warning
+from c360_graph.hashing import KeyedHash
+from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow
+from c360_graph.mapping.join_columns import with_join_columns
+from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.new_columns import (
+    ColumnHistory,
+    holding_rules,
+    rules_without_table,
+    why_held_back,
+)
+from c360_graph.mapping.tables import describe, why_unknown_time_zone
+from c360_graph.pipeline.left_out_rows import rows_left_out
+from c360_graph.pipeline.readiness import hash_key_problem
+from c360_graph.settings import Settings
+from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
+
+SECONDS_BETWEEN_REPORTS = 2.0
+SAMPLE_ROWS = 5
+"""Keys of rows left out that are named, at most; C360_PREVIEW_ROWS may allow fewer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractedTable:
+    """A committed extract and its closed audit row."""
+
+    extract: Extract
+    table_log: TableLog
+
+
+def extract_table(
+    *,
+    table: TableMapping,
+    rows: ControlRows,
+    log_id: int,
+    control: ControlDatabase,
+    settings: Settings,
+    report: Callable[[int], None] = lambda rows: None,
+    warn: Callable[[str], None] = log_warning,
+) -> ExtractedTable:
+    """Read a table as it is now; its catalog is read again in the same snapshot.
+
+    Args:
+        table: which table, as the definitions know it.
+        rows: the control rows, of which the exclusion rules count.
+        log_id: the run's row in etl_run_logs.
+        control: where the audit row goes.
+        settings: folder, retention and hash key.
+        report: told every few seconds how many rows were read.
+        warn: told of a source that sends nothing.
+
+    Raises:
+        SourceError: the source or the table cannot be read; the former extract stays the latest.
+        SettingsError: a password or the hash key is not set.
+    """
+    run_log = RunLog(control)
+    table_log_id = run_log.open_table(
+        log_id=log_id, source_id=table.source.source_id, table_name=table.table_name
+    )
+    progress = _Progress(run_log, table_log_id, report, warn)
+    try:
+        extract = _extract(table, rows, (log_id, table_log_id), control, settings, progress)
+    except BaseException as error:
+        # Whatever ends it, an interruption too, the audit row must not say `running` for ever.
+        ending: Ending = "failed" if isinstance(error, Exception) else "cancelled"
+        run_log.close_table(table_log_id, ending, rows=progress.rows, error=_said(error))
+        raise
+    left_out = rows_left_out(extract.manifest)
+    table_log = run_log.close_table(
+        table_log_id, "completed", rows=extract.manifest.rows, error=left_out
+    )
+    if left_out:
+        warn(left_out)
+    ExtractStore(settings.c360_data_dir).prune(table.asset_key, keep=settings.c360_keep_extracts)
+    return ExtractedTable(extract=extract, table_log=table_log)
+
+
+class _Progress:
+    """Rows read so far, told to the audit row and the log every few seconds."""
+
+    def __init__(
+        self,
+        run_log: RunLog,
+        table_log_id: int,
+        report: Callable[[int], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self.rows = 0
+        self.warn = warn
+        self._run_log = run_log
+        self._table_log_id = table_log_id
+        self._report = report
+        self._told = time.monotonic()
+
+    def __call__(self, rows: int) -> None:
+        self.rows = rows
+        now = time.monotonic()
+        if now - self._told >= SECONDS_BETWEEN_REPORTS:
+            self._told = now
+            self._run_log.table_progress(self._table_log_id, rows)
+            self._report(rows)
+
+
+def _extract(
+    table: TableMapping,
+    rows: ControlRows,
+    log_ids: tuple[int, int],
+    control: ControlDatabase,
+    settings: Settings,
+    progress: _Progress,
+) -> Extract:
+    store = ExtractStore(settings.c360_data_dir)
+    log_id, table_log_id = log_ids
+    start = datetime.now(UTC)
+    credentials = control.source_credentials(table.source)
+    lets_in = settings.c360_new_columns == "load"
+    history = read_history(control, store, rows, lets_in=lets_in)
+    with open_snapshot(
+        table.source,
+        credentials,
+        silent_seconds=settings.c360_source_timeout_seconds or None,
+        warn=progress.warn,
+    ) as snapshot:
+        control.touch_source(table.source.source_id)
+        live = _described(snapshot, table, rows, history)
+        hashing = _hashing(live, settings)
+        with store.new_folder() as folder:
+            losses = snapshot.losses(live)
+            most = min(SAMPLE_ROWS, settings.c360_preview_rows) if losses.rows else 0
+            with open_rows(folder) as (out, file):
+                copied = snapshot.copy(live, out, progress, hashing=hashing)
+            manifest = ExtractManifest(
+                table=live,
+                rows=copied.rows,
+                rows_left_out=losses.rows,
+                rows_too_long=losses.too_long,
+                left_out_sample=snapshot.rows_left_out(live, most=most),
+                values_absent=losses.values,
+                file_bytes=file.size,
+                file_lines=file.lines,
+                file_digest=file.digest,
+                longest_row_bytes=copied.longest_bytes,
+                log_id=log_id,
+                table_log_id=table_log_id,
+                start_time=start,
+                end_time=datetime.now(UTC),
+            )
+            extract = store.commit(folder, manifest)
+    accept_columns(
+        control,
+        source_id=table.source.source_id,
+        table_name=table.table_name,
+        columns=live.known_columns,
+    )
+    return extract
+
+
+def _described(
+    snapshot: SourceSnapshot, table: TableMapping, rows: ControlRows, history: ColumnHistory
+) -> TableMapping:
+    catalog = snapshot.catalog(frozenset({table.table_name}))
+    if catalog.unknown_time_zone is not None:
+        raise SourceError(
+            f"{table.place} is not read: {why_unknown_time_zone(table.source)} (source_databases row"
+            f" {table.source.source_id})."
+        )
+    found = catalog.table(table.table_name)
+    if found is None:
+        row = f"node_label_mappings row {table.mapping_id}" if table.mapping_id else "its mapping"
+        raise SourceError(
+            f"source {table.source.source_name} has no table {table.table_name!r} in schema"
+            f" {table.source.db_schema!r} that its role may see; correct {row} or the source."
+        )
+    holding = holding_rules(
+        table.source,
+        found,
+        rows,
+        history,
+        without_table=rules_without_table(table.source, catalog, rows),
+    )
+    if holding:
+        raise SourceError(why_held_back(table.place, found, holding))
+    label_row = (
+        NodeLabelRow(
+            mapping_id=table.mapping_id,
+            source_id=table.source.source_id,
+            table_name=table.table_name,
+            node_label=table.node_label,
+        )
+        if table.mapping_id is not None and table.node_label is not None
+        else None
+    )
+    described = describe(
+        source=table.source,
+        table_name=table.table_name,
+        label_row=label_row,
+        rows=rows,
+        history=history,
+        catalog_table=found,
+        label_is_shared=table.label_is_shared,
+    )
+    forms = (prop.column for prop in table.properties if prop.form is not None)
+    return with_join_columns(described, forms).model_copy(update={"indexed": table.indexed})
+
+
+def _hashing(table: TableMapping, settings: Settings) -> KeyedHash | None:
+    """The table's hashing; None where nothing of it is hashed."""
+    hashed = [prop.column for prop in table.properties if prop.treatment == "hash"]
+    if not hashed:
+        return None
+    problem = hash_key_problem(table, settings)
+    if problem or settings.c360_hash_key is None:
+        raise SettingsError(problem or "C360_HASH_KEY is not set.")
+    return KeyedHash(settings.c360_hash_key.get_secret_value())
+
+
+def _said(error: BaseException) -> str:
+    return str(error) or type(error).__name__

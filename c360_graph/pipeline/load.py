@@ -1,0 +1,154 @@
+"""Loads the target, one load at a time: from a script into an empty graph, or by reconciling."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from c360_graph.control.audit import RunLog, ScriptLog
+from c360_graph.control.connection import ControlDatabase
+from c360_graph.control.load_lock import load_lock
+from c360_graph.control.owner import control_owner
+from c360_graph.errors import ScriptError
+from c360_graph.extracts import ExtractStore
+from c360_graph.graph.claim import Claim
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.load import LoadResult, clear_and_load, load_into_empty, script_owner
+from c360_graph.graph.load_session import LoadCallbacks
+from c360_graph.graph.progress import Progress
+from c360_graph.graph.reconcile import Desired, Reconciled, reconcile
+from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.script_store import ScriptStore
+
+if TYPE_CHECKING:
+    # For who loads a script alone: it reads mappings, whose grammar takes 16 MB.
+    from c360_graph.extract_joins.graph_input import GraphParts
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedScript:
+    """What was loaded, and the script's row with last_run_time set; None where it has no row."""
+
+    result: LoadResult
+    script_log: ScriptLog | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where a load goes, who keeps its lock and who is told of it."""
+
+    graph: Graph
+    control: ControlDatabase
+    sessions: int
+    lock_wait_seconds: float
+    report: Callable[[Progress], None]
+    warn: Callable[[str], None]
+    take_over: bool = False
+    """Whether a graph of another control database becomes this one's."""
+
+    @contextmanager
+    def locked(self) -> Iterator[tuple[LoadCallbacks, Claim]]:
+        """Hold the control database's lock on the target; the target's own is left to the load.
+
+        Raises:
+            LoadLockedError: another load of the target was under way all the time.
+        """
+        begin = time.monotonic()
+        with load_lock(
+            self.control,
+            target=self.graph.place,
+            identity=self.graph.identity(),
+            wait_seconds=self.lock_wait_seconds,
+            waiting=self.warn,
+        ) as lock:
+            owner = control_owner(self.control)
+            claim = Claim(
+                owner=owner,
+                take_over=self.take_over,
+                keeper=owner.id,
+                wait_seconds=max(0.0, self.lock_wait_seconds - (time.monotonic() - begin)),
+            )
+            yield LoadCallbacks(report=self.report, warn=self.warn, check=lock.check), claim
+
+
+def load_registered_script(
+    target: Target, path: Path, scripts: ScriptStore, *, clear: bool, of_any_owner: bool = False
+) -> LoadedScript:
+    """Load a script while holding the target's lock, then set its last_run_time.
+
+    `of_any_owner` is whether a script that was written for another control database may be loaded;
+    the graph is then that one's.
+
+    Raises:
+        LoadLockedError: another load of the target was under way all the time.
+        GraphOwnedError: the graph is another control database's; nothing was changed.
+        GraphNotEmptyError: `clear` is false and the graph holds something.
+        ScriptError, StatementError, CountMismatchError: see `graph.load`.
+    """
+    run_log = RunLog(target.control)
+    with target.locked() as (listener, claim):
+        load = clear_and_load if clear else load_into_empty
+        claim = _claim_for(path, claim, of_any_owner=of_any_owner)
+        result = load(target.graph, path, sessions=target.sessions, listener=listener, claim=claim)
+        resolved = path.resolve()
+        registered = any(script.file_path == str(resolved) for script in run_log.scripts())
+        script_log = run_log.script_loaded(resolved) if registered else None
+        if script_log is not None and scripts.own_file(script_log) is not None:
+            scripts.remember_loaded(resolved)
+    return LoadedScript(result=result, script_log=script_log)
+
+
+def _claim_for(path: Path, claim: Claim, *, of_any_owner: bool) -> Claim:
+    """The claim of a script: it says itself whom it was written for, where it is of a version that does."""
+    owner = script_owner(path)
+    if owner is None or owner == claim.owner:
+        return claim
+    if not of_any_owner and claim.owner is not None and owner.id != claim.owner.id:
+        raise ScriptError(
+            f"The script {path} was written for another control database ({owner.name}; this one is"
+            f" {claim.owner.name}). Materialize cypher_script, so that the graph is that of now."
+        )
+    return replace(claim, owner=owner)
+
+
+def reconcile_graph(
+    target: Target,
+    parts: GraphParts,
+    *,
+    kept: GraphManifest,
+    max_removed_share: float,
+    created: str,
+    log_id: int,
+    former: ExtractStore | None,
+) -> Reconciled:
+    """Bring the graph to the state of the extracts while it is being read.
+
+    `former` has the extracts of the last load, so that only what differs is sent where the graph is as
+    that load left it; None has every row compared with the graph.
+
+    Raises:
+        LoadLockedError: another load of the target was under way all the time.
+        GraphOwnedError: the graph is another control database's; nothing was changed.
+        StatementError, GraphError, CountMismatchError: see `graph.reconcile`.
+    """
+    desired = Desired(
+        header=parts.header(created=created, log_id=log_id),
+        extracts=parts.tables,
+        mappings=parts.relationships,
+        kept=kept,
+        max_removed_share=max_removed_share,
+    )
+    # Here, as a load of a script alone compares nothing, and it takes memory to be able to.
+    from c360_graph.extract_joins.changes import comparing
+
+    with target.locked() as (listener, claim), ExitStack() as stack:
+        if former is not None:
+            changes = stack.enter_context(comparing(parts, former, warn=target.warn))
+            desired = replace(desired, changes=changes)
+        return reconcile(
+            target.graph, desired, sessions=target.sessions, listener=listener, claim=claim
+        )

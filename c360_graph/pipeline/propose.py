@@ -1,0 +1,200 @@
+"""Reads what a proposal of control rows is made from, and makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from c360_graph.control.connection import ControlDatabase
+from c360_graph.errors import C360Error, MappingError, SourceError
+from c360_graph.mapping.catalog import CatalogTable
+from c360_graph.mapping.control_rows import ControlRows, SourceRow
+from c360_graph.mapping.names import did_you_mean
+from c360_graph.proposal.candidates import Candidate, candidates, shared_out
+from c360_graph.proposal.findings import Finding, findings_of, is_worth_sampling
+from c360_graph.proposal.overlaps import Overlap
+from c360_graph.proposal.personal_names import kind_by_name
+from c360_graph.proposal.propose import Known, propose
+from c360_graph.proposal.rows import Proposal
+from c360_graph.proposal.schema import ColumnPlace, SourceSchema
+from c360_graph.proposal.sql_text import LOCK, statements
+from c360_graph.proposal.standing import Standing
+from c360_graph.proposal.tables import tables_to_read
+from c360_graph.source.foreign_keys import read_schema
+from c360_graph.source.sampling import measure_overlap, sample_columns
+from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
+from c360_graph.text import plural
+
+Tables = tuple[CatalogTable, ...]
+
+MOST_COMPARISONS = 200
+"""Pairs of columns whose values are compared across databases; each takes seconds at worst."""
+
+
+def propose_rows(control: ControlDatabase, source_name: str) -> Proposal:
+    """Propose control rows for a source; nothing is written anywhere.
+
+    Raises:
+        MappingError: there is no active source of that name.
+        SourceError: the source cannot be read. Other sources that cannot be are left out, with a remark.
+        ControlDatabaseError: the control database cannot be reached or lacks its tables.
+    """
+    active, every = control.read_rows(), control.read_rows_as_if_all_were_on()
+    source = _source(active, source_name)
+    schemas, unasked = _schemas(control, active, source, _named_tables(every))
+    standing = Standing(active=active, every=every, schemas=tuple(schemas.values()))
+    tables = {name: tables_to_read(schema, standing)[0] for name, schema in schemas.items()}
+    with open_snapshot(source, control.source_credentials(source)) as snapshot:
+        sampled, remarks = _findings(snapshot, tables[source_name])
+    findings = _by_name(schemas, tables, source_name) | sampled
+    own = (schemas[source_name], tables[source_name])
+    pairs, left_over = shared_out(
+        [candidates(own, (schema, tables[name]), findings) for name, schema in schemas.items()],
+        most=MOST_COMPARISONS,
+    )
+    overlaps = _overlaps(control, schemas, source, pairs)
+    if left_over:
+        remarks = (*remarks, _too_many(left_over))
+    proposal = propose(
+        Known(schema=own[0], standing=standing, findings=findings, overlaps=overlaps)
+    )
+    return proposal.model_copy(update={"remarks": (*unasked, *proposal.remarks, *remarks)})
+
+
+def apply(control: ControlDatabase, proposal: Proposal) -> int:
+    """Add the proposed rows in one transaction; returns how many were not there.
+
+    Raises:
+        ControlDatabaseError: the control database refused a row, and none was added.
+    """
+    return sum(control.insert(statements(proposal), lock=LOCK))
+
+
+def _too_many(pairs: Sequence[Candidate]) -> str:
+    shown = ", ".join(f"{pair.reference} = {pair.key}" for pair in pairs[:5])
+    return (
+        f"{plural(len(pairs), 'pair')} of columns with names that agree were not"
+        f" compared, {MOST_COMPARISONS} others were: {shown}{', ...' if len(pairs) > 5 else ''}."
+    )
+
+
+def _source(rows: ControlRows, name: str) -> SourceRow:
+    found = next((source for source in rows.sources if source.source_name == name), None)
+    if found is not None:
+        return found
+    if name in rows.inactive_sources:
+        raise MappingError(
+            f"Source {name!r} is switched off; set is_active in source_databases to map it."
+        )
+    known = [source.source_name for source in rows.sources]
+    listed = ", ".join(known) or "none"
+    raise MappingError(
+        f"source_databases has no source {name!r}{did_you_mean(name, known)}. Active sources: {listed}."
+    )
+
+
+def _named_tables(rows: ControlRows) -> frozenset[str]:
+    """The tables that control rows name, in whichever source."""
+    labelled = (row.table_name for row in rows.labels)
+    return frozenset(
+        (*labelled, *(r.junction_table for r in rows.relationships if r.junction_table))
+    )
+
+
+def _schemas(
+    control: ControlDatabase, rows: ControlRows, wanted: SourceRow, named: frozenset[str]
+) -> tuple[dict[str, SourceSchema], tuple[str, ...]]:
+    """The schema of each active source by its name, and why some could not be had."""
+    schemas: dict[str, SourceSchema] = {}
+    unasked: list[str] = []
+    for source in rows.sources:
+        try:
+            with open_snapshot(source, control.source_credentials(source)) as snapshot:
+                schemas[source.source_name] = read_schema(snapshot, named)
+        except C360Error as error:
+            if source == wanted:
+                raise
+            unasked.append(f"{error} No join with it is proposed.")
+    return schemas, tuple(unasked)
+
+
+def _findings(
+    snapshot: SourceSnapshot, tables: Tables
+) -> tuple[dict[ColumnPlace, Finding], tuple[str, ...]]:
+    """The columns of the mapped source that look personal by name or by sampled values."""
+    found: dict[ColumnPlace, Finding] = {}
+    remarks: list[str] = []
+    name = snapshot.source.source_name
+    for table in tables:
+        columns = [column.name for column in table.columns if is_worth_sampling(column)]
+        samples = sample_columns(snapshot, table, columns)
+        if samples is None:
+            remarks.append(
+                f"{name}/{table.table_name} could not be sampled (refused, or too slow): its columns are judged by"
+                " their names alone."
+            )
+        here, more = findings_of(table, samples or {})
+        found |= {ColumnPlace(name, table.table_name, c): f for c, f in here.items()}
+        remarks += [f"{name}/{table.table_name}.{remark}" for remark in more]
+    return found, tuple(remarks)
+
+
+def _by_name(
+    schemas: Mapping[str, SourceSchema], tables: Mapping[str, Tables], but: str
+) -> dict[ColumnPlace, Finding]:
+    """The other sources' columns that look personal by name: only these are not sampled for it."""
+    return {
+        ColumnPlace(name, table.table_name, column.name): Finding(
+            kind=kind, why="its name or type says so"
+        )
+        for name in schemas
+        if name != but
+        for table in tables[name]
+        for column in table.columns
+        if (kind := kind_by_name(table.table_name, column.name, column.type))
+    }
+
+
+def _overlaps(
+    control: ControlDatabase,
+    schemas: Mapping[str, SourceSchema],
+    own: SourceRow,
+    pairs: Sequence[Candidate],
+) -> tuple[Overlap, ...]:
+    """What comparing each pair's values says; two sources are open at a time."""
+    found: list[Overlap] = []
+    for schema in schemas.values():
+        ends = {own.source_name, schema.source.source_name}
+        here = [pair for pair in pairs if {pair.reference.source, pair.key.source} == ends]
+        if not here:
+            continue
+        with open_snapshot(own, control.source_credentials(own)) as mine:
+            found += _compared(control, schemas, mine, schema.source, here)
+    return tuple(found)
+
+
+def _compared(
+    control: ControlDatabase,
+    schemas: Mapping[str, SourceSchema],
+    mine: SourceSnapshot,
+    other: SourceRow,
+    pairs: Sequence[Candidate],
+) -> list[Overlap]:
+    """What comparing with one source says; nothing is known of the pairs at which it left."""
+    found: list[Overlap] = []
+    try:
+        with open_snapshot(other, control.source_credentials(other)) as theirs:
+            snapshots = {snapshot.source.source_name: snapshot for snapshot in (mine, theirs)}
+            for pair in pairs:
+                referring, referred = (
+                    (snapshots[end.source], schemas[end.source].table(end.table))
+                    for end in (pair.reference, pair.key)
+                )
+                found.append(measure_overlap(pair, referring=referring, referred=referred))
+    except SourceError:
+        if other == mine.source:
+            raise
+        # Only another source may be left out: this fails where it was the mapped one that left.
+        mine.ask("SELECT")
+        missing = pairs[len(found) :]
+        found += [Overlap(candidate=pair, sampled=0, found=None) for pair in missing]
+    return found

@@ -1,0 +1,204 @@
+"""The SQL that reads a mapped table: pure text, names quoted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from c360_graph.hashing import HASH_BYTES
+from c360_graph.mapping.join_columns import sql_of
+from c360_graph.mapping.model import PropertyMapping, TableMapping
+from c360_graph.mapping.property_types import PropertyType, property_type
+from c360_graph.sql_quoting import quoted_table
+
+_SHORT_TYPES = frozenset(
+    [
+        "int2",
+        "int4",
+        "int8",
+        "float4",
+        "float8",
+        "bool",
+        "uuid",
+        "date",
+        "time",
+        "timetz",
+        "timestamp",
+        "timestamptz",
+        "interval",
+        "inet",
+        "cidr",
+        "macaddr",
+        "macaddr8",
+        "oid",
+        "name",
+    ]
+)
+
+
+MAX_INDEXED_BYTES = 8_000
+"""Bytes of text in one entry of an index; Neo4j takes 8,167, its own bytes among them."""
+
+_OWN_BYTES = 167
+_BYTES_OF_A_TEXT, _MOST_BYTES_OF_A_SHORT_TYPE = 3, 29
+"""What an entry has for a column besides its text; for a value of a short type in all (a DURATION)."""
+
+_BYTES_OF_AN_ELEMENT = {"INTEGER": 8, "FLOAT": 8, "BOOLEAN": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowLoss:
+    """What a table holds that the graph cannot.
+
+    `rows` are left out: `too_long` of them since an index does not take their key or what they are joined
+    by, the others since a part of their key is absent or NaN. `values` counts absent values by column.
+    """
+
+    rows: int
+    too_long: int
+    values: dict[str, int]
+
+    @classmethod
+    def from_row(cls, table: TableMapping, row: Sequence[int | None] | None) -> RowLoss:
+        """Read the answer of `count_losses`."""
+        counts = [int(value or 0) for value in row or (0, 0)]
+        columns = [prop.column for prop in table.properties if _type(table, prop).lost]
+        values = dict(zip(columns, counts[2:], strict=True))
+        return cls(
+            rows=counts[0] + counts[1],
+            too_long=counts[1],
+            values={column: count for column, count in values.items() if count},
+        )
+
+
+def copy_rows(table: TableMapping) -> str:
+    """COPY of every row whose key is whole, columns in the order of the table's properties.
+
+    A column of the treatment `hash` comes as its text, to be hashed before it is written anywhere.
+    """
+    columns = ", ".join(_rendered(table, prop) for prop in table.properties)
+    return f"COPY (SELECT {columns} {whole_rows(table)}) TO STDOUT"
+
+
+def read_one_row(table: TableMapping) -> str:
+    """What a row takes to be read, every column that `copy_rows` reads among it; no value comes back."""
+    columns = ", ".join(sql_of(table, prop) for prop in table.properties)
+    return f"SELECT octet_length(ROW({columns})::text) {_from(table)} LIMIT 1"
+
+
+def count_losses(table: TableMapping) -> str:
+    """One row: rows without a whole key, rows too long, then absent values by column that can lose."""
+    lost = [
+        f"sum({kind.lost(sql_of(table, prop))})"
+        for prop in table.properties
+        if (kind := _type(table, prop)).lost
+    ]
+    found, short = _findable(table), _short_enough(table)
+    if not (lost or found or short):
+        return "SELECT 0, 0"
+    without_key = f"count(*) FILTER (WHERE NOT ({_all(found)}))" if found else "0"
+    too_long = f"count(*) FILTER (WHERE {_all([*found, f'NOT ({_all(short)})'])})" if short else "0"
+    return f"SELECT {', '.join([without_key, too_long, *lost])} {_from(table)}"
+
+
+def find_left_out(table: TableMapping, *, most: int) -> str:
+    """The keys of a few rows that are left out, each column's value shortened; none of a hashed one."""
+    key = ", ".join(
+        "'(hashed)'" if prop.treatment == "hash" else f"left({sql_of(table, prop)}::text, {_SHOWN})"
+        for prop in _key(table)
+    )
+    conditions = _all([*_findable(table), *_short_enough(table)])
+    return f"SELECT {key} {_from(table)} WHERE NOT ({conditions}) LIMIT {most}"
+
+
+_SHOWN = 60
+"""Characters of a key's column that are shown."""
+
+
+def _from(table: TableMapping) -> str:
+    return f"FROM {quoted_table(table.source.db_schema, table.table_name)} AS t"
+
+
+def _type(table: TableMapping, prop: PropertyMapping) -> PropertyType:
+    return property_type(prop.type, treatment=prop.treatment, time_zone=table.source.time_zone)
+
+
+def _rendered(table: TableMapping, prop: PropertyMapping) -> str:
+    return _type(table, prop).render(sql_of(table, prop))
+
+
+def _text(table: TableMapping, prop: PropertyMapping) -> str:
+    return f"({_rendered(table, prop)})::text"
+
+
+def _key(table: TableMapping) -> list[PropertyMapping]:
+    """The key's columns in the key's own order, which may be another than the table's."""
+    by_column = {prop.column: prop for prop in table.properties}
+    return [by_column[column] for column in table.key]
+
+
+def whole_rows(table: TableMapping) -> str:
+    """FROM and WHERE of the rows that are read, as `t`: those that the graph can hold and find again."""
+    conditions = [*_findable(table), *_short_enough(table)]
+    return f"{_from(table)} WHERE {_all(conditions)}" if conditions else _from(table)
+
+
+def _all(conditions: Sequence[str]) -> str:
+    return " AND ".join(conditions)
+
+
+def _findable(table: TableMapping) -> list[str]:
+    """Conditions of which none is NULL: no part of the key is absent, or NaN, which equals nothing."""
+    found = []
+    for prop in _key(table):
+        kind = _type(table, prop)
+        if kind.lost:
+            found.append(f"{_text(table, prop)} IS NOT NULL")
+        if kind.name in ("FLOAT", "LIST<FLOAT>"):
+            found.append(f"coalesce(position('NaN' in {_text(table, prop)}) = 0, true)")
+    return found
+
+
+def _short_enough(table: TableMapping) -> list[str]:
+    """Conditions of which none is NULL: an index takes the key, and each group that is sought by."""
+    own = len(table.place.encode()) + _BYTES_OF_A_TEXT if table.label_is_shared else 0
+    groups = [(_key(table), own), *((_group(table, names), 0) for names in table.indexed)]
+    return [text for group, own in groups if (text := _is_short(table, group, own)) is not None]
+
+
+def _group(table: TableMapping, names: Sequence[str]) -> list[PropertyMapping]:
+    found = [table.property_of(name) for name in names]
+    return [prop for prop in found if prop is not None]
+
+
+def _is_short(table: TableMapping, group: Sequence[PropertyMapping], own: int) -> str | None:
+    """Whether an index takes these columns together; None where their types are all short.
+
+    `own` are the bytes of what the loader adds to them.
+    """
+    long = [p for p in group if p.treatment != "hash" and p.type.base not in _SHORT_TYPES]
+    if not long:
+        return None
+    own += _BYTES_OF_A_TEXT * len(long) + sum(
+        HASH_BYTES if p.treatment == "hash" else _MOST_BYTES_OF_A_SHORT_TYPE
+        for p in group
+        if p not in long
+    )
+    most = MAX_INDEXED_BYTES - max(0, own - _OWN_BYTES)
+    length = " + ".join(_length(table, prop) for prop in long)
+    return f"coalesce({length} <= {most}, true)"
+
+
+def _length(table: TableMapping, prop: PropertyMapping) -> str:
+    """SQL for the bytes that an index has for a value that may be long."""
+    length = f"octet_length({_text(table, prop)})"
+    if prop.type.element is None or not _type(table, prop).name.startswith("LIST"):
+        return length
+    element = property_type(prop.type.element, time_zone=table.source.time_zone).name
+    elements = f"cardinality({sql_of(table, prop)})"
+    if element == "STRING":
+        # The rendered text has an end for each already.
+        return f"{length} + {_BYTES_OF_A_TEXT - 1} * {elements}"
+    # A list of lists is a text, of its JSON.
+    each = _BYTES_OF_AN_ELEMENT.get(element, _MOST_BYTES_OF_A_SHORT_TYPE)
+    return f"greatest({length}, {each} * {elements})"

@@ -1,0 +1,186 @@
+"""How many of some rows that refer to others find them, in the sources themselves and across them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from c360_graph.errors import SourceError
+from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
+from c360_graph.mapping.join_columns import sql_of
+from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
+from c360_graph.mapping.property_types import property_type
+from c360_graph.mapping.table_index import TableIndex
+from c360_graph.plan.model import PartnerSample
+from c360_graph.source.sampling import scatter
+from c360_graph.source.snapshot import SourceSnapshot
+from c360_graph.sql_quoting import quoted_table
+
+Pairs = tuple[tuple[str, str], ...]
+"""(column that is sought, column of the row that refers)."""
+
+SAMPLE_ROWS = 1_000
+
+_INTEGERS = ("int2", "int4", "int8")
+_TEXTS = ("text", "varchar", "bpchar")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """The tables in which a reference looks for its partner, and by which columns."""
+
+    tables: tuple[TableMapping, ...]
+    pairs: Pairs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Join:
+    """The tables whose rows refer, and the sides that each of these rows has to find."""
+
+    driving: tuple[TableMapping, ...]
+    sides: tuple[Side, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns by which a row refers."""
+        return tuple(dict.fromkeys(column for side in self.sides for _, column in side.pairs))
+
+
+def join_of(mapping: RelationshipMapping, tables: TableIndex) -> Join:
+    """Who looks for whom in a mapping."""
+    return Join(
+        driving=tables.driving(mapping),
+        sides=tuple(Side(tables=tables.at(end), pairs=end.pairs) for end in mapping.sought),
+    )
+
+
+def has_columns(table: TableMapping, columns: tuple[str, ...]) -> bool:
+    """Whether a table can take part: one of a shared label may lack a column."""
+    return all(table.property_of(column) for column in columns)
+
+
+def sample_references(
+    table: TableMapping, columns: tuple[str, ...], *, catalog_table: CatalogTable | None
+) -> str:
+    """Texts of the columns of some rows in which none is NULL, from all over a large table."""
+    place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
+    sample = scatter(catalog_table, rows=SAMPLE_ROWS)
+    read = ", ".join(_text(table, _property(table, column)) for column in columns)
+    present = " AND ".join(
+        f"{sql_of(table, _property(table, column))} IS NOT NULL" for column in columns
+    )
+    return f"SELECT {read} FROM {place}{sample.pages} WHERE {present}{sample.order} LIMIT {SAMPLE_ROWS}"
+
+
+def find_partners(table: TableMapping, pairs: Pairs, driving: TableMapping) -> str:
+    """Numbers of the references that find a row.
+
+    Takes an array of numbers, then one array of texts for each pair.
+    """
+    names = ", ".join(f"v{n}" for n, _ in enumerate(pairs))
+    arrays = ", ".join(("%s::int[]", *("%s::text[]" for _ in pairs)))
+    conditions = " AND ".join(
+        _equals(table, _property(table, sought), _property(driving, column), f"k.v{n}")
+        for n, (sought, column) in enumerate(pairs)
+    )
+    place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
+    # In a statement with parameters a percent sign of a name is none only when it is doubled.
+    partner = f"SELECT FROM {place} WHERE {conditions}".replace("%", "%%")
+    return f"SELECT k.number FROM unnest({arrays}) AS k(number, {names}) WHERE EXISTS ({partner})"
+
+
+def _property(table: TableMapping, column: str) -> PropertyMapping:
+    found = table.property_of(column)
+    assert found is not None
+    return found
+
+
+def _text(table: TableMapping, prop: PropertyMapping) -> str:
+    """As the graph would have it. Both sides of a join are hashed alike, so neither is here."""
+    kind = property_type(prop.type, time_zone=table.source.time_zone)
+    return f"({kind.render(sql_of(table, prop))})::text"
+
+
+def _equals(
+    table: TableMapping, sought: PropertyMapping, given: PropertyMapping, value: str
+) -> str:
+    """A condition that an index of the sought column serves, where equal types allow one."""
+    column, bases = sql_of(table, sought), (sought.type.base, given.type.base)
+    if all(base in _INTEGERS for base in bases):
+        return f"{column} = {value}::int8"
+    if all(base in _TEXTS for base in bases):
+        return f"{column} = {value}"
+    if bases == ("uuid", "uuid"):
+        return f"{column} = {value}::uuid"
+    return f"{_text(table, sought)} = {value}"
+
+
+Reference = tuple[str, ...]
+"""Texts of a row's referring columns. They stay in memory: they go into no file, log or message."""
+
+
+class PartnerSampling:
+    """Snapshots of the sources that could be asked, and their catalogs, by source_id."""
+
+    def __init__(
+        self,
+        snapshots: Mapping[int, SourceSnapshot],
+        catalogs: Mapping[int, SourceCatalog],
+        tables: tuple[TableMapping, ...],
+    ) -> None:
+        self._snapshots = snapshots
+        self._catalogs = catalogs
+        self._tables = TableIndex(tables)
+
+    def sample(self, mapping: RelationshipMapping) -> PartnerSample:
+        """Bounded queries against the sources of both ends; a fault is said in the sample."""
+        join = join_of(mapping, self._tables)
+        try:
+            results = [
+                self._of_table(table, join)
+                for table in join.driving
+                if has_columns(table, join.columns)
+            ]
+        except SourceError as error:
+            return PartnerSample(problem=str(error))
+        return PartnerSample(
+            sampled=sum(sampled for sampled, _ in results),
+            matched=sum(matched for _, matched in results),
+        )
+
+    def _of_table(self, driving: TableMapping, join: Join) -> tuple[int, int]:
+        catalog = self._catalogs.get(driving.source.source_id)
+        catalog_table = catalog.table(driving.table_name) if catalog else None
+        rows: list[Reference] = self._snapshot(driving).ask(
+            sample_references(driving, join.columns, catalog_table=catalog_table)
+        )
+        distinct = list(dict.fromkeys(rows))
+        found = set(range(len(distinct)))
+        for side in join.sides:
+            found &= self._finding(side, driving, join.columns, distinct)
+        matching = {distinct[number] for number in found}
+        return len(rows), sum(row in matching for row in rows)
+
+    def _finding(
+        self,
+        side: Side,
+        driving: TableMapping,
+        columns: tuple[str, ...],
+        distinct: list[Reference],
+    ) -> set[int]:
+        """Numbers of the references that one of a side's tables has a row for."""
+        places = [columns.index(column) for _, column in side.pairs]
+        arrays = [[row[place] for row in distinct] for place in places]
+        found: set[int] = set()
+        for table in side.tables:
+            if has_columns(table, tuple(sought for sought, _ in side.pairs)):
+                statement = find_partners(table, side.pairs, driving)
+                numbers = list(range(len(distinct)))
+                found |= {row[0] for row in self._snapshot(table).ask(statement, numbers, *arrays)}
+        return found
+
+    def _snapshot(self, table: TableMapping) -> SourceSnapshot:
+        snapshot = self._snapshots.get(table.source.source_id)
+        if snapshot is None:
+            raise SourceError(f"source {table.source.source_name} cannot be asked")
+        return snapshot
