@@ -42,13 +42,12 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
             job_name=JOB_NAME,
             cron_schedule=settings.c360_nightly_cron,
             execution_timezone=settings.c360_time_zone,
-            description="Builds the graph once a night. Off by default: switch it on in the UI.",
+            description="Builds the graph every night. Off by default; switch it on in the UI.",
         )
     except dg.DagsterInvalidDefinitionError:
         raise SettingsError(
-            f"C360_NIGHTLY_CRON {settings.c360_nightly_cron!r} is no cron expression that Dagster knows."
-            " Write five fields that name a time which comes, such as '0 3 * * *' for 3 o'clock each"
-            " night."
+            f"C360_NIGHTLY_CRON {settings.c360_nightly_cron!r} is not a cron expression that Dagster accepts."
+            " Use five fields that match a time, such as '0 3 * * *' for 3:00 every night."
         ) from None
 
 
@@ -63,7 +62,7 @@ def control_rows_sensor(*, fingerprint: str, settings: Settings) -> dg.SensorDef
         name="control_rows",
         job_name=JOB_NAME,
         minimum_interval_seconds=30,
-        description="Builds the graph when a control row was added, changed or removed.",
+        description="Builds the graph after a control row was added, changed or removed.",
     )
     def control_rows(
         context: dg.SensorEvaluationContext, postgres: PostgresResource
@@ -71,7 +70,7 @@ def control_rows_sensor(*, fingerprint: str, settings: Settings) -> dg.SensorDef
         now = rows_fingerprint(postgres.control_database().read_rows())
         if context.cursor is None:
             return dg.SensorResult(
-                cursor=now, skip_reason="The control rows are watched from this moment on."
+                cursor=now, skip_reason="The control rows are watched from now on."
             )
         if now == context.cursor:
             return dg.SkipReason("The control rows have not changed.")
@@ -92,13 +91,13 @@ def audit_sensor() -> dg.SensorDefinition:
         name="close_abandoned_runs",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Closes rows of etl_run_logs whose run ended without closing them.",
+        description="Closes rows of etl_run_logs for runs that ended without closing them.",
     )
     def close_abandoned(
         context: dg.SensorEvaluationContext, postgres: PostgresResource
     ) -> dg.SkipReason:
         count = close_abandoned_runs(RunLog(postgres.control_database()), context.instance)
-        return dg.SkipReason(f"{count} abandoned runs were looked at.")
+        return dg.SkipReason(f"{count} abandoned runs were checked.")
 
     return close_abandoned
 
@@ -111,7 +110,7 @@ def failed_runs_sensor() -> dg.SensorDefinition:
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            "Closes the row of etl_run_logs of each failed run, and makes one for a run that failed"
+            "Closes the row of etl_run_logs of each failed run, and adds one for a run that failed"
             " before its first step."
         ),
     )
@@ -133,7 +132,7 @@ def eager_sensor() -> dg.SensorDefinition:
         minimum_interval_seconds=30,
         description=(
             "Writes the script and loads the graph when a table was materialized on its own. Off by"
-            " default: with the config's default each load empties the graph first."
+            " default, because each load empties the graph first with the default config."
         ),
     )
 
@@ -150,5 +149,5 @@ def _reload(context: dg.SensorEvaluationContext, url: str) -> str:
     )
     answer = client.reload_repository_location(name)
     if answer.status == ReloadRepositoryLocationStatus.SUCCESS:
-        return "The control rows changed; the definitions are reloading, and the run follows."
+        return "The control rows changed. The definitions are being reloaded, then the run starts."
     return f"The control rows changed, but {name} could not be reloaded: {answer.message}"

@@ -179,6 +179,6 @@ def _refuse_or_warn(mapping: GraphMapping, problems: tuple[str, ...], settings: 
     if not mapping.tables:
         raise MappingError(f"{NO_TABLE}{listed}")
     if problems and settings.c360_strict:
-        raise MappingError(f"C360_STRICT is set and not everything can be honoured:{listed}")
+        raise MappingError(f"C360_STRICT is set and control rows are refused:{listed}")
     for problem in problems:
         logging.getLogger("c360_graph").warning("%s", visible(problem))

@@ -6,7 +6,7 @@
     ├── SettingsError            a setting is missing or cannot be used
     ├── ControlDatabaseError     the control database cannot be reached or lacks its tables
     │   └── ControlDatabaseUnavailableError   it could not be reached, although the connection was tried again
-    ├── MappingError             control rows that cannot be honoured, each with its reason
+    ├── MappingError             refused control rows, each with its reason
     ├── SourceError              a source database refused, vanished or holds what cannot be read
     │   └── SourceUnavailableError   it cannot be reached at the moment; another try may succeed
     ├── DataFolderError          the data folder cannot be written
@@ -52,7 +52,7 @@ class ControlDatabaseUnavailableError(ControlDatabaseError):
 
 
 class MappingError(C360Error):
-    """Control rows cannot be honoured."""
+    """Control rows are refused."""
 
 
 class SourceError(C360Error):

@@ -42,7 +42,7 @@ def open_script(path: Path) -> Iterator[BinaryIO]:
                 yield cast(BinaryIO, text)
         except (zstd.ZstdError, EOFError):
             raise ScriptError(
-                "the compressed script is cut short or damaged; write it anew"
+                "the compressed script is cut short or damaged; write it again"
             ) from None
 
 

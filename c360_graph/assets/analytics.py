@@ -37,9 +37,9 @@ class AnswersConfig(dg.Config):
     parameters: dict[str, str] = Field(
         default={},
         description=(
-            "Values for parameters of the questions, instead of the defaults in their files and"
-            " written as there: `as_of` is a moment such as 2025-11-03T00:00:00, a list is one of"
-            ' JSON, such as ["a", "b"].'
+            "Values for parameters of the questions, instead of the defaults in their files and in the"
+            " same notation: `as_of` is a time such as 2025-11-03T00:00:00, a list is JSON such as"
+            ' ["a", "b"].'
         ),
     )
 
@@ -211,7 +211,7 @@ def _answer_out(question: Question, key: dg.AssetKey) -> dg.AssetOut:
         kinds={"neo4j"},
         description=(
             f"**{question.title}**\n\n{question.description}"
-            + (f"\n\nParameters and their defaults:\n{given}" if given else "")
+            + (f"\n\nParameters with their defaults:\n{given}" if given else "")
             + f"\n\n```cypher\n{question.statement}\n```"
         ),
         code_version=sha256(question.statement.encode()).hexdigest()[:12],
@@ -235,8 +235,8 @@ def _report_out() -> dg.AssetOut:
         group_name=GROUP,
         kinds={"html"},
         description=(
-            "One HTML file with the headline, the pictures, the charts and every answer. It loads"
-            " nothing from elsewhere, so that it can be sent to whoever may see the data."
+            "One HTML file with the headline, the pictures, the charts and all answers. It loads nothing"
+            " from other servers, so you can send it to anyone who is allowed to see the data."
         ),
     )
 

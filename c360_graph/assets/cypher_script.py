@@ -36,11 +36,12 @@ class CypherScriptConfig(dg.Config):
     """Config of `cypher_script`."""
 
     output_folder: str | None = Field(
-        default=None, description="Folder of the script; unset means C360_DATA_DIR/scripts."
+        default=None,
+        description="Folder that the script is written to. Default: C360_DATA_DIR/scripts.",
     )
     compress: bool | None = Field(
         default=None,
-        description="Write `.cypher.zst`, for zstdcat; unset means C360_COMPRESS_SCRIPTS.",
+        description="Write a compressed script, `.cypher.zst`. Default: C360_COMPRESS_SCRIPTS.",
     )
 
 

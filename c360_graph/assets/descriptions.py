@@ -3,7 +3,7 @@
 from c360_graph.assets.metadata import code
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
 
-_TREATED = {"hash": "a keyed hash of it is read", "mask": "all but its last four characters masked"}
+_TREATED = {"hash": "replaced by a keyed hash", "mask": "all but the last four characters masked"}
 
 
 def table_description(
@@ -11,13 +11,13 @@ def table_description(
 ) -> str:
     """Markdown: source, label, key, relationships that use it, columns withheld and why."""
     label = code(f":{table.node_label}") if table.node_label else None
-    what = f"nodes {label}" if label else "a junction, no label of its own"
+    what = f"nodes {label}" if label else "a junction table without a label"
     place = code(f"{table.source.db_schema}.{table.table_name}")
     paragraphs = [
         f"Table {place} of source {code(table.source.source_name)}, read as {what}.",
         f"Key: {', '.join(map(code, table.key))}."
         if table.key
-        else "Key: none, so no constraint guards it.",
+        else "Key: none, so the label has no constraint.",
     ]
     used = [_drawn(r) for r in relationships if _uses(r, table)]
     if used:
@@ -29,7 +29,7 @@ def table_description(
         if p.treatment in _TREATED
     ]
     withheld += [
-        f"- {code(name)} is new and not read until a row of field_exclusion_rules says how"
+        f"- {code(name)} is new and is not read until a row of field_exclusion_rules decides on it"
         for name in table.withheld
     ]
     if withheld:
@@ -47,7 +47,7 @@ def graph_description(mapping: GraphMapping) -> str:
         f" {len(types)} relationship types."
     )
     if mapping.refusals:
-        text += f" {len(mapping.refusals)} control rows cannot be honoured (see the checks)."
+        text += f" {len(mapping.refusals)} control rows are refused (see the checks)."
     return text
 
 

@@ -107,7 +107,7 @@ def extract_facts(extracted: ExtractedTable, *, preview_rows: int) -> Metadata:
         "dagster/column_schema": table_columns(manifest.table),
         "seconds": round((log.end_time - log.start_time).total_seconds(), 3),
         "file_bytes": manifest.file_bytes,
-        "key": ", ".join(manifest.table.key) or "none: no constraint guards this label's rows",
+        "key": ", ".join(manifest.table.key) or "none, so the label has no constraint",
     }
     if preview_rows:
         facts["preview"] = dg.MetadataValue.md(preview(extracted.extract, rows=preview_rows))

@@ -31,7 +31,7 @@ from c360_graph.script_store import ScriptStore
 from c360_graph.settings import Settings, load_settings
 
 KEY = "neo4j_graph"
-_DESCRIPTION = "The graph in Neo4j, built from the newest script; one load at a time.\n\n"
+_DESCRIPTION = "The graph in Neo4j, built from the newest script. Only one load runs at a time.\n\n"
 
 
 class Neo4jGraphConfig(dg.Config):
@@ -40,8 +40,8 @@ class Neo4jGraphConfig(dg.Config):
     clear_database: bool = Field(
         default=True,
         description=(
-            "True: empty the graph in bounded batches, then run the script. False: bring the graph to"
-            " the state of the sources while it is being read; what others wrote stays."
+            "True: empty the graph in bounded batches, then run the script. False: update the graph to"
+            " the state of the sources while it stays readable; data of others is kept."
         ),
     )
     max_removed_share: float = Field(
@@ -49,30 +49,29 @@ class Neo4jGraphConfig(dg.Config):
         ge=0,
         le=1,
         description=(
-            "With clear_database false: the share of a label's nodes that may be removed before the"
-            " load refuses."
+            "With clear_database false: the largest share of a label's nodes that a load may remove."
+            " A load that would remove more is refused."
         ),
     )
     full_comparison: bool = Field(
         default=False,
         description=(
-            "With clear_database false: compare every row with the graph itself, not only what differs"
-            " between the extracts of the last load and those of now. For a graph that was changed by"
-            " hand; chosen by itself where the graph is not as the last load left it."
+            "With clear_database false: compare every row with the graph itself, not only the rows that"
+            " differ between the last extracts and the new ones. For a graph that was changed by hand."
+            " Done automatically if the graph is not as the last load left it."
         ),
     )
     take_over: bool = Field(
         default=False,
         description=(
-            "Whether a graph that is loaded from another control database becomes this one's; else"
-            " the load is refused and changes nothing. For a control database that was moved or"
-            " restored, one load with true is enough."
+            "Take over a graph that another control database loads. Otherwise such a load is refused"
+            " and changes nothing. Use it for one load after a control database was moved or restored."
         ),
     )
     lock_wait_seconds: float = Field(
         default=3600.0,
         ge=0,
-        description="How long to wait for another load of the same target; 0 fails at once.",
+        description="How long to wait for another load of the same target. 0 fails at once.",
     )
 
 

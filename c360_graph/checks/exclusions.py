@@ -43,7 +43,7 @@ def excluded_properties_check(*, mapping: GraphMapping) -> dg.AssetChecksDefinit
     @dg.asset_check(
         asset=GRAPH_KEY,
         name=GRAPH_CHECK,
-        description="No node has a property that a rule excludes.",
+        description="No node has a property that an exclusion rule forbids.",
     )
     def excluded_properties_are_absent(neo4j: Neo4jResource) -> dg.AssetCheckResult:
         with dagster_failures(), neo4j.graph() as graph:
@@ -60,8 +60,8 @@ def excluded_values_check(*, rows: ControlRows) -> dg.AssetChecksDefinition:
         asset=SCRIPT_KEY,
         name=FILES_CHECK,
         description=(
-            "A sample of the excluded columns' values is in no file of the data folder, and in no script"
-            " elsewhere."
+            "No file of the data folder and no script elsewhere contains a sampled value of an excluded"
+            " column."
         ),
     )
     def excluded_values_are_in_no_file(postgres: PostgresResource) -> dg.AssetCheckResult:
@@ -151,7 +151,7 @@ def _held_otherwise(data_dir: Path, rows: ControlRows) -> list[str]:
         if columns:
             found.append(
                 f"{extract.folder} holds {', '.join(columns)} of {extract.manifest.table.place}"
-                " otherwise than field_exclusion_rules now say. The next run removes it."
+                " against the current field_exclusion_rules. The next run removes it."
             )
     return found
 
@@ -187,7 +187,7 @@ def _excluded_values(
             with open_snapshot(source, control.source_credentials(source)) as snapshot:
                 values |= _values_of(snapshot, rows, {r.table_name.casefold() for r in rules})
         except C360Error as error:
-            unasked.append(f"Its excluded values were not looked for: {error}")
+            unasked.append(f"Its excluded values were not searched for: {error}")
     return values, unasked
 
 

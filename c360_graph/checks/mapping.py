@@ -24,12 +24,12 @@ LEFT_OUT = "no_row_is_left_out"
 READ = "every_table_was_read"
 
 _DESCRIPTIONS = {
-    HONOURED: "Every active control row is part of the graph.",
-    MAPPED: "Every table of the sources is mapped.",
-    DRIFT: "Tables have the columns and types they had at the run before.",
-    WITHHELD: "No column is new to a table with exclusion rules, and so not read.",
-    READ: "Every mapped table has been read, and is part of the graph.",
-    LEFT_OUT: "The graph can hold every row of the tables, and find it again.",
+    HONOURED: "Every active control row is valid.",
+    MAPPED: "Every table of the sources has a row of node_label_mappings or relationship_mappings.",
+    DRIFT: "Tables have the same columns and types as in the previous run.",
+    WITHHELD: "No table with exclusion rules has new columns, which are not read.",
+    READ: "Every mapped table was read and is in the graph.",
+    LEFT_OUT: "Every row of the tables can be loaded into the graph.",
 }
 
 
@@ -111,9 +111,9 @@ def withheld_columns(
     found = list(withheld_lines(read))
     if not is_kept and any(table.excluded for table in tables):
         found.append(
-            "The control database has no table accepted_columns that this role may write, so that with a"
-            " new data folder a column that is new is not told from the others. Run"
-            " sql/etl_control_db_schema.sql, and grant SELECT, INSERT and DELETE on that table."
+            "This role cannot write a table accepted_columns in the control database, so new columns"
+            " cannot be detected after a change of the data folder. Run sql/etl_control_db_schema.sql,"
+            " and grant SELECT, INSERT and DELETE on that table."
         )
     return found
 
@@ -124,7 +124,7 @@ def unread_tables(
     """Each table without an extract, and why the last try to read it failed."""
     unread = [table for table in tables if store.latest(table.asset_key) is None]
     return [
-        f"{table.place} is left out of the graph, since it was never read:"
+        f"{table.place} is left out of the graph because it was never read:"
         f" {run_log.last_failure(table) or 'materialize that asset'}"
         for table in unread
     ]

@@ -33,20 +33,18 @@ _SPECS = [
     dg.AssetCheckSpec(
         NODES,
         asset=KEY,
-        description="Every row that came from a source is a line of its extract and a node of the graph.",
+        description="Every row read from a source is a line of its extract and a node of the graph.",
     ),
     dg.AssetCheckSpec(
         RELATIONSHIPS,
         asset=KEY,
         description=(
-            "The graph has as many relationships as joining the extracts gives, and a source that is"
-            " asked to count the join itself finds as many."
+            "The graph has as many relationships as a join of the extracts, and as a source that counts"
+            " the join itself."
         ),
     ),
-    dg.AssetCheckSpec(ORPHANS, asset=KEY, description="Every reference of a row finds a partner."),
-    dg.AssetCheckSpec(
-        AMBIGUOUS, asset=KEY, description="No reference of a row finds several partners."
-    ),
+    dg.AssetCheckSpec(ORPHANS, asset=KEY, description="Every reference has a match."),
+    dg.AssetCheckSpec(AMBIGUOUS, asset=KEY, description="No reference has more than one match."),
 ]
 
 
@@ -101,14 +99,14 @@ def node_counts(graph: Graph, parts: GraphParts) -> dg.AssetCheckResult:
     state = read_state(Execution(graph))
     wrong: list[str] = []
     if state is not None and not state.is_whole:
-        wrong.append("the last load is under way or broke off; materialize neo4j_graph again")
+        wrong.append("the last load failed or is in progress; materialize neo4j_graph again")
     labels: dict[str, int] = {}
     for extract in parts.extracts:
         manifest = extract.manifest
         lines = manifest.file_lines
         if lines != manifest.rows:
             wrong.append(
-                f"{manifest.table.place}: {manifest.rows:,} rows came from the source,"
+                f"{manifest.table.place}: {manifest.rows:,} rows were read from the source,"
                 f" {lines:,} lines are in the extract"
             )
         if manifest.table.node_label is not None:
@@ -159,7 +157,7 @@ def relationship_counts(
 def orphans(expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
     """Rows whose join found nothing."""
     found = [
-        f"{_named(e)}: {e.orphans:,} rows find nothing{_such_as(e.orphan_sample)}"
+        f"{_named(e)}: {e.orphans:,} references have no match{_such_as(e.orphan_sample)}"
         for e in expectations
         if e.orphans
     ]
@@ -170,7 +168,7 @@ def orphans(expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
 def ambiguous_joins(expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
     """Rows whose join found several partners."""
     found = [
-        f"{_named(e)}: {e.ambiguous:,} rows find several{_such_as(e.ambiguous_sample)}"
+        f"{_named(e)}: {e.ambiguous:,} references have several matches{_such_as(e.ambiguous_sample)}"
         for e in expectations
         if e.ambiguous
     ]

@@ -1,4 +1,4 @@
-"""`c360 check`: which control rows cannot be honoured, and which rest."""
+"""`c360 check`: which control rows are refused, and which are inactive."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 
 def check(as_json: Json = False) -> None:
-    """List the control rows that cannot be honoured, each with its id and why, and what a run would fail at.
+    """List refused control rows with their ids and reasons, and problems that would make a run fail.
 
-    A row of each table is read, as a run would read it, and the target is connected to: rights, views
-    without data, foreign servers, keys and folders are found before a run meets them. Rows that rest,
-    because what they need is deactivated or cannot be asked, are listed too, and so are columns that
-    are new to a table with exclusion rules and not read yet; neither is an error. Exits with 1 when a row is refused, a source cannot be asked or a run would fail, else with 0.
+    Reads one row of each table the way a run does, and connects to the target. This finds missing
+    privileges, views without data, foreign servers that do not answer, missing keys and unusable folders.
+    Also lists inactive rows, undecided rows (a source that they need cannot be queried), and withheld
+    columns (new to a table with exclusion rules, not read yet); these are not errors.
+
+    Exits with 1 if a row is refused, a source cannot be queried or a run would fail, otherwise with 0.
 
     **Examples**
 
@@ -78,16 +80,16 @@ def resting_rows(state: MappingState, mapping: GraphMapping) -> Iterator[str]:
     for label in rows.inactive_labels:
         yield f"node_label_mappings {label}: deactivated"
     for number in mapping.resting_labels:
-        yield f"node_label_mappings row {number} ({labels[number]}): rests, a source is deactivated"
+        yield f"node_label_mappings row {number} ({labels[number]}): inactive, because its source is deactivated"
     for number in mapping.resting:
         yield (
-            f"relationship_mappings row {number} ({relationships[number]}): rests, a label or source"
-            " that it needs is deactivated"
+            f"relationship_mappings row {number} ({relationships[number]}): inactive, because a"
+            " label or source that it needs is deactivated"
         )
     for number in mapping.waiting:
         yield (
-            f"relationship_mappings row {number} ({relationships[number]}): waits for a source that"
-            " cannot be asked"
+            f"relationship_mappings row {number} ({relationships[number]}): undecided, because a"
+            " source that it needs cannot be queried"
         )
 
 

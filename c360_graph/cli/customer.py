@@ -34,21 +34,21 @@ MOST_STEPS = 200
 
 def customer(
     value: Annotated[
-        str, typer.Argument(help="An email, an id or any other value that only one node has.")
+        str,
+        typer.Argument(help="An email address, an id, or any other value that only one node has."),
     ],
     label: Annotated[
-        str | None, typer.Option(help="Look at this label alone.", show_default="all")
+        str | None, typer.Option(help="Search only this label.", show_default="all")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Also write a page with the neighbourhood drawn.")
+        Path | None, typer.Option(help="Also write a page with a picture of the neighborhood.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print one customer's journey: who, what belongs to them, what repeats, all in order of time.
+    """Print one customer's properties, related data, repeated values, and events in chronological order.
 
-    Exit 1 when nothing or more than one node is found, and when a load of the graph is under way or
-    did not end. A hashed property is found by its plain value
-    where C360_HASH_KEY is set.
+    Exits with 1 if no node or more than one node is found, or if a load of the graph failed or is in
+    progress. If C360_HASH_KEY is set, a hashed property is found by its plain value.
 
     **Examples**
 
@@ -117,21 +117,19 @@ def _the_one(found: Lookup, settings: Settings) -> Match:
         return found.matches[0]
     rows = tuple((match.label, match.property, shown(match.properties)) for match in found.matches)
     out.print(rows_table("Several nodes have this value", ("label", "property", "node"), rows))
-    say("Say which one you mean by --label or by another of its values.")
+    say("Choose one with --label, or use another of its values.")
     raise typer.Exit(FAILED)
 
 
 def _nothing(found: Lookup, settings: Settings) -> str:
     if found.mentions:
-        return (
-            f"No node is identified by this value: several have it in {', '.join(found.mentions)}."
-        )
+        return f"This value does not identify a node: several nodes have it in {', '.join(found.mentions)}."
     hint = (
         ""
         if settings.c360_hash_key
-        else " Where the mapping hashes the property, set C360_HASH_KEY to the key of the loads."
+        else " If the mapping hashes the property, set C360_HASH_KEY to the key that the loads use."
     )
-    return f"No node of the graph has this value in a property.{hint}"
+    return f"No node has a property with this value.{hint}"
 
 
 def _write_page(path: Path, around: Neighbourhood) -> None:
@@ -142,7 +140,7 @@ def _write_page(path: Path, around: Neighbourhood) -> None:
 
     if path.exists() and not is_page(path):
         raise GraphError(
-            f"{path} exists and is no page of c360, so it is left as it is. Name another file, or"
+            f"{path} exists and was not written by c360, so it is not overwritten. Choose another file, or"
             " remove it first."
         )
     try:

@@ -68,9 +68,9 @@ _LOOK_SECONDS = 1.0
 def demo(as_json: Json = False) -> None:
     """Start real servers, load the sample databases, materialize every asset, print counts and answers.
 
-    Servers named by ETL_DB_HOST or NEO4J_URI are used instead of being started. A graph that holds
-    labels other than the sample's, or that a control database of yours loads, is refused. What the demo started is stopped at its end; the report
-    of all answers stays, as C360_DATA_DIR/reports/demo.html.
+    Uses the servers of ETL_DB_HOST or NEO4J_URI if they are set. Refuses a graph that has labels other
+    than the sample's, or that belongs to your control database. Stops the servers that it started. The
+    report of all answers is kept as C360_DATA_DIR/reports/demo.html.
 
     **Examples**
 
@@ -159,8 +159,8 @@ def refuse_foreign_labels(graph: Graph) -> None:
     foreign = sorted(set(graph_counts(graph)[0]) - LABELS)
     if foreign:
         raise GraphNotEmptyError(
-            f"{graph.place} holds nodes that are not the sample's ({', '.join(foreign[:5])}), and the"
-            " demo empties the graph it loads. Point NEO4J_URI at another server, or unset it."
+            f"{graph.place} has nodes that are not from the sample ({', '.join(foreign[:5])}), and the"
+            " demo empties the graph. Set NEO4J_URI to another server, or unset it."
         )
 
 

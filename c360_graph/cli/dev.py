@@ -28,14 +28,14 @@ _DIGEST = ".dagster.yaml.sha256"
 
 def dev(
     port: Annotated[int, typer.Option(help="Port of the webserver.")] = 3000,
-    host: Annotated[str, typer.Option(help="Address it listens on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address that the webserver listens on.")] = "127.0.0.1",
 ) -> None:
     """Run the Dagster webserver and daemon until interrupted.
 
-    Servers that neither the environment nor .env names are started with the sample databases, and
-    stopped at the end. Dagster's storage is the schema `dagster` of the control database, and its
-    files are in DAGSTER_HOME, or in .dagster_home. It needs no checkout: a dagster.yaml or
-    workspace.yaml of the current folder is used where there is one.
+    Starts servers that neither the environment nor .env names, with the sample databases, and stops
+    them at the end. Dagster's storage is the schema `dagster` of the control database. Its files are in
+    DAGSTER_HOME, or in .dagster_home. No checkout is needed: if the current folder has a dagster.yaml
+    or workspace.yaml, that file is used.
 
     **Examples**
 
@@ -99,7 +99,7 @@ def own_dagster_home(home: Path) -> Path:
         found = config.read_bytes() if config.exists() else None
         written = digest.read_text(encoding="ascii").strip() if digest.exists() else None
         if found is not None and found != wanted and sha256(found).hexdigest() != written:
-            say(f"{config} was changed, so it stays as it is. Remove it to have it written anew.")
+            say(f"{config} was changed, so it is not overwritten. Remove it to write it again.")
             return home
         write_whole(config, wanted)
         write_whole(digest, f"{sha256(wanted).hexdigest()}\n".encode())

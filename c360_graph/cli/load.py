@@ -34,37 +34,37 @@ from c360_graph.settings import load_settings
 
 def load(
     file: Annotated[
-        Path, typer.Argument(help="A script that `cypher_script` wrote, or any Cypher.")
+        Path, typer.Argument(help="A script that `cypher_script` wrote, or any Cypher file.")
     ],
     clear: Annotated[bool, typer.Option("--clear", help="Empty the graph first.")] = False,
     lock: Annotated[
         bool,
-        typer.Option(help="Hold the lock in the control database too, as the pipeline does."),
+        typer.Option(help="Also hold the lock in the control database, like the pipeline."),
     ] = True,
     wait: Annotated[
-        float, typer.Option(help="Seconds to wait for another load; 0 fails at once.")
+        float, typer.Option(help="Seconds to wait for another load. 0 fails at once.")
     ] = 0,
     take_over: Annotated[
         bool,
         typer.Option(
             "--take-over",
-            help="Load a graph that is loaded from another control database until now.",
+            help="Take over a graph that another control database loads.",
         ),
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Run a script on the Neo4j of NEO4J_URI.
 
-    A graph that is not empty is refused unless you say --clear, and one that another control database
-    loads than the script was written for, unless you say --take-over. One load runs at a time: the
-    target keeps a lock of its own. On a machine that cannot reach the control database say --no-lock.
-    Rate and time left are shown on standard error while it runs.
+    Refuses a graph that is not empty, unless you use --clear. Refuses a graph that belongs to another
+    control database than the script, unless you use --take-over. Only one load runs at a time, because
+    the target has a lock, too. Use --no-lock on a machine that cannot reach the control database. Shows
+    the rate and the remaining time on standard error.
 
     **Examples**
 
     - `c360 load c360_data/scripts/graph_output_….cypher` into an empty graph
 
-    - `c360 load graph_output_….cypher --clear --wait 600` after a load that is under way
+    - `c360 load graph_output_….cypher --clear --wait 600` after a load that is in progress
 
     - `c360 load graph_output_….cypher --json | jq .nodes` in CI
     """

@@ -15,25 +15,28 @@ from c360_graph.text import plural
 
 
 def map_source(
-    source: Annotated[str, typer.Argument(help="A source_name of source_databases.")],
+    source: Annotated[str, typer.Argument(help="The source_name of a row in source_databases.")],
     add: Annotated[
-        bool, typer.Option("--apply", help="Add the rows to the control database, after asking.")
+        bool,
+        typer.Option("--apply", help="Add the rows to the control database after a confirmation."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="With --apply: do not ask.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --apply: skip the confirmation.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Propose control rows for a source, as SQL on standard output.
 
-    Labels come from table names, relationships from foreign keys and from columns, in this or any
-    other active source, whose names and sampled values agree, exclusions from columns whose names or
-    sampled values look personal. Nothing is changed unless you say --apply; rows that are there stay
-    as they are. What you should know besides goes to standard error.
+    Derives labels from table names. Derives relationships from foreign keys, and from columns with
+    matching names and sampled values, in this source and in other active sources. Derives exclusions
+    from columns that look personal by name or sampled values. Changes nothing unless you use --apply,
+    and never changes existing rows. Remarks go to standard error.
 
     **Examples**
 
-    - `c360 map profiles_db > rows.sql` to read, edit and run by psql
+    - `c360 map profiles_db > rows.sql` to review, edit and run with psql
 
-    - `c360 map profiles_db --apply` to add the rows after a question
+    - `c360 map profiles_db --apply` to add the rows after a confirmation
     """
     # Here, as the grammar of joins takes 16 MB, which most commands do without.
     from c360_graph.pipeline.propose import propose_rows
@@ -56,7 +59,7 @@ def _remark(proposal: Proposal) -> None:
         # A name may hold what would be a line of its own.
         say(f"- {' '.join(remark.split())}")
     if any(p.row.treatment == "hash" for p in proposal.exclusions):
-        say("- Hashed columns need C360_HASH_KEY when the sources are read.")
+        say("- Hashed columns require C360_HASH_KEY when the sources are read.")
     say(
         f"{plural(len(proposal.labels), 'label')}, {plural(len(proposal.relationships), 'relationship')}"
         f" and {plural(len(proposal.exclusions), 'exclusion')} proposed for {proposal.source_name}."

@@ -22,20 +22,19 @@ def plan(
         bool,
         typer.Option(
             "--clear/--reconcile",
-            help="The way of loading: the run's clear_database: true, or false.",
+            help="How to load: clear_database: true, or false.",
         ),
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Say what a load would do to the graph, without writing anything.
+    """Show what a load would do to the graph, without writing anything.
 
-    Compares the control rows, the sources and the graph: tables that are read, labels, properties
-    and relationships that come and go, constraints and indexes, personal data that is purged,
-    control rows that are refused. Of each relationship up to 1,000 references are looked up in the
-    sources, across databases too.
+    Compares the control rows, the sources and the graph. Lists tables to read, changes of labels,
+    properties and relationships, constraints and indexes, personal data to remove, and refused control
+    rows. Looks up a sample of up to 1,000 references of each relationship, also across databases.
 
-    Exits with 2 when something would be destroyed, with 1 when the load would be refused, or when the
-    graph or a source cannot be asked (the rest of the plan is printed all the same), else with 0.
+    Exits with 2 if something would be destroyed. Exits with 1 if the load would be refused, or if the
+    graph or a source cannot be queried; the rest of the plan is still printed. Otherwise exits with 0.
 
     **Examples**
 
@@ -77,7 +76,7 @@ def _conclude(made: Plan) -> None:
     if made.graph.refusal:
         err.print(f"[bold red]Refused:[/] {escape(made.graph.refusal)}", soft_wrap=True)
     for problem in made.problems:
-        err.print(f"[bold red]Not asked:[/] {escape(problem)}", soft_wrap=True)
+        err.print(f"[bold red]Not queried:[/] {escape(problem)}", soft_wrap=True)
     for obstacle in made.obstacles:
         err.print(f"[bold red]A load would be refused:[/] {escape(obstacle)}", soft_wrap=True)
     for caution in made.cautions:

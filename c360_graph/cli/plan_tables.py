@@ -30,13 +30,13 @@ _STYLES = {
 _STATES = {
     "unreachable": "cannot be reached",
     "empty": "is empty",
-    "loaded": "was loaded by us",
-    "broken": "was left unfinished by a load of ours",
-    "foreign": "holds nothing that a load of ours wrote",
+    "loaded": "was loaded by this project",
+    "broken": "was left incomplete by a load of this project",
+    "foreign": "has no data that this project loaded",
 }
 _WAYS = {
     "clear": "clear_database: true, the graph is emptied first",
-    "reconcile": "clear_database: false, the graph comes to the state of the sources",
+    "reconcile": "clear_database: false, the graph is updated to the state of the sources",
 }
 
 
@@ -83,7 +83,7 @@ def _sources(plan: Plan) -> Table:
 
 def _tables(plan: Plan) -> Table:
     return grid(
-        "Tables that are read",
+        "Tables to read",
         ("table", "label", "rows", "properties", "excluded"),
         (
             (
@@ -101,7 +101,7 @@ def _tables(plan: Plan) -> Table:
 
 def _withheld(plan: Plan) -> Table:
     return grid(
-        "Columns that are new to a table with exclusion rules, and not read",
+        "Withheld columns, new to a table with exclusion rules",
         ("table", "columns"),
         ((f"{t.source}/{t.table}", ", ".join(t.withheld)) for t in plan.tables if t.withheld),
     )
@@ -131,7 +131,7 @@ def _key(label: PlannedLabel) -> str:
 
 def _properties(plan: Plan) -> Table:
     return grid(
-        "Properties that are not what they were",
+        "Properties that change",
         ("property", "change", "type", "type now", "nodes"),
         (
             (
@@ -149,7 +149,7 @@ def _properties(plan: Plan) -> Table:
 def _relationships(plan: Plan) -> Table:
     return grid(
         "Relationships",
-        ("row", "relationship", "change", "now", "sampled references that find a partner"),
+        ("row", "relationship", "change", "now", "sampled references that have a match"),
         (
             (r.relationship_id, _pattern(r), _styled(r.change), r.relationships, _sample(r))
             for r in plan.relationships
@@ -189,7 +189,7 @@ def _schema(plan: Plan) -> Table:
 
 def _purges(plan: Plan) -> Table:
     return grid(
-        "Personal data that the graph holds against the rules",
+        "Personal data in the graph that the rules exclude",
         ("property", "rule", "nodes", "outcome", "reason"),
         (
             (
@@ -206,7 +206,7 @@ def _purges(plan: Plan) -> Table:
 
 def _refusals(plan: Plan) -> Table:
     return grid(
-        "Control rows that are refused",
+        "Refused control rows",
         ("control table", "row", "why"),
         ((r.control_table, r.row_id, r.reason) for r in plan.refusals),
     )
@@ -214,15 +214,15 @@ def _refusals(plan: Plan) -> Table:
 
 def _resting(plan: Plan) -> Table:
     labels, relationships = "node_label_mappings", "relationship_mappings"
-    off = "what it needs is deactivated"
+    off = "inactive: a row that it needs is deactivated"
     return grid(
-        "Control rows that rest",
+        "Inactive and undecided control rows",
         ("control table", "row", "why"),
         (
             *((labels, row, off) for row in plan.resting_labels),
             *((relationships, row, off) for row in plan.resting_relationships),
             *(
-                (relationships, row, "a source it needs cannot be asked")
+                (relationships, row, "undecided: a source that it needs cannot be queried")
                 for row in plan.waiting_relationships
             ),
         ),
@@ -231,7 +231,7 @@ def _resting(plan: Plan) -> Table:
 
 def _destroyed(plan: Plan) -> Table:
     return grid(
-        "Destroyed for good", ("what",), ((Text(what, style="red"),) for what in plan.destroyed)
+        "Destroyed permanently", ("what",), ((Text(what, style="red"),) for what in plan.destroyed)
     )
 
 

@@ -27,18 +27,21 @@ from c360_graph.settings import load_settings
 def ask(
     as_of: Annotated[
         datetime | None,
-        typer.Option(help="The moment the questions mean by now, in UTC.", show_default="now"),
+        typer.Option(help="The time that counts as now, in UTC.", show_default="now"),
     ] = None,
     email: Annotated[
-        str | None, typer.Option(help="Whose journey.", show_default="as in the query's file")
+        str | None,
+        typer.Option(
+            help="The customer of the journey question.", show_default="as in the query file"
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask every question of the queries folder and print the answers.
 
-    Exit 1 when one is refused or its file cannot be read; the others are answered. Exit 1, too, when
-    the graph was made without a control row that was refused; questions that need it are skipped. Exit 1 and no
-    answer when a load of the graph is under way or did not end.
+    Exits with 1 if a question is refused or its file cannot be read; all others are answered. Exits with
+    1 if a control row was refused when the graph was built; questions that need the row are skipped.
+    Exits with 1 without any answer if a load of the graph failed or is in progress.
 
     **Examples**
 
@@ -103,8 +106,8 @@ def ask_questions(graph: Graph, given: dict[str, Any]) -> Replies:
 
 def _unknown(graph: Graph) -> str:
     return (
-        f"No load of this project made the graph at {graph.place}, so nothing is known of its sources"
-        " and rules; the questions are asked of it as it is."
+        f"The graph at {graph.place} was not loaded by this project, so its sources and exclusion rules"
+        " are unknown. The questions are asked anyway."
     )
 
 
@@ -161,6 +164,6 @@ def fail_for_refused(told: Replies) -> None:
     for problem in told.problems:
         say(problem)
     for reason in told.refused_rows:
-        say(f"The graph was made without a control row that was refused: {reason}")
+        say(f"The graph was built without a refused control row: {reason}")
     if refused or told.problems or told.refused_rows:
         raise typer.Exit(FAILED)

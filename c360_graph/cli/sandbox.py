@@ -22,7 +22,7 @@ FOLDER = Path(".sandbox")
 
 app = typer.Typer(help="Real PostgreSQL and real Neo4j from packages.", no_args_is_help=True)
 
-_Folder = Annotated[Path, typer.Option(help="Where the servers keep their data.")]
+_Folder = Annotated[Path, typer.Option(help="Folder for the data of the servers.")]
 
 
 @app.command()
@@ -30,13 +30,13 @@ def up(
     folder: _Folder = FOLDER,
     sample: Annotated[bool, typer.Option(help="Load the sample databases.")] = True,
     neo4j: Annotated[
-        str | None, typer.Option(help="Neo4j line: 2026 or 5.26.", show_default="2026")
+        str | None, typer.Option(help="Neo4j version line: 2026 or 5.26.", show_default="2026")
     ] = None,
 ) -> None:
-    """Start both servers, and let the commands in this folder reach them.
+    """Start both servers and make them available to the commands in this folder.
 
-    How they are reached is in sandbox.env of their folder, to which .c360_sandbox.env leads. What the
-    environment or .env names goes before it; .env itself is never touched.
+    Their addresses and passwords are in .c360_sandbox.env, a link to sandbox.env in the folder of the
+    servers. Variables in the environment or in .env take precedence. .env itself is never changed.
 
     **Examples**
 
@@ -48,7 +48,7 @@ def up(
     from c360_graph.sandbox.servers import start
 
     with exit_on_error():
-        say("Starting PostgreSQL and Neo4j; the first time their packages are fetched.")
+        say("Starting PostgreSQL and Neo4j. The first time, their packages are downloaded.")
         servers = start(folder=folder, neo4j_line=neo4j or load_settings().c360_sandbox_neo4j)
         environment = servers.environment()
         if sample:
@@ -59,7 +59,7 @@ def up(
 
 @app.command()
 def down(folder: _Folder = FOLDER) -> None:
-    """Stop the servers that `up` started and remove their data; files of yours are left.
+    """Stop the servers that `up` started and remove their data. Your own files are kept.
 
     **Example**
 
@@ -78,7 +78,7 @@ def down(folder: _Folder = FOLDER) -> None:
 
 @app.command()
 def status(folder: _Folder = FOLDER, as_json: Json = False) -> None:
-    """Say which of the two is up; exit 1 unless both are.
+    """Show whether each server is up. Exits with 1 unless both are up.
 
     **Examples**
 
@@ -154,17 +154,17 @@ def _offer(file: Path, environment: dict[str, str], *, down: str) -> None:
     except OSError as error:
         say(f"{name} cannot be written: {error.strerror}.")
         linked = False
-    stop = f"Stop them by: c360 sandbox down{down}"
+    stop = f"Stop them with: c360 sandbox down{down}"
     others = [variable for variable, value in environment.items() if _setting(variable) != value]
     if linked and not others:
-        say(f"Both are up; {name} says how to reach them. {stop}")
+        say(f"Both are up; {name} has their addresses and passwords. {stop}")
         return
     why = (
-        f"The environment or {ENV_FILE} has another {', '.join(others)}"
+        f"The environment or {ENV_FILE} sets {', '.join(others)} differently"
         if linked
-        else f"{name} is not the sandbox's"
+        else f"{name} does not belong to this sandbox"
     )
-    say(f"Both are up. {why}, so set these yourself to use them. {stop}")
+    say(f"Both are up. {why}, so set these variables yourself to use the sandbox. {stop}")
     for variable, value in environment.items():
         out.print(f"export {variable}='{value}'", markup=False, highlight=False, soft_wrap=True)
 

@@ -108,15 +108,15 @@ def read_header(file: BinaryIO) -> ScriptHeader | None:
         return None
     if line.endswith(b"\r\n"):
         raise ScriptError(
-            "the script's line ends were changed to CRLF, and values in it with them; write it anew"
+            "the script's line ends were changed to CRLF, and values in it with them; write it again"
         )
     try:
         header = ScriptHeader.model_validate_json(line.removeprefix(HEADER_PREFIX))
     except ValidationError:
-        raise ScriptError("the script's first line is damaged; write the script anew") from None
+        raise ScriptError("the script's first line is damaged; write the script again") from None
     if header.format != FORMAT:
         raise ScriptError(
-            f"the script has format {header.format}, this version reads {FORMAT}; write it anew"
+            f"the script has format {header.format}, this version reads {FORMAT}; write it again"
         )
     return header
 
@@ -141,7 +141,7 @@ def check_whole(file: BinaryIO) -> None:
     if header is not None and not passing.tail.endswith(END_PREFIX + b"%d\n" % count):
         raise ScriptError(
             f"the script is cut short or was changed: after statement {count} its last line does not"
-            " say that this is the end; write it anew"
+            " say that this is the end; write it again"
         )
 
 

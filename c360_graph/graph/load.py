@@ -305,7 +305,7 @@ def _batch(statement: Statement) -> Batch | None:
     if batch is None:
         raise ScriptError(
             f"{statement.title} does not have the shape that its comment says; the script was changed"
-            " by hand. Write it anew."
+            " by hand. Write it again."
         )
     return batch
 

@@ -26,7 +26,7 @@ class Frozen(BaseModel):
 
 
 class Refusal(Frozen):
-    """A control row that cannot be honoured."""
+    """A control row that is refused."""
 
     control_table: str
     row_id: int

@@ -35,7 +35,7 @@ def ownership_of(table: TableMapping, rows: ControlRows) -> Ownership:
 
 
 def refused_ownership(rows: ControlRows) -> tuple[Refusal, ...]:
-    """Owners and tags that cannot be shown; the row itself is honoured without them."""
+    """Owners and tags that Dagster does not accept; the row itself is used without them."""
     described: list[tuple[str, int, SourceRow | NodeLabelRow]] = [
         *(("source_databases", row.source_id, row) for row in rows.sources),
         *(("node_label_mappings", row.mapping_id, row) for row in rows.labels),

@@ -1,4 +1,4 @@
-"""From control rows and catalogs to the mapping: what can be honoured, and why the rest cannot."""
+"""From control rows and catalogs to the mapping: what is valid, and why the rest is refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def resolve(
     Without a history each table is taken for one that was never read.
 
     Relationships between tables of sources that could not be asked are left for the time their
-    extracts are there: they are neither honoured nor refused.
+    extracts are there: they are neither valid nor refused.
     """
     history = history or ColumnHistory()
     labelled, refusals, resting_labels = resolve_tables(rows, catalogs, history)

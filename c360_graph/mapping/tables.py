@@ -31,7 +31,7 @@ Catalogs = Mapping[int, SourceCatalog]
 def resolve_tables(
     rows: ControlRows, catalogs: Catalogs, history: ColumnHistory
 ) -> tuple[tuple[TableMapping, ...], tuple[Refusal, ...], tuple[int, ...]]:
-    """Each mapped table that can be honoured, each label or exclusion row that cannot, and rows that rest."""
+    """Each valid mapped table, each refused label or exclusion row, and inactive rows."""
     choice = _Choice(rows, catalogs)
     # A row that names its source goes before one that means any source with such a table.
     for row in sorted(rows.labels, key=lambda r: (r.source_id is None, r.mapping_id)):

@@ -44,7 +44,7 @@ class Cleaned:
 def clean_data_folder(data_dir: Path, rows: ControlRows) -> Cleaned:
     """Remove leftovers, and extracts, scripts and reports that may hold what the rules of now forbid.
 
-    Those of tables that cannot be read just now, or are not mapped any more, are no exception.
+    Those of tables that cannot be read at the moment, or are not mapped any more, are no exception.
 
     Raises:
         OSError: the data folder cannot be changed.

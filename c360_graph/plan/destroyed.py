@@ -36,7 +36,7 @@ def _property(prop: PlannedProperty, anew: bool) -> str:
     if prop.change == "taken over":
         return "others wrote it; a column of this name overwrites it"
     if prop.change == "foreign":
-        return "others wrote it; the nodes are made anew" if anew else "others wrote it"
+        return "others wrote it; the nodes are rebuilt" if anew else "others wrote it"
     return "it is no longer read"
 
 
@@ -52,15 +52,15 @@ def _relationships(edges: PlannedRelationships, at_change: str | None) -> str:
     return f"{count:,} relationships {kind}{ends} ({why})"
 
 
-_SURPLUS = "more than the last load left; those that no row makes are removed"
+_SURPLUS = "added since the last load; those that no row produces are removed"
 _WHY = {
-    "removed": "no control row that is in force maps it",
-    "gone": "no control row that is in force makes them",
-    "taken over": "no load of ours made them; those that no row makes are removed",
-    "foreign": "no load of ours made them",
+    "removed": "no active, valid control row maps it",
+    "gone": "no active, valid control row produces them",
+    "taken over": "this project did not load them; those that no row produces are removed",
+    "foreign": "this project did not load them",
 }
 _AT_NODES = {
-    "made anew": "the nodes are made anew",
-    "taken over": "those at nodes that no row makes are removed",
+    "made anew": "the nodes are rebuilt",
+    "taken over": "those at nodes that no row produces are removed",
     "removed": "the nodes are removed",
 }

@@ -52,7 +52,7 @@ class Standing:
         )
 
     def rests(self, schema: SourceSchema, table_name: str) -> bool:
-        """Whether someone has switched a table's label off, or its row cannot be honoured."""
+        """Whether someone has deactivated a table's label, or its row is refused."""
         sources = self._sources_of_tables.get(table_name, set())
         spoken_of = not sources.isdisjoint((None, schema.source.source_id))
         return spoken_of and (schema.source.source_name, table_name) not in self.labels

@@ -76,7 +76,7 @@ def why_not(reply: Reply) -> str:
     """Why a question has no answer."""
     if isinstance(reply, Refused):
         return f"Not answered: {reply.reason}"
-    return f"Skipped, since the graph lacks what it asks for: {' '.join(reply.lacking)}"
+    return f"Skipped, because data that it needs is not in the graph: {' '.join(reply.lacking)}"
 
 
 def _section(reply: Reply) -> Section:

@@ -120,7 +120,7 @@ def test_the_report_says_what_it_could_not_answer(
     facts = _facts(result, REPORT)
     assert (facts["answered"].value, facts["not_answered"].value) == (11, 1)
     html = Path(str(facts["path"].value)).read_text(encoding="utf-8")
-    assert "Skipped, since the graph lacks what it asks for" in html
+    assert "Skipped, because data that it needs is not in the graph" in html
     assert "The label `Spaceship` does not exist" in html
 
 
@@ -232,7 +232,7 @@ def test_a_customer_is_found_by_email_or_id_and_told_in_order_of_time(
     page.write_text("mine")
     refused = _customer("john.smith@email.com", "--html", str(page))
     assert (refused.exit_code, page.read_text()) == (1, "mine")
-    assert f"{page} exists and is no page of c360" in refused.stderr
+    assert f"{page} exists and was not written by c360" in refused.stderr
     by_id = _customer(account["account_id"], "--json")
     assert json.loads(by_id.stdout)["customer"] == told["customer"]
 
@@ -240,11 +240,11 @@ def test_a_customer_is_found_by_email_or_id_and_told_in_order_of_time(
 def test_a_value_that_identifies_no_one_is_one_sentence(loaded: Loaded) -> None:
     nobody = _customer("nobody@nowhere")
     assert nobody.exit_code == 1
-    assert nobody.stderr.startswith("Error: No node of the graph has this value in a property.")
+    assert nobody.stderr.startswith("Error: No node has a property with this value.")
     assert "C360_HASH_KEY" in nobody.stderr
     common = _customer("active")
     assert common.exit_code == 1
-    assert "several have it in Subscription.status." in common.stderr
+    assert "several nodes have it in Subscription.status." in common.stderr
     label = _customer("active", "--label", "Ship")
     assert label.exit_code == 1
     assert "no label Ship" in label.stderr
@@ -276,7 +276,7 @@ def test_a_value_that_one_node_has_is_found_though_others_share_another_value(
         assert found.exit_code == 0, found.stderr
         assert json.loads(found.stdout)["customer"]["properties"]["full_name"] == "John Smith"
         shared = _customer("test@test")
-        assert "several have it in Account.email." in shared.stderr
+        assert "several nodes have it in Account.email." in shared.stderr
     finally:
         graph.run(b"MATCH (a:Account {email: 'test@test'}) DELETE a", tag={})
 
@@ -288,7 +288,7 @@ def test_an_integer_is_found_by_its_digits_and_no_other_text_is_taken_for_one(
     assert found.exit_code == 0, found.stderr
     assert json.loads(found.stdout)["customer"]["properties"]["tag_id"] == 1
     for text in ("01", "\u0661", "1.0", "9223372036854775808"):
-        assert "No node of the graph has this value" in _customer(text, "--label", "Tag").stderr
+        assert "No node has a property with this value" in _customer(text, "--label", "Tag").stderr
 
 
 @pytest.mark.parametrize("value", ["active", "john.smith@email.com"])

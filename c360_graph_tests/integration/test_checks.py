@@ -105,7 +105,7 @@ def test_rows_that_came_and_are_in_no_extract_are_counted(project: Project, grap
     content = json.loads(manifest.read_bytes())
     manifest.write_text(json.dumps(content | {"rows": content["rows"] + 1}))
     said = str(check_only("node_counts_match")["node_counts_match"].description)
-    assert said == "profiles_db/plans: 6 rows came from the source, 5 lines are in the extract"
+    assert said == "profiles_db/plans: 6 rows were read from the source, 5 lines are in the extract"
 
 
 def test_relationships_that_are_missing_or_too_many_are_counted(

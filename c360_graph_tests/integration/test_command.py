@@ -71,7 +71,10 @@ def test_check_lists_what_cannot_be_honoured_and_exits_with_one(project: Project
 def test_check_finds_a_schedule_that_dagster_would_not_take(project: Project) -> None:
     told = RUNNER.invoke(app, ["check"], env={"C360_NIGHTLY_CRON": "61 3 * * *"})
     assert told.exit_code == 1
-    assert "C360_NIGHTLY_CRON '61 3 * * *' is no cron expression that Dagster knows." in told.stdout
+    assert (
+        "C360_NIGHTLY_CRON '61 3 * * *' is not a cron expression that Dagster accepts."
+        in told.stdout
+    )
     assert RUNNER.invoke(app, ["check"], env={"C360_NIGHTLY_CRON": "30 2 * * 1-5"}).exit_code == 0
 
 
@@ -79,7 +82,7 @@ def test_who_asks_a_graph_that_no_load_made_is_told_so(project: Project, graph: 
     graph.run(b"CREATE (:Customer {name: 'Ann'})", tag={})
     done = RUNNER.invoke(app, ["ask"])
     assert done.exit_code == 0, done.stderr
-    assert f"No load of this project made the graph at {graph.place}, so nothing" in done.stderr
+    assert f"The graph at {graph.place} was not loaded by this project" in done.stderr
 
 
 def test_questions_are_answered_with_their_titles(project: Project, graph: Graph) -> None:

@@ -141,7 +141,9 @@ def test_after_a_wrong_clock_a_new_rule_removes_what_it_excludes(
     assert "holds a value of profiles_db/accounts.full_name" in said
     assert "rows.tsv of" in said
     assert "customer_360_" in said
-    assert "holds full_name of profiles_db/accounts otherwise than field_exclusion_rules" in said
+    assert (
+        "holds full_name of profiles_db/accounts against the current field_exclusion_rules" in said
+    )
     assert name not in said
     assert materialize_by_command(select="support_db/ticket_tags").returncode == 0
     assert holding(project, name) == []

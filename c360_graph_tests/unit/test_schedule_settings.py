@@ -22,7 +22,7 @@ def test_a_cron_expression_that_is_none_is_named(
 ) -> None:
     monkeypatch.setenv("C360_NIGHTLY_CRON", cron)
     monkeypatch.setenv("C360_TIME_ZONE", "Europe/Berlin")
-    with pytest.raises(SettingsError, match=r"C360_NIGHTLY_CRON .* is no cron expression"):
+    with pytest.raises(SettingsError, match=r"C360_NIGHTLY_CRON .* is not a cron expression"):
         nightly_schedule(load_settings())
 
 

@@ -34,7 +34,9 @@ def test_the_side_that_refers_has_the_orphans_and_a_source_that_changed_is_no_fa
         asked = [row[0] for row in connection.execute("SELECT customer_email FROM tickets")]
     strangers = sum(email is not None and email not in emails for email in asked)
     said = str(checks["no_row_is_an_orphan"].description)
-    assert f"FROM_EMAIL_OF (relationship_mappings row 6): {strangers} rows find nothing" in said
+    assert (
+        f"FROM_EMAIL_OF (relationship_mappings row 6): {strangers} references have no match" in said
+    )
     assert "support_db/tickets " in said
     planned = json.loads(RUNNER.invoke(app, ["plan", "--json"]).stdout)["relationships"]
     (sample,) = [found["sample"] for found in planned if found["type"] == "FROM_EMAIL_OF"]

@@ -66,9 +66,9 @@ def test_what_changed_since_the_last_load_is_told_before_it_happens(
         "n"
     ]
     assert told["destroyed"] == [
-        "30 nodes of Media (no control row that is in force maps it)",
+        "30 nodes of Media (no active, valid control row maps it)",
         f"Account.full_name of {named} nodes (it is no longer read)",
-        "387 relationships PLAYED from PlayEvent to Media (no control row that is in force makes them)",
+        "387 relationships PLAYED from PlayEvent to Media (no active, valid control row produces them)",
     ]
     assert [(p["property"], p["nodes"], p["outcome"], p["rule_id"]) for p in told["purges"]] == [
         ("full_name", named, "removed", 70),
@@ -86,7 +86,7 @@ def test_what_changed_since_the_last_load_is_told_before_it_happens(
     assert [(s["change"], s["label"]) for s in told["schema_changes"]] == [("drop", "Media")]
     shown = invoke("plan", "--reconcile", C360_HASH_KEY="a key for tests")
     assert shown.exit_code == 2
-    assert "Destroyed for good" in shown.stdout
+    assert "Destroyed permanently" in shown.stdout
     assert "A load would destroy 3 things" in shown.stderr
 
 
@@ -97,9 +97,9 @@ def test_what_others_wrote_is_at_risk_only_when_the_graph_is_cleared(
     code, told = plan()
     assert (code, told["graph"]["state"]) == (2, "foreign")
     assert told["destroyed"] == [
-        "1 nodes of Analyst (no load of ours made them)",
+        "1 nodes of Analyst (this project did not load them)",
         "1 nodes without a label",
-        "1 relationships KNOWS (no load of ours made them)",
+        "1 relationships KNOWS (this project did not load them)",
     ]
     assert plan("--reconcile")[0] == 0
 
@@ -164,7 +164,7 @@ def test_every_command_that_prints_a_table_prints_json_and_nothing_else(
     checked = document(invoke("check", "--json"))
     assert (checked["tables"], checked["refused"], checked["warnings"]) == (6, [], [])
     assert "source_databases support_db: deactivated" in checked["resting"]
-    assert "relationship_mappings row 6 ((Account)-[SUBMITTED]->(Ticket)): rests" in str(
+    assert "relationship_mappings row 6 ((Account)-[SUBMITTED]->(Ticket)): inactive" in str(
         checked["resting"]
     )
     folder = str(project.data_dir / "no_sandbox")

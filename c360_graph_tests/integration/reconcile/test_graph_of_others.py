@@ -23,7 +23,7 @@ def test_nodes_of_a_label_that_a_refused_row_named_stay_those_of_others(world: W
     code, told = plan()
     assert code == 2
     assert told["destroyed"] == [
-        "3 nodes of Vip (no load of ours made them; those that no row makes are removed)"
+        "3 nodes of Vip (this project did not load them; those that no row produces are removed)"
     ]
     assert not reconcile()
     assert names(world, "Vip") == analysts
@@ -51,8 +51,8 @@ def test_relationships_that_analysts_made_are_removed_only_where_the_plan_says_s
     code, told = plan()
     assert code == 2
     assert told["destroyed"] == [
-        "1 relationships REPORTS_TO from Customer to Customer (no load of ours made them; those that"
-        " no row makes are removed)"
+        "1 relationships REPORTS_TO from Customer to Customer (this project did not load them; those that"
+        " no row produces are removed)"
     ]
     assert reconcile()
     assert world.cypher(made) == [("Bob", "Ann"), ("Cyd", "Ann")]

@@ -57,9 +57,9 @@ def test_a_kind_that_is_made_anew_loses_what_others_wrote_on_it_and_the_plan_cou
         "crm", "ALTER TABLE customers DROP CONSTRAINT customers_pkey, ADD PRIMARY KEY (name)"
     )
     assert destroyed() == [
-        "Customer.risk of 1 nodes (others wrote it; the nodes are made anew)",
-        "1 relationships FLAGGED at nodes of Customer (the nodes are made anew)",
-        "1 relationships WATCHES at nodes of Customer (the nodes are made anew)",
+        "Customer.risk of 1 nodes (others wrote it; the nodes are rebuilt)",
+        "1 relationships FLAGGED at nodes of Customer (the nodes are rebuilt)",
+        "1 relationships WATCHES at nodes of Customer (the nodes are rebuilt)",
     ]
     assert reconcile()
     assert world.counts() == ({"Customer": 3, "Analyst": 1}, {"REPORTS_TO": 2})
@@ -77,8 +77,8 @@ def test_nodes_of_a_table_without_key_are_made_anew_and_the_plan_says_so(world: 
     )
     world.execute_in("crm", "INSERT INTO vips VALUES (2, 'Hal')")
     assert destroyed() == [
-        "Vip.risk of 1 nodes (others wrote it; the nodes are made anew)",
-        "1 relationships KNOWS at nodes of Vip (the nodes are made anew)",
+        "Vip.risk of 1 nodes (others wrote it; the nodes are rebuilt)",
+        "1 relationships KNOWS at nodes of Vip (the nodes are rebuilt)",
     ]
     assert reconcile()
     assert world.counts() == ({"Customer": 3, "Vip": 2}, {})
@@ -94,7 +94,7 @@ def test_relationships_of_others_go_with_the_nodes_of_a_kind_that_is_mapped_no_m
     world.cypher("MATCH (v:Vip), (c:Customer {customer_id: 1}) CREATE (c)-[:KNOWS]->(v)")
     world.control("UPDATE node_label_mappings SET is_active = false WHERE node_label = 'Vip'")
     assert destroyed() == [
-        "1 nodes of Vip (no control row that is in force maps it)",
+        "1 nodes of Vip (no active, valid control row maps it)",
         "1 relationships KNOWS at nodes of Vip (the nodes are removed)",
     ]
 
@@ -110,12 +110,16 @@ def test_nodes_and_relationships_that_others_added_under_names_of_ours_are_count
         " CREATE (:Customer {name: 'Zoe'}), (a)-[:REPORTS_TO]->(b),"
         " (:Team {name: 'A'})-[:REPORTS_TO]->(:Team {name: 'B'})"
     )
-    surplus = "more than the last load left; those that no row makes are removed"
+    surplus = "added since the last load; those that no row produces are removed"
     assert destroyed(way) == [
         f"1 nodes of Customer ({surplus})",
-        *(["2 nodes of Team (no load of ours made them)"] if way == "--clear" else []),
+        *(["2 nodes of Team (this project did not load them)"] if way == "--clear" else []),
         f"1 relationships REPORTS_TO from Customer to Customer ({surplus})",
-        *(["1 relationships REPORTS_TO (no load of ours made them)"] if way == "--clear" else []),
+        *(
+            ["1 relationships REPORTS_TO (this project did not load them)"]
+            if way == "--clear"
+            else []
+        ),
     ]
     assert load() if way == "--clear" else reconcile()
     teams, between = ({}, 2) if way == "--clear" else ({"Team": 2}, 3)

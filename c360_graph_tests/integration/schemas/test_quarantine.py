@@ -1,4 +1,4 @@
-"""Control rows that cannot be honoured: the rest of the graph is built, and each is named with its reason."""
+"""Refused control rows: the rest of the graph is built, and each is reported with its reason."""
 
 from __future__ import annotations
 

@@ -53,10 +53,10 @@ def test_a_table_says_what_it_becomes_and_what_is_withheld_and_why() -> None:
         "Relationships: `(:Person)-[:OWNS]->(:Item)`, `(:Person)-[:LIKES]->(:Item)`.\n\n"
         "Columns withheld:\n\n"
         "- `secret` is never read: no reason given\n"
-        "- `code`: a keyed hash of it is read"
+        "- `code`: replaced by a keyed hash"
     )
     assert table_description(likes, mapping.relationships) == (
-        "Table `public.likes` of source `shop`, read as a junction, no label of its own.\n\n"
+        "Table `public.likes` of source `shop`, read as a junction table without a label.\n\n"
         "Key: `person`, `item`.\n\n"
         "Relationships: `(:Person)-[:LIKES]->(:Item)`."
     )

@@ -89,8 +89,8 @@ def words(text: str) -> list[list[str]]:
 
 def test_every_part_that_has_something_to_say_is_a_table() -> None:
     assert words(printed(PLAN)) == [
-        ["way", "clear_database: false, the graph comes to the state of the sources"],
-        ["graph", "bolt://x/neo4j was loaded by us, 1,005 nodes and 7 relationships"],
+        ["way", "clear_database: false, the graph is updated to the state of the sources"],
+        ["graph", "bolt://x/neo4j was loaded by this project, 1,005 nodes and 7 relationships"],
         ["source", "tables", "answers"],
         ["crm_db", "1", "it is down [/] now"],
         ["table", "label", "rows", "properties", "excluded"],
@@ -99,14 +99,14 @@ def test_every_part_that_has_something_to_say_is_a_table() -> None:
         ["Purchase", "removed", "5", ""],
         ["property", "change", "type", "type now", "nodes"],
         ["Customer.born", "changed", "STRING", "DATE", ""],
-        ["row", "relationship", "change", "now", "sampled references that find a partner"],
+        ["row", "relationship", "change", "now", "sampled references that have a match"],
         ["3", "(Customer)-[KNOWS]->(Customer)", "new", "0", "930 of 1,000 (93%)"],
         ["property", "rule", "nodes", "outcome", "reason"],
         ["Customer.email", "exclude (row 2)", "40", "removed", "PII"],
         ["control table", "row", "why"],
         ["node_label_mappings", "4", "no such table"],
         ["control table", "row", "why"],
-        ["relationship_mappings", "9", "what it needs is deactivated"],
+        ["relationship_mappings", "9", "inactive: a row that it needs is deactivated"],
         ["what"],
         ["5 nodes of Purchase (gone)"],
     ]

@@ -130,8 +130,8 @@ def test_a_label_without_its_row_goes_with_its_relationships_and_constraint() ->
     assert [(s.change, s.label) for s in plan.schema_changes] == [("drop", "Purchase")]
     assert plan.resting_relationships == (1,)
     assert plan.destroyed == (
-        "5 nodes of Purchase (no control row that is in force maps it)",
-        "4 relationships BOUGHT from Customer to Purchase (no control row that is in force makes them)",
+        "5 nodes of Purchase (no active, valid control row maps it)",
+        "4 relationships BOUGHT from Customer to Purchase (no active, valid control row produces them)",
     )
 
 
@@ -193,10 +193,10 @@ def test_what_others_wrote_is_destroyed_only_when_the_graph_is_cleared(way: Way)
     assert asked.all_properties == (("Customer", "Purchase") if way == "clear" else ())
     plan = planned(shop(), holding, way=way)
     destroyed = (
-        "2 nodes of Analyst (no load of ours made them)",
+        "2 nodes of Analyst (this project did not load them)",
         "10 nodes without a label",
         "Customer.risk of 1 nodes (others wrote it)",
-        "7 relationships FLAGGED (no load of ours made them)",
+        "7 relationships FLAGGED (this project did not load them)",
     )
     assert plan.destroyed == (destroyed if way == "clear" else ())
     assert plan.labels[-1].change == plan.relationships[-1].change == "foreign"
@@ -209,7 +209,7 @@ def test_nodes_of_a_mapped_label_that_no_load_of_ours_made_are_at_risk(way: Way)
     assert plan.graph == PlannedGraph(place=PLACE, state="foreign", nodes=2)
     assert [label.change for label in plan.labels] == ["taken over", "new"]
     assert plan.destroyed == (
-        "2 nodes of Customer (no load of ours made them; those that no row makes are removed)",
+        "2 nodes of Customer (this project did not load them; those that no row produces are removed)",
     )
 
 

@@ -128,7 +128,7 @@ def test_the_report_says_why_a_question_is_not_answered() -> None:
         "Labels": "2",
         "Relationship types": "1",
     }
-    skipped = "Skipped, since the graph lacks what it asks for: no label `Ship`."
+    skipped = "Skipped, because data that it needs is not in the graph: no label `Ship`."
     assert [section.note for section in page.sections] == [
         "",
         skipped,

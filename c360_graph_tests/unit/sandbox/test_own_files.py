@@ -91,7 +91,9 @@ def test_an_env_file_that_an_older_version_wrote_and_somebody_edited_stays(here:
 
 def test_the_settings_reach_the_servers_until_they_are_down(here: Path) -> None:
     sandbox(here / ".sandbox", port=5)
-    assert f"Both are up; {SANDBOX_ENV_FILE} says how to reach them" in up(Path(".sandbox"))
+    assert f"Both are up; {SANDBOX_ENV_FILE} has their addresses and passwords" in up(
+        Path(".sandbox")
+    )
     settings = load_settings()
     assert (settings.etl_db_host, settings.etl_db_port) == ("127.0.0.1", 5)
     assert settings.neo4j_uri == "bolt://127.0.0.1:6"
@@ -106,7 +108,10 @@ def test_no_value_of_the_sandbox_is_used_for_a_server_that_the_user_names(
     (here / ".env").write_text("ETL_DB_HOST=db.example.com\n")
     sandbox(here / "s", port=5)
     shown = up(here / "s")
-    assert "The environment or .env has another ETL_DB_HOST, ETL_DB_PORT, ETL_DB_PASSWORD" in shown
+    assert (
+        "The environment or .env sets ETL_DB_HOST, ETL_DB_PORT, ETL_DB_PASSWORD differently"
+        in shown
+    )
     assert "export ETL_DB_HOST='127.0.0.1'" in shown
     settings = load_settings()
     assert (settings.etl_db_port, settings.etl_db_password) == (5432, None)
@@ -156,7 +161,10 @@ def test_a_second_sandbox_takes_the_link_and_leaves_the_first_ones_file(here: Pa
 def test_a_file_of_the_links_name_that_is_not_the_sandboxs_stays(here: Path) -> None:
     (here / SANDBOX_ENV_FILE).write_text("MINE=1\n")
     sandbox(here / "s", port=5)
-    assert f"{SANDBOX_ENV_FILE} is not the sandbox's, so set these yourself" in up(here / "s")
+    assert (
+        f"{SANDBOX_ENV_FILE} does not belong to this sandbox, so set these variables yourself"
+        in up(here / "s")
+    )
     down(here / "s")
     assert (here / SANDBOX_ENV_FILE).read_text() == "MINE=1\n"
 
