@@ -53,18 +53,6 @@ def count_relationships_between(*, relationship_type: str, from_label: str, to_l
     )
 
 
-def count_relationships_of_ends(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
-    """From the count store: `starting` at a label, `ending` at another, and `count`, all of a type."""
-    start, kind, end = map(identifier, (from_label, relationship_type, to_label))
-    return (
-        PIN
-        + (
-            f"RETURN COUNT {{ (:{start})-[:{kind}]->() }} AS starting,"
-            f" COUNT {{ ()-[:{kind}]->(:{end}) }} AS ending, COUNT {{ ()-[:{kind}]->() }} AS count"
-        ).encode()
-    )
-
-
 def create_batch_mark() -> bytes:
     """Shows, with the parameters of a batch's tag, that its transaction was committed."""
     return PIN + f"CREATE {_mark()}".encode()
