@@ -13,12 +13,20 @@ MOST_COUNTED = 50
 
 
 def count_labels(labels: Iterable[str]) -> bytes:
-    """How many nodes each label has, from the count store, as the list `counts`."""
+    """How many nodes each label has, from the count store, as the list `counts`.
+
+    >>> print(count_labels(["Account", "Plan"]).decode())
+    CYPHER 5 RETURN [COUNT { (:`Account`) }, COUNT { (:`Plan`) }] AS counts
+    """
     return _counts(f"(:{identifier(label)})" for label in labels)
 
 
 def count_types(types: Iterable[str]) -> bytes:
-    """How many relationships of each type there are, from the count store, as the list `counts`."""
+    """How many relationships of each type there are, from the count store, as the list `counts`.
+
+    >>> print(count_types(["WATCHED", "PLAYED"]).decode())
+    CYPHER 5 RETURN [COUNT { ()-[:`WATCHED`]->() }, COUNT { ()-[:`PLAYED`]->() }] AS counts
+    """
     return _counts(f"()-[:{identifier(kind)}]->()" for kind in types)
 
 
@@ -27,6 +35,9 @@ def count_patterns(patterns: Iterable[RelationshipPattern]) -> bytes:
 
     The count store has no such numbers: the server looks at each relationship that starts at or ends at
     one of the labels.
+
+    >>> print(count_patterns([("WATCHED", "Account", "PlayEvent")]).decode())
+    CYPHER 5 RETURN [COUNT { (:`Account`)-[:`WATCHED`]->(:`PlayEvent`) }] AS counts
     """
     return _counts(
         f"(:{identifier(start)})-[:{identifier(kind)}]->(:{identifier(end)})"
@@ -39,6 +50,10 @@ def count_pattern_ends(patterns: Iterable[RelationshipPattern]) -> bytes:
 
     These are the relationships of the type that start at the first label, those that end at the second,
     and all of the type.
+
+    >>> print(count_pattern_ends([("WATCHED", "Account", "PlayEvent")]).decode())
+    CYPHER 5 RETURN [COUNT { (:`Account`)-[:`WATCHED`]->() }, COUNT {
+    ()-[:`WATCHED`]->(:`PlayEvent`) }, COUNT { ()-[:`WATCHED`]->() }] AS counts
     """
     return _counts(
         side

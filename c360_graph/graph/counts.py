@@ -54,7 +54,13 @@ def count_by_name(
     names: Sequence[str],
     statement: Callable[[Sequence[str]], bytes],
 ) -> dict[str, int]:
-    """How many there are by name, asked for many names at a time."""
+    """How many there are by name, asked for many names at a time.
+
+    >>> def ask(statement):
+    ...     return [{"counts": [3, 2]}]
+    >>> count_by_name(ask, ["Account", "Plan"], count_labels)
+    {'Account': 3, 'Plan': 2}
+    """
     counts = (count for (count,) in _asked(ask, names, statement))
     return dict(zip(names, counts, strict=True))
 
@@ -66,6 +72,11 @@ def count_by_pattern(
 
     Where all relationships of the type start at the one label or end at the other, the count store has
     the number; only the other patterns cost the server a look at their relationships.
+
+    >>> def ask(statement):
+    ...     return [{"counts": [5, 7, 7]}]
+    >>> count_by_pattern(ask, [("WATCHED", "Account", "PlayEvent")])
+    {('WATCHED', 'Account', 'PlayEvent'): 5}
     """
     found: dict[RelationshipPattern, int] = {}
     ends = _asked(ask, patterns, count_pattern_ends, width=3)

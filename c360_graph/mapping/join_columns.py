@@ -31,7 +31,13 @@ def join_column(form: JoinForm, column: str) -> str:
 
 
 def parsed(name: str) -> tuple[JoinForm, str] | None:
-    """Form and column of such a name; None for any other name."""
+    """Form and column of such a name; None for any other name.
+
+    >>> parsed(join_column("number", "account_id"))
+    ('number', 'account_id')
+    >>> parsed("account_id") is None
+    True
+    """
     form, found, column = name.removeprefix(JOIN_PREFIX).partition("_")
     if not name.startswith(JOIN_PREFIX) or not found or form not in get_args(JoinForm):
         return None
@@ -39,7 +45,11 @@ def parsed(name: str) -> tuple[JoinForm, str] | None:
 
 
 def source_column(name: str) -> str:
-    """The column that a name stands for: its own, or that of which it is the join form."""
+    """The column that a name stands for: its own, or that of which it is the join form.
+
+    >>> source_column(join_column("number", "account_id"))
+    'account_id'
+    """
     found = parsed(name)
     return found[1] if found else name
 

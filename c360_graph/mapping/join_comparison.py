@@ -62,7 +62,16 @@ class Comparison:
 
 
 def compare(left: JoinColumn, right: JoinColumn) -> Comparison:
-    """How to compare two columns so that it equals PostgreSQL's own join."""
+    """How to compare two columns so that it equals PostgreSQL's own join.
+
+    >>> from c360_graph.mapping.catalog import ColumnType
+    >>> number = JoinColumn(type=ColumnType(name="integer", base="int4"))
+    >>> text = JoinColumn(type=ColumnType(name="text", base="text"))
+    >>> compare(number, number).ways
+    ('property', 'number')
+    >>> compare(text, text).ways
+    ('property',)
+    """
     for column in (left, right):
         if column.type.nondeterministic and not (left.base == right.base == "citext"):
             return Comparison(

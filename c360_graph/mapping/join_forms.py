@@ -59,7 +59,12 @@ class JoinColumn:
 
 
 def form_applies(form: JoinForm, column_type: ColumnType) -> bool:
-    """Whether values of a type have this form."""
+    """Whether values of a type have this form.
+
+    >>> from c360_graph.mapping.catalog import ColumnType
+    >>> form_applies("number", ColumnType(name="integer", base="int4"))
+    True
+    """
     if form == "text":
         return column_type.element is not None or column_type.base in MOMENTS
     return column_type.element is None and column_type.base in _BASES[form]
