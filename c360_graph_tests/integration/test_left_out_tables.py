@@ -103,8 +103,8 @@ def test_questions_that_need_what_is_left_out_are_skipped_with_the_reason(
     asked = RUNNER.invoke(app, ["ask", "--as-of", "2025-11-03", "--json"])
     assert asked.exit_code == 1
     replies = {reply["name"]: reply for reply in json.loads(asked.stdout)}
-    assert "profiles_db/plans could not be read" in replies["05_revenue_by_plan"]["skipped"][0]
-    assert replies["11_fraud_ring"]["rows"]
+    assert "profiles_db/plans could not be read" in replies["revenue_by_plan"]["skipped"][0]
+    assert replies["fraud_ring"]["rows"]
 
 
 def test_a_source_that_is_down_at_the_first_load_leaves_out_its_tables_alone(
