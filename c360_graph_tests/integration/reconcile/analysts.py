@@ -29,8 +29,8 @@ def load(**config: Any) -> bool:
     return done.success
 
 
-def restore(world: World) -> None:
-    """Make the source, the control rows and the graph what they were at first, in a load."""
+def reset(world: World) -> None:
+    """Make the source and the control rows what they were at first, and empty the graph."""
     tables = world.sql(
         "crm",
         "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables"
@@ -41,7 +41,6 @@ def restore(world: World) -> None:
     world.control("DELETE FROM node_label_mappings WHERE node_label <> 'Customer'")
     world.control("DELETE FROM relationship_mappings")
     empty(world.graph)
-    assert load()
 
 
 def reconcile(**config: Any) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from c360_graph_tests.conftest import TestServers
-from c360_graph_tests.integration.reconcile.analysts import restore
+from c360_graph_tests.integration.reconcile.analysts import load, reset
 from c360_graph_tests.integration.schemas.world import World, built
 
 
@@ -25,5 +25,6 @@ def shared(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture
 def world(shared: World) -> World:
     """The source, the control rows and the graph as they were at first."""
-    restore(shared)
+    reset(shared)
+    assert load()
     return shared

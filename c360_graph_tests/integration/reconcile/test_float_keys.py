@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from c360_graph_tests.integration.reconcile.analysts import load, reconcile, restore
+from c360_graph_tests.integration.reconcile.analysts import load, reconcile, reset
 from c360_graph_tests.integration.schemas.world import World
 
 VIPS = "INSERT INTO node_label_mappings (source_id, table_name, node_label) VALUES (1, %s, %s)"
@@ -34,7 +34,7 @@ Contents = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
 @pytest.fixture(scope="module", params=[False, True], ids=["changes", "full comparison"])
 def compared(request: pytest.FixtureRequest, shared: World) -> list[tuple[Contents, Contents]]:
     """What is in the graph of each case after a load of its change, and after a whole load."""
-    restore(shared)
+    reset(shared)
     shared.execute_in("crm", "INSERT INTO customers VALUES (4, 1, 'Dee')")
     for number, (kind, rows, _) in enumerate(CASES):
         columns = f"vip_id {kind} PRIMARY KEY, name text, customer_id int"
