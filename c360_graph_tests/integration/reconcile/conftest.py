@@ -23,8 +23,14 @@ def shared(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def world(shared: World) -> World:
-    """The source, the control rows and the graph as they were at first."""
+def unloaded(shared: World) -> World:
+    """The source and the control rows as they were at first, and an empty graph."""
     reset(shared)
-    assert load()
     return shared
+
+
+@pytest.fixture
+def world(unloaded: World) -> World:
+    """The same with its graph loaded."""
+    assert load()
+    return unloaded
