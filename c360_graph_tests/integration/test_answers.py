@@ -18,7 +18,7 @@ from c360_graph.customer.lookup import hashed
 from c360_graph.definitions import defs
 from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project, TestServers, empty, sample_project
-from c360_graph_tests.integration.runs import failure_messages, materialize_all
+from c360_graph_tests.integration.runs import failure_messages, load_graph, materialize_all
 
 RUNNER = CliRunner()
 AS_OF = {"ops": {"answers": {"config": {"parameters": {"as_of": "2025-11-03"}}}}}
@@ -161,12 +161,12 @@ def test_a_graph_of_other_exclusion_rules_is_not_asked(loaded: Loaded) -> None:
         )
         # Both ways of loading write down the rules.
         reconciling = {"ops": {"neo4j_graph": {"config": {"clear_database": False}}}}
-        assert materialize_all(run_config=reconciling).success
+        assert load_graph(run_config=reconciling).success
         assert _materialize_keys(REPORT).success
     finally:
         with project.connect() as connection:
             connection.execute("DELETE FROM field_exclusion_rules WHERE rule_id = 99")
-        assert materialize_all(run_config=AS_OF).success
+        assert load_graph().success
 
 
 def test_the_command_answers_what_it_can_and_says_what_is_refused(
