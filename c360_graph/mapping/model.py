@@ -7,7 +7,6 @@ from typing import Literal
 
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
 from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatment
-from c360_graph.mapping.join_forms import JoinForm
 from c360_graph.mapping.property_types import property_type
 
 __all__ = [
@@ -47,7 +46,7 @@ class PropertyMapping(Frozen):
     nullable: bool = True
     treatment: Treatment | None = None
     of: str | None = None
-    form: JoinForm | None = None
+    form: str | None = None
 
 
 class ExcludedColumn(Frozen):

@@ -149,7 +149,7 @@ def _extract(
                 rows_left_out=losses.rows,
                 rows_too_long=losses.too_long,
                 left_out_sample=snapshot.rows_left_out(live, most=most),
-                values_absent=losses.values,
+                values_absent={**losses.values, **copied.lost},
                 file_bytes=file.size,
                 file_lines=file.lines,
                 file_digest=file.digest,
