@@ -162,7 +162,8 @@ def _pattern(row: PlannedRelationships) -> str:
         return f"[{row.type}] at nodes of {row.at_label}"
     if row.from_label is None:
         return row.type
-    return f"({row.from_label})-[{row.type}]->({row.to_label})"
+    by = f" by {' and '.join(row.compared)}" if row.compared else ""
+    return f"({row.from_label})-[{row.type}]->({row.to_label}){by}"
 
 
 def _sample(row: PlannedRelationships) -> str:

@@ -88,6 +88,27 @@ def with_join_columns(table: TableMapping, names: Iterable[str]) -> TableMapping
     return table.model_copy(update={"properties": (*table.properties, *added)})
 
 
+def normalised_properties(table: TableMapping) -> Iterator[tuple[PropertyMapping, str]]:
+    """The properties that hold what functions give, each with the functions around its column."""
+    for prop in table.properties:
+        functions = functions_of(prop)
+        if functions is not None and prop.of is not None:
+            yield prop, functions.around(prop.of)
+
+
+def shown_column(name: str) -> str:
+    """What a relationship compares, as its join condition has it.
+
+    >>> shown_column("_c360_join_lower_trim__email")
+    'lower(trim(email))'
+    """
+    found = parsed(name)
+    if found is None:
+        return name
+    form, column = found
+    return form.around(column) if isinstance(form, JoinFunctions) else column
+
+
 def column_of(prop: PropertyMapping, *, alias: str = "t") -> str:
     """SQL for the source's column that a property is made of."""
     return f"{alias}.{quoted(prop.of or prop.column)}"

@@ -14,6 +14,8 @@ from hashlib import sha256
 from c360_graph.mapping.join_forms import LONGEST_BYTES
 from c360_graph.mapping.join_functions import Calls, country_of
 
+Normaliser = Callable[[str], str | None]
+
 MOST_KEPT = 100_000
 """Different texts whose results are kept; phone numbers are parsed at 22,000 a second."""
 
@@ -28,7 +30,7 @@ _LETTERS = str.maketrans(
 )  # fmt: skip
 
 
-def normaliser(calls: Calls) -> Callable[[str], str | None]:
+def normaliser(calls: Calls) -> Normaliser:
     """What the calls make of a text, None where they come to nothing; results are kept.
 
     >>> normaliser(("lower", "unaccent_ascii"))("Núñez")
@@ -46,7 +48,7 @@ def normaliser(calls: Calls) -> Callable[[str], str | None]:
     return normalise
 
 
-def _step(call: str) -> Callable[[str], str | None]:
+def _step(call: str) -> Normaliser:
     country = country_of(call)
     return partial(phone, country=country) if country else _STEPS[call]
 
@@ -115,7 +117,7 @@ def phone(text: str, *, country: str) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-_STEPS: dict[str, Callable[[str], str | None]] = {
+_STEPS: dict[str, Normaliser] = {
     "lower": lower,
     "trim": trim,
     "unaccent_ascii": unaccent_ascii,
