@@ -8,6 +8,7 @@ from typing import Literal
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
 from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatment
 from c360_graph.mapping.property_types import property_type
+from c360_graph.mapping.row_condition import RowCondition
 
 __all__ = [
     "JOIN_PREFIX",
@@ -74,6 +75,10 @@ class TableMapping(Frozen):
     withheld: tuple[str, ...] = ()
     """Columns that are new to a table with exclusion rules, not read until somebody lets them in."""
     key: tuple[str, ...] = ()
+    row_filter: tuple[RowCondition, ...] = ()
+    """All of which a row has to fulfil to be read."""
+    declared_key: tuple[str, ...] = ()
+    """The key, where it is the control row that says so."""
     label_is_shared: bool = False
     unique: tuple[tuple[str, ...], ...] = ()
     referring: tuple[tuple[str, ...], ...] = ()
@@ -93,7 +98,8 @@ class TableMapping(Frozen):
     def described(self) -> str:
         """All that decides what is made of the rows; not where their server is, who owns it, or why a
         rule is there."""
-        return self.model_dump_json(
+        kept = "".join(f" AND {condition}" for condition in self.row_filter)
+        return kept + self.model_dump_json(
             include={
                 "source": {"source_name", "db_name", "db_schema", "time_zone"},
                 "table_name": True,

@@ -200,6 +200,8 @@ def _described(
             source_id=table.source.source_id,
             table_name=table.table_name,
             node_label=table.node_label,
+            row_filter=" AND ".join(map(str, table.row_filter)) or None,
+            key_columns=table.declared_key or None,
         )
         if table.mapping_id is not None and table.node_label is not None
         else None

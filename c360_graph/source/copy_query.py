@@ -108,11 +108,14 @@ def find_left_out(table: TableMapping, *, most: int) -> str:
         for prop in _key(table)
     )
     conditions = _all([*_findable(table), *_short_enough(table)])
-    return f"SELECT {key} {_from(table)} WHERE NOT ({conditions}) LIMIT {most}"
+    return f"SELECT {key} {_from(table, f'NOT ({conditions})')} LIMIT {most}"
 
 
-def _from(table: TableMapping) -> str:
-    return f"FROM {quoted_table(table.source.db_schema, table.table_name)} AS t"
+def _from(table: TableMapping, *conditions: str) -> str:
+    """FROM and WHERE of the rows that the row filter keeps and that fulfil these conditions."""
+    place = f"FROM {quoted_table(table.source.db_schema, table.table_name)} AS t"
+    every = [*(condition.sql("t") for condition in table.row_filter), *conditions]
+    return f"{place} WHERE {_all(every)}" if every else place
 
 
 def _type(table: TableMapping, prop: PropertyMapping) -> PropertyType:
@@ -145,7 +148,7 @@ def _key(table: TableMapping) -> list[PropertyMapping]:
 def whole_rows(table: TableMapping) -> str:
     """FROM and WHERE of the rows that are read, as `t`: those that the graph can hold and find again."""
     conditions = [*_findable(table), *_short_enough(table)]
-    return f"{_from(table)} WHERE {_all(conditions)}" if conditions else _from(table)
+    return _from(table, *conditions)
 
 
 def _all(conditions: Sequence[str]) -> str:
@@ -157,6 +160,8 @@ def _findable(table: TableMapping) -> list[str]:
     found = []
     for prop in _key(table):
         kind = _type(table, prop)
+        if prop.nullable:
+            found.append(f"{sql_of(table, prop)} IS NOT NULL")
         if kind.lost:
             found.append(f"{_text(table, prop)} IS NOT NULL")
         if kind.name in ("FLOAT", "LIST<FLOAT>"):
