@@ -20,6 +20,9 @@ def table_description(
         if table.key
         else "Key: none, so the label has no constraint.",
     ]
+    if table.row_filter:
+        kept = " and ".join(code(str(condition)) for condition in table.row_filter)
+        paragraphs.append(f"Only rows with {kept} are read.")
     used = [_drawn(r) for r in relationships if _uses(r, table)]
     if used:
         paragraphs.append("Relationships: " + ", ".join(used) + ".")

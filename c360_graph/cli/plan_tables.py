@@ -87,7 +87,7 @@ def _tables(plan: Plan) -> Table:
         ("table", "label", "rows", "properties", "excluded"),
         (
             (
-                f"{t.source}/{t.table}",
+                _place(t),
                 t.label or "(junction)",
                 _rows(t),
                 t.properties,
@@ -97,6 +97,13 @@ def _tables(plan: Plan) -> Table:
         ),
         right=("rows",),
     )
+
+
+def _place(table: PlannedTable) -> str:
+    """The table, and below it which of its rows are read."""
+    words = ("where", *["and"] * len(table.row_filter))
+    kept = (f"\n  {word} {c}" for word, c in zip(words, table.row_filter, strict=False))
+    return f"{table.source}/{table.table}{''.join(kept)}"
 
 
 def _withheld(plan: Plan) -> Table:

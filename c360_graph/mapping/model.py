@@ -111,6 +111,10 @@ class TableMapping(Frozen):
             }
         )
 
+    def kept_rows(self, alias: str = "t") -> tuple[str, ...]:
+        """SQL of the conditions that a row of `alias` has to fulfil to be read."""
+        return tuple(condition.sql(alias) for condition in self.row_filter)
+
     @property
     def known_columns(self) -> tuple[str, ...]:
         """Every column of the source's table that is read, or that a rule excludes."""

@@ -67,6 +67,7 @@ class PlannedTable(Frozen):
     properties: int
     excluded: tuple[str, ...]
     withheld: tuple[str, ...] = ()
+    row_filter: tuple[str, ...] = ()
 
 
 class PlannedLabel(Frozen):

@@ -114,7 +114,7 @@ def find_left_out(table: TableMapping, *, most: int) -> str:
 def _from(table: TableMapping, *conditions: str) -> str:
     """FROM and WHERE of the rows that the row filter keeps and that fulfil these conditions."""
     place = f"FROM {quoted_table(table.source.db_schema, table.table_name)} AS t"
-    every = [*(condition.sql("t") for condition in table.row_filter), *conditions]
+    every = [*table.kept_rows(), *conditions]
     return f"{place} WHERE {_all(every)}" if every else place
 
 

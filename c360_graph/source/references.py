@@ -69,9 +69,7 @@ def sample_references(
     place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
     sample = scatter(catalog_table, rows=SAMPLE_ROWS)
     read = ", ".join(_text(table, _property(table, column)) for column in columns)
-    present = " AND ".join(
-        f"{sql_of(table, _property(table, column))} IS NOT NULL" for column in columns
-    )
+    present = _present(table, [_property(table, column) for column in columns])
     return f"SELECT {read} FROM {place}{sample.pages} WHERE {present}{sample.order} LIMIT {SAMPLE_ROWS}"
 
 
@@ -82,14 +80,21 @@ def find_partners(table: TableMapping, pairs: Pairs, driving: TableMapping) -> s
     """
     names = ", ".join(f"v{n}" for n, _ in enumerate(pairs))
     arrays = ", ".join(("%s::int[]", *("%s::text[]" for _ in pairs)))
-    conditions = " AND ".join(
+    equal = (
         _equals(table, _property(table, sought), _property(driving, column), f"k.v{n}")
         for n, (sought, column) in enumerate(pairs)
     )
+    conditions = " AND ".join((*equal, *table.kept_rows()))
     place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
     # In a statement with parameters a percent sign of a name is none only when it is doubled.
     partner = f"SELECT FROM {place} WHERE {conditions}".replace("%", "%%")
     return f"SELECT k.number FROM unnest({arrays}) AS k(number, {names}) WHERE EXISTS ({partner})"
+
+
+def _present(table: TableMapping, properties: list[PropertyMapping]) -> str:
+    """The condition that a row is read and has a value in each of these."""
+    there = (f"{sql_of(table, prop)} IS NOT NULL" for prop in properties)
+    return " AND ".join((*there, *table.kept_rows()))
 
 
 def read_partners(table: TableMapping, pairs: Pairs) -> str:
@@ -97,7 +102,7 @@ def read_partners(table: TableMapping, pairs: Pairs) -> str:
     place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
     properties = [_property(table, sought) for sought, _ in pairs]
     read = ", ".join(_text(table, prop) for prop in properties)
-    present = " AND ".join(f"{sql_of(table, prop)} IS NOT NULL" for prop in properties)
+    present = _present(table, properties)
     return f"SELECT DISTINCT {read} FROM {place} WHERE {present} LIMIT {MOST_PARTNERS + 1}"
 
 

@@ -295,13 +295,16 @@ COUNTED_ROWS = 100_000
 """A table without statistics is counted up to here."""
 
 
-def row_estimate(snapshot: SourceSnapshot, table: CatalogTable) -> RowEstimate:
-    """The rows of a table; unknown where the count is refused or takes too long."""
+def row_estimate(
+    snapshot: SourceSnapshot, table: CatalogTable, kept: Sequence[str] = ()
+) -> RowEstimate:
+    """The rows of a table, of which only those are read that fulfil `kept`; unknown where the count is
+    refused or takes too long."""
     # -1 is never analysed, and so is 0 before PostgreSQL 14; a count of nothing takes no time.
-    if table.estimated_rows > 0:
+    if table.estimated_rows > 0 and not kept:
         return RowEstimate(rows=table.estimated_rows, basis="estimate")
     try:
-        (row,) = snapshot.ask(_count(table))
+        (row,) = snapshot.ask(_count(table, kept))
     except SourceError:
         return RowEstimate()
     rows = int(row[0])
@@ -310,6 +313,7 @@ def row_estimate(snapshot: SourceSnapshot, table: CatalogTable) -> RowEstimate:
     return RowEstimate(rows=rows, basis="count")
 
 
-def _count(table: CatalogTable) -> str:
-    place = quoted_table(table.schema_name, table.table_name)
-    return f"SELECT count(*) FROM (SELECT FROM {place} LIMIT {COUNTED_ROWS + 1}) AS few"
+def _count(table: CatalogTable, kept: Sequence[str]) -> str:
+    place = f"{quoted_table(table.schema_name, table.table_name)} AS t"
+    where = f" WHERE {' AND '.join(kept)}" if kept else ""
+    return f"SELECT count(*) FROM (SELECT FROM {place}{where} LIMIT {COUNTED_ROWS + 1}) AS few"
