@@ -41,7 +41,10 @@ def copied_text(text: str) -> bytes:
     >>> copied_text("a\\tb")
     b'a\\\\tb'
     """
-    return _ESCAPED.sub(lambda match: _MARKS.get(match[0], match[0]), text.encode())
+    encoded = text.encode()
+    if not _ESCAPED.search(encoded):
+        return encoded
+    return _ESCAPED.sub(lambda match: _MARKS.get(match[0], match[0]), encoded)
 
 
 def _decoded(value: bytes) -> bytes:
