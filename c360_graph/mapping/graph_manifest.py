@@ -216,11 +216,19 @@ def edges_of(mapping: RelationshipMapping) -> RelationshipPattern:
 
 
 def edges_name(edges: RelationshipPattern) -> str:
-    """The name of edges in `digests`; a tab stands in no message of ours."""
+    r"""The name of edges in `digests`; a tab stands in no message of ours.
+
+    >>> edges_name(("WATCHED", "Account", "PlayEvent"))
+    'WATCHED\tAccount\tPlayEvent'
+    """
     return "\t".join(edges)
 
 
 def edges_named(name: str) -> RelationshipPattern:
-    """The edges of such a name."""
+    r"""The edges of such a name.
+
+    >>> edges_named("WATCHED\tAccount\tPlayEvent")
+    ('WATCHED', 'Account', 'PlayEvent')
+    """
     kind, from_label, to_label = name.split("\t")
     return (kind, from_label, to_label)

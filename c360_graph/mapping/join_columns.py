@@ -37,7 +37,13 @@ def join_column(form: Form, column: str) -> str:
 
 
 def parsed(name: str) -> tuple[Form, str] | None:
-    """Form and column of such a name; None for any other name."""
+    """Form and column of such a name; None for any other name.
+
+    >>> parsed(join_column("number", "account_id"))
+    ('number', 'account_id')
+    >>> parsed("account_id") is None
+    True
+    """
     if not name.startswith(JOIN_PREFIX):
         return None
     rest = name.removeprefix(JOIN_PREFIX)
@@ -62,7 +68,11 @@ def functions_of(prop: PropertyMapping) -> JoinFunctions | None:
 
 
 def source_column(name: str) -> str:
-    """The column that a name stands for: its own, or that of which it is the join form."""
+    """The column that a name stands for: its own, or that of which it is the join form.
+
+    >>> source_column(join_column("number", "account_id"))
+    'account_id'
+    """
     found = parsed(name)
     return found[1] if found else name
 

@@ -62,7 +62,16 @@ class Comparison:
 
 
 def compare(left: JoinColumn, right: JoinColumn) -> Comparison:
-    """How to compare two columns so that it equals PostgreSQL's own join."""
+    """How to compare two columns so that it equals PostgreSQL's own join.
+
+    >>> from c360_graph.mapping.catalog import ColumnType
+    >>> number = JoinColumn(type=ColumnType(name="integer", base="int4"))
+    >>> text = JoinColumn(type=ColumnType(name="text", base="text"))
+    >>> compare(number, number).ways
+    ('property', 'number')
+    >>> compare(text, text).ways
+    ('property',)
+    """
     if left.functions or right.functions:
         return _compare_normalised(left, right)
     for column in (left, right):

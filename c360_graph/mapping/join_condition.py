@@ -81,6 +81,11 @@ def parse(text: str) -> tuple[Equality, ...]:
     Raises:
         MappingError: it holds anything but equalities of alias.column, with or without functions of the
             list around it, joined by AND.
+
+    >>> for equality in parse("e.account_id = a.account_id AND lower(e.region) = a.region"):
+    ...     print(equality)
+    e.account_id = a.account_id
+    lower(e.region) = a.region
     """
     _refuse_suspicious(text)
     try:
@@ -96,7 +101,11 @@ def parse(text: str) -> tuple[Equality, ...]:
 
 
 def aliases(equalities: tuple[Equality, ...]) -> tuple[str, ...]:
-    """The aliases in order of first appearance."""
+    """The aliases in order of first appearance.
+
+    >>> aliases(parse("e.account_id = a.account_id"))
+    ('e', 'a')
+    """
     sides = (side for equality in equalities for side in (equality.left, equality.right))
     return tuple(dict.fromkeys(side.alias for side in sides))
 

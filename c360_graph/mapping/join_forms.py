@@ -64,7 +64,12 @@ class JoinColumn:
 
 
 def form_applies(form: JoinForm | JoinFunctions, column_type: ColumnType) -> bool:
-    """Whether values of a type have this form."""
+    """Whether values of a type have this form.
+
+    >>> from c360_graph.mapping.catalog import ColumnType
+    >>> form_applies("number", ColumnType(name="integer", base="int4"))
+    True
+    """
     if isinstance(form, JoinFunctions):
         return form.why_not(column_type) is None
     if form == "text":

@@ -32,7 +32,11 @@ JOIN_PREFIX = "_c360_join_"
 
 
 def is_kept_name(name: str) -> bool:
-    """Whether a property's name is the loader's own: no column of a source may have it."""
+    """Whether a property's name is the loader's own: no column of a source may have it.
+
+    >>> is_kept_name("_c360_table"), is_kept_name("email")
+    (True, False)
+    """
     return name == TABLE_PROPERTY or name.startswith(JOIN_PREFIX)
 
 
