@@ -19,8 +19,10 @@ from c360_graph.mapping.join_functions import (
     PLAIN,
     Calls,
     around,
+    country_of,
     phone_call,
 )
+from c360_graph.mapping.normalised_texts import has_phone_numbers
 
 _QUOTED_IDENTIFIER = re.compile(r'"(?:[^"]|"")*"')
 # The one string there may be: the country of phone().
@@ -97,6 +99,7 @@ def parse(text: str) -> tuple[Equality, ...]:
         ) from None
     equalities = tuple(_equality(part, text) for part in _conjuncts(tree))
     _refuse_other_names(equalities, text)
+    _refuse_unknown_countries(equalities, text)
     return equalities
 
 
@@ -135,6 +138,16 @@ def _refuse_other_names(equalities: tuple[Equality, ...], text: str) -> None:
             f"join_condition {_shown(text)} calls functions by other names than"
             f" {', '.join(PLAIN)} and phone"
         )
+
+
+def _refuse_unknown_countries(equalities: tuple[Equality, ...], text: str) -> None:
+    calls = (c for e in equalities for side in (e.left, e.right) for c in side.functions)
+    for country in filter(None, map(country_of, calls)):
+        if not has_phone_numbers(country):
+            raise MappingError(
+                f"join_condition {_shown(text)}: {country} is no country that phone() knows; write its two"
+                " letters of ISO 3166, such as 'DE' or 'GB'"
+            )
 
 
 def _bare(text: str) -> str:

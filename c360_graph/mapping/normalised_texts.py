@@ -120,6 +120,17 @@ def phone(text: str, *, country: str) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def has_phone_numbers(country: str) -> bool:
+    """Whether a country of ISO 3166 is one that phone numbers are known of.
+
+    >>> has_phone_numbers("GB"), has_phone_numbers("UK")
+    (True, False)
+    """
+    import phonenumbers
+
+    return country in phonenumbers.SUPPORTED_REGIONS
+
+
 _STEPS: dict[str, Normaliser] = {
     "lower": lower,
     "trim": trim,

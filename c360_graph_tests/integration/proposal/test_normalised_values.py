@@ -81,3 +81,16 @@ def test_columns_that_agree_only_when_normalised_are_proposed_so_with_both_share
     assert sorted(graph_counts(graph)[1].values()) == [297, 297]
     again = CliRunner().invoke(app, ["map", "crm"])
     assert again.stdout == "-- Nothing is left to propose for source crm.\n"
+
+
+def test_addresses_are_compared_though_no_key_says_that_they_are_unique(
+    databases: str, servers: TestServers
+) -> None:
+    with servers.postgres.connect(f"{databases}shop") as connection:
+        connection.execute(
+            "ALTER TABLE customers DROP CONSTRAINT customers_email_key,"
+            " DROP CONSTRAINT customers_phone_key, ALTER email DROP NOT NULL, ALTER phone DROP NOT NULL"
+        )
+    proposed = CliRunner().invoke(app, ["map", "crm"]).stdout
+    assert "'lower(trim(p.email)) = lower(trim(c.email))'" in proposed
+    assert "'digits(p.phone) = digits(c.phone)'" in proposed

@@ -242,6 +242,7 @@ def test_every_spelling_of_the_grammar_is_read_as_postgresql_reads_it(
         ('"lower"(a.b) = c.d', "by other names than lower, trim"),
         ("digits(a.b, 'DE') = c.d", "is not alias.column"),
         ("phone(a.b) = c.d", "is not alias.column"),
+        ("phone(a.b, 'UK') = c.d", "UK is no country that phone() knows"),
         ("phone(a.b, 'DEU') = c.d", "a string"),
         ("phone(a.b, E'DE') = c.d", "a string"),
         ("phone(a.b, DE) = c.d", "is not alias.column"),
