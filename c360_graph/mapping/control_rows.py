@@ -72,6 +72,8 @@ class NodeLabelRow(Frozen):
     node_label: str
     owner: str | None = None
     tags: str | None = None
+    row_filter: str | None = None
+    key_columns: tuple[str, ...] | None = None
 
 
 class RelationshipRow(Frozen):
