@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
+from c360_graph.assets.load_mode import UPDATING
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.control.audit import RunLog
 from c360_graph.errors import SettingsError
@@ -42,6 +43,7 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
             job_name=JOB_NAME,
             cron_schedule=settings.c360_nightly_cron,
             execution_timezone=settings.c360_time_zone,
+            tags=UPDATING,
             description="Builds the graph every night. Off by default; switch it on in the UI.",
         )
     except dg.DagsterInvalidDefinitionError:
@@ -78,7 +80,9 @@ def control_rows_sensor(*, fingerprint: str, settings: Settings) -> dg.SensorDef
             return dg.SkipReason(_reload(context, settings.c360_webserver_url))
         return dg.SensorResult(
             cursor=now,
-            run_requests=[dg.RunRequest(run_key=f"control_rows_{now}", tags={"control_rows": now})],
+            run_requests=[
+                dg.RunRequest(run_key=f"control_rows_{now}", tags={**UPDATING, "control_rows": now})
+            ],
         )
 
     return control_rows
@@ -130,9 +134,10 @@ def eager_sensor() -> dg.SensorDefinition:
         target=dg.AssetSelection.assets(SCRIPT_KEY, GRAPH_KEY),
         default_status=dg.DefaultSensorStatus.STOPPED,
         minimum_interval_seconds=30,
+        run_tags=UPDATING,
         description=(
-            "Writes the script and loads the graph when a table was materialized on its own. Off by"
-            " default, because each load empties the graph first with the default config."
+            "Writes the script and updates the graph when a table was materialized on its own. Off by"
+            " default."
         ),
     )
 

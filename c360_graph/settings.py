@@ -169,6 +169,15 @@ class Settings(BaseSettings):
         default=2, ge=1, le=16, description="Sessions that load batches of nodes in parallel."
     )
 
+    c360_clear_database: bool | None = Field(
+        default=None,
+        description=(
+            "Whether a load empties the graph first (`true`) or updates it while it stays readable"
+            " (`false`). Unset: a run that you start empties it, and a run that the schedule or a sensor"
+            " starts updates it. The config `clear_database` of a run takes precedence."
+        ),
+    )
+
     @field_validator("c360_time_zone")
     @classmethod
     def _is_time_zone(cls, name: str) -> str:
