@@ -58,6 +58,8 @@ def _run(
     try:
         for number, stream in enumerate(streams, start=1):
             os.dup2(stream.fileno(), number)
+        # A connection that the parent closes is to be closed, and one of the parent's to stay its own.
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
         os.chdir(folder)
         os.environ.update(environment)
