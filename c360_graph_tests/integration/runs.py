@@ -13,7 +13,6 @@ import dagster as dg
 
 from c360_graph.assets.analytics import GROUP, REPORT_KEY
 from c360_graph_tests.conftest import REPOSITORY
-from c360_graph_tests.integration.forked import run_dagster
 
 
 def materialize_all(**options: Any) -> dg.ExecuteInProcessResult:
@@ -39,22 +38,15 @@ def load_graph(**options: Any) -> dg.ExecuteInProcessResult:
 
 
 def materialize_by_command(
-    *, select: str = "*", config: str | None = None, own_process: bool = False, **environment: str
+    *, select: str = "*", config: str | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """`dagster asset materialize` as CI runs it, in a fork of this process or in one of its own.
-
-    The latter is for what depends on how a process starts, and for what is to take its time.
-    """
+    """`dagster asset materialize` as CI runs it."""
     command = materialize_command(select=select)
     if config is not None:
         command += ["--config-json", config]
-    folder = working_folder()
-    starts = (folder / ".env").exists() or "C360_EXECUTOR" in environment
-    if not (own_process or starts):
-        return run_dagster(*command[3:], folder=folder, environment=environment)
     return subprocess.run(
         command,
-        cwd=folder,
+        cwd=working_folder(),
         env=os.environ | environment,
         capture_output=True,
         text=True,

@@ -44,7 +44,7 @@ def test_a_run_whose_connections_to_control_database_and_storage_are_cut_again_a
     # Making the tables takes longer than a connection lives here.
     PatientPostgresStorage(storage_url(project))
     with cutting_every(0.7, far_control):
-        done = materialize_by_command(select="profiles_db/plans", own_process=True)
+        done = materialize_by_command(select="profiles_db/plans")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert far_control.failed > 5
     with project.connect() as connection:
