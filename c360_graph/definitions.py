@@ -149,7 +149,7 @@ def build_definitions(
         sensors=[
             control_rows_sensor(fingerprint=state.fingerprint, settings=settings),
             audit_sensor(),
-            failed_runs_sensor(),
+            failed_runs_sensor(settings),
             eager_sensor(),
         ],
         resources={"postgres": PostgresResource(), "neo4j": Neo4jResource()},

@@ -147,6 +147,13 @@ class Settings(BaseSettings):
         default=None,
         description="URL of the Dagster webserver that the sensor `control_rows` asks to reload the definitions.",
     )
+    c360_failure_webhook: SecretStr | None = Field(
+        default=None,
+        description=(
+            "URL that is told of each failed run by a POST with JSON, such as an incoming webhook of Slack."
+            " Treated as a secret."
+        ),
+    )
     c360_nightly_cron: str = Field(
         default="0 3 * * *", description="Cron expression of the nightly schedule."
     )
