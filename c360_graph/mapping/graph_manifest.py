@@ -86,6 +86,11 @@ class GraphManifest(Frozen):
     excluded: dict[str, str] = Field(default_factory=dict)
     """Properties that no label has since a rule excludes their columns, and which rule."""
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Labels and relationship types that are listed, and those that refused control rows name."""
+        return frozenset((*self.labels, *(kind for kind, _, _ in self.edges), *self.refused))
+
     def makes(self, edges: RelationshipPattern) -> bool:
         """Whether relationships of a type between two labels are listed."""
         return edges in self._edge_set
