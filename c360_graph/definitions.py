@@ -14,6 +14,7 @@ from dagster._core.definitions.definitions_load_context import (
 )
 
 from c360_graph.assets.analytics import analytics_assets
+from c360_graph.assets.customer_identity import identity_asset
 from c360_graph.assets.cypher_script import cypher_script_asset
 from c360_graph.assets.neo4j_graph import neo4j_graph_asset
 from c360_graph.assets.source_table import source_table_asset
@@ -167,7 +168,11 @@ def _assets(
                 relationships=relationships.get(table.asset_key, ()),
                 settings=settings,
             )
-            for table in mapping.tables
+            for table in mapping.source_tables
+        ),
+        *(
+            identity_asset(identity=identity, mapping=mapping, rows=rows, settings=settings)
+            for identity in mapping.identities
         ),
         cypher_script_asset(mapping=mapping, rows=rows, settings=settings),
         neo4j_graph_asset(mapping=mapping, rows=rows, settings=settings),
