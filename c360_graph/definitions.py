@@ -149,7 +149,7 @@ def build_definitions(
             control_rows_sensor(fingerprint=state.fingerprint, settings=settings),
             audit_sensor(),
             failed_runs_sensor(),
-            eager_sensor(),
+            eager_sensor(mapping.identities),
         ],
         resources={"postgres": PostgresResource(), "neo4j": Neo4jResource()},
         executor=audited_executor(settings.c360_executor),

@@ -13,7 +13,7 @@ from c360_graph.assets.identity_facts import (
 )
 from c360_graph.assets.metadata import code
 from c360_graph.assets.source_table import group_name, operation_name
-from c360_graph.assets.step_policy import dagster_failures, freshness_policy, table_version
+from c360_graph.assets.step_policy import dagster_failures, freshness_policy, identity_version
 from c360_graph.control.audit import RunLog
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping, Identity, TableMapping
@@ -76,7 +76,10 @@ def identity_asset(
             else:
                 yield dg.MaterializeResult(
                     asset_key=list(table.table.asset_key),
-                    metadata={"dagster/row_count": table.rows, **links_lineage(table.table, identity)},
+                    metadata={
+                        "dagster/row_count": table.rows,
+                        **links_lineage(table.table, identity),
+                    },
                 )
 
     return resolve
@@ -89,7 +92,8 @@ def _out(identity: Identity, table: TableMapping, settings: Settings) -> dg.Asse
         group_name=group_name(identity.name),
         kinds={"duckdb"},
         description=_description(identity, table),
-        code_version=table_version(table),
+        code_version=identity_version(identity),
+        automation_condition=dg.AutomationCondition.eager(),
         freshness_policy=freshness_policy(settings),
         metadata={
             "label": table.node_label or "",
@@ -107,4 +111,6 @@ def _description(identity: Identity, table: TableMapping) -> str:
         + ", ".join(f"{i.kind} by {code(i.column)}" for i in record.identifiers)
         for record in identity.records
     ]
-    return f"One {label} for all records that identity_rules find to be of one.\n\n" + "\n".join(lines)
+    return f"One {label} for all records that identity_rules find to be of one.\n\n" + "\n".join(
+        lines
+    )

@@ -100,7 +100,9 @@ def links_lineage(links: TableMapping, identity: Identity) -> Metadata:
     record = links.identity.record if links.identity else None
     mapped = next(m for m in identity.records if m.table == record)
     source = dg.AssetKey(list(mapped.table))
-    identified = [dg.TableColumnDep(asset_key=source, column_name=i.column) for i in mapped.identifiers]
+    identified = [
+        dg.TableColumnDep(asset_key=source, column_name=i.column) for i in mapped.identifiers
+    ]
     return {
         "identifiers": ", ".join(f"{i.kind}: {shown_column(i.column)}" for i in mapped.identifiers),
         "dagster/column_lineage": dg.TableColumnLineage(

@@ -179,9 +179,7 @@ def _left_out(table: TableMapping, run_log: RunLog) -> LeftOutTable:
     return LeftOutTable(table=table, why=why)
 
 
-def latest_extract(
-    table: TableMapping, rows: ControlRows, store: ExtractStore
-) -> Extract | None:
+def latest_extract(table: TableMapping, rows: ControlRows, store: ExtractStore) -> Extract | None:
     """The latest extract of a mapped table, None where there is none.
 
     Raises:

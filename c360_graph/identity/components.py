@@ -56,7 +56,9 @@ def find_components(engine: JoinEngine) -> int:
     engine.rows("CREATE TABLE parents AS SELECT DISTINCT record, other AS parent FROM links")
     before = None
     for done in range(MOST_ROUNDS):
-        now = engine.rows("SELECT count(*), sum(hash(record, parent)::HUGEINT)::VARCHAR FROM parents")
+        now = engine.rows(
+            "SELECT count(*), sum(hash(record, parent)::HUGEINT)::VARCHAR FROM parents"
+        )
         if now == before:
             return done
         before = now

@@ -6,15 +6,23 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TypeVar
 
 from c360_graph.copied_lines import copied_text
+from c360_graph.errors import ExtractError
 from c360_graph.extract_joins.engine import JoinEngine
 from c360_graph.identity.records import RecordExtract
 from c360_graph.mapping.control_rows import IdentityDecisionRow
 from c360_graph.sql_quoting import sql_literal
 
 _Row = TypeVar("_Row")
+
+_Link = tuple[int, int, int]
+"""(kind, record, smaller record)."""
+
+MOST_LINKS = 200_000
+"""Links of contested components that are held in memory at a time."""
 
 _SAME_KIND = -1
 """The kind of a link that a person made: it goes before every other."""
@@ -99,18 +107,33 @@ def keep_apart(engine: JoinEngine, applied: Applied) -> tuple[str, ...]:
         )
         for root, one, other, number in joined:
             contested[root].append((one, other, number))
-    for root in sorted(contested):
-        found += _cut(engine, root, contested[root])
+    for roots in _in_parts(sorted(contested)):
+        for root, links in _links_of(engine, roots):
+            found += _cut(engine, root, links, contested[root])
     return tuple(found)
 
 
-def _cut(
-    engine: JoinEngine, root: int, apart: Sequence[tuple[int, int, int]]
-) -> Iterator[str]:
-    links = engine.rows(
-        "SELECT l.kind, l.record, l.other FROM links AS l JOIN parents AS p ON l.record = p.record"
-        f" WHERE p.parent = {root} ORDER BY l.kind, l.other, l.record"
+def _links_of(engine: JoinEngine, roots: Sequence[int]) -> Iterator[tuple[int, list[_Link]]]:
+    """The links of some components, in the order that they are taken in."""
+    among = (
+        "FROM links AS l JOIN parents AS p ON l.record = p.record"
+        f" WHERE p.parent IN ({', '.join(map(str, roots))})"
     )
+    ((count,),) = engine.rows(f"SELECT count(*) {among}")
+    if count > MOST_LINKS:
+        raise ExtractError(
+            f"{count:,} links would have to be looked at to keep the records of identity_decisions apart;"
+            f" at most {MOST_LINKS:,} are. A rule of identity_rules joins too many records: see the check"
+            " no_entity_is_large of the last run"
+        )
+    links = engine.rows(f"SELECT p.parent, l.kind, l.record, l.other {among} ORDER BY ALL")
+    for root, those in groupby(links, key=lambda link: int(link[0])):
+        yield root, [(kind, record, other) for _, kind, record, other in those]
+
+
+def _cut(
+    engine: JoinEngine, root: int, links: Sequence[_Link], apart: Sequence[tuple[int, int, int]]
+) -> Iterator[str]:
     groups = _Groups()
     for one, other, number in apart:
         groups.separate(one, other, number)
@@ -141,7 +164,9 @@ class _Groups:
 
     def first(self, record: int) -> int:
         while record in self._parent:
-            self._parent[record] = record = self._parent.get(self._parent[record], self._parent[record])
+            self._parent[record] = record = self._parent.get(
+                self._parent[record], self._parent[record]
+            )
         return record
 
     def separate(self, one: int, other: int, number: int) -> None:

@@ -131,7 +131,9 @@ def _numbered(table: RecordExtract, *, after: int) -> str:
         for i, identifier in enumerate(table.mapped.identifiers)
     )
     rows = f"SELECT {key_text(table)} AS key{values} FROM {file_rows(table.extract)}"
-    return f"SELECT {after} + row_number() OVER (ORDER BY key) AS record, * FROM ({rows}) ORDER BY key"
+    return (
+        f"SELECT {after} + row_number() OVER (ORDER BY key) AS record, * FROM ({rows}) ORDER BY key"
+    )
 
 
 def _identifiers(table: RecordExtract, kind: int, positions: Sequence[int]) -> str:

@@ -93,9 +93,7 @@ def _ids_before(name: str, links: Extract) -> str:
     """SQL for the id that each record of a table had."""
     columns = range(1, len(links.manifest.table.properties))
     key = f" || {TAB} || ".join(f"l.c{i}" for i in columns)
-    return (
-        f"SELECT r.record, l.c0::BIGINT FROM {file_rows(links)} AS l JOIN {name} AS r ON r.key = {key}"
-    )
+    return f"SELECT r.record, l.c0::BIGINT FROM {file_rows(links)} AS l JOIN {name} AS r ON r.key = {key}"
 
 
 def _changes(engine: JoinEngine, highest: int) -> IdChanges:

@@ -214,9 +214,7 @@ class _Rules:
                 f" {rule.entity_label} of the last load stay until it can"
             )
         if rule.source_id is not None and self.rows.source(rule.source_id) is None:
-            self.refuse(
-                [rule], f"source_id {rule.source_id} is no active row of source_databases"
-            )
+            self.refuse([rule], f"source_id {rule.source_id} is no active row of source_databases")
         elif not mine and not self.rows.inactive_sources:
             names = {t.table_name for t in self.index.tables}
             near = did_you_mean(rule.table_name, names)
@@ -263,7 +261,9 @@ def _identifier(rule: IdentityRuleRow, table: TableMapping) -> Identifier:
     functions = JoinFunctions(calls=calls).across_sources() if calls else None
     why_not = functions.why_not(prop.type) if functions else None
     if why_not:
-        raise MappingError(f"normaliser {rule.normaliser!r} of {table.place}.{prop.column}: {why_not}")
+        raise MappingError(
+            f"normaliser {rule.normaliser!r} of {table.place}.{prop.column}: {why_not}"
+        )
     return Identifier(
         kind=rule.identifier_kind.strip(),
         column=join_column(functions, prop.column) if functions else prop.column,

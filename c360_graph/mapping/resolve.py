@@ -43,7 +43,9 @@ def resolve(
     return GraphMapping(
         tables=indexed_tables(tuple(joined), relationships),
         relationships=relationships,
-        refusals=_by_row((*rows.unreadable, *refusals, *more, *id_refusals, *refused_ownership(rows))),
+        refusals=_by_row(
+            (*rows.unreadable, *refusals, *more, *id_refusals, *refused_ownership(rows))
+        ),
         resting=resting,
         resting_labels=resting_labels,
         waiting=tuple(row.relationship_id for row in undecided),

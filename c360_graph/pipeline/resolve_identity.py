@@ -114,7 +114,12 @@ def _former(identity: Identity, store: ExtractStore) -> Former:
 
 
 def _commit(
-    store: ExtractStore, table: ResolvedTable, resolution: Resolution, *, log_id: int, start: datetime
+    store: ExtractStore,
+    table: ResolvedTable,
+    resolution: Resolution,
+    *,
+    log_id: int,
+    start: datetime,
 ) -> None:
     with store.new_folder() as folder:
         with open_rows(folder) as (out, file), Path(table.path).open("rb") as rows:

@@ -80,9 +80,9 @@ CUSTOMERS = [
 def test_records_with_one_email_are_of_one_customer_however_it_is_written(world: World) -> None:
     assert world.cypher(PAIRS) == CUSTOMERS
     assert world.counts() == ({"Person": 5, "Account": 5, "Customer": 7}, {"IS": 10})
-    assert world.cypher("MATCH (:Customer {customer_id: 4})-[:IS]->(a:Account) RETURN a.region") == [
-        ("e\tu",)
-    ]
+    assert world.cypher(
+        "MATCH (:Customer {customer_id: 4})-[:IS]->(a:Account) RETURN a.region"
+    ) == [("e\tu",)]
 
 
 def test_an_update_of_the_graph_gives_what_a_clear_load_gives(world: World) -> None:
@@ -93,7 +93,9 @@ def test_an_update_of_the_graph_gives_what_a_clear_load_gives(world: World) -> N
     assert contents(world.graph) == made
 
 
-def test_one_new_shared_email_makes_one_customer_of_two_and_keeps_the_older_id(world: World) -> None:
+def test_one_new_shared_email_makes_one_customer_of_two_and_keeps_the_older_id(
+    world: World,
+) -> None:
     world.execute_in("shop", "UPDATE accounts SET mail = 'EVE@work.example' WHERE no = 4")
     result = reconcile()
     assert world.cypher(PAIRS) == [

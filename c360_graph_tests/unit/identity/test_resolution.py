@@ -130,7 +130,9 @@ def test_of_several_decisions_about_two_records_the_last_counts(tmp_path: Path) 
     assert Loads(tmp_path).resolve(rows, decisions=decisions)[1] == {"people:a": 1, "people:b": 2}
 
 
-def test_decisions_that_contradict_each_other_keep_records_apart_and_are_told(tmp_path: Path) -> None:
+def test_decisions_that_contradict_each_other_keep_records_apart_and_are_told(
+    tmp_path: Path,
+) -> None:
     found, ids = Loads(tmp_path).resolve(
         {"people": [("a", None), ("b", None), ("c", None)]},
         decisions=[
@@ -147,7 +149,9 @@ VALUES = st.sampled_from(["v1", "v2", "v3", "v4", "a'b", "ü", r"back\\slash", "
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.lists(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=9), min_size=2, max_size=3))
+@given(
+    st.lists(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=9), min_size=2, max_size=3)
+)
 def test_any_load_after_another_gives_components_whose_ids_are_their_own(
     loaded: list[list[tuple[str | None, str | None]]],
 ) -> None:

@@ -37,11 +37,7 @@ def test_rules_make_entities_and_a_table_of_links_for_each_table_of_records() ->
     (identity,) = mapping.identities
     assert [record.identifiers for record in identity.records] == [
         (Identifier(kind="email", column="_c360_join_unicode_email__email"),),
-        (
-            Identifier(
-                kind="email", column="_c360_join_unicode_lower_trim__mail", min_agreement=2
-            ),
-        ),
+        (Identifier(kind="email", column="_c360_join_unicode_lower_trim__mail", min_agreement=2),),
     ]
     names = {t.asset_key: [p.column for p in t.properties] for t in mapping.tables}
     assert names == {
