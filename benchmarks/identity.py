@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Annotated
 
 import typer
 
-from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
+from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, RowsFile, open_rows
 from c360_graph.identity.resolution import Former, Limits, Resolution, resolve_records
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType, SourceCatalog
 from c360_graph.mapping.control_rows import (
@@ -93,7 +94,7 @@ def main(
             f" {found.first_seconds:6.1f} s  second {found.second_seconds:6.1f} s  engine"
             f" {found.peak_mb:,} MB"
         )
-    for small, large in zip(measured, measured[1:], strict=False):
+    for small, large in pairwise(measured):
         typer.echo(
             f"{large.records / small.records:.1f} times the records take"
             f" {large.first_seconds / small.first_seconds:.1f} times as long"
@@ -173,12 +174,12 @@ def _lines(count: int, records: int, random: Random) -> Iterator[bytes]:
 
 def _extract(store: ExtractStore, table: TableMapping, lines: Iterator[bytes]) -> Extract:
     with store.new_folder() as folder:
-        longest = rows = 0
+        longest = 0
         with open_rows(folder) as (out, file):
-            for rows, line in enumerate(lines, start=1):
+            for line in lines:
                 longest = max(longest, len(line))
                 out.write(line)
-        return store.commit(folder, _manifest(table, rows, file.digest, file.size, longest))
+        return store.commit(folder, _manifest(table, file, longest))
 
 
 def _committed(store: ExtractStore, table: TableMapping, path: Path) -> Extract:
@@ -186,17 +187,15 @@ def _committed(store: ExtractStore, table: TableMapping, path: Path) -> Extract:
         return _extract(store, table, iter(lines))
 
 
-def _manifest(
-    table: TableMapping, rows: int, digest: str, size: int, longest: int
-) -> ExtractManifest:
+def _manifest(table: TableMapping, file: RowsFile, longest: int) -> ExtractManifest:
     now = datetime.now(UTC)
     return ExtractManifest(
         table=table,
-        rows=rows,
+        rows=file.lines,
         values_absent={},
-        file_bytes=size,
-        file_lines=rows,
-        file_digest=digest,
+        file_bytes=file.size,
+        file_lines=file.lines,
+        file_digest=file.digest,
         longest_row_bytes=longest,
         log_id=1,
         table_log_id=0,

@@ -220,10 +220,8 @@ def _numbers(
 ) -> Iterator[tuple[str, int]]:
     for some in _in_parts(keys):
         listed = ", ".join(map(sql_literal, some))
-        for key, record in engine.rows(
-            f"SELECT key, record FROM {table.name} WHERE key IN ({listed})"
-        ):
-            yield key, record
+        found = engine.rows(f"SELECT key, record FROM {table.name} WHERE key IN ({listed})")
+        yield from ((key, record) for key, record in found)
 
 
 def _in_parts(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:

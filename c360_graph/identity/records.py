@@ -77,7 +77,7 @@ def read_records(
         ExtractError: an extract cannot be read.
     """
     records = 0
-    engine.rows("CREATE TABLE identifiers (record BIGINT, kind TINYINT, token HUGEINT)")
+    engine.rows("CREATE TABLE identifiers (record BIGINT, kind TINYINT, token UHUGEINT)")
     for table in tables:
         engine.rows(f"CREATE TABLE {table.name} AS {_numbered(table, after=records)}")
         ((count,),) = engine.rows(f"SELECT count(*) FROM {table.name}")
@@ -158,7 +158,7 @@ def _value_of(
             if identifier.kind == kind and not _is_hashed(table, identifier):
                 found = engine.rows(
                     f"SELECT v{i} FROM {table.name}"
-                    f" WHERE md5_number(v{i}) = {sql_literal(token)}::HUGEINT LIMIT 1"
+                    f" WHERE md5_number(v{i}) = {sql_literal(token)}::UHUGEINT LIMIT 1"
                 )
                 if found:
                     return str(found[0][0])
