@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from c360_graph.assets.cluster_pictures import cluster_pictures
 from c360_graph.assets.metadata import Metadata, cell, code, counts_table, table
 from c360_graph.checks.outcome import outcome
 from c360_graph.identity.resolution import Resolution
@@ -49,8 +50,12 @@ def entity_facts(resolution: Resolution, identity: Identity) -> Metadata:
     if resolution.largest:
         facts["largest"] = dg.MetadataValue.md(
             counts_table(
-                identity.entities.key[0], {str(number): size for number, size in resolution.largest}
+                identity.entities.key[0],
+                {str(cluster.id): cluster.records for cluster in resolution.largest},
             )
+        )
+        facts["pictures"] = dg.MetadataValue.md(
+            cluster_pictures(resolution.label, resolution.largest)
         )
     if resolution.ignored_sample:
         facts["ignored"] = dg.MetadataValue.md(_ignored_table(resolution))
@@ -84,9 +89,9 @@ def identity_checks(
     if resolution.ids.splits > len(split):
         split.append(f"{resolution.ids.splits:,} {resolution.label} were split in all")
     large = [
-        f"{resolution.label} {number} has {plural(size, 'record')}"
-        for number, size in resolution.largest
-        if size > limit
+        f"{resolution.label} {cluster.id} has {plural(cluster.records, 'record')}"
+        for cluster in resolution.largest
+        if cluster.records > limit
     ]
     found = {IGNORED: ignored, IDS_KEPT: split, SMALL: large}
     return [

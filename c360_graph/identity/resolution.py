@@ -10,6 +10,7 @@ from c360_graph.extract_joins.engine import JoinEngine, join_engine
 from c360_graph.extract_joins.extract_sql import written_to
 from c360_graph.extracts import Extract
 from c360_graph.files import private_folder
+from c360_graph.identity.clusters import Cluster, largest_clusters
 from c360_graph.identity.components import connect, find_components
 from c360_graph.identity.decisions import find_decided, keep_apart, link_same
 from c360_graph.identity.records import (
@@ -27,7 +28,6 @@ from c360_graph.mapping.model import Identity, TableMapping
 
 MEMORY = "400MB"
 """Of the join engine while it resolves; what takes more is spilled."""
-MOST_CLUSTERS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +67,8 @@ class Resolution:
     rounds: int
     sizes: tuple[tuple[int, int], ...]
     """(records of an entity, entities that have so many), the largest first."""
-    largest: tuple[tuple[int, int], ...]
-    """(id, records) of the largest entities."""
+    largest: tuple[Cluster, ...]
+    """The largest entities with more than one record."""
     ignored: int
     ignored_sample: tuple[IgnoredIdentifier, ...]
     ids: IdChanges
@@ -130,10 +130,12 @@ def resolve_records(
                 engine,
                 "SELECT records, count(*) FROM entities GROUP BY records ORDER BY records DESC",
             ),
-            largest=_pairs(
+            largest=largest_clusters(
                 engine,
-                "SELECT id, records FROM entities WHERE records > 1"
-                f" ORDER BY records DESC, id LIMIT {MOST_CLUSTERS}",
+                tables,
+                kinds,
+                limit=limits.shared_records,
+                keys=bool(limits.shown_values),
             ),
             ignored=ignored,
             ignored_sample=sample,

@@ -160,3 +160,43 @@ def test_what_a_person_decided_wins_over_identifiers_and_stays(world: World) -> 
 
 def load_graph_again() -> dg.ExecuteInProcessResult:
     return load_graph(run_config={"ops": {"neo4j_graph": {"config": {"clear_database": False}}}})
+
+
+def test_hashed_identifiers_are_normalised_before_they_are_hashed(world: World) -> None:
+    world.control(
+        "INSERT INTO field_exclusion_rules (source_id, table_name, column_name, treatment)"
+        " VALUES (1, 'people', 'email', 'hash'), (2, 'accounts', 'mail', 'hash')"
+    )
+    assert load_graph().success
+    assert [row[:2] for row in world.cypher(PAIRS)] == [row[:2] for row in CUSTOMERS]
+    assert world.cypher("MATCH (p:Person) WHERE p.email CONTAINS '@' RETURN p.email") == []
+
+
+def test_a_key_that_is_excluded_later_stays_in_no_file(world: World) -> None:
+    folder = world.data_dir / "extracts" / "customer_identity"
+    files = [*folder.rglob("rows.tsv")]
+    assert any("e\\tu\t3" in file.read_text(encoding="utf-8") for file in files)
+    world.control(
+        "INSERT INTO field_exclusion_rules (source_id, table_name, column_name) VALUES (2, 'accounts', 'region')"
+    )
+    result = load_graph()
+    # Without its key the table has no records that could be told apart.
+    assert "has no key" in failed_checks(result)["control_rows_are_honoured"]
+    assert not any("e\\tu" in file.read_text(encoding="utf-8") for file in folder.rglob("rows.tsv"))
+    assert world.counts()[1] == {"IS": 5}
+
+
+def test_without_rules_the_customers_go_as_they_do_from_an_older_control_database(
+    world: World,
+) -> None:
+    world.control("DROP TABLE identity_rules, identity_decisions")
+    assert reconcile(max_removed_share=1.0).success
+    assert world.counts() == ({"Person": 5, "Account": 5}, {})
+
+
+def test_a_source_that_is_down_leaves_the_customers_of_the_last_load(world: World) -> None:
+    before = contents(world.graph)
+    world.control("UPDATE source_databases SET db_name = 'gone' WHERE source_id = 2")
+    assert not reconcile().success
+    assert contents(world.graph) == before
+    assert world.counts()[0]["Customer"] == 7

@@ -22,7 +22,12 @@ def test_records_are_joined_through_others(tmp_path: Path) -> None:
         "people:1": 1, "people:2": 1, "users:1": 1, "people:3": 2, "users:2": 3, "users:3": 4
     }  # fmt: skip
     assert (found.records, found.entities, found.sizes) == (6, 4, ((3, 1), (1, 3)))
-    assert found.largest == ((1, 3),)
+    (cluster,) = found.largest
+    assert (cluster.id, cluster.records) == (1, 3)
+    assert [(r.place, r.key) for r in cluster.shown] == [
+        ("s/people", "1"), ("s/people", "2"), ("s/users", "1")
+    ]  # fmt: skip
+    assert [(s.kind, s.records) for s in cluster.shared] == [("email", (0, 2)), ("phone", (1, 2))]
 
 
 def test_values_of_different_kinds_are_not_compared(tmp_path: Path) -> None:

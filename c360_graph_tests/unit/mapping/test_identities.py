@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from c360_graph.mapping.control_rows import IdentityRuleRow
+from c360_graph.mapping.exclusions import forbidden_columns
 from c360_graph.mapping.model import Identifier
 from c360_graph_tests.unit.mapping.given import Case, table
 
@@ -110,3 +111,10 @@ def test_while_a_source_cannot_be_reached_the_entities_of_the_last_load_stay() -
     mapping = made.resolve()
     assert mapping.identities == ()
     assert "whose source cannot be reached" in str(mapping.refusals[0])
+
+
+def test_what_a_rule_forbids_of_a_key_is_forbidden_in_the_links_too() -> None:
+    made = case(rule(1, "people", "email"))
+    (links,) = [t for t in made.resolve().tables if t.table_name == "crm.people"]
+    assert forbidden_columns(links, made.rows) == ()
+    assert forbidden_columns(links, made.excluding("people", "ID").rows) == ("key_id",)
