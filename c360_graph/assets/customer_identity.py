@@ -15,6 +15,7 @@ from c360_graph.assets.metadata import code
 from c360_graph.assets.source_table import group_name, operation_name
 from c360_graph.assets.step_policy import dagster_failures, freshness_policy, identity_version
 from c360_graph.control.audit import RunLog
+from c360_graph.identity.resolution import Resolution
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping, Identity, TableMapping
 from c360_graph.pipeline.resolve_identity import resolve_identity
@@ -64,25 +65,27 @@ def identity_asset(
         context.log.info(
             f"{resolution.records:,} records are of {resolution.entities:,} {identity.label}"
         )
-        for table in resolution.tables:
-            if table.table.asset_key == identity.entities.asset_key:
-                yield dg.MaterializeResult(
-                    asset_key=entities,
-                    metadata=entity_facts(resolution, identity),
-                    check_results=identity_checks(
-                        resolution, key=entities, limit=now.c360_most_sharing_records
-                    ),
-                )
-            else:
-                yield dg.MaterializeResult(
-                    asset_key=list(table.table.asset_key),
-                    metadata={
-                        "dagster/row_count": table.rows,
-                        **links_lineage(table.table, identity),
-                    },
-                )
+        yield from _results(resolution, identity, limit=now.c360_most_sharing_records)
 
     return resolve
+
+
+def _results(
+    resolution: Resolution, identity: Identity, *, limit: int
+) -> Iterator[dg.MaterializeResult[None]]:
+    for table in resolution.tables:
+        key = list(table.table.asset_key)
+        if table.table.node_label is not None:
+            yield dg.MaterializeResult(
+                asset_key=key,
+                metadata=entity_facts(resolution, identity),
+                check_results=identity_checks(resolution, key=key, limit=limit),
+            )
+        else:
+            yield dg.MaterializeResult(
+                asset_key=key,
+                metadata={"dagster/row_count": table.rows, **links_lineage(table.table, identity)},
+            )
 
 
 def _out(identity: Identity, table: TableMapping, settings: Settings) -> dg.AssetOut:

@@ -27,7 +27,9 @@ def connect(engine: JoinEngine, agreements: Sequence[int], *, limit: int) -> Non
         agreements: by a kind's number, how many kinds have to agree.
         limit: a token that more records share links none.
     """
-    alone = ", ".join(str(n) for n, least in enumerate(agreements) if least <= 1) or "NULL"
+    alone = ", ".join(str(n) for n, least in enumerate(agreements) if least <= 1)
+    # No kind has this number.
+    alone = alone or "-2"
     engine.rows(
         "CREATE TABLE links AS SELECT i.record, s.first AS other, i.kind FROM identifiers AS i"
         " JOIN shared AS s ON i.kind = s.kind AND i.token = s.token"

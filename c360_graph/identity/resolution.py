@@ -84,7 +84,6 @@ def resolve_records(
     former: Former,
     limits: Limits,
     folder: Path,
-    problems: tuple[str, ...] = (),
 ) -> Resolution:
     """Find which records are of one entity, and write the tables of entities and links.
 
@@ -95,7 +94,6 @@ def resolve_records(
         former: the load before, so that ids stay.
         limits: when an identifier is ignored.
         folder: where the files go, and what the engine spills.
-        problems: decisions that could not even be read.
 
     Raises:
         ExtractError: an extract cannot be read.
@@ -116,33 +114,26 @@ def resolve_records(
         cut = keep_apart(engine, decided)
         links = {t.name: former.links[t.place] for t in tables if t.place in former.links}
         ids = give_ids(engine, links, highest=former.highest_id)
-        ignored, sample = ignored_identifiers(
-            engine, tables, kinds, limit=limits.shared_records, shown=limits.shown_values
-        )
-        ((entities,),) = engine.rows("SELECT count(*) FROM entities")
+        most, shown = limits.shared_records, limits.shown_values
+        ignored, sample = ignored_identifiers(engine, tables, kinds, limit=most, shown=shown)
+        sizes = engine.rows(_SIZES)
         return Resolution(
             label=identity.label,
             tables=tuple(_written(engine, identity, tables, folder)),
             records=records,
-            entities=entities,
+            entities=sum(count for _, count in sizes),
             rounds=rounds,
-            sizes=_pairs(
-                engine,
-                "SELECT records, count(*) FROM entities GROUP BY records ORDER BY records DESC",
-            ),
-            largest=largest_clusters(
-                engine,
-                tables,
-                kinds,
-                limit=limits.shared_records,
-                keys=bool(limits.shown_values),
-            ),
+            sizes=tuple((size, count) for size, count in sizes),
+            largest=largest_clusters(engine, tables, kinds, limit=most, keys=bool(shown)),
             ignored=ignored,
             ignored_sample=sample,
             ids=ids,
             decisions=len(decided.same) + len(decided.apart),
-            decision_problems=(*problems, *decided.problems, *cut),
+            decision_problems=(*decided.problems, *cut),
         )
+
+
+_SIZES = "SELECT records, count(*) FROM entities GROUP BY records ORDER BY records DESC"
 
 
 def _written(
@@ -173,7 +164,3 @@ def _file(engine: JoinEngine, table: TableMapping, path: Path, query: str) -> Re
         f"SELECT count(*), coalesce(max(strlen(line)), 0) + 1 FROM ({query})"
     )
     return ResolvedTable(table=table, path=path, rows=rows, longest_row_bytes=longest)
-
-
-def _pairs(engine: JoinEngine, query: str) -> tuple[tuple[int, int], ...]:
-    return tuple((one, other) for one, other in engine.rows(query))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,14 +65,14 @@ def resolve_identity(
                 shown_values=min(MOST_VALUES, settings.c360_preview_rows),
             ),
             folder=work,
-            problems=tuple(map(str, refused)),
         )
         # The entities come last: where something fails before, the next run knows the ids of before.
         for table in reversed(resolution.tables):
             _commit(store, table, resolution, log_id=log_id, start=start)
     for table in resolution.tables:
         store.prune(table.table.asset_key, keep=settings.c360_keep_extracts)
-    return resolution
+    problems = (*map(str, refused), *resolution.decision_problems)
+    return replace(resolution, decision_problems=problems)
 
 
 def _extracts(

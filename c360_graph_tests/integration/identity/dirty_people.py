@@ -82,7 +82,8 @@ def _written(person: _Person, random: Random) -> tuple[str, str | None, str | No
     def some(share: float, value: str, *spellings: Callable[[str], str]) -> str | None:
         if random.random() >= share:
             return None
-        return random.choice((str, *spellings))(value)
+        spelling = random.choice((None, *spellings))
+        return spelling(value) if spelling else value
 
     email = some(0.92, person.email, str.upper, str.title, lambda e: f"  {e}", lambda e: f"{e} ")
     mobile = some(0.8, person.mobile, _spaced, _national, _slashed)

@@ -153,7 +153,7 @@ def test_decisions_that_contradict_each_other_keep_records_apart_and_are_told(
 VALUES = st.sampled_from(["v1", "v2", "v3", "v4", "a'b", "ü", r"back\\slash", "", None])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.lists(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=9), min_size=2, max_size=3)
 )
