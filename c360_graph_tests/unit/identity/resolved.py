@@ -21,7 +21,7 @@ def mapped(tables: Sequence[str], kinds: Mapping[str, int]) -> GraphMapping:
     """Tables of a text key and a text column for each kind, which has a min_agreement."""
     columns = "; ".join(["id text", *(f"{kind} text?" for kind in kinds)])
     case = Case().source("s", *(table(name, columns, key="id") for name in tables))
-    rules = []
+    rules: list[IdentityRuleRow] = []
     for name in tables:
         case.label(name, name.title())
         rules += [

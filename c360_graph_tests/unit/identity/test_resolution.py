@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c360_graph_tests.unit.identity.resolved import Loads, decision
+from c360_graph_tests.unit.identity.resolved import Loads, Rows, decision
 
 
 def test_records_are_joined_through_others(tmp_path: Path) -> None:
     loads = Loads(tmp_path, {"email": 1, "phone": 1})
-    rows = {
+    rows: Rows = {
         "people": [("1", "a", None), ("2", "b", "9"), ("3", None, None)],
         "users": [("1", "a", "9"), ("2", "", ""), ("3", "", None)],
     }
