@@ -1,5 +1,6 @@
 """The job of the whole graph, its nightly schedule, and sensors."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -11,6 +12,7 @@ from c360_graph.control.audit import RunLog
 from c360_graph.errors import SettingsError
 from c360_graph.executor import close_abandoned_runs
 from c360_graph.failure_notice import FailureNotice, post
+from c360_graph.mapping.model import Identity
 from c360_graph.pipeline.read_mapping import rows_fingerprint
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings
@@ -150,11 +152,12 @@ def _tell(context: dg.RunFailureSensorContext, webhook: str, settings: Settings)
         context.log.warning(f"C360_FAILURE_WEBHOOK was not told of run {run.run_id}: {why}.")
 
 
-def eager_sensor() -> dg.SensorDefinition:
-    """Rebuilds script and graph when tables were read on their own; off until it is switched on."""
+def eager_sensor(identities: Iterable[Identity] = ()) -> dg.SensorDefinition:
+    """Rebuilds entities, script and graph when tables were read on their own; off until it is switched on."""
+    tables = (table.asset_key for identity in identities for table in identity.tables)
     return dg.AutomationConditionSensorDefinition(
         name="rebuild_when_tables_change",
-        target=dg.AssetSelection.assets(SCRIPT_KEY, GRAPH_KEY),
+        target=dg.AssetSelection.assets(*map(list, tables), SCRIPT_KEY, GRAPH_KEY),
         default_status=dg.DefaultSensorStatus.STOPPED,
         minimum_interval_seconds=30,
         run_tags=UPDATING,

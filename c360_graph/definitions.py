@@ -14,6 +14,7 @@ from dagster._core.definitions.definitions_load_context import (
 )
 
 from c360_graph.assets.analytics import analytics_assets
+from c360_graph.assets.customer_identity import identity_asset
 from c360_graph.assets.cypher_script import cypher_script_asset
 from c360_graph.assets.neo4j_graph import neo4j_graph_asset
 from c360_graph.assets.source_table import source_table_asset
@@ -150,7 +151,7 @@ def build_definitions(
             control_rows_sensor(fingerprint=state.fingerprint, settings=settings),
             audit_sensor(),
             failed_runs_sensor(settings),
-            eager_sensor(),
+            eager_sensor(mapping.identities),
         ],
         resources={"postgres": PostgresResource(), "neo4j": Neo4jResource()},
         executor=audited_executor(settings.c360_executor),
@@ -169,7 +170,11 @@ def _assets(
                 relationships=relationships.get(table.asset_key, ()),
                 settings=settings,
             )
-            for table in mapping.tables
+            for table in mapping.source_tables
+        ),
+        *(
+            identity_asset(identity=identity, mapping=mapping, rows=rows, settings=settings)
+            for identity in mapping.identities
         ),
         cypher_script_asset(mapping=mapping, rows=rows, settings=settings),
         neo4j_graph_asset(mapping=mapping, rows=rows, settings=settings),

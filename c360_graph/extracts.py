@@ -83,6 +83,9 @@ class ExtractManifest(Frozen):
     longest_row_bytes: int
     log_id: int
     table_log_id: int
+    """0 where no source was read for it."""
+    highest_id: int | None = None
+    """The highest id that was ever given, where the rows are entities of identity resolution."""
     start_time: datetime
     end_time: datetime
 

@@ -108,6 +108,14 @@ class Settings(BaseSettings):
             " all fails after half a minute."
         ),
     )
+    c360_most_sharing_records: int = Field(
+        default=20,
+        ge=2,
+        description=(
+            "The most records that may share an identifier of `identity_rules`. An identifier that more"
+            " records share, such as `info@example.com`, is ignored and listed."
+        ),
+    )
     c360_fresh_hours: int = Field(
         default=36,
         ge=0,

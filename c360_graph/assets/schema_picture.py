@@ -11,7 +11,7 @@ MOST_LABELS, MOST_PAIRS, MOST_EDGES = 60, 100, 200
 """Labels, pairs of labels with something between them, and edges. Beyond that a picture tells nothing, and
 the time to lay it out grows faster than it: 100 labels with 178 edges take half a minute."""
 
-_FONT = "Helvetica,Arial,sans-serif"
+FONT = "Helvetica,Arial,sans-serif"
 
 
 def schema_picture(
@@ -48,24 +48,24 @@ def schema_svg(
         style="rounded,filled",
         fillcolor="#e8f0fe",
         color="#3b5bdb",
-        fontname=_FONT,
+        fontname=FONT,
         fontsize="12",
     )
-    graph.edge_attr.update(color="#868e96", fontname=_FONT, fontsize="10", fontcolor="#495057")
+    graph.edge_attr.update(color="#868e96", fontname=FONT, fontsize="10", fontcolor="#495057")
     names = {*labels, *(end for _, *ends in edges for end in ends)}
     numbers = {label: str(number) for number, label in enumerate(sorted(names))}
     for label, number in numbers.items():
         count = f"\\n{labels[label]:,}" if label in labels else ""
-        graph.add_node(number, label=_literal(label) + count)
+        graph.add_node(number, label=literal(label) + count)
     for index, (kind, start, end) in enumerate(edges):
         count = f"\\n{counts[kind]:,}" if kind in counts else ""
-        text = _literal(kind) + count
+        text = literal(kind) + count
         graph.add_edge(numbers[start], numbers[end], key=str(index), label=text)
     drawn: bytes = graph.draw(format="svg", prog="dot")
     return drawn
 
 
-def _literal(name: str) -> str:
+def literal(name: str) -> str:
     """A name as it is: backslashes and angle brackets mean something to Graphviz."""
     text = name.replace("\\", "\\\\")
     return " " + text if text.startswith("<") else text

@@ -8,7 +8,7 @@ from hashlib import sha256
 import dagster as dg
 
 from c360_graph.errors import C360Error, GraphUnavailableError, SourceUnavailableError
-from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.mapping.model import GraphMapping, Identity, TableMapping
 from c360_graph.settings import Settings
 
 NEO4J_POOL = "neo4j"
@@ -41,6 +41,11 @@ def graph_version(mapping: GraphMapping) -> str:
             *(r.model_dump_json(exclude={"description"}) for r in mapping.relationships),
         ]
     )
+
+
+def identity_version(identity: Identity) -> str:
+    """Of the rules of one label."""
+    return _short([identity.model_dump_json()])
 
 
 def _short(texts: Iterable[str]) -> str:

@@ -6,7 +6,11 @@ import dagster as dg
 
 
 def outcome(
-    asset: str, name: str, found: Sequence[str], severity: dg.AssetCheckSeverity, **facts: int
+    asset: str | Sequence[str],
+    name: str,
+    found: Sequence[str],
+    severity: dg.AssetCheckSeverity,
+    **facts: int,
 ) -> dg.AssetCheckResult:
     """Passed where nothing was found; otherwise all that was, a paragraph each."""
     return dg.AssetCheckResult(

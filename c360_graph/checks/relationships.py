@@ -181,4 +181,4 @@ def _such_as(sample: Sequence[str]) -> str:
 
 def _named(expectation: Expectation) -> str:
     mapping = expectation.mapping
-    return f"{mapping.relationship_type} (relationship_mappings row {mapping.relationship_id})"
+    return f"{mapping.relationship_type} ({mapping.row})"

@@ -19,7 +19,14 @@ from c360_graph.errors import ControlDatabaseError, ControlDatabaseUnavailableEr
 from c360_graph.faults.backend_state import CONNECT_SECONDS, backend_answer, end_connection
 from c360_graph.faults.postgres import KEEPALIVE, is_passing
 from c360_graph.faults.silence import Wait, log_warning, watched
-from c360_graph.mapping.control_rows import ControlRows, SourceRow, control_rows
+from c360_graph.mapping.control_rows import (
+    ControlRows,
+    IdentityDecisionRow,
+    Refusal,
+    SourceRow,
+    control_rows,
+    identity_decisions,
+)
 from c360_graph.settings import Settings, resolve_secret
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -256,6 +263,19 @@ class ControlDatabase:
 
         return self.run(add)
 
+    def read_decisions(
+        self, entity_label: str
+    ) -> tuple[tuple[IdentityDecisionRow, ...], tuple[Refusal, ...]]:
+        """What people decided of records of a label, and rows that cannot be read.
+
+        Raises:
+            ControlDatabaseError: the database cannot be reached.
+        """
+        rows = self.run(
+            lambda connection: _rows_if_there(connection, "identity_decisions", "decision_id")
+        )
+        return identity_decisions(rows, entity_label)
+
     def source_credentials(self, source: SourceRow) -> Credentials:
         """Where a source lies and how to log in, its password read at this moment.
 
@@ -295,6 +315,7 @@ class ControlDatabase:
                 "labels": _rows(connection, "node_label_mappings", "mapping_id"),
                 "relationships": _rows(connection, "relationship_mappings", "relationship_id"),
                 "quality": _rows_if_there(connection, "quality_rules", "rule_id"),
+                "identity_rules": _rows_if_there(connection, "identity_rules", "rule_id"),
             }
         )
 
@@ -371,12 +392,12 @@ def _engine(credentials: Credentials) -> Engine:
     return create_engine(url, poolclass=NullPool, connect_args=options, hide_parameters=True)
 
 
+def _rows_if_there(connection: Connection, table: str, key: str) -> Sequence[RowMapping]:
+    """The rows of a table that an older control database lacks."""
+    there = connection.execute(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": table})
+    return _rows(connection, table, key) if there.scalar_one() else ()
+
+
 def _rows(connection: Connection, table: str, key: str) -> Sequence[RowMapping]:
     # All columns, whichever there are: an older control database lacks the newer ones.
     return connection.execute(text(f"SELECT * FROM {table} ORDER BY {key}")).mappings().all()
-
-
-def _rows_if_there(connection: Connection, table: str, key: str) -> Sequence[RowMapping]:
-    """None where an older control database lacks the table."""
-    found = connection.execute(text("SELECT to_regclass(:name)"), {"name": table}).scalar_one()
-    return _rows(connection, table, key) if found is not None else ()

@@ -19,6 +19,7 @@ from c360_graph.cypher.script_writer import (
     StatementFacts,
 )
 from c360_graph.errors import ScriptError
+from c360_graph.mapping.model import row_of_relationship
 
 READ_BYTES = 1_000_000
 _TAIL_BYTES = 100
@@ -51,7 +52,7 @@ class Statement:
         if facts is None:
             return f"Statement {self.number}"
         if facts.kind in ("relationships", "links"):
-            what = f"{facts.type}, relationship_mappings row {facts.relationship_id}"
+            what = f"{facts.type}, {row_of_relationship(facts.relationship_id or 0)}"
         elif facts.kind == "nodes":
             what = f"nodes of {facts.table}, label {facts.label}"
         else:

@@ -78,7 +78,7 @@ class ExtractChanges:
         parts = taking_part(mapping, self._versions, self._index)
         if parts is None or not all(self._comparable(part.place) for part in parts.versions):
             return None
-        queries = link_queries(parts, name=f"m{mapping.relationship_id}")
+        queries = link_queries(parts, name=f"m{next(self._numbers)}")
         try:
             for statement in queries.preparing:
                 self._engine.rows(statement)
@@ -88,7 +88,7 @@ class ExtractChanges:
                 removed=self._links(queries.removed),
             )
         except ExtractError as error:
-            self._warn(_not_compared(f"relationship_mappings row {mapping.relationship_id}", error))
+            self._warn(_not_compared(mapping.row, error))
             return None
 
     def _comparable(self, place: str) -> Versions | None:

@@ -51,11 +51,11 @@ class JoinEngine:
 
 
 @contextmanager
-def join_engine(folder: Path) -> Iterator[JoinEngine]:
+def join_engine(folder: Path, *, memory: str = MEMORY_LIMIT) -> Iterator[JoinEngine]:
     """Start an engine with nothing in it, which spills into a folder; it ends with the block, or with
     this process."""
     process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", __name__, str(folder.resolve())],
+        [sys.executable, "-m", __name__, str(folder.resolve()), memory],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -68,7 +68,7 @@ def join_engine(folder: Path) -> Iterator[JoinEngine]:
         process.communicate()
 
 
-def _serve(folder: str) -> None:
+def _serve(folder: str, memory: str) -> None:
     """Answer each line, a statement as JSON, by a line, until there are no more."""
     import duckdb
 
@@ -79,7 +79,7 @@ def _serve(folder: str) -> None:
     statements: SimpleQueue[str] = SimpleQueue()
     Thread(target=_listen, args=(statements,), daemon=True).start()
     config: dict[str, Any] = {
-        "memory_limit": MEMORY_LIMIT,
+        "memory_limit": memory,
         "threads": THREADS,
         "temp_directory": folder,
     }
@@ -102,4 +102,4 @@ def _listen(statements: SimpleQueue[str]) -> None:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    _serve(*sys.argv[1:])

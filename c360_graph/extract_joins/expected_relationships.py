@@ -66,8 +66,7 @@ def _expect(
         )
     except ExtractError as error:
         raise ExtractError(
-            f"The extracts of relationship_mappings row {mapping.relationship_id} cannot be joined:"
-            f" {error}. Materialize its tables again."
+            f"The extracts of {mapping.row} cannot be joined: {error}. Materialize its tables again."
         ) from None
 
 

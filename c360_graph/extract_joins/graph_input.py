@@ -13,6 +13,7 @@ from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import GraphManifest, Owner
+from c360_graph.mapping.identities import IS
 from c360_graph.mapping.join_columns import without_join_columns
 from c360_graph.mapping.left_out_tables import LeftOutTable, refusals_of
 from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping
@@ -129,11 +130,22 @@ def kept_from_refused(rows: ControlRows, refusals: tuple[Refusal, ...]) -> Graph
             row.node_label: ()
             for row in rows.labels
             if ("node_label_mappings", row.mapping_id) in refused
+        }
+        | {
+            row.entity_label: ()
+            for row in rows.identity_rules
+            if ("identity_rules", row.rule_id) in refused
         },
         edges=tuple(
             (row.relationship_type, row.from_label, row.to_label)
             for row in rows.relationships
             if ("relationship_mappings", row.relationship_id) in refused
+        )
+        + tuple(
+            (IS, row.entity_label, label.node_label)
+            for row in rows.identity_rules
+            for label in rows.labels
+            if ("identity_rules", row.rule_id) in refused and label.table_name == row.table_name
         ),
     )
 
@@ -145,7 +157,7 @@ def _latest_of_all(
     extracts: list[Extract] = []
     missing: list[LeftOutTable] = []
     for table in mapping.tables:
-        extract = _latest(table, rows, store)
+        extract = latest_extract(table, rows, store)
         if extract is None:
             missing.append(_left_out(table, run_log))
         else:
@@ -167,10 +179,22 @@ def _left_out(table: TableMapping, run_log: RunLog) -> LeftOutTable:
     return LeftOutTable(table=table, why=why)
 
 
-def _latest(table: TableMapping, rows: ControlRows, store: ExtractStore) -> Extract | None:
+def latest_extract(table: TableMapping, rows: ControlRows, store: ExtractStore) -> Extract | None:
+    """The latest extract of a mapped table, None where there is none.
+
+    Raises:
+        ExtractError: it is damaged, or was made under other exclusion rules.
+    """
     extract = store.latest(table.asset_key)
     if extract is None:
         return None
+    if table.identity is not None:
+        if extract.manifest.table.properties != table.properties:
+            raise ExtractError(
+                f"The latest extract of {table.place} has other columns than identity_rules and the key of"
+                f" its records now ask for. Materialize {table.source.source_name} again."
+            )
+        return extract
     held = {prop.column: prop.treatment for prop in extract.manifest.table.columns_read}
     wanted = _treatments(table, rows, extract)
     changed = sorted(column for column in held if held[column] != wanted.get(column, "exclude"))

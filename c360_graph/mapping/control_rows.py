@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal, Self, TypeVar
 
@@ -108,6 +109,49 @@ class QualityRow(Frozen):
     description: str | None = None
 
 
+class IdentityRuleRow(Frozen):
+    """An active row of `identity_rules`; no source_id means every source that has the table."""
+
+    rule_id: int
+    entity_label: str
+    source_id: int | None = None
+    table_name: str
+    identifier_kind: str
+    column_name: str
+    normaliser: str | None = None
+    min_agreement: int | None = None
+
+
+class IdentityDecisionRow(Frozen):
+    """A row of `identity_decisions`: what a person decided of two records."""
+
+    decision_id: int
+    entity_label: str
+    left_source: str
+    left_table: str
+    left_key: str
+    right_source: str
+    right_table: str
+    right_key: str
+    verdict: Literal["same", "different"]
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+
+    @property
+    def records(self) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
+        """Source, table and key of both records."""
+        return (
+            (self.left_source, self.left_table, self.left_key),
+            (self.right_source, self.right_table, self.right_key),
+        )
+
+    @property
+    def order(self) -> tuple[bool, float, int]:
+        """When it was decided; without a time before all others."""
+        decided = self.decided_at
+        return decided is not None, decided.timestamp() if decided else 0.0, self.decision_id
+
+
 class ControlRows(Frozen):
     """All rows that are active, each table in the order of its ids."""
 
@@ -116,6 +160,7 @@ class ControlRows(Frozen):
     labels: tuple[NodeLabelRow, ...] = ()
     relationships: tuple[RelationshipRow, ...] = ()
     quality: tuple[QualityRow, ...] = ()
+    identity_rules: tuple[IdentityRuleRow, ...] = ()
     inactive_labels: tuple[str, ...] = ()
     """Labels that only deactivated rows or sources feed: relationships that need them rest."""
     inactive_sources: tuple[str, ...] = ()
@@ -167,6 +212,7 @@ def control_rows(
     labels: Iterable[Row],
     relationships: Iterable[Row],
     quality: Iterable[Row] = (),
+    identity_rules: Iterable[Row] = (),
 ) -> ControlRows:
     """The active rows; one whose values are of the wrong kind is refused, never an error of all.
 
@@ -208,6 +254,15 @@ def control_rows(
             reader.on("relationship_mappings", relationships),
         ),
         quality=reader.read(QualityRow, "quality_rules", reader.on("quality_rules", quality)),
+        identity_rules=reader.read(
+            IdentityRuleRow,
+            "identity_rules",
+            (
+                row
+                for row in reader.on("identity_rules", identity_rules)
+                if row.get("source_id") is None or row.get("source_id") not in resting_ids
+            ),
+        ),
         inactive_labels=tuple(sorted(unmapped)),
         inactive_sources=tuple(sorted(str(row.get("source_name")) for row in resting)),
         unreadable=tuple(reader.refusals),
@@ -220,7 +275,19 @@ _IDS = {
     "node_label_mappings": "mapping_id",
     "relationship_mappings": "relationship_id",
     "quality_rules": "rule_id",
+    "identity_rules": "rule_id",
+    "identity_decisions": "decision_id",
 }
+
+
+def identity_decisions(
+    rows: Iterable[Row], entity_label: str
+) -> tuple[tuple[IdentityDecisionRow, ...], tuple[Refusal, ...]]:
+    """The decisions about entities of a label, and rows that cannot be read."""
+    reader = _Reader()
+    mine = (row for row in rows if row.get("entity_label") == entity_label)
+    found = reader.read(IdentityDecisionRow, "identity_decisions", mine)
+    return found, tuple(reader.refusals)
 
 
 class _Reader:

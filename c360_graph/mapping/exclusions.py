@@ -58,12 +58,19 @@ def treatment_of(rule: ExclusionRow) -> Treatment:
 
 def forbidden_columns(table: TableMapping, rows: ControlRows) -> tuple[str, ...]:
     """Columns that a table was read with and that the rules of now treat otherwise."""
-    source = next((s for s in rows.sources if s.source_name == table.source.source_name), None)
+    record = table.identity.record if table.identity else None
+    source_name, table_name = record or table.asset_key
+    source = next((s for s in rows.sources if s.source_name == source_name), None)
     return tuple(
         prop.column
         for prop in table.properties
         if (
-            rule := rule_for(source or table.source, table.table_name, prop.column, rows.exclusions)
+            rule := rule_for(
+                source or table.source,
+                table_name,
+                (prop.of if record else None) or prop.column,
+                rows.exclusions,
+            )
         )
         is not None
         and treatment_of(rule) != prop.treatment

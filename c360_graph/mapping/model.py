@@ -17,12 +17,17 @@ __all__ = [
     "End",
     "ExcludedColumn",
     "GraphMapping",
+    "Identifier",
+    "Identity",
+    "IdentityTable",
     "Junction",
     "PropertyMapping",
+    "RecordTable",
     "Refusal",
     "RelationshipMapping",
     "TableMapping",
     "is_kept_name",
+    "row_of_relationship",
 ]
 
 TABLE_PROPERTY = "_c360_table"
@@ -63,6 +68,17 @@ class ExcludedColumn(Frozen):
     reason: str | None = None
 
 
+class IdentityTable(Frozen):
+    """What makes a table whose rows identity resolution writes, and no source has.
+
+    `record` is the table whose records its rows lead to; None for the table of the entities themselves.
+    """
+
+    label: str
+    rule_id: int
+    record: tuple[str, str] | None = None
+
+
 class TableMapping(Frozen):
     """A source table that is read: as nodes of `node_label`, or only as a junction when None.
 
@@ -88,6 +104,8 @@ class TableMapping(Frozen):
     unique: tuple[tuple[str, ...], ...] = ()
     referring: tuple[tuple[str, ...], ...] = ()
     indexed: tuple[tuple[str, ...], ...] = ()
+    identity: IdentityTable | None = None
+    """Set where identity resolution writes the rows."""
 
     @property
     def asset_key(self) -> tuple[str, str]:
@@ -207,6 +225,7 @@ class RelationshipMapping(Frozen):
     """
 
     relationship_id: int
+    """Negative where no row of relationship_mappings makes it, but one of identity_rules."""
     relationship_type: str
     from_label: str
     to_label: str
@@ -222,6 +241,11 @@ class RelationshipMapping(Frozen):
     def described(self) -> str:
         """All that decides which relationships are made; not in which order, or why."""
         return self.model_dump_json(exclude={"relationship_id", "execution_order", "description"})
+
+    @property
+    def row(self) -> str:
+        """The control row that makes it, for messages."""
+        return row_of_relationship(self.relationship_id)
 
     @cached_property
     def start(self) -> End:
@@ -257,6 +281,51 @@ class RelationshipMapping(Frozen):
         return self.driving is not None and self.driving.has(table)
 
 
+def row_of_relationship(relationship_id: int) -> str:
+    """The control row behind an id.
+
+    >>> row_of_relationship(3)
+    'relationship_mappings row 3'
+    """
+    known = relationship_id >= 0
+    return f"relationship_mappings row {relationship_id}" if known else "identity_rules"
+
+
+class Identifier(Frozen):
+    """A property that identifies the records of a table: equal values of a kind are of one entity."""
+
+    kind: str
+    column: str
+    min_agreement: int = 1
+    """How many kinds two records have to agree on before this one counts."""
+
+
+class RecordTable(Frozen):
+    """A table whose records are of entities, and the table between both."""
+
+    table: tuple[str, str]
+    links: TableMapping
+    identifiers: tuple[Identifier, ...]
+
+
+class Identity(Frozen):
+    """Entities of a label, such as one customer for each person, and the tables that have their records."""
+
+    label: str
+    entities: TableMapping
+    records: tuple[RecordTable, ...]
+
+    @property
+    def name(self) -> str:
+        """Of its asset, and of the source that its tables are shown under."""
+        return self.entities.source.source_name
+
+    @property
+    def tables(self) -> tuple[TableMapping, ...]:
+        """The tables that its asset writes."""
+        return (self.entities, *(record.links for record in self.records))
+
+
 class GraphMapping(Frozen):
     """All that is sound, in the order it is loaded, and all that was refused."""
 
@@ -270,6 +339,13 @@ class GraphMapping(Frozen):
     quality: tuple[QualityRule, ...] = ()
     waiting: tuple[int, ...] = ()
     """Ids of relationships that are decided once a source that could not be asked answers."""
+    identities: tuple[Identity, ...] = ()
+    """What identity resolution makes; its tables are among `tables`."""
+
+    @property
+    def source_tables(self) -> tuple[TableMapping, ...]:
+        """The tables that are read from a source."""
+        return tuple(table for table in self.tables if table.identity is None)
 
     def table(self, asset_key: tuple[str, str]) -> TableMapping | None:
         """The mapped table of that (source_name, table_name)."""

@@ -15,12 +15,13 @@ def refused_names(rows: ControlRows, refusals: Iterable[Refusal]) -> dict[str, s
     """
     reasons = {(refusal.control_table, refusal.row_id): str(refusal) for refusal in refusals}
     labels = (("node_label_mappings", row.mapping_id, row.node_label) for row in rows.labels)
+    entities = (("identity_rules", row.rule_id, row.entity_label) for row in rows.identity_rules)
     types = (
         ("relationship_mappings", row.relationship_id, row.relationship_type)
         for row in rows.relationships
     )
     found: dict[str, str] = {}
-    for control_table, row_id, name in (*labels, *types):
+    for control_table, row_id, name in (*labels, *entities, *types):
         reason = reasons.get((control_table, row_id))
         if reason is not None:
             found.setdefault(name, reason)

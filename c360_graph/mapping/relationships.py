@@ -14,6 +14,7 @@ from c360_graph.mapping.control_rows import (
     Refusal,
     RelationshipRow,
 )
+from c360_graph.mapping.identities import identity_relationships
 from c360_graph.mapping.join_columns import is_normalised, source_column
 from c360_graph.mapping.join_condition import parse
 from c360_graph.mapping.joins import Ends, Pairs, Role, meaning_of
@@ -60,6 +61,7 @@ def resolve_relationships(
             found.append(mapping)
             earlier[_facts(mapping)].append(mapping)
     found.sort(key=lambda mapping: (mapping.execution_order, mapping.relationship_id))
+    found += identity_relationships(given.index)
     return tuple(found), tuple(refusals), tuple(resting)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from c360_graph.mapping.control_rows import ControlRows, Refusal, RelationshipRow
+from c360_graph.mapping.identities import identity_columns, resolve_identities
 from c360_graph.mapping.indexed_columns import indexed_tables
 from c360_graph.mapping.join_columns import joined_tables
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
@@ -29,25 +30,32 @@ def resolve(
     history = history or ColumnHistory()
     labelled, refusals, resting_labels = resolve_tables(rows, catalogs, history)
     junctions = junction_only_tables(rows, labelled, catalogs, history)
+    identities, id_refusals = resolve_identities(rows, labelled, tuple(catalogs))
+    resolved = tuple(table for identity in identities for table in identity.tables)
     tables = labelled + junctions
-    known = tuple(table for table in tables if table.source.source_id in catalogs)
+    known = (*(table for table in tables if table.source.source_id in catalogs), *resolved)
     unknown = TableIndex(t for t in tables if t.source.source_id not in catalogs)
     undecided, decidable = _by_decision(rows, unknown, TableIndex(known), catalogs)
     relationships, more, resting = resolve_relationships(
         rows.model_copy(update={"relationships": decidable}), known
     )
-    needed = labelled + _needed(junctions, relationships, undecided)
+    needed = (*labelled, *_needed(junctions, relationships, undecided), *resolved)
     quality, unchecked = resolve_quality(rows, needed)
+    joined = (identity_columns(identities, t) for t in joined_tables(needed, relationships))
     return GraphMapping(
-        tables=indexed_tables(joined_tables(needed, relationships), relationships),
+        tables=indexed_tables(tuple(joined), relationships),
         relationships=relationships,
         quality=quality,
         refusals=_by_row(
-            (*rows.unreadable, *refusals, *more, *refused_ownership(rows), *unchecked)
+            (
+                *(*rows.unreadable, *refusals, *more, *id_refusals),
+                *(*refused_ownership(rows), *unchecked),
+            )
         ),
         resting=resting,
         resting_labels=resting_labels,
         waiting=tuple(row.relationship_id for row in undecided),
+        identities=identities,
     )
 
 

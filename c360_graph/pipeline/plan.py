@@ -127,7 +127,12 @@ def _read_sources(
             for snapshot in snapshots.values()
             for line in unreadable_or_left(snapshot, mapping.tables)
         )
-        samples = {m.relationship_id: sampling.sample(m) for m in mapping.relationships}
+        samples = {
+            m.relationship_id: sampling.sample(m)
+            for m in mapping.relationships
+            # Identity resolution finds them in the extracts; no source has their table.
+            if m.relationship_id >= 0
+        }
     return _SourceReading(problems=problems, estimates=estimates, samples=samples, failing=failing)
 
 

@@ -56,7 +56,7 @@ def unreadable_tables(
     control: ControlDatabase, mapping: GraphMapping, unasked: Mapping[int, str]
 ) -> tuple[str, ...]:
     """Why tables cannot be read, a line for each; sources that could not be asked before are left out."""
-    sources = {table.source.source_id: table.source for table in mapping.tables}
+    sources = {table.source.source_id: table.source for table in mapping.source_tables}
     asked = [source for number, source in sources.items() if number not in unasked]
 
     def ask(source: SourceRow) -> list[str]:

@@ -44,7 +44,7 @@ def _mapped(
         from_label=mapping.from_label,
         to_label=mapping.to_label,
         change=change,
-        relationship_id=mapping.relationship_id,
+        relationship_id=mapping.relationship_id if mapping.relationship_id >= 0 else None,
         compared=tuple(_compared(mapping)),
         relationships=holding.edges.get(edges_name(edges), 0) if holding else None,
         sample=sample,
