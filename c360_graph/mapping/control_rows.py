@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal, Self, TypeVar
@@ -230,8 +230,7 @@ def control_rows(
     running = [row for row in all_sources if row not in resting]
     resting_ids = {row.get("source_id") for row in resting}
     all_exclusions = list(exclusions)
-    labels_on = reader.on("node_label_mappings", all_labels)
-    active = [row for row in labels_on if row.get("source_id") not in resting_ids]
+    active = _without(resting_ids, reader.on("node_label_mappings", all_labels))
     kept = {row.get("node_label") for row in active}
     unmapped = {str(row.get("node_label")) for row in all_labels if row.get("node_label")} - kept
     return ControlRows(
@@ -257,16 +256,17 @@ def control_rows(
         identity_rules=reader.read(
             IdentityRuleRow,
             "identity_rules",
-            (
-                row
-                for row in reader.on("identity_rules", identity_rules)
-                if row.get("source_id") is None or row.get("source_id") not in resting_ids
-            ),
+            _without(resting_ids, reader.on("identity_rules", identity_rules)),
         ),
         inactive_labels=tuple(sorted(unmapped)),
         inactive_sources=tuple(sorted(str(row.get("source_name")) for row in resting)),
         unreadable=tuple(reader.refusals),
     )
+
+
+def _without(source_ids: Collection[object], rows: Iterable[Row]) -> list[Row]:
+    """The rows that are about other sources than these, or about any."""
+    return [row for row in rows if row.get("source_id") not in source_ids]
 
 
 _IDS = {
