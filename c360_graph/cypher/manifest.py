@@ -27,9 +27,13 @@ def end_manifest() -> bytes:
 
 
 def write_manifest() -> bytes:
-    """Set `$state` and `$content`, a JSON text."""
+    """Set `$state` and `$content`, a JSON text; who followed the graph has to look at it anew."""
     return (
-        PIN + (f"MERGE (m:{identifier(LABEL)}) SET m.state = $state, m.content = $content").encode()
+        PIN
+        + (
+            f"MERGE (m:{identifier(LABEL)}) SET m.state = $state, m.content = $content"
+            " REMOVE m.follower, m.follow"
+        ).encode()
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -22,7 +22,7 @@ from c360_graph.faults.silence import Wait, log_warning
 from c360_graph.hashing import KeyedHash, hashing_lines
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
-from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.model import PropertyMapping, TableMapping
 from c360_graph.source.catalog import read_catalog
 from c360_graph.source.copy_query import (
     RowLoss,
@@ -173,7 +173,7 @@ class SourceSnapshot:
         Raises:
             SettingsError: a column is to be hashed, and `hashing` is None.
         """
-        treated = _treating(table, hashing)
+        treated = treating(table.properties, table=table, hashing=hashing)
         rows = longest = 0
         with self._connection.cursor() as cursor:
             with cursor.copy(copy_rows(table)) as stream:
@@ -195,13 +195,19 @@ class SourceSnapshot:
         return CopiedRows(rows=rows, longest_bytes=longest)
 
 
-def _treating(table: TableMapping, hashing: KeyedHash | None) -> Callable[[bytes], bytes] | None:
-    """What a line goes through before it is written; None where it is written as it came."""
-    hashed = [n for n, prop in enumerate(table.properties) if prop.treatment == "hash"]
+def treating(
+    properties: Sequence[PropertyMapping], *, table: TableMapping, hashing: KeyedHash | None
+) -> Callable[[bytes], bytes] | None:
+    """What a line of these columns goes through before it is used; None where it is used as it came.
+
+    Raises:
+        SettingsError: there is no key to hash with.
+    """
+    hashed = [n for n, prop in enumerate(properties) if prop.treatment == "hash"]
     if not hashed:
         return None
     if hashing is None:
-        columns = ", ".join(table.properties[n].column for n in hashed)
+        columns = ", ".join(properties[n].column for n in hashed)
         raise SettingsError(
             f"{table.place}: {columns} are to be hashed, and C360_HASH_KEY is not set."
         )
@@ -229,6 +235,51 @@ def open_snapshot(
         SourceUnavailableError: it cannot be reached at the moment, left, or went silent.
         SourceError: it refuses the login or a statement, or took too long; no password in it.
     """
+    with open_session(source, credentials, silent_seconds=silent_seconds, warn=warn) as session:
+        session.begin()
+        yield SourceSnapshot(session.connection, source, session.wait)
+        # Everything has been read; and a statement that was asked may have ended the connection.
+        with suppress(psycopg.Error):
+            session.connection.execute("COMMIT")
+
+
+class SourceSession:
+    """A connection to a source that is watched; each snapshot is a transaction of it."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        source: SourceRow,
+        where: str,
+        wait_for: Callable[[Callable[[], int]], Wait],
+    ) -> None:
+        self.connection = connection
+        self._source = source
+        self._where = where
+        self._backend = connection.info.backend_pid
+        self.wait = wait_for(lambda: self._backend)
+
+    def begin(self) -> None:
+        """Begin a snapshot, with the settings that the texts of values depend on."""
+        self.connection.execute(_BEGIN)
+        # Behind a pooler libpq knows another number, and this one as long as the transaction lasts.
+        row = self.connection.execute(_SETTLE).fetchone()
+        self._backend = int(row[0]) if row else self._backend
+
+    def failure(self, error: psycopg.Error) -> SourceError:
+        """What an error of psycopg's means; no value and no password in it."""
+        return _failure(self._where, self._source, error, self.wait)
+
+
+@contextmanager
+def open_session(
+    source: SourceRow,
+    credentials: Credentials,
+    *,
+    silent_seconds: float | None = None,
+    warn: Callable[[str], None] = log_warning,
+) -> Iterator[SourceSession]:
+    """Connect to a source, for one snapshot after the other. Arguments and errors as `open_snapshot`."""
     where = f"source {source.source_name} ({credentials.place})"
     try:
         connection = connect_source(credentials)
@@ -237,32 +288,28 @@ def open_snapshot(
             f"{where} cannot be reached: {_without(credentials.password, first_line(error))}."
             f" Check source_databases row {source.source_id}."
         ) from None
-    backend = connection.info.backend_pid
-    wait = Wait(
-        server=where[0].upper() + where[1:],
-        probe=lambda: backend_answer(
-            lambda: connect_source(credentials, seconds=CONNECT_SECONDS), backend
-        ),
-        cut=lambda: end_connection(connection),
-        end=lambda: end_statement(
-            lambda: connect_source(credentials, seconds=CONNECT_SECONDS), backend
-        ),
-        warn=warn,
-        limit_seconds=silent_seconds,
-    )
+
+    def wait_for(backend: Callable[[], int]) -> Wait:
+        return Wait(
+            server=where[0].upper() + where[1:],
+            probe=lambda: backend_answer(
+                lambda: connect_source(credentials, seconds=CONNECT_SECONDS), backend()
+            ),
+            cut=lambda: end_connection(connection),
+            end=lambda: end_statement(
+                lambda: connect_source(credentials, seconds=CONNECT_SECONDS), backend()
+            ),
+            warn=warn,
+            limit_seconds=silent_seconds,
+        )
+
+    session = SourceSession(connection, source, where, wait_for)
     try:
         with closing(connection):
-            connection.cursor_factory = watched_cursor(wait)
-            connection.execute(_BEGIN)
-            # Behind a pooler libpq knows another number, and this one as long as the transaction lasts.
-            row = connection.execute(_SETTLE).fetchone()
-            backend = int(row[0]) if row else backend
-            yield SourceSnapshot(connection, source, wait)
-            # Everything has been read; and a statement that was asked may have ended the connection.
-            with suppress(psycopg.Error):
-                connection.execute("COMMIT")
+            connection.cursor_factory = watched_cursor(session.wait)
+            yield session
     except psycopg.Error as error:
-        raise _failure(where, source, error, wait) from None
+        raise session.failure(error) from None
 
 
 def connect_source(

@@ -28,6 +28,7 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset({"control", "extracts", "faults", "graph", "script_files", "source"}),
     frozenset({"answers", "extract_joins", "questions", "script_store"}),
     frozenset({"customer", "pipeline", "report"}),
+    frozenset({"following"}),
     frozenset(
         {"command_errors", "dagster_storage", "patient_storage", "resources", "step_failures"}
     ),
@@ -35,7 +36,7 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "definitions"}),
 )
 PURE = TIERS[1]
-WITH_DAGSTER = TIERS[5] | TIERS[6] | TIERS[7]
+WITH_DAGSTER = TIERS[6] | TIERS[7] | TIERS[8]
 WITH_NEO4J = frozenset({"graph", "sandbox"})
 APART = "sandbox"
 """Real servers for tests and demo: stands on errors and settings, and only `cli` stands on it."""

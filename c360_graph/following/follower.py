@@ -1,0 +1,313 @@
+"""The resident process: from changed rows of the sources to the graph, again and again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from uuid import uuid4
+
+from c360_graph.control.connection import ControlDatabase
+from c360_graph.control.owner import control_owner
+from c360_graph.cypher import schema
+from c360_graph.errors import MappingChangedError
+from c360_graph.following.dirty_keys import Dirty
+from c360_graph.following.graph_writer import GraphChanges, GraphWriter, Written
+from c360_graph.following.handover import hand_over
+from c360_graph.following.mark import (
+    FollowMark,
+    GraphMark,
+    SlotMark,
+    claim,
+    read_graph_mark,
+    take_over,
+)
+from c360_graph.following.patterns import Patterns
+from c360_graph.following.source_feed import SourceFeed
+from c360_graph.following.stream import wait_for_data
+from c360_graph.following.turn import Turn
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.execution import Execution
+from c360_graph.hashing import KeyedHash
+from c360_graph.mapping.model import GraphMapping
+from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state, rows_fingerprint
+from c360_graph.settings import Settings
+
+GATHER_SECONDS = 0.02
+"""After the first change more is waited for as long, so that one transaction takes many."""
+IDLE_SECONDS = 1.0
+CONTROL_ROWS_SECONDS = 5.0
+CONFIRM_SECONDS = 10.0
+"""How often an idle source is told that nothing of its log is needed."""
+LOAD_POLL_SECONDS = 0.2
+
+
+class Stopped(Exception):
+    """Somebody asked the follower to end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flushed:
+    """What one transaction brought into the graph."""
+
+    written: Written
+    changes: int
+    lag_seconds: tuple[float, ...]
+    """From each source transaction's commit to ours, by both clocks."""
+
+
+@dataclass(kw_only=True)
+class Callbacks:
+    """Who is told."""
+
+    say: Callable[[str], None] = lambda message: None
+    warn: Callable[[str], None] = lambda message: None
+    flushed: Callable[[Flushed], None] = lambda flushed: None
+    following: Callable[[], None] = lambda: None
+    """The graph is whole, and the stream is read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a follower works with."""
+
+    graph: Graph
+    control: ControlDatabase
+    settings: Settings
+    log_id: int
+    turn: Turn
+    stop: threading.Event
+    max_removed_share: float = 0.3
+    callbacks: Callbacks = field(default_factory=Callbacks)
+
+
+class Follower:
+    """Follows from one state of the control rows; `run` ends when that is another."""
+
+    def __init__(self, given: Given) -> None:
+        self._given = given
+        self._holder = uuid4().hex
+        self._state: MappingState = read_mapping_state(given.control, given.settings.c360_data_dir)
+        self._mapping: GraphMapping = self._state.mapping()
+        self._patterns = Patterns(self._mapping)
+        self._feeds = self._make_feeds()
+        self._mark: FollowMark
+        self._control_rows_seen = time.monotonic()
+        self._confirmed_idle = time.monotonic()
+
+    def run(self) -> None:
+        """Bring the graph to the state of the sources where it is not, then follow until something ends it.
+
+        Raises:
+            Stopped: the follower was asked to end.
+            MappingChangedError: the mapping or the graph is not as it was; begin anew.
+            C360Error: a server cannot be reached, or refuses.
+        """
+        self._begin()
+        with ExitStack() as stack:
+            for feed in self._feeds:
+                stack.enter_context(feed.open(hashing=self._hashing(), waiting=self._keep_alive))
+            self._given.callbacks.following()
+            while True:
+                self._step()
+
+    def _make_feeds(self) -> list[SourceFeed]:
+        control = self._given.control
+        sources = {t.source.source_id: t.source for t in self._mapping.tables}
+        return [
+            SourceFeed(
+                source,
+                control.source_credentials(source),
+                self._mapping,
+                target=self._given.graph.identity(),
+                owner=control_owner(control).id,
+                warn=self._given.callbacks.warn,
+            )
+            for source in sources.values()
+        ]
+
+    def _begin(self) -> None:
+        """Publications and slots; then the graph as a whole where it is not known to be."""
+        tell = self._given.callbacks
+        found = self._await_no_load()
+        known = found.follow if found and found.is_whole else None
+        slots = known.slots if known else {}
+        reasons = [
+            f"source {feed.name}: {why}"
+            for feed in self._feeds
+            if (why := feed.prepare(slots.get(feed.name))) is not None
+        ]
+        for feed in self._feeds:
+            for table in feed.unfollowed:
+                tell.warn(f"Not followed, and only as new as the last load: {table}.")
+        for pattern in self._patterns.left:
+            tell.warn(
+                f"Not followed, and only as new as the last load: relationships {pattern.edges[0]}, which"
+                " go through a table without a label."
+            )
+        self._feeds = [feed for feed in self._feeds if feed.followed]
+        if known is None:
+            reasons = ["it is not known to be whole"]
+        elif known.mapping != self._fingerprint():
+            reasons.append("something else is mapped now")
+        if not reasons and known is not None and take_over(self._given.graph, holder=self._holder):
+            self._mark = known.model_copy(
+                update={"slots": {f.name: f.mark for f in self._feeds if f.mark}}
+            )
+        else:
+            tell.say(f"The graph is brought to the state of the sources: {'; '.join(reasons)}.")
+            self._hand_over()
+        self._make_indexes()
+
+    def _hand_over(self) -> None:
+        given = self._given
+        marks = {feed.name: feed.mark for feed in self._feeds if feed.mark}
+        self._mark = FollowMark(mapping=self._fingerprint(), slots=marks)
+        while True:
+            self._refuse_stopped()
+            handed = hand_over(
+                graph=given.graph,
+                control=given.control,
+                state=self._state,
+                mapping=self._mapping,
+                settings=given.settings,
+                log_id=given.log_id,
+                max_removed_share=given.max_removed_share,
+                warn=given.callbacks.warn,
+            )
+            if handed and claim(given.graph, handed.mark, self._mark, holder=self._holder):
+                return
+            self._await_no_load()
+
+    def _fingerprint(self) -> str:
+        """Of all that decides what the graph holds."""
+        said = [table.described for table in self._mapping.tables]
+        said += sorted(mapping.described for mapping in self._mapping.relationships)
+        followed = sorted(one.table.place for feed in self._feeds for one in feed.followed)
+        return sha256("\n".join((*said, *followed)).encode()).hexdigest()[:32]
+
+    def _make_indexes(self) -> None:
+        execution = Execution(self._given.graph, load=self._holder)
+        for index in self._patterns.indexes():
+            execution.run_repeatable("The indexes of following", schema.create_index(index))
+        execution.run_repeatable("The indexes of following", schema.await_indexes(3600))
+
+    def _hashing(self) -> KeyedHash | None:
+        key = self._given.settings.c360_hash_key
+        return KeyedHash(key.get_secret_value()) if key else None
+
+    def _step(self) -> None:
+        self._look_around()
+        wait_for_data([feed.stream for feed in self._feeds], seconds=IDLE_SECONDS)
+        self._take_in()
+        if any(feed.is_dirty for feed in self._feeds):
+            self._gather()
+            self._flush()
+        elif time.monotonic() - self._confirmed_idle >= CONFIRM_SECONDS:
+            self._confirmed_idle = time.monotonic()
+            if any(feed.is_ahead for feed in self._feeds):
+                self._flush()
+
+    def _take_in(self) -> None:
+        for feed in self._feeds:
+            feed.take_in()
+
+    def _gather(self) -> None:
+        deadline = time.monotonic() + GATHER_SECONDS
+        while (left := deadline - time.monotonic()) > 0:
+            if any(feed.is_full for feed in self._feeds):
+                return
+            wait_for_data([feed.stream for feed in self._feeds], seconds=left)
+            self._take_in()
+
+    def _flush(self) -> None:
+        taken = [(feed, feed.take()) for feed in self._feeds]
+        while not self._applied(taken):
+            # A load is under way. What it leaves is looked at once it has ended.
+            self._await_no_load()
+
+    def _applied(self, taken: list[tuple[SourceFeed, Dirty]]) -> bool:
+        marks: dict[str, SlotMark] = {}
+        reads = []
+        for feed, dirty in taken:
+            if dirty.wanted:
+                reads += feed.read(dirty)
+            marks[feed.name] = feed.moved_to(dirty.position)
+        emptied = tuple(table for _, dirty in taken for table in dirty.emptied)
+        mark = self._mark.model_copy(update={"slots": self._mark.slots | marks})
+        writer = GraphWriter(
+            self._given.graph,
+            self._patterns,
+            holder=self._holder,
+            warn=self._given.callbacks.warn,
+            check=self._keep_alive,
+        )
+        changes = GraphChanges(emptied=emptied, reads=tuple(reads))
+        written = writer.write(changes, follow=mark.model_dump_json())
+        if written is None:
+            self._refuse_other()
+            return False
+        self._mark = mark
+        for feed, _ in taken:
+            feed.confirm(marks[feed.name])
+        now = datetime.now(UTC)
+        self._given.callbacks.flushed(
+            Flushed(
+                written=written,
+                changes=sum(dirty.changes for _, dirty in taken),
+                lag_seconds=tuple(
+                    (now - moment).total_seconds()
+                    for _, dirty in taken
+                    if dirty.changes
+                    for moment in dirty.commit_times
+                ),
+            )
+        )
+        return True
+
+    def _refuse_other(self) -> None:
+        """Why the graph was not ours to write to; returns where a load is under way."""
+        found = read_graph_mark(self._given.graph)
+        if found is not None and found.is_locked:
+            return
+        if found is not None and found.follower == self._holder and found.is_whole:
+            return
+        raise MappingChangedError("The graph was loaded meanwhile, or another follower has come.")
+
+    def _await_no_load(self) -> GraphMark | None:
+        """The graph's mark once no load holds the graph."""
+        told = False
+        while True:
+            found = read_graph_mark(self._given.graph)
+            if found is None or not found.is_locked:
+                return found
+            if not told:
+                self._given.callbacks.say(
+                    "A load of the graph is under way; following waits for it."
+                )
+                told = True
+            self._keep_alive()
+            self._refuse_stopped()
+            time.sleep(LOAD_POLL_SECONDS)
+
+    def _keep_alive(self) -> None:
+        self._given.turn.check()
+        self._refuse_stopped()
+        for feed in self._feeds:
+            feed.keep_alive()
+
+    def _look_around(self) -> None:
+        self._refuse_stopped()
+        self._given.turn.check()
+        if time.monotonic() - self._control_rows_seen >= CONTROL_ROWS_SECONDS:
+            self._control_rows_seen = time.monotonic()
+            if rows_fingerprint(self._given.control.read_rows()) != self._state.fingerprint:
+                raise MappingChangedError("A control row was changed.")
+
+    def _refuse_stopped(self) -> None:
+        if self._given.stop.is_set():
+            raise Stopped
