@@ -16,6 +16,7 @@ UNCHANGED = "\x00unchanged"
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _INT16, _INT32 = struct.Struct(">H"), struct.Struct(">I")
+_TYPE = struct.Struct(">Ii")
 _BEGIN = struct.Struct(">QqI")
 _COMMIT = struct.Struct(">BQQq")
 
@@ -149,9 +150,10 @@ def _relation(data: bytes) -> Relation:
     types: list[int] = []
     for _ in range(count):
         column, place = _string(data, place + 1)
+        kind, _ = _TYPE.unpack_from(data, place)
         columns.append(column)
-        types.append(_int32(data, place))
-        place += 8
+        types.append(kind)
+        place += _TYPE.size
     return Relation(
         oid=_int32(data, 1),
         # An empty name stands for pg_catalog.

@@ -64,7 +64,7 @@ def following(**options: Any) -> Iterator[Running]:
                 ),
                 **options,
             )
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             running.error = error
 
     thread = threading.Thread(target=run, name="follower", daemon=True)
