@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from uuid import uuid4
 
@@ -18,10 +19,11 @@ from c360_graph.errors import MappingChangedError
 from c360_graph.following.dirty_keys import Dirty
 from c360_graph.following.graph_writer import GraphChanges, GraphWriter, Written
 from c360_graph.following.handover import hand_over
+from c360_graph.following.lag import LagMeter
+from c360_graph.following.loss_guard import LossGuard
 from c360_graph.following.mark import (
     FollowMark,
     GraphMark,
-    SlotMark,
     claim,
     read_graph_mark,
     take_over,
@@ -33,9 +35,10 @@ from c360_graph.following.turn import Turn
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.execution import Execution
 from c360_graph.hashing import KeyedHash
-from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state, rows_fingerprint
 from c360_graph.settings import Settings
+from c360_graph.source.key_reads import RowsRead
 
 GATHER_SECONDS = 0.02
 """After the first change more is waited for as long, so that one transaction takes many."""
@@ -82,6 +85,8 @@ class Given:
     turn: Turn
     stop: threading.Event
     max_removed_share: float = 0.3
+    release: bool = False
+    """Whether tables that are held are followed again, whatever they have lost."""
     callbacks: Callbacks = field(default_factory=Callbacks)
 
 
@@ -95,7 +100,17 @@ class Follower:
         self._mapping: GraphMapping = self._state.mapping()
         self._patterns = Patterns(self._mapping)
         self._feeds = self._make_feeds()
+        self._unfollowed: dict[str, str] = {}
         self._mark: FollowMark
+        self._guard = LossGuard(max_removed_share=given.max_removed_share)
+        self._lag = LagMeter()
+        self._writer = GraphWriter(
+            given.graph,
+            self._patterns,
+            holder=self._holder,
+            warn=given.callbacks.warn,
+            check=self._keep_alive,
+        )
         self._control_rows_seen = time.monotonic()
         self._confirmed_idle = time.monotonic()
 
@@ -149,11 +164,14 @@ class Follower:
                 f"Not followed, and only as new as the last load: relationships {pattern.edges[0]}, which"
                 " go through a table without a label."
             )
+        self._unfollowed = {table.place: table.why for f in self._feeds for table in f.unfollowed}
         self._feeds = [feed for feed in self._feeds if feed.followed]
         if known is None:
             reasons = ["it is not known to be whole"]
         elif known.mapping != self._fingerprint():
             reasons.append("something else is mapped now")
+        elif known.held and self._given.release:
+            reasons.append(f"{', '.join(known.held)} is followed again")
         if not reasons and known is not None and take_over(self._given.graph, holder=self._holder):
             self._mark = known.model_copy(
                 update={"slots": {f.name: f.mark for f in self._feeds if f.mark}}
@@ -166,7 +184,9 @@ class Follower:
     def _hand_over(self) -> None:
         given = self._given
         marks = {feed.name: feed.mark for feed in self._feeds if feed.mark}
-        self._mark = FollowMark(mapping=self._fingerprint(), slots=marks)
+        self._mark = FollowMark(
+            mapping=self._fingerprint(), slots=marks, unfollowed=self._unfollowed
+        )
         while True:
             self._refuse_stopped()
             handed = hand_over(
@@ -176,7 +196,7 @@ class Follower:
                 mapping=self._mapping,
                 settings=given.settings,
                 log_id=given.log_id,
-                max_removed_share=given.max_removed_share,
+                max_removed_share=1.0 if given.release else given.max_removed_share,
                 warn=given.callbacks.warn,
             )
             if handed and claim(given.graph, handed.mark, self._mark, holder=self._holder):
@@ -231,43 +251,72 @@ class Follower:
             self._await_no_load()
 
     def _applied(self, taken: list[tuple[SourceFeed, Dirty]]) -> bool:
-        marks: dict[str, SlotMark] = {}
-        reads = []
-        for feed, dirty in taken:
-            if dirty.wanted:
-                reads += feed.read(dirty)
-            marks[feed.name] = feed.moved_to(dirty.position)
-        emptied = tuple(table for _, dirty in taken for table in dirty.emptied)
-        mark = self._mark.model_copy(update={"slots": self._mark.slots | marks})
-        writer = GraphWriter(
-            self._given.graph,
-            self._patterns,
-            holder=self._holder,
-            warn=self._given.callbacks.warn,
-            check=self._keep_alive,
+        """Read again and write; False where the graph is not ours at the moment."""
+        marks = {feed.name: feed.moved_to(dirty.position) for feed, dirty in taken}
+        reads = [read for feed, dirty in taken if dirty.wanted for read in feed.read(dirty)]
+        emptied = [table for _, dirty in taken for table in dirty.emptied]
+        changes, held = self._without_great_losses(emptied, reads)
+        mark = self._mark.model_copy(
+            update={
+                "slots": self._mark.slots | marks,
+                "held": held,
+                "rates": self._lag.rates(),
+            }
         )
-        changes = GraphChanges(emptied=emptied, reads=tuple(reads))
-        written = writer.write(changes, follow=mark.model_dump_json())
+        written = self._writer.write(changes, follow=mark.model_dump_json())
         if written is None:
             self._refuse_other()
             return False
         self._mark = mark
         for feed, _ in taken:
             feed.confirm(marks[feed.name])
-        now = datetime.now(UTC)
-        self._given.callbacks.flushed(
-            Flushed(
-                written=written,
-                changes=sum(dirty.changes for _, dirty in taken),
-                lag_seconds=tuple(
-                    (now - moment).total_seconds()
-                    for _, dirty in taken
-                    if dirty.changes
-                    for moment in dirty.commit_times
-                ),
-            )
-        )
+        for place, count in written.nodes_deleted.items():
+            self._guard.note(place, count)
+        self._tell(taken, written)
         return True
+
+    def _without_great_losses(
+        self, emptied: list[TableMapping], reads: list[RowsRead]
+    ) -> tuple[GraphChanges, dict[str, str]]:
+        """What is written: nothing of a table that lost too many rows, which is held from now on."""
+        held = dict(self._mark.held)
+        going = {table.place: (table, 0) for table in emptied}
+        going |= {read.table.place: (read.table, len(read.gone)) for read in reads if read.gone}
+        for table in emptied:
+            going[table.place] = (table, self._writer.count(table))
+        for place, (table, rows) in going.items():
+            if place in held:
+                continue
+            why = self._guard.why_refused(
+                place, going=rows, count=partial(self._writer.count, table)
+            )
+            if why is not None:
+                held[place] = why
+                self._given.callbacks.warn(
+                    f"{place} is held: {why}. Its nodes stay as they are, and the other tables are"
+                    " followed. If the rows are meant to be gone, run c360 follow --release, or a load"
+                    " with max_removed_share: 1.0."
+                )
+        changes = GraphChanges(
+            emptied=tuple(table for table in emptied if table.place not in held),
+            reads=tuple(read for read in reads if read.table.place not in held),
+        )
+        return changes, held
+
+    def _tell(self, taken: list[tuple[SourceFeed, Dirty]], written: Written) -> None:
+        now = datetime.now(UTC)
+        flushed = Flushed(
+            written=written,
+            changes=sum(dirty.changes for _, dirty in taken),
+            lag_seconds=tuple(
+                (now - moment).total_seconds()
+                for _, dirty in taken
+                if dirty.changes
+                for moment in dirty.commit_times
+            ),
+        )
+        self._lag.add(flushed.changes, flushed.lag_seconds)
+        self._given.callbacks.flushed(flushed)
 
     def _refuse_other(self) -> None:
         """Why the graph was not ours to write to; returns where a load is under way."""

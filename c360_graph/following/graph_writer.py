@@ -57,6 +57,16 @@ class GraphWriter:
         self._holder = holder
         self._attempts = Attempts(graph, warn=warn, check=check)
 
+    def count(self, table: TableMapping) -> int:
+        """Nodes that a table feeds.
+
+        Raises:
+            GraphError: the server cannot be reached or refuses.
+        """
+        if table.node_label is None:
+            return 0
+        return int(self._graph.rows(text.count_nodes_of_table(table))[0]["count"])
+
     def write(self, changes: GraphChanges, *, follow: str) -> Written | None:
         """Write changes, and `follow` as the follower's mark; None where the graph is not ours now.
 

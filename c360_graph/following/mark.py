@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, ValidationError
 
 from c360_graph.cypher import following as text
+from c360_graph.following.lag import Rates
 from c360_graph.following.stream import lsn_number, lsn_text
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.execution import Execution
@@ -40,6 +41,10 @@ class FollowMark(Frozen):
     """By the name of the source."""
     held: dict[str, str] = Field(default_factory=dict)
     """Tables (`source/table`) that are not followed until somebody says so, and why."""
+    unfollowed: dict[str, str] = Field(default_factory=dict)
+    """Tables that only a load brings up to date, and why."""
+    rates: Rates | None = None
+    """How it went in the minute before the last change."""
 
 
 class GraphMark(Frozen):

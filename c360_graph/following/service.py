@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import uuid4
 
 from c360_graph.control.audit import Ending, RunLog
@@ -46,18 +47,30 @@ def follow(
     stop: threading.Event,
     callbacks: Callbacks,
     max_removed_share: float = 0.3,
+    release: bool = False,
 ) -> None:
     """Follow the sources until `stop` is set.
 
     Raises:
         C360Error: what trying again cannot help: a setting, a right, a graph of another control database.
     """
+    begun_once = threading.Event()
+
+    def following() -> None:
+        begun_once.set()
+        callbacks.following()
+
+    told = replace(callbacks, following=following)
     wait = FIRST_WAIT
     while not stop.is_set():
         begun = time.monotonic()
         try:
             _follow_once(
-                settings, stop=stop, callbacks=callbacks, max_removed_share=max_removed_share
+                settings,
+                stop=stop,
+                callbacks=told,
+                max_removed_share=max_removed_share,
+                release=release and not begun_once.is_set(),
             )
         except Stopped:
             return
@@ -78,6 +91,7 @@ def _follow_once(
     stop: threading.Event,
     callbacks: Callbacks,
     max_removed_share: float,
+    release: bool,
 ) -> None:
     control = ControlDatabase(control_credentials(settings), patience_seconds=RUN_PATIENCE_SECONDS)
 
@@ -105,6 +119,7 @@ def _follow_once(
                 turn=turn,
                 stop=stop,
                 max_removed_share=max_removed_share,
+                release=release,
                 callbacks=callbacks,
             )
             _audited(lambda: Follower(given).run(), run_log, log_id)

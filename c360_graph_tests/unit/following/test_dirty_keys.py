@@ -56,7 +56,7 @@ def test_a_key_has_its_columns_in_the_order_of_the_tables_key_and_is_read_once()
     ).take()
     (wanted,) = dirty.wanted
     assert (wanted.keys, wanted.may_be_gone) == ((("1", "a"),), False)
-    assert (dirty.position, dirty.xids, dirty.changes) == (120, {1}, 2)
+    assert (dirty.position, dirty.xids, dirty.changes) == (120, frozenset({1}), 2)
 
 
 def test_an_update_of_a_key_is_the_old_and_the_new_one() -> None:
