@@ -16,6 +16,7 @@
     ├── GraphError               Neo4j refused or the graph is not in the state that was asked for
     │   ├── GraphUnavailableError    Neo4j cannot be reached at the moment; another try may succeed
     │   ├── StatementError       one statement of a script failed; says which and how far the load came
+    │   │   ├── StatementRefusedError    the server refused it, and would again
     │   │   └── ServerMemoryError    the server ran out of memory; a smaller transaction may succeed
     │   ├── GraphOwnedError      the graph belongs to another control database
     │   ├── GraphNotEmptyError   a load that needs an empty graph met one that is not
@@ -91,6 +92,10 @@ class GraphUnavailableError(GraphError):
 
 class StatementError(GraphError):
     """One statement of a script failed; the message says which, and how far the load came."""
+
+
+class StatementRefusedError(StatementError):
+    """The server refused a statement, and would refuse it again."""
 
 
 class ServerMemoryError(StatementError):

@@ -121,6 +121,18 @@ CREATE TABLE IF NOT EXISTS accepted_columns (
     PRIMARY KEY (source_id, table_name, column_name)
 );
 
+CREATE TABLE IF NOT EXISTS etl_follow_errors (
+    source_id     integer NOT NULL REFERENCES source_databases (source_id) ON DELETE CASCADE,
+    table_name    text NOT NULL,
+    row_key       text NOT NULL,
+    reason        text NOT NULL,
+    lsn           text,
+    attempts      integer NOT NULL DEFAULT 1,
+    first_seen_at timestamptz NOT NULL DEFAULT now(),
+    last_seen_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source_id, table_name, row_key)
+);
+
 -- What a table mapping is unique by: older control databases allow a table name once, which forbids
 -- two sources with a table of the same name. A NULL source_id (every source that has such a table)
 -- counts as a value, so that it still stands once for a table name.
@@ -308,3 +320,16 @@ COMMENT ON COLUMN accepted_columns.source_id IS 'The source of the table.';
 COMMENT ON COLUMN accepted_columns.table_name IS 'The table in its source.';
 COMMENT ON COLUMN accepted_columns.column_name IS 'A column of the table.';
 COMMENT ON COLUMN accepted_columns.accepted_at IS 'When the column was first read.';
+
+COMMENT ON TABLE etl_follow_errors IS
+    'The rows that Neo4j refused while the sources were followed. A row is tried again when following '
+    'begins, and removed from here once the graph has it.';
+COMMENT ON COLUMN etl_follow_errors.source_id IS 'The source of the table.';
+COMMENT ON COLUMN etl_follow_errors.table_name IS 'The table in its source.';
+COMMENT ON COLUMN etl_follow_errors.row_key IS
+    'The key of the row as the graph would have it, as a JSON array.';
+COMMENT ON COLUMN etl_follow_errors.reason IS 'What Neo4j said, without values.';
+COMMENT ON COLUMN etl_follow_errors.lsn IS 'The position in the log of the source at which it was read.';
+COMMENT ON COLUMN etl_follow_errors.attempts IS 'How often it was tried.';
+COMMENT ON COLUMN etl_follow_errors.first_seen_at IS 'When it was refused for the first time.';
+COMMENT ON COLUMN etl_follow_errors.last_seen_at IS 'When it was refused for the last time.';

@@ -65,6 +65,7 @@ class DirtyKeys:
         self._by_name = {
             (one.table.source.db_schema, one.table.table_name): one for one in followed
         }
+        # By the table's own number; where it is read again before anything came, places are unknown.
         self._tables: dict[int, TableKeys] = {}
         self._relations: dict[int, Relation] = {}
         self._xids: set[int] = set()
@@ -112,6 +113,15 @@ class DirtyKeys:
                 self._describe(message)
             case Truncate():
                 self._truncate(message)
+
+    def read_again(self, table_name: str, key: Key) -> None:
+        """A key that is read again although no message named it."""
+        for followed in self._by_name.values():
+            if followed.table.table_name == table_name:
+                keys = self._tables.setdefault(followed.oid, TableKeys(followed=followed))
+                keys.keys[key] = None
+                keys.may_be_gone = True
+                self.count += 1
 
     def take(self) -> Dirty:
         """What was gathered, to be gathered anew."""
@@ -188,7 +198,8 @@ class DirtyKeys:
                 f"source {self._source}: the stream of {relation.name} lacks {', '.join(missing)}."
             )
         places = tuple(relation.columns.index(name) for name in followed.table.key)
-        self._tables[relation.oid] = TableKeys(followed=followed, places=places)
+        keys = self._tables.setdefault(relation.oid, TableKeys(followed=followed))
+        keys.places = places
 
 
 def _key(keys: TableKeys, values: Values, old: Values | None) -> Key:

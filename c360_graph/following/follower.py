@@ -13,6 +13,7 @@ from hashlib import sha256
 from uuid import uuid4
 
 from c360_graph.control.connection import ControlDatabase
+from c360_graph.control.follow_errors import FollowErrors
 from c360_graph.control.owner import control_owner
 from c360_graph.cypher import schema
 from c360_graph.errors import MappingChangedError
@@ -29,6 +30,8 @@ from c360_graph.following.mark import (
     take_over,
 )
 from c360_graph.following.patterns import Patterns
+from c360_graph.following.pending_errors import PendingErrors
+from c360_graph.following.refused_rows import write_all_but_refused
 from c360_graph.following.source_feed import SourceFeed
 from c360_graph.following.stream import wait_for_data
 from c360_graph.following.turn import Turn
@@ -104,6 +107,9 @@ class Follower:
         self._mark: FollowMark
         self._guard = LossGuard(max_removed_share=given.max_removed_share)
         self._lag = LagMeter()
+        self._errors = PendingErrors(
+            FollowErrors(given.control), self._mapping.tables, warn=given.callbacks.warn
+        )
         self._writer = GraphWriter(
             given.graph,
             self._patterns,
@@ -126,9 +132,16 @@ class Follower:
         with ExitStack() as stack:
             for feed in self._feeds:
                 stack.enter_context(feed.open(hashing=self._hashing(), waiting=self._keep_alive))
+            self._try_refused_again()
             self._given.callbacks.following()
             while True:
                 self._step()
+
+    def _try_refused_again(self) -> None:
+        for row in self._errors.read():
+            for feed in self._feeds:
+                if feed.source.source_id == row.source_id:
+                    feed.read_again(row.table_name, row.key)
 
     def _make_feeds(self) -> list[SourceFeed]:
         control = self._given.control
@@ -263,10 +276,18 @@ class Follower:
                 "rates": self._lag.rates(),
             }
         )
-        written = self._writer.write(changes, follow=mark.model_dump_json())
-        if written is None:
+        outcome = write_all_but_refused(
+            self._writer,
+            changes,
+            before=self._mark.model_dump_json(),
+            after=mark.model_dump_json(),
+        )
+        if outcome is None:
             self._refuse_other()
             return False
+        written = outcome.written
+        # Before anything is confirmed: what is not in the graph is to be known.
+        self._errors.note(changes, outcome.refused, marks=marks)
         self._mark = mark
         for feed, _ in taken:
             feed.confirm(marks[feed.name])
@@ -356,6 +377,8 @@ class Follower:
             self._control_rows_seen = time.monotonic()
             if rows_fingerprint(self._given.control.read_rows()) != self._state.fingerprint:
                 raise MappingChangedError("A control row was changed.")
+            # Where nothing is written, nobody else would notice that a load has come and gone.
+            self._refuse_other()
 
     def _refuse_stopped(self) -> None:
         if self._given.stop.is_set():

@@ -39,6 +39,15 @@ class Written:
     relationships_made: int = 0
     relationships_deleted: int = 0
 
+    def add(self, other: Written) -> None:
+        """Count what another transaction changed, too."""
+        self.nodes_made += other.nodes_made
+        self.nodes_updated += other.nodes_updated
+        self.relationships_made += other.relationships_made
+        self.relationships_deleted += other.relationships_deleted
+        for place, count in other.nodes_deleted.items():
+            self.nodes_deleted[place] = self.nodes_deleted.get(place, 0) + count
+
 
 class GraphWriter:
     """Writes for one follower, `holder`, as long as no load and no other follower has come."""
@@ -146,7 +155,7 @@ class _Writing:
         through = self._patterns.through(read.table)
         if not through:
             return
-        keys = (*_key_lines(read), *read.gone)
+        keys = (*key_lines(read), *read.gone)
         for pattern, mapping in through:
             for block in _blocks(keys):
                 statement = text.pairs_of_junction_keys(mapping, read.table, block)
@@ -232,7 +241,7 @@ def _blocks(lines: tuple[bytes, ...]) -> Iterator[bytes]:
             yield block
 
 
-def _key_lines(read: RowsRead) -> tuple[bytes, ...]:
+def key_lines(read: RowsRead) -> tuple[bytes, ...]:
     """The keys of whole rows, as lines of the key's columns."""
     places = {prop.column: place for place, prop in enumerate(read.table.properties)}
     chosen = [places[column] for column in read.table.key]

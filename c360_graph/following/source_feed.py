@@ -33,7 +33,7 @@ from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import GraphMapping
-from c360_graph.source.key_reads import KeyReader, RowsRead
+from c360_graph.source.key_reads import Key, KeyReader, RowsRead
 from c360_graph.source.snapshot import (
     SourceSession,
     SourceSnapshot,
@@ -225,6 +225,10 @@ class SourceFeed:
         """Whether a position can be confirmed that was not."""
         assert self.mark is not None
         return not self._keys.is_dirty and self._keys.position > self.mark.position
+
+    def read_again(self, table_name: str, key: Key) -> None:
+        """Read a row again although no change of it came."""
+        self._keys.read_again(table_name, key)
 
     def take(self) -> Dirty:
         """What was gathered."""

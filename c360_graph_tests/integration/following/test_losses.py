@@ -87,3 +87,39 @@ def test_a_commit_that_is_in_the_log_and_not_visible_yet_is_waited_for(
             admin.execute("SELECT pg_reload_conf()")
         waiting.join(30)
         running.wait(lambda: target.rows("MATCH (n:Plan {plan_id: 91}) RETURN 1 AS x"))
+
+
+def test_a_row_that_neo4j_refuses_is_recorded_and_tried_again_and_all_others_are_written(
+    followed: Project, target: Graph
+) -> None:
+    errors = "SELECT table_name, row_key, attempts FROM etl_follow_errors"
+    ids = [f"00000000-0000-4000-8000-00000000000{n}" for n in range(5)]
+    names = ["Ann", "Ann", "Bob", None, "Ann"]
+    with following() as running, followed.connect("profiles_db") as source:
+        running.await_following()
+        # Somebody else's constraint, which only some rows break.
+        target.run(
+            b"CREATE CONSTRAINT theirs FOR (a:Account) REQUIRE a.full_name IS UNIQUE", tag={}
+        )
+        with source.transaction():
+            for number, (account, name) in enumerate(zip(ids, names, strict=True)):
+                source.execute(
+                    "INSERT INTO accounts VALUES (%s, %s, 'x', %s, now())",
+                    (account, f"refused-{number}@example.org", name),
+                )
+        written = "MATCH (a:Account) WHERE a.email STARTS WITH 'refused-' RETURN a.account_id AS id"
+        running.wait(lambda: len(target.rows(written)) == 3)
+        with followed.connect() as control:
+            running.wait(lambda: len(control.execute(errors).fetchall()) == 2)
+            kept = control.execute(errors).fetchall()
+        assert {(row[0], row[2]) for row in kept} == {("accounts", 1)}
+    with following() as running:
+        running.await_following()
+        with followed.connect() as control:
+            running.wait(lambda: [row[2] for row in control.execute(errors).fetchall()] == [2, 2])
+    target.run(b"DROP CONSTRAINT theirs", tag={})
+    with following() as running:
+        running.await_following()
+        running.wait(lambda: len(target.rows(written)) == 5)
+        with followed.connect() as control:
+            running.wait(lambda: control.execute(errors).fetchall() == [])

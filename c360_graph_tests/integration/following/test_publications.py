@@ -38,7 +38,7 @@ def test_only_keys_are_published_and_a_table_without_a_key_is_not_touched(
     with following() as running:
         running.await_following()
         with followed.connect("profiles_db") as profiles:
-            published = dict(profiles.execute(_COLUMNS).fetchall())
+            published: dict[str, list[str]] = dict(profiles.execute(_COLUMNS).fetchall())
             assert published["accounts"] == ["account_id"]
             assert {*published} == {"accounts", "plans", "payment_methods", "subscriptions"}
         with followed.connect("support_db") as support:

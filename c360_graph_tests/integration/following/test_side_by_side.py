@@ -26,7 +26,7 @@ def test_following_waits_for_a_load_and_makes_up_for_what_the_load_did_not_see(
         assert load_graph(
             run_config={"ops": {"neo4j_graph": {"config": {"clear_database": False}}}}
         )
-        source.execute("INSERT INTO plans VALUES (61, 'after a load', 1)")
+        source.execute("INSERT INTO plans VALUES (61, 'sixty-one', 1)")
         running.await_following(2)
         await_all(followed, target, "after a load")
         assert len(brought(running.said)) == 2
