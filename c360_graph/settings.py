@@ -169,6 +169,14 @@ class Settings(BaseSettings):
         default=2, ge=1, le=16, description="Sessions that load batches of nodes in parallel."
     )
 
+    c360_follow_metrics: str | None = Field(
+        default=None,
+        description=(
+            "Address `host:port` at which `c360 follow` answers `/metrics` for Prometheus and `/healthz`."
+            " Unset: nowhere."
+        ),
+    )
+
     @field_validator("c360_time_zone")
     @classmethod
     def _is_time_zone(cls, name: str) -> str:

@@ -81,27 +81,41 @@ def follow(
 
 def _run(*, max_removed_share: float, release: bool) -> None:
     from c360_graph.following.follower import Callbacks
+    from c360_graph.following.metrics import FollowMetrics, serving
     from c360_graph.following.service import follow as run
 
+    settings = load_settings()
     stop = threading.Event()
+    report, metrics = _Report(), FollowMetrics()
+
+    def flushed(what: Flushed) -> None:
+        report.flushed(what)
+        metrics.flushed(what)
+
+    def following() -> None:
+        metrics.following()
+        say("Following. Every change of the sources is brought along.")
 
     def end(number: int, frame: FrameType | None) -> None:
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    run(
-        load_settings(),
-        stop=stop,
-        callbacks=Callbacks(
-            say=say,
-            warn=say,
-            flushed=_Report().flushed,
-            following=lambda: say("Following. Every change of the sources is brought along."),
-        ),
-        max_removed_share=max_removed_share,
-        release=release,
-    )
+    with serving(metrics, settings.c360_follow_metrics):
+        run(
+            settings,
+            stop=stop,
+            callbacks=Callbacks(
+                say=say,
+                warn=say,
+                flushed=flushed,
+                following=following,
+                looked=metrics.looked,
+                stopped=metrics.stopped,
+            ),
+            max_removed_share=max_removed_share,
+            release=release,
+        )
 
 
 class _Report:

@@ -31,7 +31,7 @@ from c360_graph.following.mark import (
 )
 from c360_graph.following.patterns import Patterns
 from c360_graph.following.pending_errors import PendingErrors
-from c360_graph.following.refused_rows import write_all_but_refused
+from c360_graph.following.refused_rows import Outcome, write_all_but_refused
 from c360_graph.following.source_feed import SourceFeed
 from c360_graph.following.stream import wait_for_data
 from c360_graph.following.turn import Turn
@@ -64,6 +64,10 @@ class Flushed:
     changes: int
     lag_seconds: tuple[float, ...]
     """From each source transaction's commit to ours, by both clocks."""
+    refused: int = 0
+    """Rows that Neo4j refused."""
+    held: int = 0
+    """Tables that are held now."""
 
 
 @dataclass(kw_only=True)
@@ -75,6 +79,10 @@ class Callbacks:
     flushed: Callable[[Flushed], None] = lambda flushed: None
     following: Callable[[], None] = lambda: None
     """The graph is whole, and the stream is read."""
+    looked: Callable[[], None] = lambda: None
+    """The follower is at work, with or without changes."""
+    stopped: Callable[[], None] = lambda: None
+    """The stream is not read any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +142,10 @@ class Follower:
                 stack.enter_context(feed.open(hashing=self._hashing(), waiting=self._keep_alive))
             self._try_refused_again()
             self._given.callbacks.following()
+            stack.callback(self._given.callbacks.stopped)
             while True:
                 self._step()
+                self._given.callbacks.looked()
 
     def _try_refused_again(self) -> None:
         for row in self._errors.read():
@@ -293,7 +303,7 @@ class Follower:
             feed.confirm(marks[feed.name])
         for place, count in written.nodes_deleted.items():
             self._guard.note(place, count)
-        self._tell(taken, written)
+        self._tell(taken, outcome)
         return True
 
     def _without_great_losses(
@@ -324,10 +334,12 @@ class Follower:
         )
         return changes, held
 
-    def _tell(self, taken: list[tuple[SourceFeed, Dirty]], written: Written) -> None:
+    def _tell(self, taken: list[tuple[SourceFeed, Dirty]], outcome: Outcome) -> None:
         now = datetime.now(UTC)
         flushed = Flushed(
-            written=written,
+            written=outcome.written,
+            refused=len(outcome.refused),
+            held=len(self._mark.held),
             changes=sum(dirty.changes for _, dirty in taken),
             lag_seconds=tuple(
                 (now - moment).total_seconds()

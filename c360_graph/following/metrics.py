@@ -95,7 +95,7 @@ def serving(metrics: FollowMetrics, address: str | None) -> Iterator[int | None]
     host, _, port = address.rpartition(":")
 
     class Answers(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+        def do_GET(self) -> None:
             if self.path == "/metrics":
                 self._answer(HTTPStatus.OK, metrics.text())
             elif self.path == "/healthz":

@@ -28,9 +28,7 @@ def test_counts_and_lag_are_told_and_health_is_whether_the_stream_is_read() -> N
         metrics.following()
         assert asked(port, "/healthz") == (200, "following\n")
         written = Written(nodes_made=2, nodes_deleted={"a/b": 1}, relationships_made=3)
-        metrics.flushed(
-            Flushed(written=written, changes=4, lag_seconds=(0.25,), refused=1, held=2)
-        )
+        metrics.flushed(Flushed(written=written, changes=4, lag_seconds=(0.25,), refused=1, held=2))
         status, text = asked(port, "/metrics")
         assert status == 200
         lines = text.splitlines()
