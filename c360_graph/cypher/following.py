@@ -6,14 +6,14 @@ pairs of them, where a relationship starts and where it ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from c360_graph.cypher.manifest import LABEL as MANIFEST
 from c360_graph.cypher.manifest import WHOLE
 from c360_graph.cypher.merges import differs_from_new
 from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.cypher.relationships import end_pattern, of_tables
-from c360_graph.cypher.rows import PIN, own_properties, property_map, row_literal
+from c360_graph.cypher.rows import PIN, own_properties, property_map, row_literal, values
 from c360_graph.cypher.target_lock import LABEL as LOCK
 from c360_graph.mapping.model import End, RelationshipMapping, TableMapping
 
@@ -21,11 +21,14 @@ _MANIFEST, _LOCK = identifier(MANIFEST), identifier(LOCK)
 _NO_LOAD = f"NOT EXISTS {{ MATCH (l:{_LOCK}) WHERE l.holds }}"
 
 
-def upsert_nodes(table: TableMapping, block: bytes, *, joined: Iterable[str]) -> bytes:
+def upsert_nodes(
+    table: TableMapping, block: bytes, *, joined: Iterable[str], told: Sequence[str] = ()
+) -> bytes:
     """One batch of rows, none of them twice: makes missing nodes, changes those that differ.
 
     Returns one record: `made`, ids of new nodes; `moved`, ids of those of which a column of `joined` is
-    another than before; `updated`, how many differed.
+    another than before; `updated`, how many differed; `told`, of the made and the moved the texts of the
+    columns `told`.
     """
     rows = row_literal(block)
     read = property_map(table.properties, table=table, null_mark=rows.null_mark)
@@ -34,16 +37,21 @@ def upsert_nodes(table: TableMapping, block: bytes, *, joined: Iterable[str]) ->
     key += [identifier(column) for column in table.key]
     pattern = ", ".join(f"{name}: new.{name}" for name in key)
     label = identifier(table.node_label or "")
+    places = {prop.column: place for place, prop in enumerate(table.properties)}
+    mark = string_literal(rows.null_mark)
+    texts = ", ".join(f"nullIf(row[{places[column]}], {mark})" for column in told)
+    shown = f"[{texts}]" if told else "null"
     text = (
-        f"\nWITH {{{new}}} AS new"
+        f"\nWITH {{{new}}} AS new, {shown} AS shown"
         f"\nOPTIONAL MATCH (n:{label} {{{pattern}}})"
-        f"\nWITH n, new, {differs_from_new(table)} AS differs, {_moved(joined)} AS moves"
+        f"\nWITH n, new, shown, {differs_from_new(table)} AS differs, {_moved(joined)} AS moves"
         "\nCALL (n, new) { WITH * WHERE n IS NULL"
         f" CREATE (m:{label}) SET m += new RETURN id(m) AS made"
         " UNION ALL WITH * WHERE n IS NOT NULL RETURN null AS made }"
         "\nFOREACH (_ IN CASE WHEN differs THEN [n] ELSE [] END | SET n += new)"
         "\nRETURN collect(made) AS made,"
         " collect(CASE WHEN made IS NULL AND moves THEN id(n) END) AS moved,"
+        " collect(CASE WHEN made IS NOT NULL OR moves THEN shown END) AS told,"
         " sum(CASE WHEN made IS NULL AND differs THEN 1 ELSE 0 END) AS updated"
     )
     return PIN + rows.unwound + text.encode()
@@ -65,11 +73,16 @@ def delete_keys(table: TableMapping, block: bytes) -> bytes:
     return _of_keys(table, block, "DETACH DELETE n RETURN count(*) AS count")
 
 
+def with_key_alone(table: TableMapping) -> TableMapping:
+    """A table as it is where only the columns of its key are read, in the key's order."""
+    key = tuple(prop for column in table.key if (prop := table.property_of(column)) is not None)
+    return table.model_copy(update={"properties": key})
+
+
 def _of_keys(table: TableMapping, block: bytes, what: str) -> bytes:
     rows = row_literal(block)
-    key = tuple(prop for column in table.key if (prop := table.property_of(column)) is not None)
-    keyed = table.model_copy(update={"properties": key})
-    read = property_map(key, table=keyed, null_mark=rows.null_mark)
+    keyed = with_key_alone(table)
+    read = property_map(keyed.properties, table=keyed, null_mark=rows.null_mark)
     inside = ", ".join((*own_properties(table), read))
     text = f"\nMATCH (n:{identifier(table.node_label or '')} {{{inside}}}) {what}"
     return PIN + rows.unwound + text.encode()
@@ -194,6 +207,30 @@ def pairs_joined_now(mapping: RelationshipMapping, end: End) -> bytes:
     arrow = f"-[:{kind}]->" if end.side == "from" else f"<-[:{kind}]-"
     found = f"MATCH ({own}){arrow}({others}:{identifier(other.label)})"
     return PIN + f"{_of_ids(own, end.label)} {found}{_PAIR}".encode()
+
+
+def pairs_of_links(mapping: RelationshipMapping, table: TableMapping, block: bytes) -> bytes:
+    """The pairs that rows of a junction table without a label join; `table` has the block's columns."""
+    rows = row_literal(block)
+    read = zip(
+        table.properties,
+        values(table.properties, table=table, null_mark=rows.null_mark),
+        strict=True,
+    )
+    by_column = {prop.column: expression for prop, expression in read}
+    found = " ".join(
+        f"MATCH {end_pattern(variable, end, by_column)}"
+        for variable, end in (("a", mapping.start), ("b", mapping.end))
+    )
+    return PIN + rows.unwound + f"\n{found}{_PAIR}".encode()
+
+
+def delete_of_pattern(mapping: RelationshipMapping) -> bytes:
+    """All relationships of a mapping's type between its labels, within the transaction."""
+    start, kind, end = map(
+        identifier, (mapping.from_label, mapping.relationship_type, mapping.to_label)
+    )
+    return PIN + f"MATCH (:{start})-[x:{kind}]->(:{end}) DELETE x".encode()
 
 
 def delete_of_pairs(mapping: RelationshipMapping) -> bytes:

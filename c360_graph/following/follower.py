@@ -41,7 +41,7 @@ from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state, rows_fingerprint
 from c360_graph.settings import Settings
-from c360_graph.source.key_reads import RowsRead
+from c360_graph.source.key_reads import Key, RowsRead
 
 GATHER_SECONDS = 0.02
 """After the first change more is waited for as long, so that one transaction takes many."""
@@ -109,7 +109,6 @@ class Follower:
         self._holder = uuid4().hex
         self._state: MappingState = read_mapping_state(given.control, given.settings.c360_data_dir)
         self._mapping: GraphMapping = self._state.mapping()
-        self._patterns = Patterns(self._mapping)
         self._feeds = self._make_feeds()
         self._unfollowed: dict[str, str] = {}
         self._mark: FollowMark
@@ -118,13 +117,8 @@ class Follower:
         self._errors = PendingErrors(
             FollowErrors(given.control), self._mapping.tables, warn=given.callbacks.warn
         )
-        self._writer = GraphWriter(
-            given.graph,
-            self._patterns,
-            holder=self._holder,
-            warn=given.callbacks.warn,
-            check=self._keep_alive,
-        )
+        self._patterns: Patterns
+        self._writer: GraphWriter
         self._control_rows_seen = time.monotonic()
         self._confirmed_idle = time.monotonic()
 
@@ -182,6 +176,7 @@ class Follower:
         for feed in self._feeds:
             for table in feed.unfollowed:
                 tell.warn(f"Not followed, and only as new as the last load: {table}.")
+        self._prepare_writing()
         for pattern in self._patterns.left:
             tell.warn(
                 f"Not followed, and only as new as the last load: relationships {pattern.edges[0]}, which"
@@ -203,6 +198,26 @@ class Follower:
             tell.say(f"The graph is brought to the state of the sources: {'; '.join(reasons)}.")
             self._hand_over()
         self._make_indexes()
+
+    def _prepare_writing(self) -> None:
+        places = {one.table.place for feed in self._feeds for one in feed.followed}
+        self._patterns = Patterns(self._mapping, places)
+        self._writer = GraphWriter(
+            self._given.graph,
+            self._patterns,
+            holder=self._holder,
+            read_links=self._read_links,
+            warn=self._given.callbacks.warn,
+            check=self._keep_alive,
+        )
+
+    def _read_links(
+        self, table: TableMapping, columns: tuple[str, ...], values: list[Key]
+    ) -> list[bytes]:
+        for feed in self._feeds:
+            if feed.source.source_id == table.source.source_id:
+                return feed.read_by_values(table, columns, values)
+        return []
 
     def _hand_over(self) -> None:
         given = self._given

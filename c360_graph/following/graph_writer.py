@@ -11,7 +11,10 @@ from uuid import uuid4
 
 from c360_graph.cypher import following as text
 from c360_graph.cypher.copy_text import blocks
+from c360_graph.cypher.counts_and_deletes import count_relationships
+from c360_graph.cypher.relationships import link_rows
 from c360_graph.cypher.script_reader import Statement, lift
+from c360_graph.following.links import Links, ReadLinks
 from c360_graph.following.patterns import Pattern, Patterns
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.execution import Attempts, Work
@@ -58,23 +61,26 @@ class GraphWriter:
         patterns: Patterns,
         *,
         holder: str,
+        read_links: ReadLinks,
         warn: Callable[[str], None],
         check: Callable[[], None],
     ) -> None:
         self._graph = graph
         self._patterns = patterns
         self._holder = holder
+        self._read_links = read_links
         self._attempts = Attempts(graph, warn=warn, check=check)
 
     def count(self, table: TableMapping) -> int:
-        """Nodes that a table feeds.
+        """Nodes that a table feeds, or relationships that go through it.
 
         Raises:
             GraphError: the server cannot be reached or refuses.
         """
-        if table.node_label is None:
-            return 0
-        return int(self._graph.rows(text.count_nodes_of_table(table))[0]["count"])
+        if table.node_label is not None:
+            return int(self._graph.rows(text.count_nodes_of_table(table))[0]["count"])
+        types = {mapping.relationship_type for _, mapping in self._patterns.through(table)}
+        return sum(int(self._graph.rows(count_relationships(kind))[0]["count"]) for kind in types)
 
     def write(self, changes: GraphChanges, *, follow: str) -> Written | None:
         """Write changes, and `follow` as the follower's mark; None where the graph is not ours now.
@@ -87,7 +93,7 @@ class GraphWriter:
 
         def send() -> None:
             with self._graph.transaction(tag) as transaction:
-                work = _Writing(transaction, self._patterns)
+                work = _Writing(transaction, self._patterns, self._read_links)
                 if not work.holds(self._holder, follow):
                     written.append(None)
                     return
@@ -106,11 +112,15 @@ class _Transaction(Protocol):
 class _Writing:
     """One transaction."""
 
-    def __init__(self, transaction: _Transaction, patterns: Patterns) -> None:
+    def __init__(
+        self, transaction: _Transaction, patterns: Patterns, read_links: ReadLinks
+    ) -> None:
+        self._read_links = read_links
         self._transaction = transaction
         self._patterns = patterns
         self._made: dict[str, list[int]] = defaultdict(list)
         self._moved: dict[str, list[int]] = defaultdict(list)
+        self._told: dict[str, list[list[str | None]]] = defaultdict(list)
         self._junction_rows: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._pairs: dict[Pattern, dict[Pair, None]] = defaultdict(dict)
         self.written = Written()
@@ -136,11 +146,38 @@ class _Writing:
                 self._note_ends(pattern, label)
         for table in (read.table for read in nodes):
             self._note_junction_rows(table)
+        links = list(self._links(changes))
         for pattern, pairs in self._pairs.items():
             self._make_anew(pattern, list(pairs))
+        for one in links:
+            for block in _blocks(tuple(one.rows)):
+                self._run_batch(link_rows(one.mapping, one.table, block))
+
+    def _links(self, changes: GraphChanges) -> Iterator[Links]:
+        """Rows of junctions without a label, and note the pairs that they join: these are made anew."""
+        reads = {read.table.asset_key: read for read in changes.reads}
+        for table, pattern, mapping in self._patterns.links():
+            links = Links(mapping=mapping, table=table)
+            read = reads.get(table.asset_key)
+            if read is not None:
+                links.read_changed(read, self._read_links)
+            for end in mapping.sought:
+                for changed in self._patterns.at(end):
+                    names = self._patterns.told(changed)
+                    places = [names.index(column) for column, _ in end.pairs]
+                    told = [[texts[p] for p in places] for texts in self._told[changed.place]]
+                    links.read_of_end(end, told, self._read_links)
+            for block in _blocks(tuple(links.rows)):
+                self._note(pattern, self._run_batch(text.pairs_of_links(mapping, table, block)))
+            keyed = text.with_key_alone(table)
+            for block in _blocks(links.gone):
+                self._note(pattern, self._run_batch(text.pairs_of_links(mapping, keyed, block)))
+            yield links
 
     def _empty(self, table: TableMapping) -> None:
         if table.node_label is None:
+            for _, mapping in self._patterns.through(table):
+                self._run(text.delete_of_pattern(mapping))
             return
         # What went through the table's nodes is found by what it joins, before they go.
         for pattern, mapping in self._patterns.through(table):
@@ -167,15 +204,16 @@ class _Writing:
             self._count_deleted(read.table, count)
 
     def _upsert(self, read: RowsRead) -> None:
-        joined = self._patterns.joined(read.table)
+        joined, told = self._patterns.joined(read.table), self._patterns.told(read.table)
         label = read.table.node_label or ""
         for block in _blocks(read.rows):
-            statement = text.upsert_nodes(read.table, block, joined=joined)
+            statement = text.upsert_nodes(read.table, block, joined=joined, told=told)
             (record,) = self._run_batch(statement)
             self.written.nodes_made += len(record["made"])
             self.written.nodes_updated += record["updated"]
             self._made[label] += record["made"]
             self._moved[label] += record["moved"]
+            self._told[read.table.place] += record["told"]
             if self._patterns.through(read.table):
                 self._junction_rows[read.table.asset_key] += [*record["made"], *record["moved"]]
 
@@ -191,7 +229,7 @@ class _Writing:
                 continue
             if moved:
                 self._note(pattern, self._run(text.pairs_joined_now(mapping, end), ids=moved))
-            if made or moved:
+            if (made or moved) and not pattern.has_rows_without_label:
                 found = self._run(text.pairs_of_end_ids(mapping, end), ids=[*made, *moved])
                 self._note(pattern, found)
 
@@ -207,7 +245,7 @@ class _Writing:
         for start in range(0, len(pairs), _PAIRS_IN_STATEMENT):
             part = [list(pair) for pair in pairs[start : start + _PAIRS_IN_STATEMENT]]
             self._run(text.delete_of_pairs(pattern.mappings[0]), pairs=part)
-            for mapping in pattern.mappings:
+            for mapping in () if pattern.has_rows_without_label else pattern.mappings:
                 self._run(text.create_of_pairs(mapping), pairs=part)
 
     def _note(self, pattern: Pattern, found: Iterable[dict[str, Any]]) -> None:

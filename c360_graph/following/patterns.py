@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from c360_graph.cypher.schema import LabelProperties, indexes, keys
 from c360_graph.mapping.graph_manifest import RelationshipPattern, edges_of
+from c360_graph.mapping.join_forms import INTEGERS
 from c360_graph.mapping.model import End, GraphMapping, RelationshipMapping, TableMapping
-from c360_graph.mapping.table_index import grouped
+from c360_graph.mapping.table_index import TableIndex, grouped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,11 @@ class Pattern:
         """Whether one mapping without a junction makes it: then two nodes have one relationship or none."""
         return len(self.mappings) == 1 and self.mappings[0].junction is None
 
+    @property
+    def has_rows_without_label(self) -> bool:
+        """Whether it goes through a table whose rows the graph does not hold."""
+        return any(m.junction is not None and m.junction.node_label is None for m in self.mappings)
+
     def ends_of(self, label: str) -> tuple[tuple[RelationshipMapping, End], ...]:
         """The ends at which the nodes of a label may be, each with its mapping."""
         return tuple(
@@ -37,15 +43,17 @@ class Pattern:
 class Patterns:
     """All patterns of a mapping.
 
-    Those that need a table without a label, whose rows the graph does not hold, are left to the loads.
+    Those through a table without a label that is not followed are left to the loads: its rows are not in
+    the graph. `followed` are places (`source/table`).
     """
 
-    def __init__(self, mapping: GraphMapping) -> None:
+    def __init__(self, mapping: GraphMapping, followed: Collection[str]) -> None:
         self._mapping = mapping
+        self._index = TableIndex(mapping.tables)
         found = grouped(mapping.relationships, edges_of)
         patterns = [Pattern(edges=edges, mappings=those) for edges, those in found.items()]
-        self.followed = tuple(p for p in patterns if not _needs_rows_without_label(p))
-        self.left = tuple(p for p in patterns if _needs_rows_without_label(p))
+        self.left = tuple(p for p in patterns if _lacks_rows(p, followed))
+        self.followed = tuple(p for p in patterns if p not in self.left)
 
     def of_label(self, label: str) -> tuple[Pattern, ...]:
         """Those at one of whose ends nodes of a label are."""
@@ -57,8 +65,33 @@ class Patterns:
             (pattern, mapping)
             for pattern in self.followed
             for mapping in pattern.mappings
-            if mapping.junction is not None and mapping.junction.table == table.asset_key
+            if _goes_through(mapping, table)
         )
+
+    def links(self) -> Iterator[tuple[TableMapping, Pattern, RelationshipMapping]]:
+        """Junction tables without a label, each with what goes through it."""
+        for pattern in self.followed:
+            for mapping in pattern.mappings if pattern.has_rows_without_label else ():
+                table = self._mapping.table(mapping.junction.table) if mapping.junction else None
+                if table is not None:
+                    yield table, pattern, mapping
+
+    def at(self, end: End) -> tuple[TableMapping, ...]:
+        """The tables whose rows are at an end."""
+        return self._index.at(end)
+
+    def told(self, table: TableMapping) -> tuple[str, ...]:
+        """The columns of a table whose values rows of a junction without a label are read by."""
+        found = (
+            column
+            for pattern in self.followed
+            if pattern.has_rows_without_label
+            for mapping in pattern.mappings
+            for end in (mapping.start, mapping.end)
+            if end.has(table)
+            for column, _ in end.pairs
+        )
+        return tuple(dict.fromkeys(found))
 
     def joined(self, table: TableMapping) -> frozenset[str]:
         """The columns of a table that decide which relationships there are, and what they hold."""
@@ -89,8 +122,75 @@ class Patterns:
         return {label: tuple(p for p in self.followed if label in p.edges[1:]) for label in labels}
 
 
-def _needs_rows_without_label(pattern: Pattern) -> bool:
-    return any(m.junction is not None and m.junction.node_label is None for m in pattern.mappings)
+def _lacks_rows(pattern: Pattern, followed: Collection[str]) -> bool:
+    return any(
+        m.junction is not None
+        and m.junction.node_label is None
+        and "/".join(m.junction.table) not in followed
+        for m in pattern.mappings
+    )
+
+
+def _goes_through(mapping: RelationshipMapping, table: TableMapping) -> bool:
+    junction = mapping.junction
+    if junction is None:
+        return False
+    if junction.node_label is None:
+        return junction.table == table.asset_key
+    # Whatever feeds the label drives the relationships.
+    return junction.node_label == table.node_label
+
+
+_READ_BY = (frozenset(INTEGERS), frozenset(["text", "varchar"]), frozenset(["uuid"]))
+"""Types of which a value of the graph is one of the source, found by an index."""
+
+
+def why_links_are_left(mapping: GraphMapping, table: TableMapping) -> str | None:
+    """Why a junction table that is no node cannot be followed; None where it can, or is no such table.
+
+    Its rows are not in the graph. What one joined before is said by its key alone, and what a late node
+    joins is asked of the source.
+    """
+    if table.node_label is not None:
+        return None
+    for relationship in mapping.relationships:
+        junction = relationship.junction
+        if junction is None or not _goes_through(relationship, table):
+            continue
+        joined = {column for _, column in (*junction.from_pairs, *junction.to_pairs)}
+        if not joined <= {*table.key}:
+            return (
+                "it is a junction table without a label, and its key does not hold the columns that it"
+                f" joins by ({', '.join(sorted(joined))}): after a change nobody knows what it joined"
+                " before; give it a label in node_label_mappings"
+            )
+        alike = [m for m in mapping.relationships if edges_of(m) == edges_of(relationship)]
+        if len(alike) > 1:
+            return (
+                f"it is a junction table without a label, and other rows make {alike[0].relationship_type}"
+                " too; give it a label in node_label_mappings"
+            )
+        if not all(
+            _is_read_by(mapping, table, end) for end in (relationship.start, relationship.end)
+        ):
+            return (
+                "it is a junction table without a label, and its columns cannot be looked up by the"
+                " values of the graph: they are hashed or masked, or neither integers, texts nor uuids"
+                " on both sides; give it a label in node_label_mappings"
+            )
+    return None
+
+
+def _is_read_by(mapping: GraphMapping, table: TableMapping, end: End) -> bool:
+    ends = [other for other in mapping.tables if end.has(other)]
+    for name, column in end.pairs:
+        properties = [table.property_of(column), *(other.property_of(name) for other in ends)]
+        if any(prop is None or prop.treatment or prop.form for prop in properties):
+            return False
+        bases = {prop.type.base for prop in properties if prop is not None}
+        if not any(bases <= family for family in _READ_BY):
+            return False
+    return True
 
 
 def _joined(mapping: RelationshipMapping, table: TableMapping) -> Iterator[str]:
@@ -98,7 +198,7 @@ def _joined(mapping: RelationshipMapping, table: TableMapping) -> Iterator[str]:
         if end.has(table):
             yield from (column for column, _ in end.pairs)
     junction = mapping.junction
-    if junction is not None and junction.table == table.asset_key:
+    if junction is not None and _goes_through(mapping, table):
         yield from (column for _, column in (*junction.from_pairs, *junction.to_pairs))
         yield from junction.properties
 

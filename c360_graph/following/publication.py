@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 
 from c360_graph.errors import ReplicationError
-from c360_graph.mapping.join_columns import source_column
-from c360_graph.mapping.model import RelationshipMapping, TableMapping
+from c360_graph.following.patterns import why_links_are_left
+from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.sql_quoting import quoted, quoted_table
 
 COLUMN_LISTS_SINCE = 150_000
@@ -84,13 +84,12 @@ class UnfollowedTable:
 def followable(
     connection: psycopg.Connection[Any],
     tables: Iterable[TableMapping],
-    relationships: Iterable[RelationshipMapping],
+    mapping: GraphMapping,
 ) -> tuple[tuple[FollowedTable, ...], tuple[UnfollowedTable, ...]]:
     """The tables of one source that can be followed, and those that cannot, with the reason."""
     chosen = tuple(tables)
     if not chosen:
         return (), ()
-    through = [mapping for mapping in relationships if mapping.junction]
     schema = chosen[0].source.db_schema
     names = [table.table_name for table in chosen]
     with connection.cursor(row_factory=psycopg.rows.namedtuple_row) as cursor:
@@ -100,7 +99,7 @@ def followable(
     unfollowed: list[UnfollowedTable] = []
     for table in chosen:
         row: Any = found.get(table.table_name)
-        why = why_not(table, row) or _why_no_junction(table, through)
+        why = why_not(table, row) or why_links_are_left(mapping, table)
         if why:
             unfollowed.append(UnfollowedTable(place=table.place, why=why))
             continue
@@ -140,24 +139,6 @@ def why_not(table: TableMapping, row: Any) -> str | None:
         )
     if {*table.key} & {*row.generated}:
         return "a column of its key is generated, and is not in the stream"
-    return None
-
-
-def _why_no_junction(table: TableMapping, through: Iterable[RelationshipMapping]) -> str | None:
-    """A row of a junction table that is no node says by its key alone what it joined before."""
-    if table.node_label is not None:
-        return None
-    for mapping in through:
-        junction = mapping.junction
-        if junction is None or junction.table != table.asset_key:
-            continue
-        joined = {source_column(c) for _, c in (*junction.from_pairs, *junction.to_pairs)}
-        if not joined <= {*table.key}:
-            return (
-                "it is a junction table without a label, and its key does not hold the columns that it"
-                f" joins by ({', '.join(sorted(joined))}): after a change nobody knows what it joined"
-                " before; give it a label in node_label_mappings"
-            )
     return None
 
 

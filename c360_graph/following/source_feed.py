@@ -32,7 +32,7 @@ from c360_graph.following.stream import Endpoint, ReplicationStream, lsn_text, o
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import SourceRow
-from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.source.key_reads import Key, KeyReader, RowsRead
 from c360_graph.source.snapshot import (
     SourceSession,
@@ -107,7 +107,7 @@ class SourceFeed:
                 " slot keeps the source's log until its disk is full. Set it, for instance to 10GB."
             )
         tables = [t for t in self._mapping.tables if t.source.source_id == self.source.source_id]
-        self.followed, self.unfollowed = followable(connection, tables, self._mapping.relationships)
+        self.followed, self.unfollowed = followable(connection, tables, self._mapping)
         self.slot = slot_name(
             target=self._target, owner=self._owner, database_oid=server.database_oid
         )
@@ -246,6 +246,12 @@ class SourceFeed:
         except SourceError:
             self.refuse_changed_schema()
             raise
+
+    def read_by_values(
+        self, table: TableMapping, columns: tuple[str, ...], values: list[Key]
+    ) -> list[bytes]:
+        """Rows of a junction table by what they join; errors as `read`."""
+        return self._reader.read_by_values(table, columns, values)
 
     def moved_to(self, position: int) -> SlotMark:
         """The mark at a position."""

@@ -83,7 +83,7 @@ class _Asking:
                 row = connection.execute(_DATABASE).fetchone()
                 assert row is not None
                 name = slot_name(target=self._target, owner=self._owner, database_oid=row[0])
-                followed, unfollowed = followable(connection, tables, self._mapping.relationships)
+                followed, unfollowed = followable(connection, tables, self._mapping)
                 return SourceSurvey(
                     name=asked.name,
                     place=asked.place,

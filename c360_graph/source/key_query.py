@@ -52,6 +52,33 @@ def copy_keys_without_row(table: TableMapping, types: Sequence[str]) -> str:
     )
 
 
+def copy_rows_of_values(table: TableMapping, columns: Sequence[str]) -> str:
+    """COPY of the rows that have one of the values in these columns, integers, texts or uuids."""
+    casts = [_CASTS[prop.type.base] for c in columns if (prop := table.property_of(c)) is not None]
+    names = ", ".join(f"v{number}" for number, _ in enumerate(columns))
+    arrays = ", ".join(
+        f"pg_catalog.current_setting('c360.k{number}')::text[]" for number, _ in enumerate(columns)
+    )
+    equal = [
+        f"t.{quoted(column)} = d.v{number}::{cast}"
+        for number, (column, cast) in enumerate(zip(columns, casts, strict=True))
+    ]
+    read = ", ".join(rendered(table, prop) for prop in table.properties)
+    conditions = " AND ".join([*equal, *row_conditions(table)])
+    return (
+        f"COPY (SELECT {read} FROM unnest({arrays}) AS d({names}), {_table(table)} AS t"
+        f" WHERE {conditions}) TO STDOUT"
+    )
+
+
+_CASTS = dict.fromkeys(("int2", "int4", "int8"), "pg_catalog.int8") | {
+    "text": "pg_catalog.text",
+    "varchar": "pg_catalog.text",
+    "uuid": "pg_catalog.uuid",
+}
+"""An index of a smaller integer's column serves a bigint, too."""
+
+
 def _table(table: TableMapping) -> str:
     return quoted_table(table.source.db_schema, table.table_name)
 

@@ -13,7 +13,12 @@ import psycopg
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.model import PropertyMapping, TableMapping
 from c360_graph.source.copy_query import key_properties
-from c360_graph.source.key_query import copy_keys_without_row, copy_rows_of_keys, set_keys
+from c360_graph.source.key_query import (
+    copy_keys_without_row,
+    copy_rows_of_keys,
+    copy_rows_of_values,
+    set_keys,
+)
 from c360_graph.source.snapshot import SourceSession, treating
 
 Key = tuple[str, ...]
@@ -81,6 +86,22 @@ class KeyReader:
                 self._session.connection.execute("ROLLBACK")
             raise self._session.failure(error) from None
         return read
+
+    def read_by_values(
+        self, table: TableMapping, columns: Sequence[str], values: Sequence[Key]
+    ) -> list[bytes]:
+        """Whole rows that have one of the values in these columns; errors as `read`."""
+        try:
+            self._begin(())
+            given = [list(column) for column in zip(*values, strict=True)]
+            self._session.connection.execute(set_keys(len(columns)).encode(), given)
+            rows = self._copy(copy_rows_of_values(table, columns))
+            self._session.connection.execute("COMMIT")
+        except psycopg.Error as error:
+            with suppress(psycopg.Error):
+                self._session.connection.execute("ROLLBACK")
+            raise self._session.failure(error) from None
+        return list(self._treated(rows, table, table.properties))
 
     def _begin(self, xids: Collection[int]) -> None:
         begun = time.monotonic()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.following.followed import following
@@ -77,9 +79,18 @@ def tags(graph: Graph) -> list[tuple[object, ...]]:
     )
 
 
+WITHOUT_LABEL = (
+    "DELETE FROM node_label_mappings WHERE table_name = 'ticket_tag_link';"
+    " UPDATE relationship_mappings SET junction_label = NULL WHERE relationship_type = 'TAGGED_WITH'"
+)
+
+
+@pytest.mark.parametrize("has_label", [True, False], ids=["with a label", "without a label"])
 def test_relationships_through_a_junction_follow_its_rows_and_both_ends(
-    followed: Project, target: Graph
+    followed: Project, target: Graph, *, has_label: bool
 ) -> None:
+    if not has_label:
+        followed.execute(WITHOUT_LABEL)
     drop = "ALTER TABLE ticket_tag_link DROP CONSTRAINT ticket_tag_link_ticket_id_fkey"
     with followed.connect("support_db") as support:
         support.execute(drop)
@@ -104,3 +115,7 @@ def test_relationships_through_a_junction_follow_its_rows_and_both_ends(
         running.wait(lambda: tags(target) == [])
         support.execute("UPDATE tickets SET ticket_id = 'new-1' WHERE ticket_id = 'new-2'")
         running.wait(lambda: tags(target) == [("new-1", "one")])
+        support.execute("TRUNCATE ticket_tag_link")
+        running.wait(lambda: tags(target) == [])
+        if not has_label:
+            assert not any("Not followed" in line for line in running.said)
