@@ -85,25 +85,24 @@ def running_target(folder: Path, *, line: str, memory: Memory, imports: Path) ->
         SandboxError: one cannot be started.
     """
     try:
-        started = servers.start(folder=folder, neo4j_line=line, heap_mb=memory.heap_mb)
-        assert started.neo4j is not None
+        started = servers.start(
+            folder=folder,
+            neo4j_line=line,
+            heap_mb=memory.heap_mb,
+            neo4j_settings={
+                "server.memory.pagecache.size": f"{memory.page_cache_mb}m",
+                "server.directories.import": str(imports.resolve()),
+            },
+        )
+        neo4j = started.neo4j
+        assert neo4j is not None
         assert started.postgres is not None
-        _configure(started.neo4j.home / "conf" / "neo4j.conf", memory, imports)
-        neo4j = servers.restart_neo4j(folder=folder)
         with open_graph(
             uri=neo4j.uri, username=NEO4J_USER, password=neo4j.password, database="neo4j"
         ) as graph:
             yield Target(neo4j=neo4j, postgres=started.postgres, graph=graph)
     finally:
         servers.stop(folder=folder)
-
-
-def _configure(file: Path, memory: Memory, imports: Path) -> None:
-    settings = dict(line.split("=", 1) for line in file.read_text(encoding="utf-8").splitlines())
-    settings["server.memory.pagecache.size"] = f"{memory.page_cache_mb}m"
-    settings["server.directories.import"] = str(imports.resolve())
-    text = "".join(f"{name}={value}\n" for name, value in settings.items())
-    file.write_text(text, encoding="utf-8")
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

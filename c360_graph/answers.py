@@ -125,7 +125,12 @@ def _missing(question: Question, manifest: GraphManifest) -> tuple[str, ...]:
 
 
 def shown(value: Any) -> str:
-    """A value of an answer as text."""
+    """A value of an answer as text.
+
+    >>> from datetime import date
+    >>> shown(date(2025, 11, 3)), shown(None), shown([1, 2])
+    ('2025-11-03', '', '[1, 2]')
+    """
     if value is None:
         return ""
     if isinstance(value, datetime):

@@ -35,6 +35,7 @@ from c360_graph.executor import audited_executor
 from c360_graph.extract_joins.graph_input import rules_fingerprint
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.refused_names import graph_names
 from c360_graph.mapping.table_index import relationships_by_table
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state
 from c360_graph.pipeline.readiness import NO_TABLE
@@ -170,7 +171,9 @@ def _assets(
         ),
         cypher_script_asset(mapping=mapping, rows=rows, settings=settings),
         neo4j_graph_asset(mapping=mapping, rows=rows, settings=settings),
-        analytics_assets(asked=asked, rules=rules_fingerprint(rows)),
+        analytics_assets(
+            asked=asked.fitting(graph_names(mapping, rows)), rules=rules_fingerprint(rows)
+        ),
     ]
 
 

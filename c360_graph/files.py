@@ -132,7 +132,12 @@ def new_locked_file(path: Path) -> int | None:
 
 
 def is_regular(path: Path) -> bool:
-    """Whether a file is there and is no link, folder, pipe or device."""
+    """Whether a file is there and is no link, folder, pipe or device.
+
+    >>> from pathlib import Path
+    >>> is_regular(Path("no_such_file"))
+    False
+    """
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except (OSError, ValueError):

@@ -6,17 +6,15 @@ whoever owns a view or a function that is called, and stands in the server's log
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from hashlib import sha256
+
+from c360_graph.copied_lines import replacing_values
 
 HASH_BYTES = 64
 """Length of a hash in hex."""
 
 _BLOCK_BYTES = 64
-_NULL, _BACKSLASH = b"\\N", b"\\"
-_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
-_LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
 
 class KeyedHash:
@@ -52,21 +50,4 @@ def hashing_lines(hashing: KeyedHash, positions: Iterable[int]) -> Callable[[byt
 
     NULL stays NULL. A line ends with its newline.
     """
-    chosen = tuple(positions)
-    hashed = hashing.of_bytes
-
-    def replace(line: bytes) -> bytes:
-        fields = line[:-1].split(b"\t")
-        for position in chosen:
-            value = fields[position]
-            if value == _NULL:
-                continue
-            fields[position] = hashed(_decoded(value) if _BACKSLASH in value else value)
-        return b"\t".join(fields) + b"\n"
-
-    return replace
-
-
-def _decoded(value: bytes) -> bytes:
-    # COPY TO writes no octal or hexadecimal escapes, so a backslash stands before one character.
-    return _ESCAPE.sub(lambda match: _LETTERS.get(match[1], match[1]), value)
+    return replacing_values(dict.fromkeys(positions, hashing.of_bytes))

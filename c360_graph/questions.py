@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from c360_graph.cypher.used_names import used_names
 from c360_graph.errors import ScriptError
 from c360_graph.mapping.control_rows import Frozen
+from c360_graph.mapping.names import did_you_mean
 
 FOLDER = Path(__file__).parent / "queries"
 PICTURES = "pictures"
@@ -32,6 +34,8 @@ ChartKind = Literal["bar", "column", "line"]
 Default = str | int | float | bool | tuple[str | int | float | bool, ...]
 
 _FACT = re.compile(r"^// (title|description|parameter|chart|headline): *(.*)$", re.MULTILINE)
+_NUMBER = re.compile(r"^\d+_(?=.)")
+"""Orders the files of a folder and is no part of a question's name."""
 _CHART = re.compile(rf"({'|'.join(get_args(ChartKind))}) of (\S+) by (\S+)")
 
 
@@ -60,6 +64,7 @@ class Question(Frozen):
     chart: ChartFact | None = None
     headline: HeadlineFact | None = None
     statement: str
+    is_of_package: bool = False
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters to send: those given, else the defaults.
@@ -74,6 +79,11 @@ class Question(Frozen):
             for name, default in self.parameters
         }
 
+    def fits(self, names: Collection[str]) -> bool:
+        """Whether it is the user's own, or names nothing but these labels and relationship types."""
+        used = used_names(self.statement) if self.is_of_package else ()
+        return all(word[1:] in names for word in used if word[0] == ":")
+
 
 class QuestionSet(Frozen):
     """All that is asked, what is drawn, and what could not be read; runs pin it, as they do the mapping."""
@@ -81,6 +91,40 @@ class QuestionSet(Frozen):
     questions: tuple[Question, ...]
     pictures: tuple[Question, ...]
     problems: tuple[str, ...]
+    unfit: tuple[str, ...] = ()
+    """Names of the package's questions that were left out, as the graph lacks what they name."""
+
+    def fitting(self, names: Collection[str]) -> QuestionSet:
+        """Without the package's questions and pictures that name other labels and types than these.
+
+        They are about the sample, so for most graphs of a user they are noise. Questions of the user's own
+        are always kept: what they lack is told.
+        """
+        return self.model_copy(
+            update={
+                "questions": tuple(q for q in self.questions if q.fits(names)),
+                "pictures": tuple(q for q in self.pictures if q.fits(names)),
+                "unfit": tuple(q.name for q in self.questions if not q.fits(names)),
+            }
+        )
+
+    def named(self, names: Collection[str]) -> QuestionSet:
+        """The questions of these names, in the set's order; all of them for no name.
+
+        Raises:
+            ScriptError: there is no question of a name.
+        """
+        known = [question.name for question in self.questions]
+        for name in names:
+            if name not in known:
+                why = (
+                    " is about labels or relationship types that the graph does not have."
+                    if name in self.unfit
+                    else f" is not a question{did_you_mean(name, known)}. Run `c360 ask --list`."
+                )
+                raise ScriptError(f"{name!r}{why}")
+        chosen = tuple(q for q in self.questions if q.name in names) if names else self.questions
+        return self.model_copy(update={"questions": chosen})
 
 
 def read_question_set(own: Path | None) -> QuestionSet:
@@ -95,19 +139,23 @@ def read_question_set(own: Path | None) -> QuestionSet:
 def sound_questions(*folders: Path) -> tuple[tuple[Question, ...], tuple[str, ...]]:
     """The questions that can be read, in order of file name, and a sentence on each file that cannot.
 
-    Of equal names the last folder's counts. A folder that is not there has a sentence too.
+    A number that a file's name begins with, as in `05_revenue_by_plan.cypher`, is only for the order. Of equal
+    names the last file's counts. A folder that is not there has a sentence too.
     """
-    found: dict[str, Question] = {}
+    found: dict[str, tuple[str, Question]] = {}
     problems: list[str] = []
     for folder in folders:
         if not folder.is_dir():
             problems.append(f"{folder} is no folder of queries. Set C360_QUERIES_DIR right.")
         for path in sorted(folder.glob("*.cypher")):
             try:
-                found[path.stem] = _read(path)
+                question = _read(path)
             except ScriptError as error:
                 problems.append(str(error))
-    return tuple(found[name] for name in sorted(found)), tuple(problems)
+            else:
+                found[question.name] = (path.stem, question)
+    in_order = sorted(found.values(), key=lambda one: one[0])
+    return tuple(question for _, question in in_order), tuple(problems)
 
 
 def _read(path: Path) -> Question:
@@ -118,14 +166,16 @@ def _read(path: Path) -> Question:
     facts: dict[str, list[str]] = {}
     for name, value in _FACT.findall(text):
         facts.setdefault(name, []).append(value.strip())
+    name = _NUMBER.sub("", path.stem)
     return Question(
-        name=path.stem,
-        title=facts.get("title", [path.stem.replace("_", " ").capitalize()])[0],
+        name=name,
+        title=facts.get("title", [name.replace("_", " ").capitalize()])[0],
         description=" ".join(facts.get("description", [])),
         parameters=tuple(_parameter(line, path) for line in facts.get("parameter", [])),
         chart=next((_chart(line, path) for line in facts.get("chart", [])), None),
         headline=next((_headline(line) for line in facts.get("headline", [])), None),
         statement=text.strip().rstrip(";"),
+        is_of_package=path.is_relative_to(FOLDER),
     )
 
 

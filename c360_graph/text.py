@@ -64,5 +64,9 @@ def _utf16(character: str) -> list[int]:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 table`, `2 tables`."""
+    """`1 table`, `2 tables`.
+
+    >>> plural(1, "table"), plural(2_000, "row")
+    ('1 table', '2,000 rows')
+    """
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

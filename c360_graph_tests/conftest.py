@@ -108,6 +108,14 @@ class Project:
         with self.connect() as connection:
             connection.execute(statement)
 
+    def map_only(self, *labels: str) -> None:
+        """Deactivate all other labels, and so their relationships: a load of few takes little time."""
+        with self.connect() as connection:
+            connection.execute(
+                "UPDATE node_label_mappings SET is_active = false WHERE node_label <> ALL (%s)",
+                (list(labels),),
+            )
+
     @property
     def control(self) -> ControlDatabase:
         """The control database as the project sees it."""

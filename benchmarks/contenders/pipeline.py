@@ -32,14 +32,14 @@ class WholePipeline(Contender):
         return step_seconds(usage)
 
 
-def pipeline_run(ground: Ground, *, clear: bool) -> Run:
-    """The command that materializes every asset."""
+def pipeline_run(ground: Ground, *, clear: bool, select: str = "*") -> Run:
+    """The command that materializes every asset, or those that are selected."""
     repository = Path(__file__).resolve().parents[2]
     home = ground.folder / "dagster_home"
     home.mkdir(exist_ok=True)
     (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
     config = {"ops": {"neo4j_graph": {"config": {"clear_database": clear}}}}
-    command = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", "*"]
+    command = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", select]
     command += ["-m", "c360_graph.definitions", "--config-json", json.dumps(config)]
     return Run(
         command=command,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import dagster as dg
 
-from c360_graph.mapping.join_columns import source_column
+from c360_graph.mapping.join_columns import normalised_properties, source_column
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.table_index import TableIndex
@@ -72,6 +72,15 @@ def graph_columns(tables: Tables, relationships: Relationships) -> tuple[GraphCo
                     name=f"{table.node_label}.{prop.column}",
                     type=_type_name(table, prop),
                     sources=((table.asset_key, prop.column),),
+                )
+            )
+        for prop, shown in normalised_properties(table) if table.node_label else ():
+            add(
+                GraphColumn(
+                    name=f"{table.node_label}.{prop.column}",
+                    type=_type_name(table, prop),
+                    sources=((table.asset_key, prop.of or prop.column),),
+                    note=f"{shown}, for joins",
                 )
             )
     index = TableIndex(tables)

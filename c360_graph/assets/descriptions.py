@@ -1,6 +1,7 @@
 """What an asset is, in words made of the mapping alone."""
 
 from c360_graph.assets.metadata import code
+from c360_graph.mapping.join_columns import normalised_properties
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
 
 _TREATED = {"hash": "replaced by a keyed hash", "mask": "all but the last four characters masked"}
@@ -19,9 +20,17 @@ def table_description(
         if table.key
         else "Key: none, so the label has no constraint.",
     ]
+    if table.row_filter:
+        kept = " and ".join(code(str(condition)) for condition in table.row_filter)
+        paragraphs.append(f"Only rows with {kept} are read.")
     used = [_drawn(r) for r in relationships if _uses(r, table)]
     if used:
         paragraphs.append("Relationships: " + ", ".join(used) + ".")
+    compared = [
+        f"- {code(prop.column)} is {code(shown)}" for prop, shown in normalised_properties(table)
+    ]
+    if compared:
+        paragraphs.append("Properties that joins compare:\n\n" + "\n".join(compared))
     withheld = [f"- {code(e.column)} is never read: {_reason(e.reason)}" for e in table.excluded]
     withheld += [
         f"- {code(p.column)}: {_TREATED[p.treatment]}"

@@ -10,11 +10,12 @@ from c360_graph.assets.neo4j_graph import KEY
 from c360_graph.assets.step_policy import dagster_failures
 from c360_graph.checks.outcome import outcome, selected
 from c360_graph.control.audit import RunLog
-from c360_graph.cypher import counts_and_deletes
+from c360_graph.cypher.counting import count_labels
 from c360_graph.extract_joins.expected_relationships import Expectation, expected_relationships
 from c360_graph.extract_joins.graph_input import GraphParts, gather_parts
 from c360_graph.extracts import ExtractStore
 from c360_graph.graph.connection import Graph
+from c360_graph.graph.counts import count_by_name, count_by_pattern
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.manifest import read_state
 from c360_graph.mapping.control_rows import ControlRows
@@ -112,10 +113,12 @@ def node_counts(graph: Graph, parts: GraphParts) -> dg.AssetCheckResult:
         if manifest.table.node_label is not None:
             label = manifest.table.node_label
             labels[label] = labels.get(label, 0) + lines
-    for label, lines in labels.items():
-        nodes = graph.rows(counts_and_deletes.count_nodes(label))[0]["count"]
-        if nodes != lines:
-            wrong.append(f"{label}: {lines:,} rows in the extracts, {nodes:,} nodes")
+    nodes = count_by_name(graph.rows, [*labels], count_labels)
+    wrong += [
+        f"{label}: {lines:,} rows in the extracts, {nodes[label]:,} nodes"
+        for label, lines in labels.items()
+        if nodes[label] != lines
+    ]
     return outcome(KEY, NODES, wrong, dg.AssetCheckSeverity.ERROR)
 
 
@@ -127,17 +130,13 @@ def relationship_counts(
     for expectation in expectations:
         edges = edges_of(expectation.mapping)
         expected[edges] = expected.get(edges, 0) + expectation.relationships
-    wrong = []
-    for (kind, from_label, to_label), count in expected.items():
-        text = counts_and_deletes.count_relationships_between(
-            relationship_type=kind, from_label=from_label, to_label=to_label
-        )
-        there = graph.rows(text)[0]["count"]
-        if there != count:
-            wrong.append(
-                f"(:{from_label})-[:{kind}]->(:{to_label}): {count:,} by the extracts, {there:,} in"
-                " the graph"
-            )
+    there = count_by_pattern(graph.rows, [*expected])
+    wrong = [
+        f"(:{from_label})-[:{kind}]->(:{to_label}): {count:,} by the extracts,"
+        f" {there[kind, from_label, to_label]:,} in the graph"
+        for (kind, from_label, to_label), count in expected.items()
+        if there[kind, from_label, to_label] != count
+    ]
     wrong += [
         f"{_named(count.expectation)}: {count.by_postgres:,} by the source's own join,"
         f" {count.by_graph:,} by what the graph compares"

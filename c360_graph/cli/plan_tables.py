@@ -87,7 +87,7 @@ def _tables(plan: Plan) -> Table:
         ("table", "label", "rows", "properties", "excluded"),
         (
             (
-                f"{t.source}/{t.table}",
+                _place(t),
                 t.label or "(junction)",
                 _rows(t),
                 t.properties,
@@ -97,6 +97,13 @@ def _tables(plan: Plan) -> Table:
         ),
         right=("rows",),
     )
+
+
+def _place(table: PlannedTable) -> str:
+    """The table, and below it which of its rows are read."""
+    words = ("where", *["and"] * len(table.row_filter))
+    kept = (f"\n  {word} {c}" for word, c in zip(words, table.row_filter, strict=False))
+    return f"{table.source}/{table.table}{''.join(kept)}"
 
 
 def _withheld(plan: Plan) -> Table:
@@ -162,7 +169,8 @@ def _pattern(row: PlannedRelationships) -> str:
         return f"[{row.type}] at nodes of {row.at_label}"
     if row.from_label is None:
         return row.type
-    return f"({row.from_label})-[{row.type}]->({row.to_label})"
+    by = f" by {' and '.join(row.compared)}" if row.compared else ""
+    return f"({row.from_label})-[{row.type}]->({row.to_label}){by}"
 
 
 def _sample(row: PlannedRelationships) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from c360_graph.answers import Refused, Reply, ask_all
+from c360_graph.answers import Refused, Reply, ask_all, shown
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import (
     Json,
@@ -18,26 +19,47 @@ from c360_graph.cli.output import (
     rows_table,
     say,
 )
+from c360_graph.errors import ScriptError
 from c360_graph.graph.connection import Graph, target_graph
-from c360_graph.graph.manifest import refuse_broken, refuse_changed
-from c360_graph.questions import read_question_set
+from c360_graph.graph.manifest import KnownState, refuse_broken, refuse_changed
+from c360_graph.mapping.names import did_you_mean
+from c360_graph.questions import QuestionSet, read_question_set
 from c360_graph.settings import load_settings
+from c360_graph.text import plural
 
 
 def ask(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help="The questions to ask.", show_default="all of them"
+        ),
+    ] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--param",
+            metavar="NAME=VALUE",
+            help="A value for a parameter of the questions. May be repeated.",
+            show_default="as in the query files",
+        ),
+    ] = None,
     as_of: Annotated[
         datetime | None,
         typer.Option(help="The time that counts as now, in UTC.", show_default="now"),
     ] = None,
     email: Annotated[
         str | None,
-        typer.Option(
-            help="The customer of the journey question.", show_default="as in the query file"
-        ),
+        typer.Option(help="Short for --param email=EMAIL.", show_default="as in the query files"),
     ] = None,
+    as_list: Annotated[
+        bool, typer.Option("--list", help="List the questions instead of asking them.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask every question of the queries folder and print the answers.
+    """Ask the questions of the queries folder and print the answers.
+
+    The sample's questions are asked only where the graph has the labels and relationship types that they name.
 
     Exits with 1 if a question is refused or its file cannot be read; all others are answered. Exits with
     1 if a control row was refused when the graph was built; questions that need the row are skipped.
@@ -47,24 +69,72 @@ def ask(
 
     - `c360 ask`
 
-    - `c360 ask --as-of 2025-11-03` as if it were that day
+    - `c360 ask --list`
 
-    - `c360 ask --email john.smith@email.com` for this customer's journey
+    - `c360 ask churn_risk lifetime_value --as-of 2025-11-03` as if it were that day
 
-    - `c360 ask --json | jq '.[] | select(.name == "11_fraud_ring").rows'`
+    - `c360 ask customer_journey --param email=john.smith@email.com`
+
+    - `c360 ask --json | jq '.[] | select(.name == "fraud_ring").rows'`
+    """
+    with exit_on_error(), target_graph() as graph:
+        given = _given(parameters or (), as_of, email)
+        if as_list:
+            _list_questions(questions_for(graph), as_json=as_json)
+            return
+        told = ask_questions(graph, given, names=names or ())
+    if as_json:
+        print_json(answers_as_data(told))
+    else:
+        print_answers(told)
+    fail_for_refused(told)
+
+
+def _given(parameters: Sequence[str], as_of: datetime | None, email: str | None) -> dict[str, Any]:
+    """Values by the parameters' names.
+
+    Raises:
+        ScriptError: one is not written as NAME=VALUE.
     """
     given: dict[str, Any] = {}
     if as_of is not None:
         given["as_of"] = as_of.replace(tzinfo=UTC)
     if email is not None:
         given["email"] = email
-    with exit_on_error(), target_graph() as graph:
-        told = ask_questions(graph, given)
+    for parameter in parameters:
+        name, equals, value = parameter.partition("=")
+        if not equals or not name.strip():
+            raise ScriptError(f"--param {parameter!r} is not written as NAME=VALUE.")
+        given[name.strip()] = value
+    return given
+
+
+def _list_questions(asked: QuestionSet, *, as_json: bool) -> None:
+    listed = [
+        {"name": q.name, "title": q.title, "parameters": dict(q.parameters)}
+        for q in asked.questions
+    ]
     if as_json:
-        print_json(answers_as_data(told))
+        print_json(listed)
     else:
-        print_answers(told)
-    fail_for_refused(told)
+        rows = tuple(
+            (q.name, q.title, ", ".join(f"{n}={shown(value)}" for n, value in q.parameters))
+            for q in asked.questions
+        )
+        out.print(
+            rows_table("Questions", ("name", "title", "parameters"), rows, row_count=len(rows))
+        )
+    _say_unfit(asked.unfit)
+    for problem in asked.problems:
+        say(problem)
+
+
+def _say_unfit(unfit: Sequence[str]) -> None:
+    if unfit:
+        say(
+            f"{plural(len(unfit), 'question')} about the sample left out: the graph does not have the"
+            " labels and relationship types that they name."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,22 +147,39 @@ class Replies:
     """Why nothing is known of how the graph was made; None where its manifest says it."""
     refused_rows: tuple[str, ...] = ()
     """Control rows that the graph was made without, and why."""
+    unfit: tuple[str, ...] = ()
+    """The package's questions that were not asked, as the graph lacks what they name."""
 
 
-def ask_questions(graph: Graph, given: dict[str, Any]) -> Replies:
-    """Ask the package's questions and those of C360_QUERIES_DIR.
+def questions_for(graph: Graph) -> QuestionSet:
+    """The package's questions that fit a graph, and those of C360_QUERIES_DIR.
 
     Raises:
-        GraphError: a load of the graph is under way or did not end, or began meanwhile.
+        GraphError: a load of the graph is in progress or did not end.
     """
-    settings = load_settings()
+    return _fitting(refuse_broken(graph))
+
+
+def _fitting(state: KnownState | None) -> QuestionSet:
+    asked = read_question_set(load_settings().c360_queries_dir)
+    return asked if state is None else asked.fitting(state.manifest.names)
+
+
+def ask_questions(graph: Graph, given: dict[str, Any], *, names: Sequence[str] = ()) -> Replies:
+    """Ask the questions of these names, or all that fit the graph.
+
+    Raises:
+        GraphError: a load of the graph is in progress or did not end, or began meanwhile.
+        ScriptError: there is no question of a name, or none has a parameter that is given.
+    """
     state = refuse_broken(graph)
-    asked = read_question_set(settings.c360_queries_dir)
+    asked = _fitting(state).named(names)
+    _refuse_unknown(given, asked)
     replies = ask_all(
         graph,
         asked.questions,
         given,
-        timeout_seconds=settings.c360_query_timeout_seconds,
+        timeout_seconds=load_settings().c360_query_timeout_seconds,
         manifest=state.manifest if state else None,
     )
     refuse_changed(graph, state)
@@ -101,7 +188,19 @@ def ask_questions(graph: Graph, given: dict[str, Any]) -> Replies:
         problems=asked.problems,
         unknown=None if state else _unknown(graph),
         refused_rows=tuple(dict.fromkeys(state.manifest.refused.values())) if state else (),
+        unfit=() if names else asked.unfit,
     )
+
+
+def _refuse_unknown(given: dict[str, Any], asked: QuestionSet) -> None:
+    known = dict.fromkeys(name for q in asked.questions for name, _ in q.parameters)
+    for name in given:
+        # The options for these two are for whichever questions have them.
+        if name not in known and name not in ("as_of", "email"):
+            raise ScriptError(
+                f"No question that is asked has a parameter {name!r}{did_you_mean(name, known)}."
+                " Run `c360 ask --list`."
+            )
 
 
 def _unknown(graph: Graph) -> str:
@@ -158,6 +257,7 @@ def fail_for_refused(told: Replies) -> None:
     """
     if told.unknown:
         say(told.unknown)
+    _say_unfit(told.unfit)
     refused = [reply for reply in told.replies if isinstance(reply, Refused)]
     for reply in refused:
         say(f"{reply.question.name} is refused: {reply.reason}")

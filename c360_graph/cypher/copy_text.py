@@ -19,10 +19,14 @@ _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 def blocks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Cut an extract into (rows, text without its last newline), each a batch.
+    r"""Cut an extract into (rows, text without its last newline), each a batch.
 
     A batch ends at 2,000 rows, 100,000 values or 1 MB, whichever comes first; one longer row is a
     batch alone.
+
+    >>> from io import BytesIO
+    >>> list(blocks(BytesIO(b"1\tAda\n2\tBob\n")))
+    [(2, b'1\tAda\n2\tBob')]
     """
     lines: list[bytes] = []
     size = 0
@@ -56,7 +60,13 @@ def _fitting(lines: list[bytes]) -> list[bytes]:
 
 
 def decode_value(text: str) -> str | None:
-    """One column's text as the value it stands for."""
+    r"""One column's text as the value it stands for.
+
+    >>> decode_value(r"two\nlines")
+    'two\nlines'
+    >>> decode_value(r"\N") is None
+    True
+    """
     if text == "\\N":
         return None
     if "\\" not in text:
@@ -66,7 +76,11 @@ def decode_value(text: str) -> str | None:
 
 
 def decode_rows(block: bytes) -> list[list[str | None]]:
-    """A block's rows; no column of the text form holds a raw tab or newline."""
+    r"""A block's rows; no column of the text form holds a raw tab or newline.
+
+    >>> decode_rows(b"1\tAda\n2\t\\N")
+    [['1', 'Ada'], ['2', None]]
+    """
     return [
         [decode_value(value) for value in line.split("\t")] for line in block.decode().split("\n")
     ]

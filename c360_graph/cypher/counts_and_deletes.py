@@ -15,35 +15,69 @@ BATCH_MARK = "_C360Batch"
 
 
 def delete_all_relationships() -> bytes:
-    """Of whatever type."""
+    """Of whatever type.
+
+    >>> print(delete_all_relationships().decode())
+    CYPHER 5 MATCH ()-[x]->() CALL (x) { DELETE x } IN TRANSACTIONS OF $batch_rows ROWS
+    """
     return PIN + deleting("MATCH ()-[x]->()")
 
 
 def delete_relationships_of_type(relationship_type: str) -> bytes:
-    """All of one type, between whatever nodes."""
+    """All of one type, between whatever nodes.
+
+    >>> print(delete_relationships_of_type("WATCHED").decode())
+    CYPHER 5 MATCH ()-[x:`WATCHED`]->() CALL (x) { DELETE x } IN TRANSACTIONS OF $batch_rows
+    ROWS
+    """
     return PIN + deleting(f"MATCH ()-[x:{identifier(relationship_type)}]->()")
 
 
 def delete_all_nodes() -> bytes:
-    """All but the manifest and the lock; DETACH for what another client added meanwhile."""
+    """All but the manifest and the lock; DETACH for what another client added meanwhile.
+
+    >>> print(delete_all_nodes().decode())
+    CYPHER 5 MATCH (x) WHERE NOT x:`_C360Load` AND NOT x:`_C360Lock` CALL (x) { DETACH DELETE x
+    } IN TRANSACTIONS OF $batch_rows ROWS
+    """
     own = " AND ".join(f"NOT x:{identifier(label)}" for label in (MANIFEST, LOCK))
     return PIN + deleting(f"MATCH (x) WHERE {own}", "DETACH DELETE")
 
 
 def count_nodes_to_delete() -> bytes:
-    """How many nodes `delete_all_nodes` removes, as `count`."""
+    """How many nodes `delete_all_nodes` removes, as `count`.
+
+    >>> print(count_nodes_to_delete().decode())
+    CYPHER 5 RETURN COUNT { (n) } - COUNT { (n:`_C360Load`) } - COUNT { (n:`_C360Lock`) } AS
+    count
+    """
     return PIN + _counting_nodes_but(MANIFEST, LOCK)
 
 
 def delete_relationships(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
-    """All relationships of one type between two labels."""
+    """All relationships of one type between two labels.
+
+    >>> text = delete_relationships(
+    ...     relationship_type="WATCHED", from_label="Account", to_label="PlayEvent"
+    ... )
+    >>> print(text.decode())
+    CYPHER 5 MATCH (:`Account`)-[x:`WATCHED`]->(:`PlayEvent`) CALL (x) { DELETE x } IN
+    TRANSACTIONS OF $batch_rows ROWS
+    """
     return PIN + deleting(
         f"MATCH (:{identifier(from_label)})-[x:{identifier(relationship_type)}]->(:{identifier(to_label)})"
     )
 
 
 def count_relationships_between(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
-    """How many relationships of one type join two labels, as `count`."""
+    """How many relationships of one type join two labels, as `count`.
+
+    >>> text = count_relationships_between(
+    ...     relationship_type="WATCHED", from_label="Account", to_label="PlayEvent"
+    ... )
+    >>> print(text.decode())
+    CYPHER 5 MATCH (:`Account`)-[x:`WATCHED`]->(:`PlayEvent`) RETURN count(x) AS count
+    """
     return (
         PIN
         + (
@@ -53,52 +87,71 @@ def count_relationships_between(*, relationship_type: str, from_label: str, to_l
     )
 
 
-def count_relationships_of_ends(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
-    """From the count store: `starting` at a label, `ending` at another, and `count`, all of a type."""
-    start, kind, end = map(identifier, (from_label, relationship_type, to_label))
-    return (
-        PIN
-        + (
-            f"RETURN COUNT {{ (:{start})-[:{kind}]->() }} AS starting,"
-            f" COUNT {{ ()-[:{kind}]->(:{end}) }} AS ending, COUNT {{ ()-[:{kind}]->() }} AS count"
-        ).encode()
-    )
-
-
 def create_batch_mark() -> bytes:
-    """Shows, with the parameters of a batch's tag, that its transaction was committed."""
+    """Shows, with the parameters of a batch's tag, that its transaction was committed.
+
+    >>> print(create_batch_mark().decode())
+    CYPHER 5 CREATE (n:`_C360Batch` {load: $c360_load, work: $c360_work})
+    """
     return PIN + f"CREATE {_mark()}".encode()
 
 
 def count_batch_marks() -> bytes:
-    """Marks with the parameters of a batch's tag, as `count`."""
+    """Marks with the parameters of a batch's tag, as `count`.
+
+    >>> print(count_batch_marks().decode())
+    CYPHER 5 MATCH (n:`_C360Batch` {load: $c360_load, work: $c360_work}) RETURN count(n) AS
+    count
+    """
     return PIN + f"MATCH {_mark()} RETURN count(n) AS count".encode()
 
 
 def delete_batch_marks() -> bytes:
-    """The marks of this load and of any that broke off."""
+    """The marks of this load and of any that broke off.
+
+    >>> print(delete_batch_marks().decode())
+    CYPHER 5 MATCH (x:`_C360Batch`) CALL (x) { DELETE x } IN TRANSACTIONS OF $batch_rows ROWS
+    """
     return PIN + deleting(f"MATCH (x:{identifier(BATCH_MARK)})")
 
 
 def count_nodes(label: str) -> bytes:
-    """Nodes of a label, from the count store, as `count`."""
+    """Nodes of a label, from the count store, as `count`.
+
+    >>> print(count_nodes("Account").decode())
+    CYPHER 5 MATCH (n:`Account`) RETURN count(n) AS count
+    """
     return PIN + f"MATCH (n:{identifier(label)}) RETURN count(n) AS count".encode()
 
 
 def count_relationships(relationship_type: str) -> bytes:
-    """Relationships of a type, from the count store, as `count`."""
+    """Relationships of a type, from the count store, as `count`.
+
+    >>> print(count_relationships("WATCHED").decode())
+    CYPHER 5 MATCH ()-[r:`WATCHED`]->() RETURN count(r) AS count
+    """
     return (
         PIN + f"MATCH ()-[r:{identifier(relationship_type)}]->() RETURN count(r) AS count".encode()
     )
 
 
 def count_nodes_but_own() -> bytes:
-    """Nodes of the whole graph without the loader's own, as `count`."""
+    """Nodes of the whole graph without the loader's own, as `count`.
+
+    >>> print(count_nodes_but_own().decode())
+    CYPHER 5 RETURN COUNT { (n) } - COUNT { (n:`_C360Batch`) } - COUNT { (n:`_C360Load`) } -
+    COUNT { (n:`_C360Lock`) } AS count
+    """
     return PIN + _counting_nodes_but(BATCH_MARK, MANIFEST, LOCK)
 
 
 def delete_label(label: str) -> bytes:
-    """All nodes of a label; their relationships must be gone, or few."""
+    """All nodes of a label; their relationships must be gone, or few.
+
+    >>> print(delete_label("Account").decode())
+    CYPHER 5 MATCH (x:`Account`) CALL (x) { DETACH DELETE x } IN TRANSACTIONS OF $batch_rows
+    ROWS
+    """
     return PIN + deleting(f"MATCH (x:{identifier(label)})", "DETACH DELETE")
 
 
@@ -106,6 +159,13 @@ def delete_relationships_of_label(label: str) -> tuple[bytes, bytes]:
     """All relationships at nodes of a label: those that start there, then those that end there.
 
     Apart, as a statement for both would have to remember all of them to meet none twice.
+
+    >>> for text in delete_relationships_of_label("Account"):
+    ...     print(text.decode())
+    CYPHER 5 MATCH (:`Account`)-[x]->() CALL (x) { DELETE x } IN TRANSACTIONS OF $batch_rows
+    ROWS
+    CYPHER 5 MATCH (:`Account`)<-[x]-() CALL (x) { DELETE x } IN TRANSACTIONS OF $batch_rows
+    ROWS
     """
     name = identifier(label)
     return (
@@ -115,12 +175,20 @@ def delete_relationships_of_label(label: str) -> tuple[bytes, bytes]:
 
 
 def count_all_nodes() -> bytes:
-    """Nodes of the whole graph, as `count`."""
+    """Nodes of the whole graph, as `count`.
+
+    >>> print(count_all_nodes().decode())
+    CYPHER 5 MATCH (n) RETURN count(n) AS count
+    """
     return PIN + b"MATCH (n) RETURN count(n) AS count"
 
 
 def count_all_relationships() -> bytes:
-    """Relationships of the whole graph, as `count`."""
+    """Relationships of the whole graph, as `count`.
+
+    >>> print(count_all_relationships().decode())
+    CYPHER 5 MATCH ()-[r]->() RETURN count(r) AS count
+    """
     return PIN + b"MATCH ()-[r]->() RETURN count(r) AS count"
 
 
@@ -129,7 +197,11 @@ def _mark() -> str:
 
 
 def deleting(match: str, delete: str = "DELETE") -> bytes:
-    """Delete each `x` of a match, in transactions of `$batch_rows`."""
+    """Delete each `x` of a match, in transactions of `$batch_rows`.
+
+    >>> print(deleting("MATCH (x:Account)").decode())
+    MATCH (x:Account) CALL (x) { DELETE x } IN TRANSACTIONS OF $batch_rows ROWS
+    """
     return f"{match} CALL (x) {{ {delete} x }} IN TRANSACTIONS OF $batch_rows ROWS".encode()
 
 

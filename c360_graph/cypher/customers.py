@@ -24,6 +24,11 @@ def find_by_property(label: str, name: str) -> str:
     """At most one row: a node whose property is one of `$values`, and whether no other has one.
 
     Gives `property`, `id`, `properties` and `is_only`.
+
+    >>> print(find_by_property("Account", "email"))
+    CYPHER 5 MATCH (n:`Account`) WHERE n.`email` IN $values WITH n LIMIT 2 WITH collect(n) AS
+    found WHERE size(found) > 0 RETURN 'email' AS property, elementId(found[0]) AS id,
+    properties(found[0]) AS properties, size(found) = 1 AS is_only
     """
     return (
         f"{_PIN}MATCH (n:{identifier(label)}) WHERE n.{identifier(name)} IN $values"
@@ -47,7 +52,12 @@ def find_by_any_property(label: str) -> str:
 
 
 def find_repeated_value(label: str, name: str) -> str:
-    """One row where two nodes of the label have the same value, else none."""
+    """One row where two nodes of the label have the same value, else none.
+
+    >>> print(find_repeated_value("Account", "email"))
+    CYPHER 5 MATCH (n:`Account`) WHERE n.`email` IS NOT NULL WITH n.`email` AS value, count(*)
+    AS nodes WHERE nodes > 1 RETURN 1 AS repeated LIMIT 1
+    """
     prop = f"n.{identifier(name)}"
     return (
         f"{_PIN}MATCH (n:{identifier(label)}) WHERE {prop} IS NOT NULL"

@@ -124,7 +124,13 @@ def _what(row: Mapping[str, Any]) -> LabelProperties | None:
 
 
 def duplicates_of_key(key: LabelProperties, count: int) -> str:
-    """What to say where several nodes have the same key, so that no constraint can be made."""
+    """What to say where several nodes have the same key, so that no constraint can be made.
+
+    >>> duplicates_of_key(LabelProperties(label="Account", properties=("email",)), 2)
+    '2 keys of Account (email) are on several nodes each, which keeps the uniqueness constraint
+    from being made: others made copies. Nothing was changed. Remove the copies and load again,
+    or load with clear_database: true.'
+    """
     return (
         f"{count:,} keys of {_on(key)} are on several nodes each, which keeps the uniqueness constraint"
         " from being made: others made copies. Nothing was changed. Remove the copies and load"

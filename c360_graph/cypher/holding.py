@@ -13,7 +13,12 @@ _LOOKS_TREATED = {"hash": "[0-9a-f]{64}", "mask": "[*]*.{0,4}"}
 
 
 def sample_property_types(label: str) -> bytes:
-    """`name` and `types` of the properties that some nodes of a label have."""
+    """`name` and `types` of the properties that some nodes of a label have.
+
+    >>> print(sample_property_types("Account").decode())
+    CYPHER 5 MATCH (n:`Account`) WITH n LIMIT 1000 UNWIND keys(n) AS name WITH name,
+    collect(DISTINCT valueType(n[name])) AS types RETURN name, types ORDER BY name
+    """
     return (
         PIN
         + (
@@ -26,7 +31,11 @@ def sample_property_types(label: str) -> bytes:
 
 
 def count_holders(label: str, name: str) -> bytes:
-    """Nodes of a label that have a property, as `count`."""
+    """Nodes of a label that have a property, as `count`.
+
+    >>> print(count_holders("Account", "email").decode())
+    CYPHER 5 MATCH (n:`Account`) WHERE n.`email` IS NOT NULL RETURN count(n) AS count
+    """
     return (
         PIN
         + (
@@ -37,7 +46,12 @@ def count_holders(label: str, name: str) -> bytes:
 
 
 def count_properties_but(label: str) -> bytes:
-    """`name` and `count` of nodes for the properties of a label that are not in `$names`, in one pass."""
+    """`name` and `count` of nodes for the properties of a label that are not in `$names`, in one pass.
+
+    >>> print(count_properties_but("Account").decode())
+    CYPHER 5 MATCH (n:`Account`) UNWIND [name IN keys(n) WHERE NOT name IN $names] AS name
+    RETURN name, count(n) AS count ORDER BY name
+    """
     return (
         PIN
         + (
@@ -70,7 +84,12 @@ def count_relationships_but(label: str) -> bytes:
 
 
 def count_untreated(label: str, name: str, treatment: Treatment) -> bytes:
-    """Nodes of a label whose property does not look as the treatment would leave it, as `count`."""
+    """Nodes of a label whose property does not look as the treatment would leave it, as `count`.
+
+    >>> print(count_untreated("Account", "email", "hash").decode())
+    CYPHER 5 MATCH (n:`Account`) WHERE n.`email` IS NOT NULL AND NOT
+    coalesce(toStringOrNull(n.`email`) =~ '(?s)[0-9a-f]{64}', false) RETURN count(n) AS count
+    """
     value = f"n.{identifier(name)}"
     return (
         PIN
@@ -83,7 +102,12 @@ def count_untreated(label: str, name: str, treatment: Treatment) -> bytes:
 
 
 def count_duplicates(label: str, properties: tuple[str, ...]) -> bytes:
-    """Values of these properties that several nodes of a label have, as `count`."""
+    """Values of these properties that several nodes of a label have, as `count`.
+
+    >>> print(count_duplicates("Account", ("email",)).decode())
+    CYPHER 5 MATCH (n:`Account`) WHERE n.`email` IS NOT NULL WITH n.`email` AS v0, count(*) AS
+    nodes WHERE nodes > 1 RETURN count(*) AS count
+    """
     names = [f"n.{identifier(name)}" for name in properties]
     there = " AND ".join(f"{name} IS NOT NULL" for name in names)
     values = ", ".join(f"{name} AS v{number}" for number, name in enumerate(names))
@@ -97,7 +121,12 @@ def count_duplicates(label: str, properties: tuple[str, ...]) -> bytes:
 
 
 def show_constraints() -> str:
-    """`name`, `type`, `entityType`, `labelsOrTypes` and `properties` of all constraints."""
+    """`name`, `type`, `entityType`, `labelsOrTypes` and `properties` of all constraints.
+
+    >>> print(show_constraints())
+    SHOW CONSTRAINTS YIELD name, type, entityType, labelsOrTypes, properties RETURN name, type,
+    entityType, labelsOrTypes, properties ORDER BY name
+    """
     return (
         "SHOW CONSTRAINTS YIELD name, type, entityType, labelsOrTypes, properties"
         " RETURN name, type, entityType, labelsOrTypes, properties ORDER BY name"
@@ -105,7 +134,13 @@ def show_constraints() -> str:
 
 
 def show_indexes() -> str:
-    """The same of indexes that no constraint has."""
+    """The same of indexes that no constraint has.
+
+    >>> print(show_indexes())
+    SHOW INDEXES YIELD name, type, entityType, labelsOrTypes, properties, owningConstraint WHERE
+    owningConstraint IS NULL RETURN name, type, entityType, labelsOrTypes, properties ORDER BY
+    name
+    """
     return (
         "SHOW INDEXES YIELD name, type, entityType, labelsOrTypes, properties, owningConstraint"
         " WHERE owningConstraint IS NULL"

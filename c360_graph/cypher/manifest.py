@@ -11,7 +11,11 @@ BROKEN, WHOLE = "broken", "whole"
 
 
 def begin_manifest(content: str) -> bytes:
-    """Say what a script is about to write; `content` is a JSON text."""
+    """Say what a script is about to write; `content` is a JSON text.
+
+    >>> print(begin_manifest('{}').decode())
+    CYPHER 5 MERGE (m:`_C360Load`) SET m.state = 'broken', m.content = '{}'
+    """
     return (
         PIN
         + (
@@ -22,12 +26,21 @@ def begin_manifest(content: str) -> bytes:
 
 
 def end_manifest() -> bytes:
-    """Say that a script was written to its end."""
+    """Say that a script was written to its end.
+
+    >>> print(end_manifest().decode())
+    CYPHER 5 MATCH (m:`_C360Load`) SET m.state = 'whole'
+    """
     return PIN + (f"MATCH (m:{identifier(LABEL)}) SET m.state = {string_literal(WHOLE)}").encode()
 
 
 def write_manifest() -> bytes:
-    """Set `$state` and `$content`, a JSON text; who followed the graph has to look at it anew."""
+    """Set `$state` and `$content`, a JSON text; who followed the graph has to look at it anew.
+
+    >>> print(write_manifest().decode())
+    CYPHER 5 MERGE (m:`_C360Load`) SET m.state = $state, m.content = $content
+    REMOVE m.follower, m.follow
+    """
     return (
         PIN
         + (
@@ -38,7 +51,11 @@ def write_manifest() -> bytes:
 
 
 def delete_broken_manifest() -> bytes:
-    """Remove the manifest unless it says that the graph is whole."""
+    """Remove the manifest unless it says that the graph is whole.
+
+    >>> print(delete_broken_manifest().decode())
+    CYPHER 5 MATCH (m:`_C360Load`) WHERE m.state <> 'whole' DELETE m
+    """
     return (
         PIN
         + (
@@ -48,7 +65,11 @@ def delete_broken_manifest() -> bytes:
 
 
 def read_manifest() -> bytes:
-    """`state` and `content`, no row where there is none."""
+    """`state` and `content`, no row where there is none.
+
+    >>> print(read_manifest().decode())
+    CYPHER 5 MATCH (m:`_C360Load`) RETURN m.state AS state, m.content AS content
+    """
     return (
         PIN
         + f"MATCH (m:{identifier(LABEL)}) RETURN m.state AS state, m.content AS content".encode()

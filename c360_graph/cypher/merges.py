@@ -58,7 +58,11 @@ def find_nodes(table: TableMapping, block: bytes) -> bytes:
 
 
 def node_ids(label: str) -> bytes:
-    """The id of every node of a label."""
+    """The id of every node of a label.
+
+    >>> print(node_ids("Account").decode())
+    CYPHER 5 MATCH (n:`Account`) RETURN id(n) AS id
+    """
     return PIN + f"MATCH (n:{identifier(label)}) RETURN id(n) AS id".encode()
 
 
@@ -66,6 +70,13 @@ def delete_relationships_of_ids(label: str) -> tuple[bytes, bytes]:
     """All relationships of the nodes `$ids`, so that no node's removal drags an unbounded number along.
 
     Those that start there, then those that end there (see `cleanup.delete_relationships_of_label`).
+
+    >>> for text in delete_relationships_of_ids("Account"):
+    ...     print(text.decode())
+    CYPHER 5 UNWIND $ids AS id MATCH (n:`Account`) WHERE id(n) = id MATCH (n)-[x]->() CALL (x) {
+    DELETE x } IN TRANSACTIONS OF $batch_rows ROWS
+    CYPHER 5 UNWIND $ids AS id MATCH (n:`Account`) WHERE id(n) = id MATCH (n)<-[x]-() CALL (x) {
+    DELETE x } IN TRANSACTIONS OF $batch_rows ROWS
     """
     found = f"UNWIND $ids AS id MATCH (n:{identifier(label)}) WHERE id(n) = id"
     return (
@@ -75,14 +86,24 @@ def delete_relationships_of_ids(label: str) -> tuple[bytes, bytes]:
 
 
 def delete_ids(label: str) -> bytes:
-    """The nodes `$ids`."""
+    """The nodes `$ids`.
+
+    >>> print(delete_ids("Account").decode())
+    CYPHER 5 UNWIND $ids AS id MATCH (x:`Account`) WHERE id(x) = id CALL (x) { DETACH DELETE x }
+    IN TRANSACTIONS OF $batch_rows ROWS
+    """
     return PIN + counts_and_deletes.deleting(
         f"UNWIND $ids AS id MATCH (x:{identifier(label)}) WHERE id(x) = id", "DETACH DELETE"
     )
 
 
 def purge_property(label: str, name: str) -> bytes:
-    """A property that was ours and is no more, off every node of a label."""
+    """A property that was ours and is no more, off every node of a label.
+
+    >>> print(purge_property("Account", "email").decode())
+    CYPHER 5 MATCH (n:`Account`) WHERE n.`email` IS NOT NULL CALL (n) { REMOVE n.`email` } IN
+    TRANSACTIONS OF $batch_rows ROWS
+    """
     return (
         PIN
         + (

@@ -38,6 +38,9 @@ def identifier(name: str) -> str:
 
     Raises:
         ScriptError: the name is empty or holds a NUL character.
+
+    >>> print(identifier("Account"), identifier("odd`name"))
+    `Account` `odd``name`
     """
     if not name:
         raise ScriptError("an empty name cannot be a label, relationship type or property")
@@ -47,17 +50,30 @@ def identifier(name: str) -> str:
 
 
 def string_literal(text: str) -> str:
-    """A text as a single-quoted literal."""
+    r"""A text as a single-quoted literal.
+
+    >>> print(string_literal("it's"))
+    'it\'s'
+    """
     return "'" + text.translate(_LITERAL_TABLE) + "'"
 
 
 def copy_literal(block: bytes) -> bytes:
-    """A block of COPY text as a literal, where its only backslashes are those of `\\N`."""
+    r"""A block of COPY text as a literal, where its only backslashes are those of `\N`.
+
+    >>> print(copy_literal(b"1\tAda\n2\t\\N").decode())
+    '1  Ada
+    2   \\N'
+    """
     return b"'" + block.replace(b"\\", b"\\\\").replace(b"'", b"\\'") + b"'"
 
 
 def has_plain_backslashes_only(block: bytes) -> bool:
-    """Whether every backslash of the COPY text belongs to a `\\N`, so that bytes can be quoted as they are."""
+    r"""Whether every backslash of the COPY text belongs to a `\N`, so that bytes can be quoted as they are.
+
+    >>> has_plain_backslashes_only(rb"1 \N"), has_plain_backslashes_only(rb"two\nlines")
+    (True, False)
+    """
     return block.count(b"\\") == block.count(_NULL_MARK)
 
 
@@ -91,7 +107,11 @@ def free_characters(block: bytes) -> Iterator[str]:
 
 
 def literal_text(literal: bytes) -> str:
-    """The text that a single-quoted literal stands for; `literal` comes without its quotes."""
+    r"""The text that a single-quoted literal stands for; `literal` comes without its quotes.
+
+    >>> literal_text(rb"it\'s")
+    "it's"
+    """
     if b"\\" not in literal:
         return literal.decode()
     spare = next(free_characters(literal), "")

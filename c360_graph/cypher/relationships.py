@@ -127,7 +127,11 @@ def link_rows(mapping: RelationshipMapping, table: TableMapping, block: bytes) -
 
 
 def of_tables(variable: str, places: tuple[str, ...]) -> str:
-    """The condition that a node of a shared label comes from one of these tables."""
+    """The condition that a node of a shared label comes from one of these tables.
+
+    >>> of_tables("a", ("profiles_db/accounts",))
+    "a.`_c360_table` IN ['profiles_db/accounts']"
+    """
     listed = ", ".join(string_literal(place) for place in places)
     return f"{variable}.{identifier(TABLE_PROPERTY)} IN [{listed}]"
 

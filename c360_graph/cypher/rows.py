@@ -46,13 +46,17 @@ class RowLiteral:
 
 
 def row_literal(block: bytes) -> RowLiteral:
-    """Quote a block of COPY text.
+    r"""Quote a block of COPY text.
 
-    Road one: a block whose only backslashes are those of `\\N` is quoted as bytes. Road two: any
+    Road one: a block whose only backslashes are those of `\N` is quoted as bytes. Road two: any
     other is decoded, and written with three marks that occur in none of its values.
 
     Raises:
         ScriptError: no characters are left for the marks.
+
+    >>> print(row_literal(b"1\tAda\n2\tBob").unwound.decode())
+    UNWIND split('1 Ada
+    2       Bob', '\n') AS line WITH split(line, '\t') AS row
     """
     columns = block.partition(b"\n")[0].count(b"\t") + 1
     if has_plain_backslashes_only(block):

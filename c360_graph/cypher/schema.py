@@ -45,17 +45,30 @@ def indexes(
 
 
 def constraint_name(key: LabelProperties) -> str:
-    """The name of a constraint of ours."""
+    """The name of a constraint of ours.
+
+    >>> constraint_name(LabelProperties(label="Account", properties=("account_id",)))
+    'c360_key_a4a5bd0582cd5457'
+    """
     return _name("key", key)
 
 
 def index_name(index: LabelProperties) -> str:
-    """The name of an index of ours."""
+    """The name of an index of ours.
+
+    >>> index_name(LabelProperties(label="Account", properties=("email",)))
+    'c360_index_0d1814f5dea5babe'
+    """
     return _name("index", index)
 
 
 def create_constraint(key: LabelProperties) -> bytes:
-    """A uniqueness constraint that may exist already."""
+    """A uniqueness constraint that may exist already.
+
+    >>> print(create_constraint(LabelProperties(label="Account", properties=("account_id",))).decode())
+    CYPHER 5 CREATE CONSTRAINT `c360_key_a4a5bd0582cd5457` IF NOT EXISTS FOR (n:`Account`)
+    REQUIRE (n.`account_id`) IS UNIQUE
+    """
     properties = ", ".join(f"n.{identifier(name)}" for name in key.properties)
     return (
         PIN
@@ -67,7 +80,12 @@ def create_constraint(key: LabelProperties) -> bytes:
 
 
 def create_index(index: LabelProperties) -> bytes:
-    """A range index that may exist already."""
+    """A range index that may exist already.
+
+    >>> print(create_index(LabelProperties(label="Account", properties=("email",))).decode())
+    CYPHER 5 CREATE INDEX `c360_index_0d1814f5dea5babe` IF NOT EXISTS FOR (n:`Account`) ON
+    (n.`email`)
+    """
     properties = ", ".join(f"n.{identifier(name)}" for name in index.properties)
     return (
         PIN
@@ -79,17 +97,29 @@ def create_index(index: LabelProperties) -> bytes:
 
 
 def drop_constraint(name: str) -> bytes:
-    """Remove a constraint that may be gone already."""
+    """Remove a constraint that may be gone already.
+
+    >>> print(drop_constraint("c360_key_0e17").decode())
+    CYPHER 5 DROP CONSTRAINT `c360_key_0e17` IF EXISTS
+    """
     return PIN + f"DROP CONSTRAINT {identifier(name)} IF EXISTS".encode()
 
 
 def drop_index(name: str) -> bytes:
-    """Remove an index that may be gone already."""
+    """Remove an index that may be gone already.
+
+    >>> print(drop_index("c360_index_0d18").decode())
+    CYPHER 5 DROP INDEX `c360_index_0d18` IF EXISTS
+    """
     return PIN + f"DROP INDEX {identifier(name)} IF EXISTS".encode()
 
 
 def await_indexes(seconds: int) -> bytes:
-    """Wait until every index answers."""
+    """Wait until every index answers.
+
+    >>> print(await_indexes(3600).decode())
+    CYPHER 5 CALL db.awaitIndexes(3600)
+    """
     return PIN + f"CALL db.awaitIndexes({seconds})".encode()
 
 

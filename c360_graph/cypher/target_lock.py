@@ -17,7 +17,12 @@ _LOCK = identifier(LABEL)
 
 
 def read_locks() -> bytes:
-    """All requests and the lock that is held."""
+    """All requests and the lock that is held.
+
+    >>> print(read_locks().decode())
+    CYPHER 5 MATCH (l:`_C360Lock`) RETURN l.holder AS holder, l.holds AS holds, l.beat AS beat,
+    l.client AS client, l.keeper AS keeper, l.name AS name, toString(l.since) AS since
+    """
     return (
         PIN
         + (
@@ -28,7 +33,12 @@ def read_locks() -> bytes:
 
 
 def request_lock() -> bytes:
-    """Write the request `$holder`, unless it is there."""
+    """Write the request `$holder`, unless it is there.
+
+    >>> print(request_lock().decode())
+    CYPHER 5 MERGE (l:`_C360Lock` {holder: $holder}) ON CREATE SET l.holds = false, l.beat = 0,
+    l.client = $client, l.keeper = $keeper, l.name = $name, l.since = datetime.realtime()
+    """
     return (
         PIN
         + (
@@ -40,12 +50,21 @@ def request_lock() -> bytes:
 
 
 def lock_requests() -> bytes:
-    """Take the write lock of every request, to the end of the transaction."""
+    """Take the write lock of every request, to the end of the transaction.
+
+    >>> print(lock_requests().decode())
+    CYPHER 5 MATCH (l:`_C360Lock`) SET l.asked = $holder
+    """
     return PIN + f"MATCH (l:{_LOCK}) SET l.asked = $holder".encode()
 
 
 def hold_lock() -> bytes:
-    """Make `$holder` the one that holds; the requests of all others are removed."""
+    """Make `$holder` the one that holds; the requests of all others are removed.
+
+    >>> print(hold_lock().decode())
+    CYPHER 5 MATCH (l:`_C360Lock`) WHERE l.holder <> $holder DELETE l WITH count(*) AS others
+    MATCH (l:`_C360Lock` {holder: $holder}) SET l.holds = true
+    """
     return (
         PIN
         + (
@@ -56,7 +75,11 @@ def hold_lock() -> bytes:
 
 
 def beat() -> bytes:
-    """Show that `$holder` lives; sets a property as long as it holds the lock."""
+    """Show that `$holder` lives; sets a property as long as it holds the lock.
+
+    >>> print(beat().decode())
+    CYPHER 5 MATCH (l:`_C360Lock` {holder: $holder}) WHERE l.holds SET l.beat = l.beat + 1
+    """
     return (
         PIN
         + f"MATCH (l:{_LOCK} {{holder: $holder}}) WHERE l.holds SET l.beat = l.beat + 1".encode()
@@ -64,7 +87,13 @@ def beat() -> bytes:
 
 
 def hold_again() -> bytes:
-    """Make the lock of `$holder` anew where no lock is left; creates a node where it does."""
+    """Make the lock of `$holder` anew where no lock is left; creates a node where it does.
+
+    >>> print(hold_again().decode())
+    CYPHER 5 OPTIONAL MATCH (l:`_C360Lock`) WITH count(l) AS others WHERE others = 0 CREATE
+    (:`_C360Lock` {holder: $holder, holds: true, beat: 0, client: $client, keeper: $keeper,
+    name: $name, since: datetime.realtime()})
+    """
     return (
         PIN
         + (
@@ -76,7 +105,11 @@ def hold_again() -> bytes:
 
 
 def release_lock() -> bytes:
-    """Remove the request, or the lock, of `$holder`."""
+    """Remove the request, or the lock, of `$holder`.
+
+    >>> print(release_lock().decode())
+    CYPHER 5 MATCH (l:`_C360Lock` {holder: $holder}) DELETE l
+    """
     return PIN + f"MATCH (l:{_LOCK} {{holder: $holder}}) DELETE l".encode()
 
 

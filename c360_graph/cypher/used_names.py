@@ -24,18 +24,24 @@ def used_names(statement: str) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     previous = ""
+    brackets: list[str] = []
     for match in _TOKEN.finditer(statement):
         word = match["word"]
         name = match["quoted"].replace("``", "`") if match["quoted"] else word
+        for character in (match["mark"], match["other"]):
+            if character and character in "([{":
+                brackets.append(character)
+            elif character and character in ")]}" and brackets:
+                brackets.pop()
         if name is None:
             previous = match["other"] or previous
-            if match["other"] and match["other"].isspace():
-                continue
             continue
         mark = match["mark"] or (previous if previous in _LABEL_MARKS or previous == "." else "")
+        is_key = mark in ("{", ",") and bool(match["colon"]) and brackets[-1:] == ["{"]
         if mark and mark in _LABEL_MARKS:
             found[f":{name}"] = None
-        elif mark == "." or (mark in ("{", ",") and match["colon"]):
+        elif mark == "." or is_key:
             found[f".{name}"] = None
-        previous = ":" if match["colon"] else ""
+        # What follows a key of a map is its value.
+        previous = ":" if match["colon"] and not is_key else ""
     return tuple(found)

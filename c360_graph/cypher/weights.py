@@ -33,25 +33,44 @@ _SIZE_OF_VALUE = (
 
 
 def budget_of(heap_bytes: int | None) -> int:
-    """Bytes that one transaction may take on a server with this heap; None where it is not told."""
+    """Bytes that one transaction may take on a server with this heap; None where it is not told.
+
+    >>> budget_of(512 * 1024 * 1024)
+    33554432
+    """
     if heap_bytes is None:
         return DEFAULT_BUDGET_BYTES
     return min(max(heap_bytes // HEAP_SHARE, LEAST_BUDGET_BYTES), MOST_BUDGET_BYTES)
 
 
 def batch_rows(row_bytes: float, *, budget: int, most: int) -> int:
-    """Rows of this weight that one transaction may have, one at least."""
+    """Rows of this weight that one transaction may have, one at least.
+
+    >>> batch_rows(1_000.0, budget=1_000_000, most=20_000)
+    1000
+    >>> batch_rows(10.0, budget=1_000_000, most=20_000)
+    20000
+    """
     return max(1, min(most, int(budget / max(row_bytes, 1.0))))
 
 
 def join_batch_rows(properties: int) -> int:
-    """Rows that one transaction joins where each relationship gets so many properties."""
+    """Rows that one transaction joins where each relationship gets so many properties.
+
+    >>> join_batch_rows(0), join_batch_rows(50)
+    (10000, 2269)
+    """
     weight = RELATIONSHIP_BYTES + PROPERTY_BYTES * properties
     return batch_rows(weight, budget=DEFAULT_BUDGET_BYTES, most=JOIN_BATCH_ROWS)
 
 
 def read_heap() -> str:
-    """The most heap that the server may take, as `bytes`."""
+    """The most heap that the server may take, as `bytes`.
+
+    >>> print(read_heap())
+    CALL dbms.queryJmx('java.lang:type=Memory') YIELD attributes RETURN
+    attributes.HeapMemoryUsage.value.properties.max AS bytes
+    """
     return (
         "CALL dbms.queryJmx('java.lang:type=Memory') YIELD attributes"
         " RETURN attributes.HeapMemoryUsage.value.properties.max AS bytes"

@@ -59,7 +59,7 @@ def slot_name(*, target: str, owner: str, database_oid: int) -> str:
     """The name of a slot and a publication: one for each target, control database and source.
 
     >>> slot_name(target="a", owner="b", database_oid=5)
-    'c360_follow_8f0b52c1bb_5'
+    'c360_follow_59b271ae1b_5'
     """
     digest = sha256(f"{target}\0{owner}".encode()).hexdigest()[:10]
     return f"c360_follow_{digest}_{database_oid}"

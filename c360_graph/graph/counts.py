@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
-from c360_graph.cypher.counting import MOST_COUNTED, count_labels, count_types
+from c360_graph.cypher.counting import (
+    MOST_COUNTED,
+    count_labels,
+    count_pattern_ends,
+    count_patterns,
+    count_types,
+)
 from c360_graph.cypher.script_writer import ScriptHeader
 from c360_graph.errors import CountMismatchError
 from c360_graph.graph.connection import Graph
+from c360_graph.mapping.graph_manifest import RelationshipPattern
 from c360_graph.mapping.names import OWN_PREFIX
+
+T = TypeVar("T")
 
 Ask = Callable[[str | bytes], list[dict[str, Any]]]
 """Sends a statement that only reads, and gives its records."""
@@ -45,12 +54,52 @@ def count_by_name(
     names: Sequence[str],
     statement: Callable[[Sequence[str]], bytes],
 ) -> dict[str, int]:
-    """How many there are by name, asked for many names at a time."""
-    found: dict[str, int] = {}
-    for start in range(0, len(names), MOST_COUNTED):
-        some = names[start : start + MOST_COUNTED]
-        found |= zip(some, ask(statement(some))[0]["counts"], strict=True)
+    """How many there are by name, asked for many names at a time.
+
+    >>> def ask(statement):
+    ...     return [{"counts": [3, 2]}]
+    >>> count_by_name(ask, ["Account", "Plan"], count_labels)
+    {'Account': 3, 'Plan': 2}
+    """
+    counts = (count for (count,) in _asked(ask, names, statement))
+    return dict(zip(names, counts, strict=True))
+
+
+def count_by_pattern(
+    ask: Ask, patterns: Sequence[RelationshipPattern]
+) -> dict[RelationshipPattern, int]:
+    """Relationships of each type between two labels, asked for many patterns at a time.
+
+    Where all relationships of the type start at the one label or end at the other, the count store has
+    the number; only the other patterns cost the server a look at their relationships.
+
+    >>> def ask(statement):
+    ...     return [{"counts": [5, 7, 7]}]
+    >>> count_by_pattern(ask, [("WATCHED", "Account", "PlayEvent")])
+    {('WATCHED', 'Account', 'PlayEvent'): 5}
+    """
+    found: dict[RelationshipPattern, int] = {}
+    ends = _asked(ask, patterns, count_pattern_ends, width=3)
+    for pattern, (starting, ending, every) in zip(patterns, ends, strict=True):
+        fewer, more = sorted((starting, ending))
+        if fewer == 0 or more == every:
+            found[pattern] = fewer
+    others = [pattern for pattern in patterns if pattern not in found]
+    for pattern, (count,) in zip(others, _asked(ask, others, count_patterns), strict=True):
+        found[pattern] = count
     return found
+
+
+def _asked(
+    ask: Ask, items: Sequence[T], statement: Callable[[Sequence[T]], bytes], *, width: int = 1
+) -> Iterator[Sequence[int]]:
+    """The numbers of each item, of which a statement gives ``width``."""
+    most = MOST_COUNTED // width
+    for start in range(0, len(items), most):
+        some = items[start : start + most]
+        counts = ask(statement(some))[0]["counts"]
+        for first in range(0, len(counts), width):
+            yield counts[first : first + width]
 
 
 def check_counts(nodes: dict[str, int], header: ScriptHeader) -> None:

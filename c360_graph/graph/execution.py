@@ -429,7 +429,12 @@ def in_parts(batch: Batch, send: Callable[[Batch], Result]) -> list[Result]:
 
 
 def with_smaller_transactions(text: bytes, halvings: int) -> bytes:
-    """The statement with its `IN TRANSACTIONS OF n ROWS` halved so often, down to 1."""
+    """The statement with its `IN TRANSACTIONS OF n ROWS` halved so often, down to 1.
+
+    >>> text = b"MATCH (x) CALL (x) { DELETE x } IN TRANSACTIONS OF 20000 ROWS"
+    >>> print(with_smaller_transactions(text, 2).decode())
+    MATCH (x) CALL (x) { DELETE x } IN TRANSACTIONS OF 5000 ROWS
+    """
     return _TRANSACTION_ROWS.sub(
         lambda match: match[1] + b"%d" % max(1, int(match[2]) >> halvings) + match[3], text
     )

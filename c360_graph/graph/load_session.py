@@ -127,6 +127,9 @@ def side_by_side(
     """The results in the order they come; a failure is raised at once and the rest is not begun.
 
     At most `threads` + 1 items are held, so that memory stays bounded.
+
+    >>> sorted(side_by_side(lambda number: number * 2, [1, 2, 3], threads=2))
+    [2, 4, 6]
     """
     pending: set[Future[Result]] = set()
     with ThreadPoolExecutor(threads, thread_name_prefix="c360-load") as pool:

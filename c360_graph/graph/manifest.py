@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from pydantic import ValidationError
 
-from c360_graph.cypher import counts_and_deletes
 from c360_graph.cypher import manifest as text
 from c360_graph.cypher.counting import count_labels, count_types
 from c360_graph.errors import GraphError
 from c360_graph.graph.connection import Graph
-from c360_graph.graph.counts import count_by_name
+from c360_graph.graph.counts import count_by_name, count_by_pattern
 from c360_graph.graph.execution import Execution
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, edges_name
 
@@ -88,9 +88,7 @@ def counted(execution: Execution, manifest: GraphManifest) -> GraphManifest:
         StatementError: the server refuses.
     """
 
-    def ask(statement: str | bytes) -> list[dict[str, Any]]:
-        return execution.ask(_TITLE, statement)
-
+    ask = partial(execution.ask, _TITLE)
     types = dict.fromkeys(kind for kind, _, _ in manifest.edges)
     return manifest.model_copy(
         update={
@@ -106,25 +104,20 @@ def counted_between(execution: Execution, manifest: GraphManifest) -> GraphManif
     Raises:
         StatementError: the server refuses.
     """
-    between = {edges_name(e): count_between(execution, e) for e in manifest.edges}
-    return counted(execution, manifest).model_copy(update={"between": between})
+    between = count_between(execution, manifest.edges)
+    named = {edges_name(pattern): count for pattern, count in between.items()}
+    return counted(execution, manifest).model_copy(update={"between": named})
 
 
-def count_between(execution: Execution, edges: RelationshipPattern) -> int:
-    """Relationships of a type between two labels: from the count store where there are no others.
+def count_between(
+    execution: Execution, patterns: Sequence[RelationshipPattern]
+) -> dict[RelationshipPattern, int]:
+    """Relationships of each type between two labels.
 
     Raises:
         StatementError: the server refuses.
     """
-    kind, start, end = edges
-    given = {"relationship_type": kind, "from_label": start, "to_label": end}
-    (ends,) = execution.ask(_TITLE, counts_and_deletes.count_relationships_of_ends(**given))
-    found = sorted((int(ends["starting"]), int(ends["ending"])))
-    if found[0] == 0 or found[1] == ends["count"]:
-        return found[0]
-    return int(
-        execution.ask(_TITLE, counts_and_deletes.count_relationships_between(**given))[0]["count"]
-    )
+    return count_by_pattern(partial(execution.ask, _TITLE), patterns)
 
 
 def is_as_left(execution: Execution, known: KnownState) -> bool:

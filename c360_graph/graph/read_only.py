@@ -240,7 +240,11 @@ def _key(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A value of the driver as Python's own, lists as tuples."""
+    """A value of the driver as Python's own, lists as tuples.
+
+    >>> plain([1, [2, 3]])
+    (1, (2, 3))
+    """
     if isinstance(value, list | tuple):
         return tuple(plain(item) for item in value)
     if isinstance(value, dict):

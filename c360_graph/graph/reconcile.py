@@ -13,13 +13,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from c360_graph.cypher import counts_and_deletes, merges
+from c360_graph.cypher.counting import count_labels
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS
 from c360_graph.graph.batching import Batching
 from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import Graph
-from c360_graph.graph.counts import check_counts, count_graph
+from c360_graph.graph.counts import check_counts, count_by_name, count_graph
 from c360_graph.graph.desired import Changes, Desired, LinkChanges, RowChanges
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.left_out import refuse_losing_tables
@@ -213,14 +215,16 @@ class Reconciliation:
     def _decide(self, old: GraphManifest) -> LoadDecision:
         """As `c360 plan` decides: what this executes is what that shows."""
         desired = self._desired.manifest
-        labels = dict.fromkeys((*desired.labels, *old.labels))
+        labels = [*dict.fromkeys((*desired.labels, *old.labels))]
         facts = GraphFacts(
             listed=old,
-            nodes={label: self._nodes.count(label) for label in labels},
-            relationships={
-                edges: self._count_edges(edges, old)
-                for edges in dict.fromkeys((*desired.edges, *old.edges))
-            },
+            nodes=count_by_name(partial(self._execution.ask, _TITLE), labels, count_labels),
+            relationships=count_relationships(
+                dict.fromkeys((*desired.edges, *old.edges)),
+                listed=old,
+                of_types=self._before,
+                between=partial(count_between, self._execution),
+            ),
             holders={
                 (label, name): self._nodes.count_holders(label, name)
                 for label, name in properties_to_count(desired, old)
@@ -232,14 +236,6 @@ class Reconciliation:
         """What rows that are refused made before, with what was known of others beside it."""
         kept = old.known_of(self._desired.kept)
         return kept.model_copy(update={"others": decision.others(old).known_of(kept)})
-
-    def _count_edges(self, edges: RelationshipPattern, old: GraphManifest) -> int:
-        return count_relationships(
-            edges,
-            listed=old,
-            of_type=self._before.get(edges[0], 0),
-            between=lambda edges: count_between(self._execution, edges),
-        )
 
     def _refuse_great_loss(self, decision: LoadDecision) -> None:
         """Before anything is touched: a source that lost most of its rows is more likely at fault.

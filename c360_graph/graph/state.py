@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from c360_graph.cypher import counts_and_deletes
 from c360_graph.cypher import holding as text
@@ -27,48 +28,47 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphState:
     listed = state.manifest if state else GraphManifest()
     nodes, relationships = graph_counts(graph)
     ours = {*listed.labels, *desired.labels} & nodes.keys()
-    edges = dict.fromkeys((*listed.edges, *desired.edges))
+    between = count_relationships(
+        dict.fromkeys((*listed.edges, *desired.edges)),
+        listed=listed,
+        of_types=relationships,
+        between=partial(count_between, execution),
+    )
     return GraphState(
         manifest=state.manifest if state else None,
         is_whole=state.is_whole if state else True,
         all_nodes=_count(graph, counts_and_deletes.count_nodes_but_own()),
         nodes=nodes,
         relationships=relationships,
-        edges={
-            edges_name(edge): count_relationships(
-                edge,
-                listed=listed,
-                of_type=relationships.get(edge[0], 0),
-                between=lambda edge: count_between(execution, edge),
-            )
-            for edge in edges
-        },
+        edges={edges_name(pattern): count for pattern, count in between.items()},
         types={label: _types(graph, label) for label in sorted(ours)},
         schema=read_schema(execution),
     )
 
 
 def count_relationships(
-    edge: RelationshipPattern,
+    patterns: Iterable[RelationshipPattern],
     *,
     listed: GraphManifest,
-    of_type: int,
-    between: Callable[[RelationshipPattern], int],
-) -> int:
-    """Relationships of a type between two labels.
+    of_types: Mapping[str, int],
+    between: Callable[[Sequence[RelationshipPattern]], Mapping[RelationshipPattern, int]],
+) -> dict[RelationshipPattern, int]:
+    """Relationships of each type between two labels; ``between`` counts those that must be counted.
 
-    The count store answers for a type alone, which is enough where there are as many of the type as the
-    last load left: it counted those between these labels.
+    The number of all relationships of a type is enough where there are as many as the last load left,
+    since that load counted those between these labels.
     """
-    if not of_type:
-        return 0
-    if listed.makes(edge) and listed.relationships.get(edge[0]) == of_type:
-        left = listed.between.get(edges_name(edge))
-        if left is not None:
-            return left
-        if listed.makes_alone(edge):
-            return of_type
-    return between(edge)
+    found: dict[RelationshipPattern, int | None] = {}
+    for pattern in patterns:
+        of_type = of_types.get(pattern[0], 0)
+        found[pattern] = None if of_type else 0
+        if of_type and listed.makes(pattern) and listed.relationships.get(pattern[0]) == of_type:
+            left = listed.between.get(edges_name(pattern))
+            found[pattern] = of_type if left is None and listed.makes_alone(pattern) else left
+    counted = between([pattern for pattern, count in found.items() if count is None])
+    return {
+        pattern: counted[pattern] if count is None else count for pattern, count in found.items()
+    }
 
 
 def answer(graph: Graph, holding: GraphState, questions: CountsNeeded) -> GraphState:

@@ -72,6 +72,8 @@ class NodeLabelRow(Frozen):
     node_label: str
     owner: str | None = None
     tags: str | None = None
+    row_filter: str | None = None
+    key_columns: tuple[str, ...] | None = None
 
 
 class RelationshipRow(Frozen):
@@ -153,6 +155,11 @@ def control_rows(
     """The active rows; one whose values are of the wrong kind is refused, never an error of all.
 
     Passwords are left behind.
+
+    >>> source = {"source_id": 1, "source_name": "crm", "db_name": "crm", "is_active": True}
+    >>> rows = control_rows(sources=[source], exclusions=[], labels=[], relationships=[])
+    >>> [row.source_name for row in rows.sources]
+    ['crm']
     """
     reader = _Reader()
     all_sources = list(sources)

@@ -86,6 +86,11 @@ class GraphManifest(Frozen):
     excluded: dict[str, str] = Field(default_factory=dict)
     """Properties that no label has since a rule excludes their columns, and which rule."""
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Labels and relationship types that are listed, and those that refused control rows name."""
+        return frozenset((*self.labels, *(kind for kind, _, _ in self.edges), *self.refused))
+
     def makes(self, edges: RelationshipPattern) -> bool:
         """Whether relationships of a type between two labels are listed."""
         return edges in self._edge_set
@@ -216,11 +221,19 @@ def edges_of(mapping: RelationshipMapping) -> RelationshipPattern:
 
 
 def edges_name(edges: RelationshipPattern) -> str:
-    """The name of edges in `digests`; a tab stands in no message of ours."""
+    r"""The name of edges in `digests`; a tab stands in no message of ours.
+
+    >>> edges_name(("WATCHED", "Account", "PlayEvent"))
+    'WATCHED\tAccount\tPlayEvent'
+    """
     return "\t".join(edges)
 
 
 def edges_named(name: str) -> RelationshipPattern:
-    """The edges of such a name."""
+    r"""The edges of such a name.
+
+    >>> edges_named("WATCHED\tAccount\tPlayEvent")
+    ('WATCHED', 'Account', 'PlayEvent')
+    """
     kind, from_label, to_label = name.split("\t")
     return (kind, from_label, to_label)

@@ -8,6 +8,7 @@ from typing import cast, get_args
 
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.join_forms import JoinColumn, JoinForm, form_applies, form_sql
+from c360_graph.mapping.join_functions import JoinFunctions, functions_named
 from c360_graph.mapping.model import (
     JOIN_PREFIX,
     PropertyMapping,
@@ -19,27 +20,59 @@ from c360_graph.sql_quoting import quoted
 _TEXT = ColumnType(name="text", base="text")
 
 Tables = tuple[TableMapping, ...]
+Form = JoinForm | JoinFunctions
 
 
-def join_column(form: JoinForm, column: str) -> str:
+def join_column(form: Form, column: str) -> str:
     """The name of the property that holds a column's join form.
 
     >>> join_column("folded", "email")
     '_c360_join_folded_email'
+    >>> join_column(JoinFunctions(calls=("lower", "trim")), "email")
+    '_c360_join_lower_trim__email'
     """
+    if isinstance(form, JoinFunctions):
+        return f"{JOIN_PREFIX}{form.name}__{column}"
     return f"{JOIN_PREFIX}{form}_{column}"
 
 
-def parsed(name: str) -> tuple[JoinForm, str] | None:
-    """Form and column of such a name; None for any other name."""
-    form, found, column = name.removeprefix(JOIN_PREFIX).partition("_")
-    if not name.startswith(JOIN_PREFIX) or not found or form not in get_args(JoinForm):
+def parsed(name: str) -> tuple[Form, str] | None:
+    """Form and column of such a name; None for any other name.
+
+    >>> parsed(join_column("number", "account_id"))
+    ('number', 'account_id')
+    >>> parsed("account_id") is None
+    True
+    """
+    if not name.startswith(JOIN_PREFIX):
         return None
-    return cast("JoinForm", form), column
+    rest = name.removeprefix(JOIN_PREFIX)
+    form, found, column = rest.partition("_")
+    if found and form in get_args(JoinForm):
+        return cast("JoinForm", form), column
+    called, found, column = rest.partition("__")
+    functions = functions_named(called) if found else None
+    return (functions, column) if functions is not None else None
+
+
+def is_normalised(name: str) -> bool:
+    """Whether a property holds what the functions of a join condition give."""
+    found = parsed(name)
+    return found is not None and isinstance(found[0], JoinFunctions)
+
+
+def functions_of(prop: PropertyMapping) -> JoinFunctions | None:
+    """The functions of a join condition whose result a property holds; None where it holds another."""
+    found = parsed(prop.column) if prop.form is not None else None
+    return found[0] if found and isinstance(found[0], JoinFunctions) else None
 
 
 def source_column(name: str) -> str:
-    """The column that a name stands for: its own, or that of which it is the join form."""
+    """The column that a name stands for: its own, or that of which it is the join form.
+
+    >>> source_column(join_column("number", "account_id"))
+    'account_id'
+    """
     found = parsed(name)
     return found[1] if found else name
 
@@ -53,7 +86,11 @@ def with_join_columns(table: TableMapping, names: Iterable[str]) -> TableMapping
         if found and prop and prop.treatment != "mask" and form_applies(found[0], prop.type):
             added.append(
                 PropertyMapping(
-                    column=name, type=_TEXT, treatment=prop.treatment, of=prop.column, form=found[0]
+                    column=name,
+                    type=_TEXT,
+                    treatment=prop.treatment,
+                    of=prop.column,
+                    form=found[0].name if isinstance(found[0], JoinFunctions) else found[0],
                 )
             )
     if not added:
@@ -61,16 +98,41 @@ def with_join_columns(table: TableMapping, names: Iterable[str]) -> TableMapping
     return table.model_copy(update={"properties": (*table.properties, *added)})
 
 
+def normalised_properties(table: TableMapping) -> Iterator[tuple[PropertyMapping, str]]:
+    """The properties that hold what functions give, each with the functions around its column."""
+    for prop in table.properties:
+        functions = functions_of(prop)
+        if functions is not None and prop.of is not None:
+            yield prop, functions.around(prop.of)
+
+
+def shown_column(name: str) -> str:
+    """What a relationship compares, as its join condition has it.
+
+    >>> shown_column("_c360_join_lower_trim__email")
+    'lower(trim(email))'
+    """
+    found = parsed(name)
+    if found is None:
+        return name
+    form, column = found
+    return form.around(column) if isinstance(form, JoinFunctions) else column
+
+
+def column_of(prop: PropertyMapping, *, alias: str = "t") -> str:
+    """SQL for the source's column that a property is made of."""
+    return f"{alias}.{quoted(prop.of or prop.column)}"
+
+
 def sql_of(table: TableMapping, prop: PropertyMapping, *, alias: str = "t") -> str:
     """SQL for the value of a property before it is rendered: a column of `alias`, or its join form."""
-    value = f"{alias}.{quoted(prop.of or prop.column)}"
-    if prop.form is None:
+    value = column_of(prop, alias=alias)
+    found = parsed(prop.column) if prop.form is not None else None
+    if found is None:
         return value
     column = table.property_of(prop.of or "")
     assert column is not None
-    return form_sql(
-        prop.form, value, JoinColumn(type=column.type, time_zone=table.source.time_zone)
-    )
+    return form_sql(found[0], value, JoinColumn(type=column.type, time_zone=table.source.time_zone))
 
 
 def joined_tables(tables: Tables, mappings: Iterable[RelationshipMapping]) -> Tables:

@@ -13,6 +13,7 @@ from c360_graph.mapping.join_forms import (
     MOMENTS,
     NETWORKS,
     NUMBERS,
+    TEXTS,
     JoinColumn,
     JoinForm,
 )
@@ -20,7 +21,6 @@ from c360_graph.mapping.join_forms import (
 Compared = JoinForm | Literal["property"]
 """What a join compares: a form of both columns, or their properties as they are."""
 
-_TEXTS = frozenset(["text", "varchar", "bpchar", "name", "char", "citext"])
 _LIKE_TEXT = frozenset(["uuid", "inet", "cidr", "macaddr", "macaddr8"])
 """PostgreSQL compares none of them with a text. They are joined by what they are shown as."""
 _WITHOUT_EQUALITY = frozenset(["json", "xml", "point", "jsonpath"])
@@ -62,20 +62,48 @@ class Comparison:
 
 
 def compare(left: JoinColumn, right: JoinColumn) -> Comparison:
-    """How to compare two columns so that it equals PostgreSQL's own join."""
+    """How to compare two columns so that it equals PostgreSQL's own join.
+
+    >>> from c360_graph.mapping.catalog import ColumnType
+    >>> number = JoinColumn(type=ColumnType(name="integer", base="int4"))
+    >>> text = JoinColumn(type=ColumnType(name="text", base="text"))
+    >>> compare(number, number).ways
+    ('property', 'number')
+    >>> compare(text, text).ways
+    ('property',)
+    """
+    if left.functions or right.functions:
+        return _compare_normalised(left, right)
     for column in (left, right):
         if column.type.nondeterministic and not (left.base == right.base == "citext"):
-            return Comparison(
-                reason=f"the collation {column.type.nondeterministic} is not deterministic, so that"
-                " different texts are equal to PostgreSQL; map a view that gives equal values one"
-                ' text in a deterministic collation, such as lower(...) COLLATE "C"'
-            )
+            return Comparison(reason=_not_deterministic(column.type.nondeterministic))
     if left.type.element is not None or right.type.element is not None:
         return _compare_arrays(left.type, right.type)
     found = _WAYS.get(_family(left.type), _other_ways)(left, right)
     if found is not None:
         return found
     return _why_not(left, right)
+
+
+def _compare_normalised(left: JoinColumn, right: JoinColumn) -> Comparison:
+    """Texts, each of them what functions give or a text as it is."""
+    for column in (left, right):
+        if column.functions is None:
+            if column.type.element is not None or column.base not in TEXTS:
+                return Comparison(reason=_CAST_ONE, disjoint=True)
+            if column.type.nondeterministic:
+                return Comparison(reason=_not_deterministic(column.type.nondeterministic))
+        elif (reason := column.functions.why_not(column.type)) is not None:
+            return Comparison(reason=reason)
+    return Comparison(ways=("text",))
+
+
+def _not_deterministic(collation: str) -> str:
+    return (
+        f"the collation {collation} is not deterministic, so that different texts are equal to"
+        " PostgreSQL; map a view that gives equal values one text in a deterministic collation,"
+        ' such as lower(...) COLLATE "C"'
+    )
 
 
 def _compare_arrays(left: ColumnType, right: ColumnType) -> Comparison:
@@ -108,7 +136,7 @@ def _text_ways(left: JoinColumn, right: JoinColumn) -> Comparison | None:
     # PostgreSQL reads the varchar as char here, without its trailing blanks. It does not with text.
     if bases == {"bpchar", "varchar"}:
         return Comparison(ways=("trimmed",))
-    if bases <= _TEXTS:
+    if bases <= TEXTS:
         return Comparison(ways=("property",))
     families = {_family(left.type), _family(right.type)}
     if families <= {"text", "enum", "like text"}:
@@ -197,7 +225,7 @@ def _family(column_type: ColumnType) -> str:
         return "enum"
     for family, bases in (
         ("number", NUMBERS),
-        ("text", _TEXTS),
+        ("text", TEXTS),
         ("like text", _LIKE_TEXT),
         ("moment", MOMENTS),
     ):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from c360_graph.mapping.catalog import ColumnType
+from c360_graph.mapping.join_functions import JoinFunctions
 from c360_graph.sql_quoting import sql_literal
 
 JoinForm = Literal[
@@ -29,13 +30,15 @@ JoinForm = Literal[
 
 INTEGERS = frozenset(["int2", "int4", "int8"])
 FLOATS = frozenset(["float4", "float8"])
+TEXTS = frozenset(["text", "varchar", "bpchar", "name", "char", "citext"])
 NUMBERS = INTEGERS | FLOATS | {"numeric"}
 NETWORKS = frozenset(["inet", "cidr"])
 MOMENTS = frozenset(["date", "timestamp", "timestamptz", "time", "timetz", "interval"])
 
 _FIRST_ANYWHERE, _LAST_ANYWHERE = "4714-11-25 00:00 BC", "294276-12-31 00:00"
 _SMALLEST_DOUBLE, _LARGEST_DOUBLE = "2.4703282292062328e-324", "1.7976931348623158e308"
-_LONGEST_BYTES = 1_000
+LONGEST_BYTES = 1_000
+"""Of a join form; a longer one is stood for by its digest."""
 # A string is matched whole, so that nothing within one is taken for a number.
 _JSON_ZEROS = r'("(?:\\.|[^"\\])*")|(\.[0-9]*[1-9])0+(?![0-9])|\.0+(?![0-9])'
 
@@ -46,6 +49,8 @@ class JoinColumn:
 
     type: ColumnType
     time_zone: str | None = None
+    functions: JoinFunctions | None = None
+    """What stands around the column in the join condition."""
 
     @property
     def base(self) -> str:
@@ -58,10 +63,17 @@ class JoinColumn:
         return (self.time_zone or "").lower()
 
 
-def form_applies(form: JoinForm, column_type: ColumnType) -> bool:
-    """Whether values of a type have this form."""
+def form_applies(form: JoinForm | JoinFunctions, column_type: ColumnType) -> bool:
+    """Whether values of a type have this form.
+
+    >>> from c360_graph.mapping.catalog import ColumnType
+    >>> form_applies("number", ColumnType(name="integer", base="int4"))
+    True
+    """
+    if isinstance(form, JoinFunctions):
+        return form.why_not(column_type) is None
     if form == "text":
-        return column_type.element is not None or column_type.base in MOMENTS
+        return column_type.element is not None or column_type.base in MOMENTS | TEXTS
     return column_type.element is None and column_type.base in _BASES[form]
 
 
@@ -78,8 +90,14 @@ _BASES: dict[JoinForm, frozenset[str]] = {
 }
 
 
-def form_sql(form: JoinForm, value: str, column: JoinColumn) -> str:
-    """SQL for the form of a value, given as an SQL expression; NULL where the value is NULL."""
+def form_sql(form: JoinForm | JoinFunctions, value: str, column: JoinColumn) -> str:
+    """SQL for the form of a value, given as an SQL expression; NULL where the value is NULL.
+
+    Where functions have `calls_left`, it is what these are to be applied to.
+    """
+    if isinstance(form, JoinFunctions):
+        text = form.sql(value)
+        return f"({text})" if form.calls_left else _short(text)
     match form:
         case "number" | "amount":
             text = f"trim_scale({value}::numeric)::text"
@@ -109,7 +127,7 @@ _UNBOUNDED = frozenset(["number", "trimmed", "folded", "json", "text"])
 def _short(text: str) -> str:
     # An index of Neo4j takes no text of more than 8 kB: a long one is stood for by its digest.
     return (
-        f"(CASE WHEN octet_length({text}) > {_LONGEST_BYTES}"
+        f"(CASE WHEN octet_length({text}) > {LONGEST_BYTES}"
         f" THEN encode(sha256(convert_to({text}, 'UTF8')), 'hex') ELSE {text} END)"
     )
 

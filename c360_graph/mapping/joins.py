@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import permutations, product
+from itertools import permutations
 from typing import Literal
 
 from c360_graph.errors import MappingError
 from c360_graph.mapping.control_rows import RelationshipRow
-from c360_graph.mapping.join_columns import join_column
-from c360_graph.mapping.join_comparison import Compared, Comparison, compare
 from c360_graph.mapping.join_condition import ColumnReference, Equality, aliases
-from c360_graph.mapping.join_forms import JoinColumn
-from c360_graph.mapping.model import ExcludedColumn, PropertyMapping, TableMapping
+from c360_graph.mapping.join_functions import Calls
+from c360_graph.mapping.model import ExcludedColumn, TableMapping
 from c360_graph.mapping.names import did_you_mean
-from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.table_index import TableIndex
 
 Role = Literal["from", "to", "junction"]
@@ -124,7 +121,15 @@ def _junction(row: RelationshipRow, name: str, tables: TableIndex) -> TableMappi
     return narrowed[0]
 
 
-Pairs = tuple[tuple[str, str], ...]
+@dataclass(frozen=True, order=True)
+class JoinedColumn:
+    """A column, and the functions that stand around it."""
+
+    column: str
+    functions: Calls = ()
+
+
+Pairs = tuple[tuple[JoinedColumn, JoinedColumn], ...]
 ResolvedJoin = dict[tuple[Role, Role], Pairs]
 """Pairs of columns between each two roles, in the order from, to, junction."""
 
@@ -215,7 +220,7 @@ def _meaning(
     ends: Ends, equalities: tuple[Equality, ...], assignment: dict[str, Role]
 ) -> ResolvedJoin | None:
     """The pairs under an assignment, None where a column is missing or a join strays."""
-    pairs: dict[tuple[Role, Role], list[tuple[str, str]]] = {}
+    pairs: dict[tuple[Role, Role], list[tuple[JoinedColumn, JoinedColumn]]] = {}
     for equality in equalities:
         (left_role, left), (right_role, right) = sorted(
             ((assignment[side.alias], side) for side in (equality.left, equality.right)),
@@ -224,7 +229,11 @@ def _meaning(
         columns = ends.column(left_role, left), ends.column(right_role, right)
         if left_role == right_role or columns[0] is None or columns[1] is None:
             return None
-        pairs.setdefault((left_role, right_role), []).append((columns[0], columns[1]))
+        joined = (
+            JoinedColumn(columns[0], left.functions),
+            JoinedColumn(columns[1], right.functions),
+        )
+        pairs.setdefault((left_role, right_role), []).append(joined)
     wanted: set[tuple[Role, Role]] = (
         {("from", "junction"), ("to", "junction")} if "junction" in ends.roles else {("from", "to")}
     )
@@ -235,7 +244,7 @@ def _meaning(
 
 def _refuse_excluded(ends: Ends, meaning: ResolvedJoin) -> None:
     for roles, pairs in meaning.items():
-        for role, column in ((roles[side], pair[side]) for pair in pairs for side in (0, 1)):
+        for role, column in ((roles[side], pair[side].column) for pair in pairs for side in (0, 1)):
             places = ends.excluded(role, column)
             if places:
                 raise MappingError(
@@ -302,108 +311,3 @@ def _roles_of(ends: Ends, alias: str, references: tuple[ColumnReference, ...]) -
     for role in ends.roles:
         if all(ends.column(role, reference) for reference in mine):
             yield role
-
-
-def joined_by(ends: Ends, meaning: ResolvedJoin) -> ResolvedJoin:
-    """The meaning with each column replaced by what is compared: its join form where it needs one.
-
-    Raises:
-        MappingError: names two columns that cannot be compared, with their types and why.
-    """
-    return {
-        (left, right): tuple(_compared(ends, left, right, pair) for pair in pairs)
-        for (left, right), pairs in meaning.items()
-    }
-
-
-def _compared(
-    ends: Ends, left_role: Role, right_role: Role, pair: tuple[str, str]
-) -> tuple[str, str]:
-    lefts = _sides(ends.by_role[left_role], pair[0])
-    rights = _sides(ends.by_role[right_role], pair[1])
-    way = _way(lefts, rights)
-    if way == "property":
-        return pair
-    return join_column(way, pair[0]), join_column(way, pair[1])
-
-
-@dataclass(frozen=True)
-class _Side:
-    """A column of one table."""
-
-    table: TableMapping
-    prop: PropertyMapping
-
-    @property
-    def kind(self) -> str:
-        """The property's type."""
-        return property_type(
-            self.prop.type,
-            treatment=self.prop.treatment,
-            time_zone=self.table.source.time_zone,
-        ).name
-
-    @property
-    def join_column(self) -> JoinColumn:
-        return JoinColumn(type=self.prop.type, time_zone=self.table.source.time_zone)
-
-    def __str__(self) -> str:
-        treated = f" treated by {self.prop.treatment}" if self.prop.treatment else ""
-        return (
-            f"{self.table.place}.{self.prop.column} ({self.prop.type.name}{treated}, property"
-            f" {self.kind})"
-        )
-
-
-Sides = tuple[_Side, ...]
-
-
-def _sides(tables: tuple[TableMapping, ...], column: str) -> Sides:
-    return tuple(
-        _Side(table, prop) for table in tables if (prop := table.property_of(column)) is not None
-    )
-
-
-def _way(lefts: Sides, rights: Sides) -> Compared:
-    """The best way that is right for all tables of both sides."""
-    found = [[_comparison(left, right) for right in rights] for left in lefts]
-    for left, row in zip(lefts, found, strict=True):
-        _refuse_without_partner(left, rights, row)
-    for number, right in enumerate(rights):
-        _refuse_without_partner(right, lefts, [row[number] for row in found])
-    every = [comparison for row in found for comparison in row]
-    for (left, right), comparison in zip(product(lefts, rights), every, strict=True):
-        if not comparison.ways and not comparison.disjoint:
-            raise MappingError(f"{left} and {right} cannot be compared: {comparison.reason}")
-    ways = [comparison.ways for comparison in every if comparison.ways]
-    for way in ways[0]:
-        if all(way in others for others in ways):
-            return way
-    raise MappingError(
-        f"PostgreSQL compares {' or '.join(map(str, lefts))} with {' or '.join(map(str, rights))} by"
-        " rules that differ from table to table; map views that cast all of them to one type"
-    )
-
-
-def _refuse_without_partner(side: _Side, others: Sides, comparisons: list[Comparison]) -> None:
-    """Each table's column must be comparable with that of a table on the other side."""
-    if any(comparison.ways for comparison in comparisons):
-        return
-    for other, comparison in zip(others, comparisons, strict=True):
-        if not comparison.disjoint:
-            raise MappingError(f"{side} and {other} cannot be compared: {comparison.reason}")
-    listed = " or ".join(map(str, others))
-    raise MappingError(
-        f"{side} and {listed} never compare equal in the graph; {comparisons[0].reason}"
-    )
-
-
-def _comparison(one: _Side, other: _Side) -> Comparison:
-    treatments = {one.prop.treatment, other.prop.treatment}
-    if "mask" in treatments:
-        return Comparison(
-            reason="a masked column cannot be joined by, use the treatment hash", disjoint=True
-        )
-    if len(treatments) > 1:
-        return Comparison(reason="give both sides the treatment hash", disjoint=True)
-    return compare(one.join_column, other.join_column)

@@ -7,8 +7,8 @@ from typing import Literal
 
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
 from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatment
-from c360_graph.mapping.join_forms import JoinForm
 from c360_graph.mapping.property_types import property_type
+from c360_graph.mapping.row_condition import RowCondition
 
 __all__ = [
     "JOIN_PREFIX",
@@ -32,7 +32,11 @@ JOIN_PREFIX = "_c360_join_"
 
 
 def is_kept_name(name: str) -> bool:
-    """Whether a property's name is the loader's own: no column of a source may have it."""
+    """Whether a property's name is the loader's own: no column of a source may have it.
+
+    >>> is_kept_name("_c360_table"), is_kept_name("email")
+    (True, False)
+    """
     return name == TABLE_PROPERTY or name.startswith(JOIN_PREFIX)
 
 
@@ -47,7 +51,7 @@ class PropertyMapping(Frozen):
     nullable: bool = True
     treatment: Treatment | None = None
     of: str | None = None
-    form: JoinForm | None = None
+    form: str | None = None
 
 
 class ExcludedColumn(Frozen):
@@ -75,6 +79,10 @@ class TableMapping(Frozen):
     withheld: tuple[str, ...] = ()
     """Columns that are new to a table with exclusion rules, not read until somebody lets them in."""
     key: tuple[str, ...] = ()
+    row_filter: tuple[RowCondition, ...] = ()
+    """All of which a row has to fulfil to be read."""
+    declared_key: tuple[str, ...] = ()
+    """The key, where it is the control row that says so."""
     label_is_shared: bool = False
     unique: tuple[tuple[str, ...], ...] = ()
     referring: tuple[tuple[str, ...], ...] = ()
@@ -94,7 +102,8 @@ class TableMapping(Frozen):
     def described(self) -> str:
         """All that decides what is made of the rows; not where their server is, who owns it, or why a
         rule is there."""
-        return self.model_dump_json(
+        kept = "".join(f" AND {condition}" for condition in self.row_filter)
+        return kept + self.model_dump_json(
             include={
                 "source": {"source_name", "db_name", "db_schema", "time_zone"},
                 "table_name": True,
@@ -105,6 +114,10 @@ class TableMapping(Frozen):
                 "label_is_shared": True,
             }
         )
+
+    def kept_rows(self, alias: str = "t") -> tuple[str, ...]:
+        """SQL of the conditions that a row of `alias` has to fulfil to be read."""
+        return tuple(condition.sql(alias) for condition in self.row_filter)
 
     @property
     def known_columns(self) -> tuple[str, ...]:

@@ -15,7 +15,13 @@ MAX_LENGTH = 1_000
 
 
 def reason_against_name(name: str, *, what: str) -> str | None:
-    """Why a text cannot be a name, None where it can."""
+    """Why a text cannot be a name, None where it can.
+
+    >>> reason_against_name("Account", what="node_label") is None
+    True
+    >>> reason_against_name("", what="node_label")
+    'node_label is empty'
+    """
     if not name.strip():
         return f"{what} is empty"
     if "\x00" in name:
@@ -33,7 +39,11 @@ _COMPARED = 20
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` where a known name is near, else nothing."""
+    """`; did you mean 'x'?` where a known name is near, else nothing.
+
+    >>> did_you_mean("acount_id", ["account_id", "email"])
+    "; did you mean 'account_id'?"
+    """
     near = _known(frozenset(known)).nearest(name)
     return f"; did you mean {near!r}?" if near is not None else ""
 

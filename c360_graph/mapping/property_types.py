@@ -53,6 +53,12 @@ def property_type(
         column_type: the column's type, domains followed.
         treatment: `hash` or `mask` make the property a STRING, whatever the column is.
         time_zone: zone of the source's `timestamp without time zone`, None where it names none.
+
+    >>> from c360_graph.mapping.catalog import ColumnType
+    >>> property_type(ColumnType(name="integer", base="int4")).name
+    'INTEGER'
+    >>> property_type(ColumnType(name="text", base="text"), treatment="hash").name
+    'STRING'
     """
     if treatment in _TREATED:
         text = _abbreviated if column_type.base == "inet" else _as_text

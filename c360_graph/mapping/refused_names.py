@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from c360_graph.mapping.control_rows import ControlRows, Refusal
-from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.model import GraphMapping, TableMapping
 
 
 def refused_names(rows: ControlRows, refusals: Iterable[Refusal]) -> dict[str, str]:
@@ -25,6 +25,13 @@ def refused_names(rows: ControlRows, refusals: Iterable[Refusal]) -> dict[str, s
         if reason is not None:
             found.setdefault(name, reason)
     return found
+
+
+def graph_names(mapping: GraphMapping, rows: ControlRows) -> frozenset[str]:
+    """Labels and relationship types that a mapping makes, and those that its refused rows name."""
+    labels = (table.node_label for table in mapping.tables if table.node_label is not None)
+    types = (relationship.relationship_type for relationship in mapping.relationships)
+    return frozenset((*labels, *types, *refused_names(rows, mapping.refusals)))
 
 
 def excluded_names(tables: Iterable[TableMapping]) -> dict[str, str]:

@@ -7,15 +7,16 @@ from functools import cached_property
 from typing import Literal
 
 from c360_graph.errors import MappingError
+from c360_graph.mapping.compared_columns import ComparedJoin, joined_by
 from c360_graph.mapping.control_rows import (
     ControlRows,
     NodeLabelRow,
     Refusal,
     RelationshipRow,
 )
-from c360_graph.mapping.join_columns import source_column
+from c360_graph.mapping.join_columns import is_normalised, source_column
 from c360_graph.mapping.join_condition import parse
-from c360_graph.mapping.joins import Ends, Pairs, ResolvedJoin, Role, joined_by, meaning_of
+from c360_graph.mapping.joins import Ends, Pairs, Role, meaning_of
 from c360_graph.mapping.model import (
     Junction,
     RelationshipMapping,
@@ -122,7 +123,7 @@ def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
     )
 
 
-def _through(ends: Ends, meaning: ResolvedJoin) -> Junction:
+def _through(ends: Ends, meaning: ComparedJoin) -> Junction:
     (table,) = ends.by_role["junction"]
     kept = next((p.column for p in table.columns_read if is_kept_name(p.column)), None)
     if kept:
@@ -130,7 +131,13 @@ def _through(ends: Ends, meaning: ResolvedJoin) -> Junction:
             f"junction_table {table.place} has a column {kept}, a name that is kept for the loader;"
             " map a view that renames it"
         )
-    joined = {source_column(column) for pairs in meaning.values() for _, column in pairs}
+    # What functions give is not the value itself, which the relationship keeps.
+    joined = {
+        source_column(column)
+        for pairs in meaning.values()
+        for _, column in pairs
+        if not is_normalised(column)
+    }
     return Junction(
         table=table.asset_key,
         # Nodes of a label that other tables feed too are not only this junction's rows.
@@ -165,8 +172,8 @@ def _why_unmapped(what: str, label: str, given: _Given) -> str:
 def _side_to_seek(ends: Ends, pairs: Pairs) -> Literal["from", "to"]:
     """The end that is referred to: it is looked up for each row of the other, which holds the reference."""
     columns: dict[Role, set[str]] = {
-        "from": {left for left, _ in pairs},
-        "to": {right for _, right in pairs},
+        "from": {left.column for left, _ in pairs},
+        "to": {right.column for _, right in pairs},
     }
     for tell in (_is_of_source, _has_foreign_key, _is_not_unique):
         refers = {role for role in columns if tell(ends, role, columns[role])}

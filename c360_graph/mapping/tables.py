@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from c360_graph.errors import MappingError
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
 from c360_graph.mapping.control_rows import (
     ControlRows,
@@ -14,6 +15,7 @@ from c360_graph.mapping.control_rows import (
     SourceRow,
 )
 from c360_graph.mapping.exclusions import refused_exclusions, rule_for, treatment_of
+from c360_graph.mapping.label_rows import declared_key, filter_of
 from c360_graph.mapping.model import (
     ExcludedColumn,
     PropertyMapping,
@@ -36,21 +38,7 @@ def resolve_tables(
     # A row that names its source goes before one that means any source with such a table.
     for row in sorted(rows.labels, key=lambda r: (r.source_id is None, r.mapping_id)):
         choice.consider(row)
-    feeding = Counter(row.node_label for _, row in choice.chosen.values())
-    tables = tuple(
-        describe(
-            source=source,
-            table_name=row.table_name,
-            label_row=row,
-            rows=rows,
-            history=history,
-            catalog_table=_table_in(catalogs, source, row.table_name),
-            label_is_shared=feeding[row.node_label] > 1,
-        )
-        for source, row in sorted(
-            choice.chosen.values(), key=lambda p: (p[0].source_id, p[1].mapping_id)
-        )
-    )
+    tables = tuple(choice.described(history))
     refusals = (
         *_unknown_time_zones(rows, catalogs),
         *choice.refusals,
@@ -72,6 +60,9 @@ def describe(
     """A table's mapping as its catalog is; without a catalog, only its place and label.
 
     Without a history no column is new.
+
+    Raises:
+        MappingError: the row's filter or key cannot be used with this table.
     """
     exclusions = rows.rules_about(table_name)
     known = catalog_table or CatalogTable(schema_name=source.db_schema, table_name=table_name)
@@ -95,6 +86,7 @@ def describe(
         for name, rule in rules.items()
         if rule is not None and treatments[name] == "exclude"
     )
+    declared = declared_key(label_row, properties) if label_row and catalog_table else ()
     return TableMapping(
         source=source,
         table_name=table_name,
@@ -103,7 +95,9 @@ def describe(
         properties=properties,
         excluded=excluded,
         withheld=withheld,
-        key=_key(known, properties),
+        key=_key(known, properties, declared),
+        row_filter=filter_of(label_row, properties) if label_row and catalog_table else (),
+        declared_key=declared,
         label_is_shared=label_is_shared,
         unique=known.unique_columns,
         referring=known.referring_columns,
@@ -182,6 +176,24 @@ class _Choice:
                 f" {taken.node_label!r} already, and a table has one label; deactivate one of the two",
             )
 
+    def described(self, history: ColumnHistory) -> Iterator[TableMapping]:
+        """The chosen tables; a row that cannot be used with its table is refused."""
+        feeding = Counter(row.node_label for _, row in self.chosen.values())
+        ordered = sorted(self.chosen.values(), key=lambda p: (p[0].source_id, p[1].mapping_id))
+        for source, row in ordered:
+            try:
+                yield describe(
+                    source=source,
+                    table_name=row.table_name,
+                    label_row=row,
+                    rows=self._rows,
+                    history=history,
+                    catalog_table=_table_in(self._catalogs, source, row.table_name),
+                    label_is_shared=feeding[row.node_label] > 1,
+                )
+            except MappingError as error:
+                self._refuse(row, f"{source.source_name}/{row.table_name}: {error}")
+
     def _nowhere(self, table_name: str) -> str:
         names = {name for catalog in self._catalogs.values() for name in catalog.table_names}
         unasked = [s.source_name for s in self._rows.sources if s.source_id not in self._catalogs]
@@ -252,8 +264,13 @@ def _table_in(catalogs: Catalogs, source: SourceRow, name: str) -> CatalogTable 
     return catalog.table(name) if catalog else None
 
 
-def _key(table: CatalogTable, properties: tuple[PropertyMapping, ...]) -> tuple[str, ...]:
-    """The primary key, else a unique index over NOT NULL columns, if all of it is read unmasked."""
+def _key(
+    table: CatalogTable, properties: tuple[PropertyMapping, ...], declared: tuple[str, ...]
+) -> tuple[str, ...]:
+    """What the control row says, else the primary key, else a unique index over NOT NULL columns, if all of
+    it is read unmasked."""
+    if declared:
+        return declared
     usable = {prop.column for prop in properties if prop.treatment != "mask"}
     candidates = (table.primary_key, *table.unique_keys)
     return next((key for key in candidates if key and usable.issuperset(key)), ())

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from c360_graph.control.accepted_columns import accept_columns, read_history
 from c360_graph.control.audit import Ending, RunLog, TableLog
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.errors import SettingsError, SourceError
+from c360_graph.errors import MappingError, SettingsError, SourceError
 from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
 from c360_graph.faults.silence import log_warning
 from c360_graph.hashing import KeyedHash
@@ -149,7 +149,7 @@ def _extract(
                 rows_left_out=losses.rows,
                 rows_too_long=losses.too_long,
                 left_out_sample=snapshot.rows_left_out(live, most=most),
-                values_absent=losses.values,
+                values_absent={**losses.values, **copied.lost},
                 file_bytes=file.size,
                 file_lines=file.lines,
                 file_digest=file.digest,
@@ -200,19 +200,27 @@ def _described(
             source_id=table.source.source_id,
             table_name=table.table_name,
             node_label=table.node_label,
+            row_filter=" AND ".join(map(str, table.row_filter)) or None,
+            key_columns=table.declared_key or None,
         )
         if table.mapping_id is not None and table.node_label is not None
         else None
     )
-    described = describe(
-        source=table.source,
-        table_name=table.table_name,
-        label_row=label_row,
-        rows=rows,
-        history=history,
-        catalog_table=found,
-        label_is_shared=table.label_is_shared,
-    )
+    try:
+        described = describe(
+            source=table.source,
+            table_name=table.table_name,
+            label_row=label_row,
+            rows=rows,
+            history=history,
+            catalog_table=found,
+            label_is_shared=table.label_is_shared,
+        )
+    except MappingError as error:
+        # The table has changed since the run began.
+        raise SourceError(
+            f"{table.place} is not read: {error} (node_label_mappings row {table.mapping_id})."
+        ) from None
     forms = (prop.column for prop in table.properties if prop.form is not None)
     return with_join_columns(described, forms).model_copy(update={"indexed": table.indexed})
 

@@ -14,7 +14,10 @@ def rows_left_out(manifest: ExtractManifest) -> str | None:
     reasons = [
         f"{count:,} {why}"
         for count, why in (
-            (without_key, "with a key that the graph cannot find again (infinite, 24:00 or NaN)"),
+            (
+                without_key,
+                "with a key that the graph cannot find again (NULL, infinite, 24:00 or NaN)",
+            ),
             (manifest.rows_too_long, "with a key or a joined value of over 8,000 bytes"),
         )
         if count

@@ -15,7 +15,7 @@ from c360_graph.graph.connection import Graph
 from c360_graph.graph.state import answer, read_holding
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
-from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.pipeline.read_mapping import MappingState
 from c360_graph.pipeline.readiness import lacking, unreadable_or_left
 from c360_graph.plan.diff import Estimates, plan_load, questions
@@ -117,7 +117,7 @@ def _read_sources(
             table.asset_key: _estimate(
                 snapshots.get(table.source.source_id),
                 catalogs.get(table.source.source_id),
-                table.table_name,
+                table,
             )
             for table in mapping.tables
         }
@@ -155,12 +155,12 @@ def _open(control: ControlDatabase, source: SourceRow, stack: ExitStack) -> Sour
 
 
 def _estimate(
-    snapshot: SourceSnapshot | None, catalog: SourceCatalog | None, table_name: str
+    snapshot: SourceSnapshot | None, catalog: SourceCatalog | None, mapped: TableMapping
 ) -> RowEstimate:
-    table = catalog.table(table_name) if catalog else None
+    table = catalog.table(mapped.table_name) if catalog else None
     if table is None:
         return RowEstimate()
     if snapshot is not None:
-        return row_estimate(snapshot, table)
-    seen = table.estimated_rows
+        return row_estimate(snapshot, table, mapped.kept_rows())
+    seen = 0 if mapped.row_filter else table.estimated_rows
     return RowEstimate(rows=seen, basis="estimate") if seen > 0 else RowEstimate()

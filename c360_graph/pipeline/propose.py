@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.errors import C360Error, MappingError, SourceError
@@ -57,7 +57,8 @@ def propose_rows(control: ControlDatabase, source_name: str) -> Proposal:
     proposal = propose(
         Known(schema=own[0], standing=standing, findings=findings, overlaps=overlaps)
     )
-    return proposal.model_copy(update={"remarks": (*unasked, *proposal.remarks, *remarks)})
+    remarks = (*unasked, *_without_tables(own[0]), *proposal.remarks, *remarks)
+    return proposal.model_copy(update={"remarks": remarks})
 
 
 def apply(control: ControlDatabase, proposal: Proposal) -> int:
@@ -67,6 +68,15 @@ def apply(control: ControlDatabase, proposal: Proposal) -> int:
         ControlDatabaseError: the control database refused a row, and none was added.
     """
     return sum(control.insert(statements(proposal), lock=LOCK))
+
+
+def _without_tables(schema: SourceSchema) -> Iterator[str]:
+    if not schema.catalog.tables:
+        source = schema.source
+        yield (
+            f"Schema {source.db_schema} of database {source.db_name} has no tables that the role may"
+            f" see. Check db_name, db_schema and db_user of source_databases row {source.source_id}."
+        )
 
 
 def _too_many(pairs: Sequence[Candidate]) -> str:

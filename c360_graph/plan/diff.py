@@ -163,4 +163,5 @@ def _tables(intention: Intention, estimates: Estimates) -> Iterator[PlannedTable
             properties=len(table.columns_read),
             excluded=tuple(column.column for column in table.excluded),
             withheld=table.withheld,
+            row_filter=tuple(map(str, table.row_filter)),
         )

@@ -67,6 +67,7 @@ class PlannedTable(Frozen):
     properties: int
     excluded: tuple[str, ...]
     withheld: tuple[str, ...] = ()
+    row_filter: tuple[str, ...] = ()
 
 
 class PlannedLabel(Frozen):
@@ -108,7 +109,7 @@ class PlannedRelationships(Frozen):
     """What one row of relationship_mappings makes, or relationships that none makes any more.
 
     `surplus` of them are beyond those that the last load left. `at_label` is set where relationships of
-    others go with nodes of this label.
+    others go with nodes of this label. `compared` are the equalities that have functions in them.
     """
 
     type: str
@@ -116,6 +117,7 @@ class PlannedRelationships(Frozen):
     to_label: str | None
     change: EdgesChange
     relationship_id: int | None = None
+    compared: tuple[str, ...] = ()
     relationships: int | None = None
     sample: PartnerSample | None = None
     surplus: int = 0

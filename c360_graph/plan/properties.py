@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from c360_graph.mapping.join_columns import is_normalised
 from c360_graph.mapping.model import is_kept_name
 from c360_graph.plan.decisions import LoadDecision, properties_to_count, purged_properties
 from c360_graph.plan.inputs import GraphState, Intention
@@ -97,7 +98,9 @@ def _labels(intention: Intention, holding: GraphState) -> Iterator[str]:
 def _new(intention: Intention, holding: GraphState, label: str) -> Iterator[PlannedProperty]:
     known = {*holding.listed.labels.get(label, ()), *holding.types.get(label, {})}
     for name in intention.desired.labels[label]:
-        if name not in known and not is_kept_name(name) and not holding.holders.get((label, name)):
+        if name in known or holding.holders.get((label, name)):
+            continue
+        if is_normalised(name) or not is_kept_name(name):
             types = intention.types_of(label, name)
             yield PlannedProperty(label=label, name=name, change="new", types=types)
 

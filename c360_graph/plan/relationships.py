@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from c360_graph.mapping.graph_manifest import edges_name, edges_named, edges_of
+from c360_graph.mapping.join_columns import is_normalised, shown_column
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.plan.decisions import LoadDecision
 from c360_graph.plan.inputs import GraphState, Intention
@@ -44,11 +45,21 @@ def _mapped(
         to_label=mapping.to_label,
         change=change,
         relationship_id=mapping.relationship_id,
+        compared=tuple(_compared(mapping)),
         relationships=holding.edges.get(edges_name(edges), 0) if holding else None,
         sample=sample,
         surplus=surplus,
         destroys=change == "taken over" or bool(surplus),
     )
+
+
+def _compared(mapping: RelationshipMapping) -> Iterator[str]:
+    """The equalities in which a function stands, as the join condition has them."""
+    ends = (mapping.start, mapping.end) if mapping.junction else (mapping.start,)
+    for end in ends:
+        for left, right in end.pairs:
+            if is_normalised(left) or is_normalised(right):
+                yield f"{shown_column(left)} = {shown_column(right)}"
 
 
 def _unmapped(

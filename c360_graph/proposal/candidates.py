@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import zip_longest
 from typing import Literal
 
@@ -32,10 +33,13 @@ _IDENTIFYING: frozenset[Kind] = frozenset(
 )
 """Kinds of personal data that mean the same person, or thing, in whichever database they are."""
 
+_ADDRESSES: frozenset[Kind] = frozenset(["e-mail address", "phone number"])
+
 Family = Literal["text", "number", "uuid"]
 Tables = Iterable[CatalogTable]
 SchemaTables = tuple[SourceSchema, Tables]
 Findings = Mapping[ColumnPlace, Finding]
+Keys = Callable[[SchemaTables], Iterator[tuple[CatalogTable, CatalogColumn]]]
 
 
 class Candidate(Frozen):
@@ -73,9 +77,11 @@ def candidates(own: SchemaTables, other: SchemaTables, findings: Findings) -> tu
     the first source refers by come first. Both may be the same source.
     """
     found: dict[frozenset[ColumnPlace], Candidate] = {}
-    for referring, referred in ((own, other), (other, own)):
-        for candidate in _one_way(referring, referred, findings):
-            found.setdefault(frozenset((candidate.reference, candidate.key)), candidate)
+    is_inside = own[0].source == other[0].source
+    for keys in (_keys,) if is_inside else (_keys, partial(_addresses, findings=findings)):
+        for referring, referred in ((own, other), (other, own)):
+            for candidate in _one_way(referring, referred, keys, findings):
+                found.setdefault(frozenset((candidate.reference, candidate.key)), candidate)
     return tuple(sorted(found.values(), key=lambda candidate: candidate.rank))
 
 
@@ -112,10 +118,10 @@ def full_name(place: ColumnPlace) -> tuple[str, ...]:
 
 
 def _one_way(
-    referring: SchemaTables, referred: SchemaTables, findings: Findings
+    referring: SchemaTables, referred: SchemaTables, keys_of: Keys, findings: Findings
 ) -> Iterator[Candidate]:
     keys: dict[tuple[str, ...], list[tuple[ColumnPlace, CatalogColumn]]] = defaultdict(list)
-    for table, column in _keys(referred):
+    for table, column in keys_of(referred):
         place = ColumnPlace(referred[0].source.source_name, table.table_name, column.name)
         keys[full_name(place)].append((place, column))
     for table, column in _references(referring):
@@ -159,6 +165,18 @@ def _parts(name: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         name[start:end] for start in range(len(name)) for end in range(start + 1, len(name) + 1)
     )
     return iter(dict.fromkeys(runs))
+
+
+def _addresses(
+    referred: SchemaTables, *, findings: Findings
+) -> Iterator[tuple[CatalogTable, CatalogColumn]]:
+    """Columns that tell a person though no key says so: somebody may be written down twice."""
+    for table in referred[1]:
+        for column in table.columns:
+            place = ColumnPlace(referred[0].source.source_name, table.table_name, column.name)
+            finding = findings.get(place)
+            if finding is not None and finding.kind in _ADDRESSES:
+                yield table, column
 
 
 def _keys(referred: SchemaTables) -> Iterator[tuple[CatalogTable, CatalogColumn]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from c360_graph.mapping.control_rows import Frozen
+from c360_graph.mapping.join_columns import source_column
+from c360_graph.mapping.join_functions import Calls
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.proposal.schema import ColumnPlace
@@ -21,6 +23,8 @@ class Join(Frozen):
     child: TablePlace
     parent: TablePlace
     pairs: tuple[tuple[str, str], ...]
+    functions: Calls = ()
+    """What stands around each column where values agree only so."""
     required: bool = False
     """Whether no row of the child is without a reference."""
     is_natural: bool = False
@@ -68,11 +72,16 @@ def _edges(
     junction = relationship.junction
     if junction is None:
         return tuple(
-            (ColumnPlace(*start.asset_key, left), ColumnPlace(*end.asset_key, right))
+            (_place(start.asset_key, left), _place(end.asset_key, right))
             for left, right in relationship.pairs
         )
     return tuple(
-        (ColumnPlace(*side.asset_key, left), ColumnPlace(*junction.table, right))
+        (_place(side.asset_key, left), _place(junction.table, right))
         for side, pairs in ((start, junction.from_pairs), (end, junction.to_pairs))
         for left, right in pairs
     )
+
+
+def _place(table: TablePlace, column: str) -> ColumnPlace:
+    """The column behind what is compared."""
+    return ColumnPlace(*table, source_column(column))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from c360_graph.mapping.control_rows import Frozen
+from c360_graph.mapping.join_functions import Calls, around
 from c360_graph.proposal.candidates import Candidate
 from c360_graph.proposal.evidence import fewest_values
 from c360_graph.proposal.joins import Join
@@ -14,13 +15,16 @@ MENTIONED_SHARE = 0.1
 class Overlap(Frozen):
     """How many of the reference's different sampled values the key's column has; found None: not known.
 
-    `doubt` says why the agreement tells nothing of what the values stand for.
+    `doubt` says why the agreement tells nothing of what the values stand for. With `functions` around
+    both columns this is how they agree, and `as_written` the share without.
     """
 
     candidate: Candidate
     sampled: int
     found: int | None
     doubt: str | None = None
+    functions: Calls = ()
+    as_written: float = 0.0
 
     @property
     def share(self) -> float:
@@ -51,6 +55,11 @@ class Overlap(Frozen):
         pair = f"{self.candidate.reference} = {self.candidate.key}"
         if self.found is None:
             return f"{pair}: the values could not be compared (refused, too slow or out of reach)"
+        if self.functions:
+            return (
+                f"{pair}, {100 * self.as_written:.0f} % as written, {100 * self.share:.0f} % by"
+                f" {around(self.functions, '')} of {self.sampled} sampled values"
+            )
         return f"{pair}, {100 * self.share:.0f} % of {self.sampled} sampled values"
 
     def as_join(self) -> Join:
@@ -61,6 +70,7 @@ class Overlap(Frozen):
             child=(reference.source, reference.table),
             parent=(key.source, key.table),
             pairs=((reference.column, key.column),),
+            functions=self.functions,
             required=self.candidate.required,
             is_natural=self.candidate.is_natural,
             evidence=f"{told}: {self}",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import chain, count
 
 from c360_graph.mapping.control_rows import RelationshipRow
+from c360_graph.mapping.join_functions import Calls, around
 from c360_graph.proposal.joins import Join, Link, TablePlace
 from c360_graph.proposal.naming import (
     ROLE_ENDINGS,
@@ -55,7 +56,7 @@ class RelationshipRows:
             (start, end),
             why=_why(join, owned=owned),
             source_db=join.child[0],
-            join_condition=_condition(from_alias, to_alias, pairs),
+            join_condition=_condition(from_alias, to_alias, pairs, join.functions),
             from_alias=from_alias,
             to_alias=to_alias,
         )
@@ -67,8 +68,13 @@ class RelationshipRows:
         to_alias = alias_for(end.parent[1], (from_alias,))
         alias = alias_for(link.junction[1], (from_alias, to_alias))
         conditions = (
-            _condition(from_alias, alias, tuple((theirs, own) for own, theirs in start.pairs)),
-            _condition(alias, to_alias, end.pairs),
+            _condition(
+                from_alias,
+                alias,
+                tuple((theirs, own) for own, theirs in start.pairs),
+                start.functions,
+            ),
+            _condition(alias, to_alias, end.pairs, end.functions),
         )
         return self._row(
             _link_type(link),
@@ -172,7 +178,9 @@ def _all_words(table_name: str) -> tuple[str, ...]:
     return words(table_name) + tuple(w for name in words(table_name) for w in singular_words(name))
 
 
-def _condition(left: str, right: str, pairs: tuple[tuple[str, str], ...]) -> str:
+def _condition(left: str, right: str, pairs: tuple[tuple[str, str], ...], functions: Calls) -> str:
     return " AND ".join(
-        f"{left}.{identifier(one)} = {right}.{identifier(two)}" for one, two in pairs
+        f"{around(functions, f'{left}.{identifier(one)}')}"
+        f" = {around(functions, f'{right}.{identifier(two)}')}"
+        for one, two in pairs
     )

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -66,11 +66,16 @@ _SHORT_LIVED_OPTION = "-XX:TieredStopAtLevel=1"
 
 
 def launch(
-    *, home: Path, line: str, heap_mb: int, record: Callable[[Neo4jServer], None]
+    *,
+    home: Path,
+    line: str,
+    heap_mb: int,
+    settings: Mapping[str, str],
+    record: Callable[[Neo4jServer], None],
 ) -> Neo4jServer:
     """Start an empty server with ``home`` as its folder, a former server's data being removed.
 
-    ``record`` is called with the server as soon as its process exists and again when it is ready.
+    ``settings`` are lines of neo4j.conf beside the sandbox's own. ``record`` is called with the server as soon as its process exists and again when it is ready.
 
     Raises:
         SandboxError: it cannot be set up or is not ready within three minutes; the logs' ends are
@@ -84,7 +89,7 @@ def launch(
     def run(port: int) -> Neo4jServer:
         own_folder.make(home, sandbox=home.parent)
         _write_home(home=home, folder=folder, line=line, heap_mb=heap_mb)
-        _write_settings(home=home, port=port)
+        _write_settings(home=home, port=port, further=settings)
         return _run(
             server=Neo4jServer(
                 process=_spawn(home=home, program=program),
@@ -157,8 +162,8 @@ def _write_home(*, home: Path, folder: Path, line: str, heap_mb: int) -> None:
     (home / "conf" / "java.arguments").write_text(text, encoding="utf-8")
 
 
-def _write_settings(*, home: Path, port: int) -> None:
-    settings = _SETTINGS | {"server.bolt.listen_address": f"{HOST}:{port}"}
+def _write_settings(*, home: Path, port: int, further: Mapping[str, str]) -> None:
+    settings = _SETTINGS | dict(further) | {"server.bolt.listen_address": f"{HOST}:{port}"}
     text = "".join(f"{name}={value}\n" for name, value in settings.items())
     (home / "conf" / "neo4j.conf").write_text(text, encoding="utf-8")
 

@@ -13,11 +13,12 @@ The servers outlive the process that starts them. What runs is written down in t
 
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from c360_graph.errors import SandboxError
 from c360_graph.sandbox import neo4j, postgres
@@ -48,6 +49,7 @@ __all__ = [
 ]
 
 DEFAULT_HEAP_MB = 512
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +61,17 @@ class Status:
 
 
 def start(
-    *, folder: Path, neo4j_line: str = DEFAULT_LINE, heap_mb: int = DEFAULT_HEAP_MB
+    *,
+    folder: Path,
+    neo4j_line: str = DEFAULT_LINE,
+    heap_mb: int = DEFAULT_HEAP_MB,
+    neo4j_settings: Mapping[str, str] = NO_SETTINGS,
 ) -> Servers:
     """Start PostgreSQL and Neo4j side by side; those of ``folder`` that run already are kept.
 
-    ``neo4j_line`` is ``"2026"`` or ``"5.26"``, ``heap_mb`` Neo4j's heap in MiB. The first start
-    on a machine downloads about 230 MB into the user's cache.
+    ``neo4j_line`` is ``"2026"`` or ``"5.26"``, ``heap_mb`` Neo4j's heap in MiB, and
+    ``neo4j_settings`` are further lines of neo4j.conf. The first start on a machine downloads
+    about 230 MB into the user's cache.
 
     Raises:
         SandboxError: one of them cannot be started; then neither is left running.
@@ -72,7 +79,13 @@ def start(
     find_line(name=neo4j_line)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(start_postgres, folder=folder)
-        second = pool.submit(start_neo4j, folder=folder, neo4j_line=neo4j_line, heap_mb=heap_mb)
+        second = pool.submit(
+            start_neo4j,
+            folder=folder,
+            neo4j_line=neo4j_line,
+            heap_mb=heap_mb,
+            settings=neo4j_settings,
+        )
         try:
             return Servers(folder=folder, postgres=first.result(), neo4j=second.result())
         except BaseException:
@@ -102,9 +115,15 @@ def start_postgres(*, folder: Path) -> PostgresServer:
 
 
 def start_neo4j(
-    *, folder: Path, neo4j_line: str = DEFAULT_LINE, heap_mb: int = DEFAULT_HEAP_MB
+    *,
+    folder: Path,
+    neo4j_line: str = DEFAULT_LINE,
+    heap_mb: int = DEFAULT_HEAP_MB,
+    settings: Mapping[str, str] = NO_SETTINGS,
 ) -> Neo4jServer:
     """Start Neo4j alone, or return the one of ``folder`` that is running.
+
+    ``settings`` are further lines of neo4j.conf.
 
     Raises:
         SandboxError: it cannot be started, or one of another line is running in this folder.
@@ -125,6 +144,7 @@ def start_neo4j(
             home=folder / "neo4j",
             line=neo4j_line,
             heap_mb=heap_mb,
+            settings=settings,
             record=lambda server: write_neo4j(folder=folder, server=server),
         )
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from c360_graph.hashing import HASH_BYTES
-from c360_graph.mapping.join_columns import sql_of
+from c360_graph.mapping.join_columns import column_of, functions_of, sql_of
+from c360_graph.mapping.join_forms import LONGEST_BYTES
 from c360_graph.mapping.model import PropertyMapping, TableMapping
 from c360_graph.mapping.property_types import PropertyType, property_type
 from c360_graph.sql_quoting import quoted_table
@@ -65,7 +66,7 @@ class RowLoss:
     def from_row(cls, table: TableMapping, row: Sequence[int | None] | None) -> RowLoss:
         """Read the answer of `count_losses`."""
         counts = [int(value or 0) for value in row or (0, 0)]
-        columns = [prop.column for prop in table.properties if _type(table, prop).lost]
+        columns = [prop.column for prop in table.properties if _lost(table, prop)]
         values = dict(zip(columns, counts[2:], strict=True))
         return cls(
             rows=counts[0] + counts[1],
@@ -91,11 +92,7 @@ def read_one_row(table: TableMapping) -> str:
 
 def count_losses(table: TableMapping) -> str:
     """One row: rows without a whole key, rows too long, then absent values by column that can lose."""
-    lost = [
-        f"sum({kind.lost(sql_of(table, prop))})"
-        for prop in table.properties
-        if (kind := _type(table, prop)).lost
-    ]
+    lost = [f"sum({text})" for prop in table.properties if (text := _lost(table, prop))]
     found, short = _findable(table), _short_enough(table)
     if not (lost or found or short):
         return "SELECT 0, 0"
@@ -110,16 +107,28 @@ def find_left_out(table: TableMapping, *, most: int) -> str:
         "'(hashed)'" if prop.treatment == "hash" else f"left({sql_of(table, prop)}::text, {_SHOWN})"
         for prop in key_properties(table)
     )
-    conditions = _all(row_conditions(table))
-    return f"SELECT {key} {_from(table)} WHERE NOT ({conditions}) LIMIT {most}"
+    conditions = _all(_fit_conditions(table))
+    return f"SELECT {key} {_from(table, f'NOT ({conditions})')} LIMIT {most}"
 
 
-def _from(table: TableMapping) -> str:
-    return f"FROM {quoted_table(table.source.db_schema, table.table_name)} AS t"
+def _from(table: TableMapping, *conditions: str) -> str:
+    """FROM and WHERE of the rows that the row filter keeps and that fulfil these conditions."""
+    place = f"FROM {quoted_table(table.source.db_schema, table.table_name)} AS t"
+    every = [*table.kept_rows(), *conditions]
+    return f"{place} WHERE {_all(every)}" if every else place
 
 
 def _type(table: TableMapping, prop: PropertyMapping) -> PropertyType:
     return property_type(prop.type, treatment=prop.treatment, time_zone=table.source.time_zone)
+
+
+def _lost(table: TableMapping, prop: PropertyMapping) -> str | None:
+    """SQL for 1 where a value is there and the property is absent; None where that cannot be."""
+    functions = functions_of(prop)
+    if functions is not None and functions.may_lose and not functions.calls_left:
+        return f"({column_of(prop)} IS NOT NULL AND {sql_of(table, prop)} IS NULL)::int"
+    kind = _type(table, prop)
+    return kind.lost(sql_of(table, prop)) if kind.lost else None
 
 
 def rendered(table: TableMapping, prop: PropertyMapping, *, alias: str = "t") -> str:
@@ -139,12 +148,16 @@ def key_properties(table: TableMapping) -> list[PropertyMapping]:
 
 def whole_rows(table: TableMapping) -> str:
     """FROM and WHERE of the rows that are read, as `t`: those that the graph can hold and find again."""
-    conditions = row_conditions(table)
-    return f"{_from(table)} WHERE {_all(conditions)}" if conditions else _from(table)
+    return _from(table, *_fit_conditions(table))
 
 
 def row_conditions(table: TableMapping) -> list[str]:
-    """What a row `t` has to fulfil to be read, as conditions of which none is NULL."""
+    """What a row `t` has to fulfil to be read."""
+    return [*table.kept_rows(), *_fit_conditions(table)]
+
+
+def _fit_conditions(table: TableMapping) -> list[str]:
+    """Of what the row filter keeps: that the graph can hold it. None of the conditions is NULL."""
     return [*_findable(table), *_short_enough(table)]
 
 
@@ -157,6 +170,8 @@ def _findable(table: TableMapping) -> list[str]:
     found = []
     for prop in key_properties(table):
         kind = _type(table, prop)
+        if prop.nullable:
+            found.append(f"{sql_of(table, prop)} IS NOT NULL")
         if kind.lost:
             found.append(f"{_text(table, prop)} IS NOT NULL")
         if kind.name in ("FLOAT", "LIST<FLOAT>"):
@@ -181,17 +196,24 @@ def _is_short(table: TableMapping, group: Sequence[PropertyMapping], own: int) -
 
     `own` are the bytes of what the loader adds to them.
     """
-    long = [p for p in group if p.treatment != "hash" and p.type.base not in _SHORT_TYPES]
+    most_bytes = {p.column: _most_bytes(p) for p in group}
+    long = [p for p in group if most_bytes[p.column] is None]
     if not long:
         return None
-    own += _BYTES_OF_A_TEXT * len(long) + sum(
-        HASH_BYTES if p.treatment == "hash" else _MOST_BYTES_OF_A_SHORT_TYPE
-        for p in group
-        if p not in long
-    )
+    own += _BYTES_OF_A_TEXT * len(long) + sum(filter(None, most_bytes.values()))
     most = MAX_INDEXED_BYTES - max(0, own - _OWN_BYTES)
     length = " + ".join(_length(table, prop) for prop in long)
     return f"coalesce({length} <= {most}, true)"
+
+
+def _most_bytes(prop: PropertyMapping) -> int | None:
+    """The bytes that an index has for a value at most; None where it may be long."""
+    if prop.treatment == "hash":
+        return HASH_BYTES
+    functions = functions_of(prop)
+    if functions is not None and functions.calls_left:
+        return LONGEST_BYTES
+    return _MOST_BYTES_OF_A_SHORT_TYPE if prop.type.base in _SHORT_TYPES else None
 
 
 def _length(table: TableMapping, prop: PropertyMapping) -> str:

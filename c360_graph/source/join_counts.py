@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from c360_graph.mapping.join_columns import source_column, sql_of
+from c360_graph.mapping.join_columns import functions_of, source_column, sql_of
 from c360_graph.mapping.join_comparison import compare
 from c360_graph.mapping.join_forms import JoinColumn
+from c360_graph.mapping.join_functions import JoinFunctions
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.property_types import property_type
 from c360_graph.source.copy_query import whole_rows
@@ -36,7 +37,7 @@ class _Pair:
 
 
 class _NotCountable(Exception):
-    """PostgreSQL has no equality for two columns, which are joined by their texts."""
+    """PostgreSQL has no such join: no equality for two columns, or no function of that kind."""
 
 
 def join_counts(
@@ -117,6 +118,15 @@ def _pairs(
 def _own_equality(pair: _Pair) -> str | None:
     """A condition with PostgreSQL's own `=`; None where that finds nothing."""
     left, right = _original(*pair.left), _original(*pair.right)
+    if left.functions or right.functions:
+        texts = [
+            _own_value(f"{alias}.{quoted(source_column(prop.column))}", column.functions)
+            for alias, (_, prop), column in (
+                (pair.left_alias, pair.left, left),
+                (pair.right_alias, pair.right, right),
+            )
+        ]
+        return f"{texts[0]} {_EQUALS} {texts[1]}"
     comparison = compare(left, right)
     if comparison.by_text:
         raise _NotCountable
@@ -138,7 +148,18 @@ def _own_equality(pair: _Pair) -> str | None:
 def _original(table: TableMapping, prop: PropertyMapping) -> JoinColumn:
     found = table.property_of(source_column(prop.column))
     assert found is not None
-    return JoinColumn(type=found.type, time_zone=table.source.time_zone)
+    return JoinColumn(
+        type=found.type, time_zone=table.source.time_zone, functions=functions_of(prop)
+    )
+
+
+def _own_value(value: str, functions: JoinFunctions | None) -> str:
+    """A column as it is, or as PostgreSQL itself has the functions around it."""
+    if functions is None:
+        return value
+    if functions.calls_left:
+        raise _NotCountable
+    return functions.own_sql(value)
 
 
 def _moment(value: str, column: JoinColumn | None) -> str:

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 
 import psycopg
 
+from c360_graph.cypher.following import with_key_alone
 from c360_graph.hashing import KeyedHash
-from c360_graph.mapping.model import PropertyMapping, TableMapping
-from c360_graph.source.copy_query import key_properties
+from c360_graph.mapping.model import TableMapping
+from c360_graph.source.copied_values import CopiedValues
 from c360_graph.source.key_query import (
     copy_keys_without_row,
     copy_rows_of_keys,
     copy_rows_of_values,
     set_keys,
 )
-from c360_graph.source.snapshot import SourceSession, treating
+from c360_graph.source.snapshot import SourceSession
 
 Key = tuple[str, ...]
 """The texts of a key's columns, as PostgreSQL writes them."""
@@ -101,7 +102,7 @@ class KeyReader:
             with suppress(psycopg.Error):
                 self._session.connection.execute("ROLLBACK")
             raise self._session.failure(error) from None
-        return list(self._treated(rows, table, table.properties))
+        return list(self._treated(rows, table))
 
     def _begin(self, xids: Collection[int]) -> None:
         begun = time.monotonic()
@@ -135,8 +136,8 @@ class KeyReader:
             gone = self._copy(copy_keys_without_row(table, wanted.types))
         return RowsRead(
             table=table,
-            rows=self._treated(rows, table, table.properties),
-            gone=self._treated(gone, table, key_properties(table)),
+            rows=self._treated(rows, table),
+            gone=self._treated(gone, with_key_alone(table)),
         )
 
     def _copy(self, statement: str) -> list[bytes]:
@@ -148,11 +149,10 @@ class KeyReader:
         self._session.wait.move()
         return lines
 
-    def _treated(
-        self, lines: Sequence[bytes], table: TableMapping, properties: Sequence[PropertyMapping]
-    ) -> tuple[bytes, ...]:
-        treated = treating(properties, table=table, hashing=self._hashing)
-        chosen = map(treated, lines) if treated else lines
+    def _treated(self, lines: Sequence[bytes], table: TableMapping) -> tuple[bytes, ...]:
+        """Lines of a table's properties, normalised and hashed as extraction does."""
+        replace = CopiedValues(table, self._hashing).replace
+        chosen = map(replace, lines) if replace else lines
         # One row may be found by two keys that are equal and written differently.
         return tuple(dict.fromkeys(line[:-1] for line in chosen))
 

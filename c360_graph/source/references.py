@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from c360_graph.errors import SourceError
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
-from c360_graph.mapping.join_columns import sql_of
+from c360_graph.mapping.join_columns import functions_of, sql_of
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
+from c360_graph.mapping.normalised_texts import Normaliser, normaliser
 from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.plan.model import PartnerSample
@@ -20,6 +21,8 @@ Pairs = tuple[tuple[str, str], ...]
 """(column that is sought, column of the row that refers)."""
 
 SAMPLE_ROWS = 1_000
+MOST_PARTNERS = 100_000
+"""Values of a table that are read where the source itself cannot compute what is compared."""
 
 _INTEGERS = ("int2", "int4", "int8")
 _TEXTS = ("text", "varchar", "bpchar")
@@ -66,9 +69,7 @@ def sample_references(
     place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
     sample = scatter(catalog_table, rows=SAMPLE_ROWS)
     read = ", ".join(_text(table, _property(table, column)) for column in columns)
-    present = " AND ".join(
-        f"{sql_of(table, _property(table, column))} IS NOT NULL" for column in columns
-    )
+    present = _present(table, [_property(table, column) for column in columns])
     return f"SELECT {read} FROM {place}{sample.pages} WHERE {present}{sample.order} LIMIT {SAMPLE_ROWS}"
 
 
@@ -79,14 +80,45 @@ def find_partners(table: TableMapping, pairs: Pairs, driving: TableMapping) -> s
     """
     names = ", ".join(f"v{n}" for n, _ in enumerate(pairs))
     arrays = ", ".join(("%s::int[]", *("%s::text[]" for _ in pairs)))
-    conditions = " AND ".join(
+    equal = (
         _equals(table, _property(table, sought), _property(driving, column), f"k.v{n}")
         for n, (sought, column) in enumerate(pairs)
     )
+    conditions = " AND ".join((*equal, *table.kept_rows()))
     place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
     # In a statement with parameters a percent sign of a name is none only when it is doubled.
     partner = f"SELECT FROM {place} WHERE {conditions}".replace("%", "%%")
     return f"SELECT k.number FROM unnest({arrays}) AS k(number, {names}) WHERE EXISTS ({partner})"
+
+
+def _present(table: TableMapping, properties: list[PropertyMapping]) -> str:
+    """The condition that a row is read and has a value in each of these."""
+    there = (f"{sql_of(table, prop)} IS NOT NULL" for prop in properties)
+    return " AND ".join((*there, *table.kept_rows()))
+
+
+def read_partners(table: TableMapping, pairs: Pairs) -> str:
+    """Texts of the sought columns, one row more than may be read."""
+    place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
+    properties = [_property(table, sought) for sought, _ in pairs]
+    read = ", ".join(_text(table, prop) for prop in properties)
+    present = _present(table, properties)
+    return f"SELECT DISTINCT {read} FROM {place} WHERE {present} LIMIT {MOST_PARTNERS + 1}"
+
+
+def _left_to_do(table: TableMapping, columns: Iterable[str]) -> list[Normaliser | None]:
+    """What is still to be made of each column's text; None where the source has computed all."""
+    functions = [functions_of(_property(table, column)) for column in columns]
+    return [
+        normaliser(called.calls_left) if called and called.calls_left else None
+        for called in functions
+    ]
+
+
+def _normalised(row: Reference, steps: list[Normaliser | None]) -> Reference | None:
+    """The row as it is compared, None where a text comes to nothing."""
+    texts = [step(text) if step else text for text, step in zip(row, steps, strict=True)]
+    return None if None in texts else tuple(text for text in texts if text is not None)
 
 
 def _property(table: TableMapping, column: str) -> PropertyMapping:
@@ -151,9 +183,11 @@ class PartnerSampling:
     def _of_table(self, driving: TableMapping, join: Join) -> tuple[int, int]:
         catalog = self._catalogs.get(driving.source.source_id)
         catalog_table = catalog.table(driving.table_name) if catalog else None
-        rows: list[Reference] = self._snapshot(driving).ask(
+        steps = _left_to_do(driving, join.columns)
+        read: list[Reference] = self._snapshot(driving).ask(
             sample_references(driving, join.columns, catalog_table=catalog_table)
         )
+        rows = [row for row in (_normalised(row, steps) for row in read) if row is not None]
         distinct = list(dict.fromkeys(rows))
         found = set(range(len(distinct)))
         for side in join.sides:
@@ -173,11 +207,30 @@ class PartnerSampling:
         arrays = [[row[place] for row in distinct] for place in places]
         found: set[int] = set()
         for table in side.tables:
-            if has_columns(table, tuple(sought for sought, _ in side.pairs)):
+            sought_columns = tuple(sought for sought, _ in side.pairs)
+            if not has_columns(table, sought_columns):
+                continue
+            steps = _left_to_do(table, sought_columns)
+            if any(steps):
+                partners = self._partners(table, side.pairs, steps)
+                found |= {n for n, row in enumerate(zip(*arrays, strict=True)) if row in partners}
+            else:
                 statement = find_partners(table, side.pairs, driving)
                 numbers = list(range(len(distinct)))
                 found |= {row[0] for row in self._snapshot(table).ask(statement, numbers, *arrays)}
         return found
+
+    def _partners(
+        self, table: TableMapping, pairs: Pairs, steps: list[Normaliser | None]
+    ) -> set[Reference | None]:
+        """The values that a table has, as they are compared."""
+        rows: list[Reference] = self._snapshot(table).ask(read_partners(table, pairs))
+        if len(rows) > MOST_PARTNERS:
+            raise SourceError(
+                f"{table.place} has more than {MOST_PARTNERS:,} different values to compare, which"
+                " only a run normalises"
+            )
+        return {_normalised(row, steps) for row in rows} - {None}
 
     def _snapshot(self, table: TableMapping) -> SourceSnapshot:
         snapshot = self._snapshots.get(table.source.source_id)

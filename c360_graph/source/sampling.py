@@ -3,7 +3,7 @@ a log or a message."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 from c360_graph.errors import SourceError, SourceUnavailableError
 from c360_graph.mapping.catalog import CatalogTable, ColumnType
 from c360_graph.mapping.join_comparison import compare
-from c360_graph.mapping.join_forms import JoinColumn, JoinForm, form_sql
+from c360_graph.mapping.join_forms import TEXTS, JoinColumn, JoinForm, form_sql
+from c360_graph.mapping.join_functions import Calls, JoinFunctions
 from c360_graph.mapping.model import TableMapping
 from c360_graph.plan.model import RowEstimate
 from c360_graph.proposal.candidates import Candidate, family_of
@@ -87,9 +88,42 @@ def measure_overlap(
     """How many of a reference's sampled values are among the key's.
 
     Personal values are compared by salted digests, which each database makes of its own: no value
-    leaves its database.
+    leaves its database. Texts that agree better where functions stand around them are measured so.
     """
-    comparison = _comparison(candidate)
+    best = _measured(candidate, (), referring=referring, referred=referred)
+    written = best.share
+    for functions in _functions_for(candidate) if best.found is not None else ():
+        if best.share == 1:
+            break
+        overlap = _measured(candidate, functions, referring=referring, referred=referred)
+        if overlap.share >= best.share + _BETTER:
+            best = overlap.model_copy(update={"functions": functions, "as_written": written})
+    return best
+
+
+def _functions_for(candidate: Candidate) -> Iterator[Calls]:
+    """The functions that may make the columns agree, those that change least first."""
+    tried = _OF_PHONES if candidate.kind == "phone number" else _OF_TEXTS
+    types = candidate.reference_type, candidate.key_type
+    for calls in tried:
+        functions = JoinFunctions(calls=calls)
+        if all(t.base in TEXTS and functions.why_not(t) is None for t in types):
+            yield calls
+
+
+_OF_TEXTS: tuple[Calls, ...] = (("trim",), ("lower", "trim"))
+_OF_PHONES: tuple[Calls, ...] = (("digits",),)
+_BETTER = 0.01
+
+
+def _measured(
+    candidate: Candidate,
+    functions: Calls,
+    *,
+    referring: tuple[SourceSnapshot, CatalogTable],
+    referred: tuple[SourceSnapshot, CatalogTable],
+) -> Overlap:
+    comparison = _comparison(candidate, functions)
     values = _values(referring, candidate, comparison)
     if values is None:
         return Overlap(candidate=candidate, sampled=0, found=None)
@@ -154,7 +188,7 @@ class _Comparison:
     salt: str | None = field(default=None, repr=False)
     cast: str = "sampled.value"
     as_text: bool = False
-    form: JoinForm | None = None
+    form: JoinForm | JoinFunctions | None = None
 
     def of(self, column: str, column_type: ColumnType) -> str:
         value = f"t.{quoted(column)}"
@@ -166,11 +200,15 @@ class _Comparison:
         return f"{value}::text" if self.as_text else value
 
 
-def _comparison(candidate: Candidate) -> _Comparison:
+def _comparison(candidate: Candidate, functions: Calls) -> _Comparison:
     types = candidate.reference_type, candidate.key_type
     ways = compare(*(JoinColumn(type=column_type) for column_type in types)).ways
     # Texts that a join finds equal though they differ are to count here as well.
-    form = None if not ways or ways[0] == "property" else ways[0]
+    form: JoinForm | JoinFunctions | None = None
+    if functions:
+        form = JoinFunctions(calls=functions)
+    elif ways and ways[0] != "property":
+        form = ways[0]
     if candidate.kind is not None:
         return _Comparison(salt=token_hex(16), form=form)
     if form is not None:
@@ -190,9 +228,10 @@ def _values(
     column = candidate.reference.column
     rows = _ask(
         snapshot,
-        f"SELECT DISTINCT ({comparison.of(column, candidate.reference_type)})::text"
-        f" FROM ({_some_rows(table, ROWS_TO_DRAW_FROM)}) AS t"
-        f" WHERE t.{quoted(column)} IS NOT NULL LIMIT {SAMPLED_VALUES}",
+        f"SELECT DISTINCT sampled.value FROM (SELECT"
+        f" ({comparison.of(column, candidate.reference_type)})::text AS value"
+        f" FROM ({_some_rows(table, ROWS_TO_DRAW_FROM)}) AS t) AS sampled"
+        f" WHERE sampled.value IS NOT NULL LIMIT {SAMPLED_VALUES}",
     )
     return None if rows is None else [row[0] for row in rows]
 
@@ -256,13 +295,16 @@ COUNTED_ROWS = 100_000
 """A table without statistics is counted up to here."""
 
 
-def row_estimate(snapshot: SourceSnapshot, table: CatalogTable) -> RowEstimate:
-    """The rows of a table; unknown where the count is refused or takes too long."""
+def row_estimate(
+    snapshot: SourceSnapshot, table: CatalogTable, kept: Sequence[str] = ()
+) -> RowEstimate:
+    """The rows of a table, of which only those are read that fulfil `kept`; unknown where the count is
+    refused or takes too long."""
     # -1 is never analysed, and so is 0 before PostgreSQL 14; a count of nothing takes no time.
-    if table.estimated_rows > 0:
+    if table.estimated_rows > 0 and not kept:
         return RowEstimate(rows=table.estimated_rows, basis="estimate")
     try:
-        (row,) = snapshot.ask(_count(table))
+        (row,) = snapshot.ask(_count(table, kept))
     except SourceError:
         return RowEstimate()
     rows = int(row[0])
@@ -271,6 +313,7 @@ def row_estimate(snapshot: SourceSnapshot, table: CatalogTable) -> RowEstimate:
     return RowEstimate(rows=rows, basis="count")
 
 
-def _count(table: CatalogTable) -> str:
-    place = quoted_table(table.schema_name, table.table_name)
-    return f"SELECT count(*) FROM (SELECT FROM {place} LIMIT {COUNTED_ROWS + 1}) AS few"
+def _count(table: CatalogTable, kept: Sequence[str]) -> str:
+    place = f"{quoted_table(table.schema_name, table.table_name)} AS t"
+    where = f" WHERE {' AND '.join(kept)}" if kept else ""
+    return f"SELECT count(*) FROM (SELECT FROM {place}{where} LIMIT {COUNTED_ROWS + 1}) AS few"

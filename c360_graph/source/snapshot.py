@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import psycopg
 
 from c360_graph.control.connection import CONNECT_TIMEOUT_SECONDS, Credentials, first_line
-from c360_graph.errors import SettingsError, SourceError, SourceUnavailableError
+from c360_graph.errors import SourceError, SourceUnavailableError
 from c360_graph.faults.backend_state import (
     CONNECT_SECONDS,
     backend_answer,
@@ -19,11 +19,12 @@ from c360_graph.faults.backend_state import (
 )
 from c360_graph.faults.postgres import KEEPALIVE, is_passing
 from c360_graph.faults.silence import Wait, log_warning
-from c360_graph.hashing import KeyedHash, hashing_lines
+from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
-from c360_graph.mapping.model import PropertyMapping, TableMapping
+from c360_graph.mapping.model import TableMapping
 from c360_graph.source.catalog import read_catalog
+from c360_graph.source.copied_values import CopiedValues
 from c360_graph.source.copy_query import (
     RowLoss,
     copy_rows,
@@ -62,10 +63,14 @@ _SETTLE = (
 
 @dataclass(frozen=True, kw_only=True)
 class CopiedRows:
-    """How many rows were written, and the size of the longest with its newline."""
+    """How many rows were written, and the size of the longest with its newline.
+
+    `lost` counts values that a join condition's functions made nothing of, by property.
+    """
 
     rows: int
     longest_bytes: int
+    lost: Mapping[str, int]
 
 
 class SourceSnapshot:
@@ -173,7 +178,8 @@ class SourceSnapshot:
         Raises:
             SettingsError: a column is to be hashed, and `hashing` is None.
         """
-        treated = treating(table.properties, table=table, hashing=hashing)
+        values = CopiedValues(table, hashing)
+        treated = values.replace
         rows = longest = 0
         with self._connection.cursor() as cursor:
             with cursor.copy(copy_rows(table)) as stream:
@@ -192,26 +198,7 @@ class SourceSnapshot:
             raise SourceError(
                 f"{table.place}: the server sent {sent:,} rows, {rows:,} came. Run it again."
             )
-        return CopiedRows(rows=rows, longest_bytes=longest)
-
-
-def treating(
-    properties: Sequence[PropertyMapping], *, table: TableMapping, hashing: KeyedHash | None
-) -> Callable[[bytes], bytes] | None:
-    """What a line of these columns goes through before it is used; None where it is used as it came.
-
-    Raises:
-        SettingsError: there is no key to hash with.
-    """
-    hashed = [n for n, prop in enumerate(properties) if prop.treatment == "hash"]
-    if not hashed:
-        return None
-    if hashing is None:
-        columns = ", ".join(properties[n].column for n in hashed)
-        raise SettingsError(
-            f"{table.place}: {columns} are to be hashed, and C360_HASH_KEY is not set."
-        )
-    return hashing_lines(hashing, hashed)
+        return CopiedRows(rows=rows, longest_bytes=longest, lost=dict(values.lost))
 
 
 @contextmanager

@@ -18,22 +18,22 @@ from c360_graph.customer.lookup import hashed
 from c360_graph.definitions import defs
 from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project, TestServers, empty, sample_project
-from c360_graph_tests.integration.runs import failure_messages, materialize_all
+from c360_graph_tests.integration.runs import failure_messages, load_graph, materialize_all
 
 RUNNER = CliRunner()
 AS_OF = {"ops": {"answers": {"config": {"parameters": {"as_of": "2025-11-03"}}}}}
 ROWS = {
-    "01_shared_card_fingerprints": 3,
-    "02_customer_lifetime_value": 40,
-    "03_churn_risk": 33,
-    "04_top_genres": 93,
-    "05_revenue_by_plan": 5,
-    "06_popular_content": 10,
-    "07_devices": 20,
-    "08_customer_journey": 57,
-    "09_most_active_streamers": 10,
-    "10_activity_by_hour": 24,
-    "11_fraud_ring": 1,
+    "shared_cards": 3,
+    "lifetime_value": 40,
+    "churn_risk": 33,
+    "top_genres": 93,
+    "revenue_by_plan": 5,
+    "popular_content": 10,
+    "devices": 20,
+    "customer_journey": 57,
+    "active_streamers": 10,
+    "activity_by_hour": 24,
+    "fraud_ring": 1,
 }
 RING = ("harry.hacked", "ray.ring", "rex.ring", "rita.ring", "rob.ring")
 REPORT = dg.AssetKey("customer_360_report")
@@ -59,7 +59,7 @@ def test_every_question_is_answered_in_the_run_that_loads_the_graph(loaded: Load
     assert result.success
     facts = {key.path[-1]: _facts(result, key) for key in _answer_keys(result)}
     assert {name: fact["dagster/row_count"].value for name, fact in facts.items()} == ROWS
-    table = str(facts["05_revenue_by_plan"]["answer"].value)
+    table = str(facts["revenue_by_plan"]["answer"].value)
     assert "| `1` | `Basic` | `7.99` | `11` | `11` | `87.89` | `41` | `3.73` |" in table
     assert all(c.passed for c in result.get_asset_check_evaluations() if c.check_name == "has_rows")
 
@@ -79,9 +79,9 @@ def test_the_report_leads_with_the_fraud_ring(loaded: Loaded) -> None:
     ring = [n for n in drawn["pictures"][0]["nodes"] if n["kind"] == "User in the ring"]
     assert sorted(node["caption"] for node in ring) == [f"{name}@email.com" for name in RING]
     charts = {c["name"]: dict(zip(c["labels"], c["values"], strict=True)) for c in drawn["charts"]}
-    assert charts["03_churn_risk"] == {"High": 4, "Medium": 6, "Low": 23}
-    assert charts["05_revenue_by_plan"]["Premium"] == 132.93
-    assert sum(charts["10_activity_by_hour"].values()) == 400
+    assert charts["churn_risk"] == {"High": 4, "Medium": 6, "Low": 23}
+    assert charts["revenue_by_plan"]["Premium"] == 132.93
+    assert sum(charts["activity_by_hour"].values()) == 400
 
 
 def test_a_new_file_is_a_new_asset_and_a_question_the_graph_cannot_answer_is_skipped(
@@ -102,8 +102,8 @@ def test_a_new_file_is_a_new_asset_and_a_question_the_graph_cannot_answer_is_ski
     assert [key.path[-1] for key in _answer_keys(sound)] == ["nobody"]
     (check,) = sound.get_asset_check_evaluations()
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
-    refused = _materialize("writer", "slow", "06_popular_content")
-    assert [key.path[-1] for key in _answer_keys(refused)] == ["06_popular_content"]
+    refused = _materialize("writer", "slow", "popular_content")
+    assert [key.path[-1] for key in _answer_keys(refused)] == ["popular_content"]
     said = failure_messages(refused)["answers"]
     assert "writer was refused" in said
     assert "Writing in read access mode not allowed" in said
@@ -141,7 +141,7 @@ def test_a_graph_that_others_made_is_asked(loaded: Loaded) -> None:
     _, graph, _ = loaded
     graph.run(b"MATCH (m:_C360Load) SET m:Kept REMOVE m:_C360Load", tag={})
     try:
-        assert _materialize("05_revenue_by_plan").success
+        assert _materialize("revenue_by_plan").success
     finally:
         graph.run(b"MATCH (m:Kept) SET m:_C360Load REMOVE m:Kept", tag={})
 
@@ -161,12 +161,12 @@ def test_a_graph_of_other_exclusion_rules_is_not_asked(loaded: Loaded) -> None:
         )
         # Both ways of loading write down the rules.
         reconciling = {"ops": {"neo4j_graph": {"config": {"clear_database": False}}}}
-        assert materialize_all(run_config=reconciling).success
+        assert load_graph(run_config=reconciling).success
         assert _materialize_keys(REPORT).success
     finally:
         with project.connect() as connection:
             connection.execute("DELETE FROM field_exclusion_rules WHERE rule_id = 99")
-        assert materialize_all(run_config=AS_OF).success
+        assert load_graph().success
 
 
 def test_the_command_answers_what_it_can_and_says_what_is_refused(
@@ -184,19 +184,19 @@ def test_the_command_answers_what_it_can_and_says_what_is_refused(
     told = RUNNER.invoke(app, [*asked, "--json"])
     answers = {answer["name"]: answer for answer in json.loads(told.stdout)}
     assert len(answers) == 14
-    assert answers["05_revenue_by_plan"]["row_count"] == 5
-    assert answers["05_revenue_by_plan"]["refused"] is None
-    assert "Writing in read access mode not allowed" in answers["00_writer"]["refused"]
-    assert "'john.smith@email.com' is not a number" in answers["01_typed"]["refused"]
-    assert (answers["00_writer"]["row_count"], answers["00_writer"]["rows"]) == (0, [])
+    assert answers["revenue_by_plan"]["row_count"] == 5
+    assert answers["revenue_by_plan"]["refused"] is None
+    assert "Writing in read access mode not allowed" in answers["writer"]["refused"]
+    assert "'john.smith@email.com' is not a number" in answers["typed"]["refused"]
+    assert (answers["writer"]["row_count"], answers["writer"]["rows"]) == (0, [])
     assert answers["ships"]["refused"] is None
     assert "Spaceship" in answers["ships"]["skipped"][0]
     printed = RUNNER.invoke(app, asked, env={"COLUMNS": "240"})
-    assert answers["05_revenue_by_plan"]["title"] in printed.stdout
+    assert answers["revenue_by_plan"]["title"] in printed.stdout
     for done in (told, printed):
         assert done.exit_code == 1
-        assert "00_writer is refused: " in done.stderr
-        assert "01_typed is refused: 'john.smith@email.com' is not a number" in done.stderr
+        assert "writer is refused: " in done.stderr
+        assert "typed is refused: 'john.smith@email.com' is not a number" in done.stderr
         assert f"{tmp_path / '02_broken.cypher'}: `// chart: pie of a by b`" in done.stderr
 
 
@@ -216,7 +216,7 @@ def test_a_customer_is_found_by_email_or_id_and_told_in_order_of_time(
         "PlayEvent": 45,
     }
     # As the question of the journey tells it, which has no moment for the one payment method.
-    assert len(told["journey"]) == ROWS["08_customer_journey"] - 1
+    assert len(told["journey"]) == ROWS["customer_journey"] - 1
     moments = [step["moment"] for step in told["journey"]]
     assert moments == sorted(moments)
     devices = {

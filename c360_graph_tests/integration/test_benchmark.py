@@ -16,7 +16,7 @@ from c360_graph_tests.conftest import REPOSITORY
 
 @pytest.mark.servers
 def test_every_contender_ends_with_the_counts_that_postgresql_has(tmp_path: Path) -> None:
-    """It starts servers of its own, of which one is configured anew; a wrong count is its failure."""
+    """It starts servers of its own; a wrong count is its failure."""
     options = ["--events", "2000", "--rounds", "1", "--sample-events", "20"]
     # What serves the measuring alone.
     options += ["--no-warm-up", "--no-plot"]

@@ -50,6 +50,7 @@ def test_on_the_sample_all_pass_but_the_orphans_that_it_has(project: Project, gr
 def test_nothing_is_computed_for_a_check_that_was_not_chosen(
     project: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    project.map_only("Account", "Ticket")
     assert load_graph().success
 
     def refuse(*_: object) -> NoReturn:
@@ -73,6 +74,7 @@ def test_a_table_that_no_row_maps_is_listed(project: Project) -> None:
 
 
 def test_columns_that_were_added_dropped_or_retyped_are_named(project: Project) -> None:
+    project.map_only("Ticket")
     assert evaluate_without_graph()["columns_have_not_drifted"].passed
     with project.connect("support_db") as connection:
         connection.execute("ALTER TABLE tickets ADD COLUMN priority int")
@@ -89,6 +91,7 @@ def test_columns_that_were_added_dropped_or_retyped_are_named(project: Project) 
 def test_nodes_that_another_client_removed_or_added_are_counted(
     project: Project, graph: Graph
 ) -> None:
+    project.map_only("Plan", "Tag")
     assert load_graph().success
     graph.run(b"MATCH (n:Tag) WITH n LIMIT 1 DETACH DELETE n", tag={})
     graph.run(b"CREATE (:Plan {plan_id: -1})", tag={})
@@ -100,6 +103,7 @@ def test_nodes_that_another_client_removed_or_added_are_counted(
 
 
 def test_rows_that_came_and_are_in_no_extract_are_counted(project: Project, graph: Graph) -> None:
+    project.map_only("Plan")
     assert load_graph().success
     (manifest,) = project.data_dir.glob("extracts/profiles_db/plans/2*/manifest.json")
     content = json.loads(manifest.read_bytes())
@@ -111,6 +115,7 @@ def test_rows_that_came_and_are_in_no_extract_are_counted(project: Project, grap
 def test_relationships_that_are_missing_or_too_many_are_counted(
     project: Project, graph: Graph
 ) -> None:
+    project.map_only("Account", "Media", "PlayEvent", "Ticket")
     assert load_graph().success
     graph.run(b"MATCH ()-[r:PLAYED]->() WITH r LIMIT 2 DELETE r", tag={})
     graph.run(
@@ -122,6 +127,7 @@ def test_relationships_that_are_missing_or_too_many_are_counted(
 
 
 def test_a_reference_that_finds_several_partners_is_named(project: Project, graph: Graph) -> None:
+    project.map_only("Account", "Ticket")
     with project.connect("profiles_db") as connection:
         connection.execute("ALTER TABLE accounts DROP CONSTRAINT accounts_email_key")
         connection.execute(
@@ -139,6 +145,7 @@ def test_a_reference_that_finds_several_partners_is_named(project: Project, grap
 
 
 def test_an_excluded_property_that_somebody_wrote_is_found(project: Project, graph: Graph) -> None:
+    project.map_only("Account")
     assert load_graph().success
     graph.run(b"MATCH (n:Account) WITH n LIMIT 3 SET n.hashed_password = 'leak'", tag={})
     check = check_only()["excluded_properties_are_absent"]
@@ -150,6 +157,7 @@ def test_an_excluded_property_that_somebody_wrote_is_found(project: Project, gra
 def test_an_excluded_value_that_another_column_leaks_is_found(
     project: Project, graph: Graph
 ) -> None:
+    project.map_only("Account", "Ticket")
     secret = excluded_value(project)
     with project.connect("support_db") as connection:
         connection.execute(
@@ -167,6 +175,7 @@ def test_an_excluded_value_that_another_column_leaks_is_found(
 def test_an_excluded_value_in_the_script_alone_is_found(
     project: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    project.map_only("Account")
     monkeypatch.setenv("C360_COMPRESS_SCRIPTS", "true")
     assert load_graph().success
     compressed = max((project.data_dir / "scripts").glob("*.cypher.zst"))
@@ -187,6 +196,7 @@ def test_an_excluded_value_in_the_script_alone_is_found(
 def test_what_a_new_rule_excludes_is_purged_from_retained_extracts_and_scripts(
     project: Project, graph: Graph
 ) -> None:
+    project.map_only("Account", "Plan")
     config = {"ops": {"cypher_script": {"config": {"compress": True}}}}
     for run_config in (None, config):
         assert load_graph(run_config=run_config).success

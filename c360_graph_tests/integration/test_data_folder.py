@@ -84,6 +84,7 @@ def holding(project: Project, value: str) -> list[str]:
 def test_what_a_killed_run_left_is_private_and_removed_by_the_next(
     project: Project, graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    project.map_only("Plan", "Ticket")
     monkeypatch.setenv("TMPDIR", str(temporary := tmp_path / "temporary"))
     temporary.mkdir()
     work = project.data_dir / "extracts" / ".work"
@@ -170,6 +171,7 @@ def checks_of_files() -> list[dg.AssetCheckEvaluation]:
 def test_a_row_of_scripts_has_no_other_file_removed_or_loaded(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    project.map_only("Plan")
     monkeypatch.setenv("C360_KEEP_SCRIPTS", "1")
     assert materialize_all(asset_selection=up_to("cypher_script")).success
     (written,) = (project.data_dir / "scripts").glob("*.cypher")

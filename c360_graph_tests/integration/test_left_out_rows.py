@@ -8,10 +8,13 @@ import pytest
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph_tests.conftest import Project
-from c360_graph_tests.integration.runs import materialize_all, materialize_by_command
-from c360_graph_tests.integration.test_pipeline import NODES
+from c360_graph_tests.integration.runs import load_graph, materialize_by_command
+from c360_graph_tests.integration.test_pipeline import NODES, nodes_of
 
 RECONCILE = {"ops": {"neo4j_graph": {"config": {"clear_database": False}}}}
+
+
+LABELS = ("Account", "Plan", "Subscription")
 
 
 @pytest.fixture
@@ -27,6 +30,7 @@ def long_keys(project: Project) -> Project:
             "UPDATE subscriptions SET plan_id = repeat('p', 9000)"
             " WHERE subscription_id = (SELECT subscription_id FROM subscriptions LIMIT 1)"
         )
+    project.map_only(*LABELS)
     return project
 
 
@@ -39,9 +43,9 @@ def _check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluat
 def test_a_row_whose_key_is_too_long_is_left_out_named_and_missed_by_no_count(
     long_keys: Project, graph: Graph, config: dict[str, object]
 ) -> None:
-    result = materialize_all(run_config=config)
+    result = load_graph(run_config=config)
     assert result.success
-    assert graph_counts(graph)[0] == NODES
+    assert graph_counts(graph)[0] == nodes_of(*LABELS)
     left_out = _check(result, "no_row_is_left_out")
     assert not left_out.passed
     assert left_out.severity is dg.AssetCheckSeverity.WARN
@@ -68,16 +72,19 @@ def test_a_row_whose_key_is_too_long_is_left_out_named_and_missed_by_no_count(
 def test_rows_left_out_fail_a_run_that_warnings_are_to_fail_and_name_no_key_where_none_may_stay(
     long_keys: Project, graph: Graph
 ) -> None:
-    run = materialize_by_command(C360_FAIL_ON="warning", C360_PREVIEW_ROWS="0")
+    run = materialize_by_command(
+        select="*neo4j_graph", C360_FAIL_ON="warning", C360_PREVIEW_ROWS="0"
+    )
     assert run.returncode != 0
     assert "no_row_is_left_out failed: profiles_db/plans: 2 rows left out" in run.stderr
     assert "pppp" not in run.stderr + run.stdout
-    assert graph_counts(graph)[0] == NODES
+    assert graph_counts(graph)[0] == nodes_of(*LABELS)
 
 
 def test_a_row_that_is_joined_by_a_text_longer_than_an_index_takes_is_left_out(
     project: Project, graph: Graph
 ) -> None:
+    project.map_only("Account", "Ticket")
     with project.connect("profiles_db") as connection:
         connection.execute(
             "ALTER TABLE accounts DROP CONSTRAINT accounts_email_key;"
@@ -88,9 +95,9 @@ def test_a_row_that_is_joined_by_a_text_longer_than_an_index_takes_is_left_out(
         "INSERT INTO relationship_mappings (relationship_type, from_label, to_label, join_condition)"
         " VALUES ('SENT_AS', 'Account', 'Ticket', 'a.email = t.subject')"
     )
-    result = materialize_all()
+    result = load_graph()
     assert result.success
-    assert graph_counts(graph)[0] == NODES
+    assert graph_counts(graph)[0] == nodes_of("Account", "Ticket")
     said = str(_check(result, "no_row_is_left_out").description)
     assert "profiles_db/accounts: 1 row left out" in said
     assert "1 with a key or a joined value of over 8,000 bytes, such as account_id = '" in said

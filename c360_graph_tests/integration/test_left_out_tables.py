@@ -16,21 +16,16 @@ from c360_graph.graph.load import graph_counts
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import (
     failure_messages,
-    materialize_all,
+    load_graph,
     materialize_by_command,
 )
 from c360_graph_tests.integration.test_faults import DOWN
-from c360_graph_tests.integration.test_pipeline import NODES
+from c360_graph_tests.integration.test_pipeline import NODES, nodes_of
 
 RUNNER = CliRunner()
 RECONCILE: dict[str, object] = {"ops": {"neo4j_graph": {"config": {"clear_database": False}}}}
 WAYS = pytest.mark.parametrize("config", [{}, RECONCILE], ids=["clear", "reconcile"])
 WITHOUT_PLANS = {label: count for label, count in NODES.items() if label != "Plan"}
-WITHOUT_SUPPORT = {
-    label: count
-    for label, count in NODES.items()
-    if label not in ("Ticket", "Tag", "TicketTagLink")
-}
 
 
 def _break_plans(project: Project) -> None:
@@ -55,13 +50,14 @@ def _check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluat
 def test_a_table_that_cannot_be_read_at_the_first_load_fails_and_everything_else_is_loaded(
     project: Project, graph: Graph
 ) -> None:
+    project.map_only("Media", "Plan", "PlayEvent", "Subscription")
     _break_plans(project)
     for config in (RECONCILE, {}):
-        result = materialize_all(run_config=config)
+        result = load_graph(run_config=config)
         assert not result.success
         assert set(failure_messages(result)) == {"profiles_db__plans"}
         nodes, relationships = graph_counts(graph)
-        assert nodes == WITHOUT_PLANS
+        assert nodes == nodes_of("Media", "PlayEvent", "Subscription")
         assert "PLAYED" in relationships
         assert "SUBSCRIBED_TO" not in relationships
         check = _check(result, "every_table_was_read")
@@ -78,8 +74,8 @@ def test_a_table_that_cannot_be_read_at_the_first_load_fails_and_everything_else
         assert not result.asset_materializations_for_node("profiles_db__plans")
 
     _mend_plans(project)
-    assert materialize_all(run_config=RECONCILE).success
-    assert graph_counts(graph)[0] == NODES
+    assert load_graph(run_config=RECONCILE).success
+    assert graph_counts(graph)[0] == nodes_of("Media", "Plan", "PlayEvent", "Subscription")
 
 
 def test_questions_that_need_what_is_left_out_are_skipped_with_the_reason(
@@ -103,21 +99,22 @@ def test_questions_that_need_what_is_left_out_are_skipped_with_the_reason(
     asked = RUNNER.invoke(app, ["ask", "--as-of", "2025-11-03", "--json"])
     assert asked.exit_code == 1
     replies = {reply["name"]: reply for reply in json.loads(asked.stdout)}
-    assert "profiles_db/plans could not be read" in replies["05_revenue_by_plan"]["skipped"][0]
-    assert replies["11_fraud_ring"]["rows"]
+    assert "profiles_db/plans could not be read" in replies["revenue_by_plan"]["skipped"][0]
+    assert replies["fraud_ring"]["rows"]
 
 
 def test_a_source_that_is_down_at_the_first_load_leaves_out_its_tables_alone(
     project: Project, graph: Graph
 ) -> None:
+    project.map_only("Plan", "Tag", "Ticket", "TicketTagLink")
     project.execute(DOWN)
-    result = materialize_all()
+    result = load_graph()
     assert set(failure_messages(result)) == {
         "support_db__tickets",
         "support_db__ticket_tags",
         "support_db__ticket_tag_link",
     }
-    assert graph_counts(graph)[0] == WITHOUT_SUPPORT
+    assert graph_counts(graph)[0] == nodes_of("Plan")
     said = str(_check(result, "every_table_was_read").description)
     assert said.count("is left out of the graph") == 3
     assert "cannot be reached" in said
@@ -125,8 +122,9 @@ def test_a_source_that_is_down_at_the_first_load_leaves_out_its_tables_alone(
 
 
 def test_a_run_in_which_no_table_can_be_read_makes_no_graph(project: Project, graph: Graph) -> None:
+    project.map_only("Plan", "Ticket")
     project.execute("UPDATE source_databases SET db_host = '127.0.0.1', db_port = 1")
-    result = materialize_all()
+    result = load_graph()
     messages = failure_messages(result)
     assert "No mapped table could be read" in messages["cypher_script"]
     assert "neo4j_graph" not in messages
@@ -137,11 +135,12 @@ def test_a_run_in_which_no_table_can_be_read_makes_no_graph(project: Project, gr
 def test_a_graph_keeps_what_it_has_of_a_table_that_is_left_out(
     project: Project, graph: Graph, config: dict[str, object]
 ) -> None:
-    assert materialize_all().success
+    project.map_only("Media", "Plan")
+    assert load_graph().success
     before = graph_counts(graph)
     _break_plans(project)
     shutil.rmtree(project.data_dir / "extracts" / "profiles_db" / "plans")
-    messages = failure_messages(materialize_all(run_config=config))
+    messages = failure_messages(load_graph(run_config=config))
     assert set(messages) == {"profiles_db__plans", "neo4j_graph"}
     assert messages["neo4j_graph"].startswith(
         "profiles_db/plans could not be read, no extract of it is kept, and the graph has its Plan nodes"
@@ -149,32 +148,34 @@ def test_a_graph_keeps_what_it_has_of_a_table_that_is_left_out(
     assert graph_counts(graph) == before
 
     project.execute("UPDATE node_label_mappings SET is_active = false WHERE node_label = 'Plan'")
-    assert materialize_all(run_config=config).success
-    assert graph_counts(graph)[0] == WITHOUT_PLANS
+    assert load_graph(run_config=config).success
+    assert graph_counts(graph)[0] == nodes_of("Media")
 
 
 def test_a_script_that_lacks_a_table_is_loaded_into_an_empty_graph_and_over_none_that_has_it(
     project: Project, graph: Graph
 ) -> None:
+    project.map_only("Media", "Plan")
     _break_plans(project)
-    materialize_all()
+    load_graph()
     (script,) = (project.data_dir / "scripts").iterdir()
     _mend_plans(project)
-    assert materialize_all().success
+    assert load_graph().success
     refused = RUNNER.invoke(app, ["load", str(script), "--clear"])
     assert refused.exit_code == 1
     assert "profiles_db/plans could not be read" in refused.stderr
-    assert graph_counts(graph)[0] == NODES
+    assert graph_counts(graph)[0] == nodes_of("Media", "Plan")
     graph.run(b"MATCH (n) DETACH DELETE n", tag={})
     loaded = RUNNER.invoke(app, ["load", str(script)])
     assert loaded.exit_code == 0, loaded.output
     assert "Left out, since they could not be read: profiles_db/plans." in loaded.stderr
-    assert graph_counts(graph)[0] == WITHOUT_PLANS
+    assert graph_counts(graph)[0] == nodes_of("Media")
 
 
 def test_a_table_that_nobody_has_tried_to_read_is_asked_for_and_not_left_out(
     project: Project, graph: Graph
 ) -> None:
+    project.map_only("Media", "Plan")
     _break_plans(project)
     one = materialize_by_command(select="profiles_db/plans")
     assert one.returncode != 0

@@ -45,10 +45,10 @@ def test_a_typo_in_a_control_row_fails_the_run_and_no_answer_needs_what_is_missi
     assert asked.exit_code == 1
     assert REASON in asked.stderr
     replies = {reply["name"]: reply for reply in json.loads(asked.stdout)}
-    revenue = replies["05_revenue_by_plan"]
+    revenue = replies["revenue_by_plan"]
     assert REASON in revenue["skipped"][0]
     assert revenue["rows"] == []
-    assert replies["11_fraud_ring"]["rows"]
+    assert replies["fraud_ring"]["rows"]
 
-    relaxed = materialize_by_command(C360_FAIL_ON="never")
+    relaxed = materialize_by_command(select="*neo4j_graph", C360_FAIL_ON="never")
     assert relaxed.returncode == 0

@@ -79,7 +79,7 @@ def test_the_graph_answers_as_sql_does(loaded: Loaded, name: str) -> None:
 def test_five_users_share_a_card_with_a_hacked_account_and_an_address_with_others(
     loaded: Loaded,
 ) -> None:
-    answer = ask(loaded.graph, QUESTIONS["11_fraud_ring"], GIVEN, timeout_seconds=60)
+    answer = ask(loaded.graph, QUESTIONS["fraud_ring"], GIVEN, timeout_seconds=60)
     assert answer.rows[0][0] == 5
 
 

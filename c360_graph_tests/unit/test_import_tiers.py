@@ -24,7 +24,7 @@ TIERS: tuple[frozenset[str], ...] = (
             "work_folders",
         }
     ),
-    frozenset({"cypher", "hashing", "mapping", "plan", "proposal", "sql_quoting"}),
+    frozenset({"copied_lines", "cypher", "hashing", "mapping", "plan", "proposal", "sql_quoting"}),
     frozenset({"control", "extracts", "faults", "graph", "script_files", "source"}),
     frozenset({"answers", "extract_joins", "questions", "script_store"}),
     frozenset({"customer", "pipeline", "report"}),

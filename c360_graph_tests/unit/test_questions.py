@@ -9,6 +9,7 @@ import pytest
 
 from c360_graph.answers import Answer
 from c360_graph.assets.metadata import answer_table
+from c360_graph.cypher.used_names import used_names
 from c360_graph.errors import ScriptError
 from c360_graph.questions import (
     FOLDER,
@@ -16,6 +17,7 @@ from c360_graph.questions import (
     Default,
     HeadlineFact,
     Question,
+    QuestionSet,
     read_question_set,
     sound_questions,
 )
@@ -136,7 +138,7 @@ def test_files_of_ones_own_come_beside_the_packages_or_take_their_place(tmp_path
     found = read_question_set(tmp_path)
     titles = {question.name: question.title for question in found.questions}
     assert len(titles) == 12
-    assert titles["05_revenue_by_plan"] == "Ours"
+    assert titles["revenue_by_plan"] == "Ours"
     assert titles["my_own_question"] == "My own question"
     assert [picture.name for picture in found.pictures] == ["fraud_ring", "mine"]
     assert [problem.partition(" ")[0] for problem in found.problems] == [
@@ -165,3 +167,55 @@ def test_an_answer_is_a_markdown_table_in_which_data_is_no_markup() -> None:
         + "|  | `2` |\n" * 19
         + "\nand 10 more rows\n"
     )
+
+
+def test_a_number_before_a_file_name_orders_it_and_is_no_part_of_the_name(tmp_path: Path) -> None:
+    for name in ("02_first", "10_second", "b_last", "1_", "007"):
+        (tmp_path / f"{name}.cypher").write_text("RETURN 1")
+    assert [q.name for q in sound_questions(tmp_path)[0]] == [
+        "007",
+        "first",
+        "second",
+        "1_",
+        "b_last",
+    ]
+
+
+def test_questions_of_the_package_that_name_what_a_graph_lacks_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "ships.cypher").write_text("MATCH (s:Ship)-[:CARRIES]->(c:Cargo) RETURN c.weight")
+    asked = read_question_set(tmp_path).fitting(
+        {
+            "Account",
+            "Subscription",
+            "Plan",
+            "PlayEvent",
+            "HAS_SUBSCRIPTION",
+            "SUBSCRIBED_TO",
+            "WATCHED",
+        }
+    )
+    assert [q.name for q in asked.questions] == ["revenue_by_plan", "activity_by_hour", "ships"]
+    assert asked.pictures == ()
+    assert len(asked.unfit) == 9
+    everything = read_question_set(None)
+    assert everything.fitting(_names(everything)) == everything
+
+
+def _names(asked: QuestionSet) -> set[str]:
+    statements = [q.statement for q in (*asked.questions, *asked.pictures)]
+    return {
+        word[1:] for statement in statements for word in used_names(statement) if word[0] == ":"
+    }
+
+
+def test_questions_are_chosen_by_name_and_an_unknown_name_is_told() -> None:
+    asked = read_question_set(None)
+    assert [q.name for q in asked.named(["fraud_ring", "devices"]).questions] == [
+        "devices",
+        "fraud_ring",
+    ]
+    assert asked.named([]) == asked
+    with pytest.raises(ScriptError, match="did you mean 'fraud_ring'"):
+        asked.named(["fraud_rings"])
+    with pytest.raises(ScriptError, match="the graph does not have"):
+        asked.fitting(set()).named(["fraud_ring"])

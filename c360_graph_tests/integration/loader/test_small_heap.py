@@ -16,7 +16,6 @@ from c360_graph.graph.desired import Desired
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.load import LoadCallbacks, clear_and_load, graph_counts, load_into_empty
 from c360_graph.graph.reconcile import reconcile
-from c360_graph.sandbox import neo4j
 from c360_graph.sandbox.servers import start_neo4j, stop
 from c360_graph_tests.conftest import empty
 from c360_graph_tests.integration.loader.scripts import (
@@ -42,9 +41,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     """A server whose transactions may take little memory."""
     folder = tmp_path_factory.mktemp("small")
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(neo4j._SETTINGS, "db.memory.transaction.max", MOST_MEMORY)
-            found = start_neo4j(folder=folder).environment()
+        settings = {"db.memory.transaction.max": MOST_MEMORY}
+        found = start_neo4j(folder=folder, settings=settings).environment()
         with open_graph(
             uri=found["NEO4J_URI"],
             username=found["NEO4J_USERNAME"],

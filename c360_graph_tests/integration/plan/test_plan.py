@@ -56,6 +56,7 @@ def test_before_a_first_load_all_is_new_and_after_it_nothing(
 def test_what_changed_since_the_last_load_is_told_before_it_happens(
     project: Project, graph: Graph
 ) -> None:
+    project.map_only("Account", "Media", "Plan", "PlayEvent")
     assert load_graph().success
     change_everything(project)
     before = contents(graph)

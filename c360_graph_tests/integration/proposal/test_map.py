@@ -217,6 +217,21 @@ def test_a_source_that_is_not_there_is_one_sentence(unmapped: Project) -> None:
     assert "did you mean 'profiles_db'?" in done.stderr
 
 
+def test_a_schema_that_is_not_there_is_named_in_place_of_a_proposal(unmapped: Project) -> None:
+    with unmapped.connect() as connection:
+        connection.execute(
+            "UPDATE source_databases SET db_schema = 'sales' WHERE source_name = 'support_db'"
+        )
+    try:
+        given = c360("map", "support_db")
+        assert given.exit_code == 0
+        assert "Schema sales of database" in given.stderr
+        assert "Check db_name, db_schema and db_user of source_databases row 3." in given.stderr
+    finally:
+        with unmapped.connect() as connection:
+            connection.execute("UPDATE source_databases SET db_schema = DEFAULT")
+
+
 def test_a_source_that_cannot_be_asked_is_only_left_out_of_joins(unmapped: Project) -> None:
     with unmapped.connect() as connection:
         connection.execute(

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from c360_graph_tests.conftest import TestServers, empty
-from c360_graph_tests.integration.reconcile.analysts import load
-from c360_graph_tests.integration.schemas.world import FOLDER, World, built
+from c360_graph_tests.conftest import TestServers
+from c360_graph_tests.integration.reconcile.analysts import load, reset
+from c360_graph_tests.integration.schemas.world import World, built
 
 
 @pytest.fixture(autouse=True)
@@ -23,12 +23,14 @@ def shared(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def world(shared: World) -> World:
-    """The source, the control rows and the graph as they were at first."""
-    shared.execute_in("crm", "DROP TABLE IF EXISTS customers, vips")
-    shared.execute_in("crm", (FOLDER / "analysts" / "crm.sql").read_text(encoding="utf-8"))
-    shared.control("DELETE FROM node_label_mappings WHERE node_label <> 'Customer'")
-    shared.control("DELETE FROM relationship_mappings")
-    empty(shared.graph)
-    assert load()
+def unloaded(shared: World) -> World:
+    """The source and the control rows as they were at first, and an empty graph."""
+    reset(shared)
     return shared
+
+
+@pytest.fixture
+def world(unloaded: World) -> World:
+    """The same with its graph loaded."""
+    assert load()
+    return unloaded

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from c360_graph_tests.integration.reconcile.analysts import load, names, plan, reconcile
+from c360_graph_tests.integration.reconcile.analysts import load, names, plan, reconcile, reset
 from c360_graph_tests.integration.schemas.world import World
 
 
@@ -80,27 +82,53 @@ def test_an_index_that_blocks_a_constraint_is_found_before_anything_is_removed(
     assert load() if way == "--clear" else reconcile()
 
 
-@pytest.mark.parametrize("full", [False, True], ids=["changes", "full comparison"])
-@pytest.mark.parametrize(
-    "retyping",
-    [
-        "ALTER COLUMN customer_id TYPE numeric(8, 0), ALTER COLUMN boss_id TYPE numeric(8, 0)",
-        "ALTER COLUMN customer_id TYPE text, ALTER COLUMN boss_id TYPE text",
-        "ALTER COLUMN boss_id TYPE float8",
-        "ALTER COLUMN name TYPE varchar(9)[] USING ARRAY[name]",
-        "ALTER COLUMN boss_id TYPE int[] USING ARRAY[boss_id]",
-    ],
-)
-def test_a_column_that_is_retyped_ends_as_a_load_into_an_empty_graph_has_it(
-    world: World, retyping: str, full: bool
-) -> None:
-    typed = (
-        "MATCH (n:Customer) UNWIND keys(n) AS k WITH k, n[k] AS v"
+RETYPINGS = [
+    "ALTER COLUMN customer_id TYPE numeric(8, 0), ALTER COLUMN boss_id TYPE numeric(8, 0)",
+    "ALTER COLUMN customer_id TYPE text, ALTER COLUMN boss_id TYPE text",
+    "ALTER COLUMN boss_id TYPE float8",
+    "ALTER COLUMN name TYPE varchar(9)[] USING ARRAY[name]",
+    "ALTER COLUMN boss_id TYPE int[] USING ARRAY[boss_id]",
+]
+"""Each is of a table and a label of its own."""
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["changes", "full comparison"])
+def retyped(
+    request: pytest.FixtureRequest, shared: World
+) -> list[tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]]:
+    """What is in the graph of each retyped table after a load of the change, and after a whole load."""
+    reset(shared)
+    for number in range(len(RETYPINGS)):
+        table = f"customers_{number}"
+        shared.execute_in("crm", f"CREATE TABLE {table} (LIKE customers INCLUDING ALL)")
+        shared.execute_in("crm", f"INSERT INTO {table} SELECT * FROM customers")
+        shared.control(
+            "INSERT INTO node_label_mappings (source_id, table_name, node_label) VALUES (1, %s, %s)",
+            table,
+            f"Customer{number}",
+        )
+    assert load()
+    for number, retyping in enumerate(RETYPINGS):
+        shared.execute_in("crm", f"ALTER TABLE customers_{number} {retyping}")
+    assert reconcile(full_comparison=request.param)
+    reconciled = [typed(shared, number) for number in range(len(RETYPINGS))]
+    assert all(reconciled)
+    assert load()
+    loaded = [typed(shared, number) for number in range(len(RETYPINGS))]
+    return list(zip(reconciled, loaded, strict=True))
+
+
+def typed(world: World, number: int) -> list[tuple[Any, ...]]:
+    return world.cypher(
+        f"MATCH (n:Customer{number}) UNWIND keys(n) AS k WITH k, n[k] AS v"
         " RETURN k, toString(valueType(v)), toStringOrNull(v), size(toString(valueType(v)))"
         " ORDER BY k, toStringOrNull(v)"
     )
-    world.execute_in("crm", f"ALTER TABLE customers {retyping}")
-    assert reconcile(full_comparison=full)
-    reconciled = world.cypher(typed)
-    assert load()
-    assert reconciled == world.cypher(typed)
+
+
+@pytest.mark.parametrize("number", range(len(RETYPINGS)), ids=RETYPINGS)
+def test_a_column_that_is_retyped_ends_as_a_load_into_an_empty_graph_has_it(
+    retyped: list[tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]], number: int
+) -> None:
+    reconciled, loaded = retyped[number]
+    assert reconciled == loaded

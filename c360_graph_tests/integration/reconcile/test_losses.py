@@ -44,16 +44,16 @@ def test_a_property_of_others_that_a_new_column_overwrites_is_told(world: World,
 
 
 def test_a_kind_that_is_made_anew_loses_what_others_wrote_on_it_and_the_plan_counts_that(
-    world: World,
+    unloaded: World,
 ) -> None:
-    world.control(BOSS)
+    unloaded.control(BOSS)
     assert reconcile()
-    world.cypher(
+    unloaded.cypher(
         "MATCH (a:Customer {customer_id: 2}), (b:Customer {customer_id: 3}) SET a.risk = 'high'"
         " CREATE (a)-[:FLAGGED]->(b), (:Analyst {name: 'Dan'})-[:WATCHES]->(a)"
     )
     assert destroyed() == []
-    world.execute_in(
+    unloaded.execute_in(
         "crm", "ALTER TABLE customers DROP CONSTRAINT customers_pkey, ADD PRIMARY KEY (name)"
     )
     assert destroyed() == [
@@ -62,37 +62,37 @@ def test_a_kind_that_is_made_anew_loses_what_others_wrote_on_it_and_the_plan_cou
         "1 relationships WATCHES at nodes of Customer (the nodes are rebuilt)",
     ]
     assert reconcile()
-    assert world.counts() == ({"Customer": 3, "Analyst": 1}, {"REPORTS_TO": 2})
+    assert unloaded.counts() == ({"Customer": 3, "Analyst": 1}, {"REPORTS_TO": 2})
     assert destroyed() == []
 
 
-def test_nodes_of_a_table_without_key_are_made_anew_and_the_plan_says_so(world: World) -> None:
-    world.execute_in("crm", "CREATE TABLE vips (vip_id int, name text)")
-    world.execute_in("crm", "INSERT INTO vips VALUES (1, 'Gus')")
-    world.control(VIPS)
+def test_nodes_of_a_table_without_key_are_made_anew_and_the_plan_says_so(unloaded: World) -> None:
+    unloaded.execute_in("crm", "CREATE TABLE vips (vip_id int, name text)")
+    unloaded.execute_in("crm", "INSERT INTO vips VALUES (1, 'Gus')")
+    unloaded.control(VIPS)
     assert reconcile()
     assert destroyed() == []
-    world.cypher(
+    unloaded.cypher(
         "MATCH (v:Vip), (c:Customer {customer_id: 1}) SET v.risk = 1 CREATE (c)-[:KNOWS]->(v)"
     )
-    world.execute_in("crm", "INSERT INTO vips VALUES (2, 'Hal')")
+    unloaded.execute_in("crm", "INSERT INTO vips VALUES (2, 'Hal')")
     assert destroyed() == [
         "Vip.risk of 1 nodes (others wrote it; the nodes are rebuilt)",
         "1 relationships KNOWS at nodes of Vip (the nodes are rebuilt)",
     ]
     assert reconcile()
-    assert world.counts() == ({"Customer": 3, "Vip": 2}, {})
+    assert unloaded.counts() == ({"Customer": 3, "Vip": 2}, {})
 
 
 def test_relationships_of_others_go_with_the_nodes_of_a_kind_that_is_mapped_no_more(
-    world: World,
+    unloaded: World,
 ) -> None:
-    world.execute_in("crm", "CREATE TABLE vips (vip_id int PRIMARY KEY)")
-    world.execute_in("crm", "INSERT INTO vips VALUES (1)")
-    world.control(VIPS)
+    unloaded.execute_in("crm", "CREATE TABLE vips (vip_id int PRIMARY KEY)")
+    unloaded.execute_in("crm", "INSERT INTO vips VALUES (1)")
+    unloaded.control(VIPS)
     assert reconcile()
-    world.cypher("MATCH (v:Vip), (c:Customer {customer_id: 1}) CREATE (c)-[:KNOWS]->(v)")
-    world.control("UPDATE node_label_mappings SET is_active = false WHERE node_label = 'Vip'")
+    unloaded.cypher("MATCH (v:Vip), (c:Customer {customer_id: 1}) CREATE (c)-[:KNOWS]->(v)")
+    unloaded.control("UPDATE node_label_mappings SET is_active = false WHERE node_label = 'Vip'")
     assert destroyed() == [
         "1 nodes of Vip (no active, valid control row maps it)",
         "1 relationships KNOWS at nodes of Vip (the nodes are removed)",
@@ -101,11 +101,11 @@ def test_relationships_of_others_go_with_the_nodes_of_a_kind_that_is_mapped_no_m
 
 @pytest.mark.parametrize("way", ["--clear", "--reconcile"])
 def test_nodes_and_relationships_that_others_added_under_names_of_ours_are_counted(
-    world: World, way: str
+    unloaded: World, way: str
 ) -> None:
-    world.control(BOSS)
+    unloaded.control(BOSS)
     assert load()
-    world.cypher(
+    unloaded.cypher(
         "MATCH (a:Customer {customer_id: 2}), (b:Customer {customer_id: 3})"
         " CREATE (:Customer {name: 'Zoe'}), (a)-[:REPORTS_TO]->(b),"
         " (:Team {name: 'A'})-[:REPORTS_TO]->(:Team {name: 'B'})"
@@ -123,7 +123,7 @@ def test_nodes_and_relationships_that_others_added_under_names_of_ours_are_count
     ]
     assert load() if way == "--clear" else reconcile()
     teams, between = ({}, 2) if way == "--clear" else ({"Team": 2}, 3)
-    assert world.counts() == ({"Customer": 3, **teams}, {"REPORTS_TO": between})
+    assert unloaded.counts() == ({"Customer": 3, **teams}, {"REPORTS_TO": between})
     assert destroyed() == []
 
 

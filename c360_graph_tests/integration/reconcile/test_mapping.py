@@ -12,10 +12,11 @@ from c360_graph_tests.integration.reconcile.reconciled import (
     reconcile,
 )
 from c360_graph_tests.integration.runs import load_graph
-from c360_graph_tests.integration.test_pipeline import NODES
+from c360_graph_tests.integration.test_pipeline import nodes_of
 
 
 def test_a_new_exclusion_purges_the_property_from_the_graph(project: Project, graph: Graph) -> None:
+    project.map_only("Account")
     assert load_graph().success
     assert graph.rows("MATCH (a:Account) WHERE a.full_name IS NOT NULL RETURN count(a) AS n")[0][
         "n"
@@ -34,6 +35,7 @@ def test_a_new_exclusion_purges_the_property_from_the_graph(project: Project, gr
 def test_what_a_removed_mapping_left_behind_is_removed_and_comes_back_with_it(
     project: Project, graph: Graph
 ) -> None:
+    project.map_only("Account", "Media", "PlayEvent", "Ticket")
     assert load_graph().success
     before = contents(graph)
     project.execute("UPDATE node_label_mappings SET is_active = false WHERE node_label = 'Media'")
@@ -42,32 +44,34 @@ def test_what_a_removed_mapping_left_behind_is_removed_and_comes_back_with_it(
     )
     assert reconcile().success
     nodes, relationships = graph_counts(graph)
-    assert nodes == {label: count for label, count in NODES.items() if label != "Media"}
+    assert nodes == nodes_of("Account", "PlayEvent", "Ticket")
     assert "PLAYED" not in relationships
     assert "SUBMITTED" not in relationships
-    project.execute("UPDATE node_label_mappings SET is_active = true")
+    project.execute("UPDATE node_label_mappings SET is_active = true WHERE node_label = 'Media'")
     project.execute("UPDATE relationship_mappings SET is_active = true")
     assert reconcile().success
     assert contents(graph) == before
 
 
 def test_a_row_that_was_refused_takes_nothing_away(project: Project, graph: Graph) -> None:
+    project.map_only("Media", "PlayEvent")
     assert load_graph().success
     with project.connect("streaming_db") as connection:
         connection.execute("ALTER TABLE media_content RENAME TO media_moved")
     assert reconcile().success
-    assert graph_counts(graph)[0] == NODES
+    assert graph_counts(graph)[0] == nodes_of("Media", "PlayEvent")
     assert _keys_of(graph, "Media") == [["media_id"]]
     with project.connect("streaming_db") as connection:
         connection.execute("ALTER TABLE media_moved RENAME TO media_content")
     made = changes(reconcile())
     assert (made["nodes_created"], made["nodes_deleted"]) == (0, 0)
-    assert graph_counts(graph)[0] == NODES
+    assert graph_counts(graph)[0] == nodes_of("Media", "PlayEvent")
 
 
 def test_a_table_without_key_is_replaced_only_when_it_changed(
     project: Project, graph: Graph
 ) -> None:
+    project.map_only("Tag", "Ticket", "TicketTagLink")
     with project.connect("support_db") as connection:
         connection.execute("ALTER TABLE ticket_tag_link DROP CONSTRAINT ticket_tag_link_pkey")
     assert load_graph().success
@@ -83,6 +87,7 @@ def test_a_table_without_key_is_replaced_only_when_it_changed(
 
 
 def test_a_changed_key_makes_the_label_anew(project: Project, graph: Graph) -> None:
+    project.map_only("Tag", "Ticket", "TicketTagLink")
     assert load_graph().success
     with project.connect("support_db") as connection:
         connection.execute("ALTER TABLE ticket_tag_link DROP CONSTRAINT ticket_tag_link_pkey")
@@ -90,13 +95,14 @@ def test_a_changed_key_makes_the_label_anew(project: Project, graph: Graph) -> N
             "ALTER TABLE ticket_tag_link ADD COLUMN link_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
         )
     assert reconcile().success
-    assert graph_counts(graph)[0] == NODES
+    assert graph_counts(graph)[0] == nodes_of("Tag", "Ticket", "TicketTagLink")
     assert _keys_of(graph, "TicketTagLink") == [["link_id"]]
 
 
 def test_a_label_of_two_tables_with_keys_of_their_own_keeps_and_regains_both_constraints(
     project: Project, graph: Graph
 ) -> None:
+    project.map_only("Plan")
     with project.connect("support_db") as connection:
         connection.execute("CREATE TABLE bots AS SELECT 1 AS bot_id, 'b' AS name")
         connection.execute("ALTER TABLE bots ADD PRIMARY KEY (bot_id)")

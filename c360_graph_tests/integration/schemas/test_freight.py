@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from typer.testing import CliRunner
 
+from c360_graph.cli import app
 from c360_graph.cypher.script_reader import read_statements
+from c360_graph.definitions import defs
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.schemas.world import World, built, joined
 
@@ -174,3 +177,12 @@ def test_relationships_are_made_in_execution_order(freight: World) -> None:
         "ARRIVES_AT",
         "DEPARTS_FROM",
     ]
+
+
+def test_nothing_of_the_sample_is_asked_where_the_mapping_is_another(freight: World) -> None:
+    keys = defs().resolve_asset_graph().get_all_asset_keys()
+    assert {key.path[0] for key in keys}.isdisjoint({"answers"})
+    done = CliRunner().invoke(app, ["ask"])
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("11 questions about the sample left out")

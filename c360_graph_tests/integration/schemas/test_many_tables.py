@@ -27,7 +27,7 @@ from c360_graph.sandbox.sample import fill_database
 from c360_graph_tests.conftest import SQL_DIR, Project, TestServers, drop_databases
 
 MANY = ManyTables(tables=300, rows=3)
-LOADED = 30
+LOADED = 20
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,8 @@ from c360_graph.questions import Question
         ("MATCH (n : Account) WHERE n:Vip RETURN n . email", [":Account", ":Vip", ".email"]),
         ("MATCH (n {email: $e, `full name`: 1}) RETURN n", [".email", ".full name"]),
         ("// (:Not)\nRETURN ':Not' AS x, \"n.not\" AS y /* :Not */", []),
+        ("MATCH (n) RETURN collect({genre: genre, at: n.at})", [".genre", ".at"]),
+        ("RETURN COUNT { (a:X), (b:Y {k: v}) } AS n, [m:Z, o:W]", [":X", ":Y", ".k", ":Z", ":W"]),
         ("MATCH (a)-->(b) RETURN DISTINCT a, count(*) AS n ORDER BY n", []),
     ],
 )
