@@ -8,6 +8,7 @@ from functools import cached_property
 
 from c360_graph.cypher.schema import LabelProperties, indexes, keys
 from c360_graph.mapping.graph_manifest import RelationshipPattern, edges_of
+from c360_graph.mapping.join_columns import source_column
 from c360_graph.mapping.join_forms import INTEGERS
 from c360_graph.mapping.model import End, GraphMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.table_index import TableIndex, grouped
@@ -157,7 +158,7 @@ def why_links_are_left(mapping: GraphMapping, table: TableMapping) -> str | None
         junction = relationship.junction
         if junction is None or not _goes_through(relationship, table):
             continue
-        joined = {column for _, column in (*junction.from_pairs, *junction.to_pairs)}
+        joined = {source_column(column) for _, column in (*junction.from_pairs, *junction.to_pairs)}
         if not joined <= {*table.key}:
             return (
                 "it is a junction table without a label, and its key does not hold the columns that it"
