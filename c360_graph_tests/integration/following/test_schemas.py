@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from c360_graph.control.connection import ControlDatabase
 from c360_graph.following.mark import read_graph_mark
 from c360_graph.following.patterns import Patterns
 from c360_graph.graph.connection import Graph
-from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.pipeline.read_mapping import find_mapping_state
 from c360_graph_tests.conftest import TestServers, empty
 from c360_graph_tests.integration.following.followed import Running, drop_slots, following
@@ -28,9 +29,15 @@ _COLUMNS = (
 )
 
 
-def shuffle(connection: psycopg.Connection, table: str, key: tuple[str, ...], seed: str) -> None:
-    """Delete some rows, put most of them back, and give others a value of another row."""
+def shuffle(
+    connection: psycopg.Connection, mapped: TableMapping, kept: frozenset[str], seed: str
+) -> None:
+    """Delete some rows, put most of them back, and give others a value of another row.
+
+    Columns of `kept` are not changed.
+    """
     rng = random.Random(seed)
+    table, key = mapped.table_name, mapped.key
     name = sql.Identifier(table)
     columns = [
         row[0]
@@ -50,7 +57,7 @@ def shuffle(connection: psycopg.Connection, table: str, key: tuple[str, ...], se
     ).format(name, listed, listed)
     connection.execute(put_back)
     connection.execute("DROP TABLE stash")
-    column = sql.Identifier(rng.choice(columns))
+    column = sql.Identifier(rng.choice([column for column in columns if column not in kept]))
     change = sql.SQL(
         "UPDATE {0} SET {1} = (SELECT {1} FROM {0} ORDER BY random() LIMIT 1)"
         " WHERE ctid = (SELECT ctid FROM {0} ORDER BY random() LIMIT 1)"
@@ -68,24 +75,39 @@ def shuffle_all(world: World, mapping: GraphMapping, left: frozenset[str], numbe
     for table in mapping.tables:
         if table.place in left:
             continue
+        # The key of another table of the label is unique among all of its nodes.
+        others = [t.key for t in mapping.tables if t.node_label == table.node_label]
+        kept = {column for other in others for column in other} - {*table.key}
         with world.servers.postgres.connect(table.source.db_name) as connection:
             # Without foreign keys any row may go and come back.
             connection.execute("SET session_replication_role = replica")
             path = sql.SQL("SET search_path = {}").format(sql.Identifier(table.source.db_schema))
             connection.execute(path)
             with connection.transaction():
-                shuffle(connection, table.table_name, table.key, f"{table.place} {number}")
+                shuffle(connection, table, frozenset(kept), f"{table.place} {number}")
 
 
-def contents(graph: Graph, types: list[str]) -> tuple[list[str], list[str]]:
-    """All nodes, and the relationships of these types."""
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """What is compared: of what is not followed nobody expects anything."""
+
+    labels: list[str]
+    types: list[str]
+
+
+def contents(graph: Graph, chosen: Chosen) -> tuple[list[str], list[str]]:
+    """The nodes of these labels, and the relationships of these types between them."""
+    labels, types = chosen.labels, chosen.types
     nodes = graph.rows(
-        "MATCH (n) WHERE NOT labels(n)[0] STARTS WITH '_C360' RETURN labels(n) AS l, properties(n) AS p"
+        "MATCH (n) WHERE labels(n)[0] IN $labels RETURN labels(n) AS l, properties(n) AS p",
+        labels=labels,
     )
     edges = graph.rows(
         "MATCH (a)-[r]->(b) WHERE type(r) IN $types"
+        " AND labels(a)[0] IN $labels AND labels(b)[0] IN $labels"
         " RETURN properties(a) AS a, type(r) AS t, properties(r) AS p, properties(b) AS b",
         types=types,
+        labels=labels,
     )
     return sorted(map(_text, nodes)), sorted(map(_text, edges))
 
@@ -128,8 +150,11 @@ def _follow(world: World) -> None:
         left = frozenset(mark.follow.unfollowed)
         assert len(left) <= len(mapping.tables) / 2, left
         patterns = Patterns(mapping, {table.place for table in mapping.tables} - left)
+        stale = {table.node_label for table in mapping.tables if table.place in left}
+        labels = sorted({t.node_label for t in mapping.tables if t.node_label} - stale)
         types = {pattern.edges[0] for pattern in patterns.followed}
-        chosen = sorted(types - {pattern.edges[0] for pattern in patterns.left})
+        types -= {pattern.edges[0] for pattern in patterns.left}
+        chosen = Chosen(labels=labels, types=sorted(types))
         for number in range(ROUNDS):
             shuffle_all(world, mapping, left, number)
         await_quiet(world, running)
