@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
+from c360_graph.assets.load_mode import UPDATING
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.control.audit import RunLog
 from c360_graph.errors import SettingsError
 from c360_graph.executor import close_abandoned_runs
+from c360_graph.failure_notice import FailureNotice, post
 from c360_graph.pipeline.read_mapping import rows_fingerprint
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings
@@ -42,6 +44,7 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
             job_name=JOB_NAME,
             cron_schedule=settings.c360_nightly_cron,
             execution_timezone=settings.c360_time_zone,
+            tags=UPDATING,
             description="Builds the graph every night. Off by default; switch it on in the UI.",
         )
     except dg.DagsterInvalidDefinitionError:
@@ -78,7 +81,9 @@ def control_rows_sensor(*, fingerprint: str, settings: Settings) -> dg.SensorDef
             return dg.SkipReason(_reload(context, settings.c360_webserver_url))
         return dg.SensorResult(
             cursor=now,
-            run_requests=[dg.RunRequest(run_key=f"control_rows_{now}", tags={"control_rows": now})],
+            run_requests=[
+                dg.RunRequest(run_key=f"control_rows_{now}", tags={**UPDATING, "control_rows": now})
+            ],
         )
 
     return control_rows
@@ -102,8 +107,11 @@ def audit_sensor() -> dg.SensorDefinition:
     return close_abandoned
 
 
-def failed_runs_sensor() -> dg.SensorDefinition:
-    """Writes each failed run into the audit table and the log, one that never started as well."""
+def failed_runs_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Writes each failed run into the audit table and the log, one that never started as well.
+
+    The webhook of the settings is told, where there is one.
+    """
 
     @dg.run_failure_sensor(
         name="failed_runs",
@@ -119,8 +127,27 @@ def failed_runs_sensor() -> dg.SensorDefinition:
         run_id, why = context.dagster_run.run_id, context.failure_event.message
         run_log.close_run(run_log.open_run(run_id), "failed", why)
         context.log.error(f"Run {run_id} of {context.dagster_run.job_name} failed: {why}")
+        if settings.c360_failure_webhook is not None:
+            _tell(context, settings.c360_failure_webhook.get_secret_value(), settings)
 
     return failed_runs
+
+
+def _tell(context: dg.RunFailureSensorContext, webhook: str, settings: Settings) -> None:
+    run = context.dagster_run
+    steps = (event.step_key for event in context.get_step_failure_events())
+    server = settings.c360_webserver_url
+    notice = FailureNotice(
+        run_id=run.run_id,
+        job=run.job_name,
+        message=context.failure_event.message or "It failed without a message.",
+        failed_steps=tuple(step for step in steps if step),
+        run_url=f"{server.rstrip('/')}/runs/{run.run_id}" if server else None,
+    )
+    why = post(notice, url=webhook)
+    if why is not None:
+        # The run is recorded all the same, and this is not tried again.
+        context.log.warning(f"C360_FAILURE_WEBHOOK was not told of run {run.run_id}: {why}.")
 
 
 def eager_sensor() -> dg.SensorDefinition:
@@ -130,9 +157,10 @@ def eager_sensor() -> dg.SensorDefinition:
         target=dg.AssetSelection.assets(SCRIPT_KEY, GRAPH_KEY),
         default_status=dg.DefaultSensorStatus.STOPPED,
         minimum_interval_seconds=30,
+        run_tags=UPDATING,
         description=(
-            "Writes the script and loads the graph when a table was materialized on its own. Off by"
-            " default, because each load empties the graph first with the default config."
+            "Writes the script and updates the graph when a table was materialized on its own. Off by"
+            " default."
         ),
     )
 

@@ -147,6 +147,13 @@ class Settings(BaseSettings):
         default=None,
         description="URL of the Dagster webserver that the sensor `control_rows` asks to reload the definitions.",
     )
+    c360_failure_webhook: SecretStr | None = Field(
+        default=None,
+        description=(
+            "URL that is told of each failed run by a POST with JSON, such as an incoming webhook of Slack."
+            " Treated as a secret."
+        ),
+    )
     c360_nightly_cron: str = Field(
         default="0 3 * * *", description="Cron expression of the nightly schedule."
     )
@@ -174,6 +181,15 @@ class Settings(BaseSettings):
         description=(
             "Address `host:port` at which `c360 follow` answers `/metrics` for Prometheus and `/healthz`."
             " Unset: nowhere."
+        ),
+    )
+
+    c360_clear_database: bool | None = Field(
+        default=None,
+        description=(
+            "Whether a load empties the graph first (`true`) or updates it while it stays readable"
+            " (`false`). Unset: a run that you start empties it, and a run that the schedule or a sensor"
+            " starts updates it. The config `clear_database` of a run takes precedence."
         ),
     )
 

@@ -10,6 +10,7 @@ from c360_graph.assets.columns import graph_columns, graph_schema, lineage_to_as
 from c360_graph.assets.cypher_script import GROUP
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
 from c360_graph.assets.descriptions import graph_description
+from c360_graph.assets.load_mode import clears
 from c360_graph.assets.metadata import Metadata, load_facts, reconcile_facts
 from c360_graph.assets.step_policy import (
     NEO4J_POOL,
@@ -37,11 +38,13 @@ _DESCRIPTION = "The graph in Neo4j, built from the newest script. Only one load 
 class Neo4jGraphConfig(dg.Config):
     """Config of `neo4j_graph`."""
 
-    clear_database: bool = Field(
-        default=True,
+    clear_database: bool | None = Field(
+        default=None,
         description=(
             "True: empty the graph in bounded batches, then run the script. False: update the graph to"
-            " the state of the sources while it stays readable; data of others is kept."
+            " the state of the sources while it stays readable; data of others is kept. Unset: as"
+            " C360_CLEAR_DATABASE says; if that is unset too, runs of the schedule and the sensors update"
+            " the graph, and all other runs empty it first."
         ),
     )
     max_removed_share: float = Field(
@@ -105,7 +108,11 @@ def neo4j_graph_asset(
             control = postgres.control_database()
             log_id = RunLog(control).open_run(context.run.run_id)
             target = _target(context, config, graph, control)
-            if config.clear_database:
+            if clears(
+                config.clear_database,
+                setting=settings.c360_clear_database,
+                tags=context.run.tags,
+            ):
                 facts = _load(context, target, mapping, log_id)
             else:
                 facts = _reconcile(context, target, _Mapped(mapping, rows), config, log_id)

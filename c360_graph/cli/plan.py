@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from c360_graph.assets.load_mode import clears
 from c360_graph.cli.exit_codes import DESTROYS, FAILED
 from c360_graph.cli.output import Json, err, exit_on_error, out, print_json, say
 from c360_graph.cli.plan_tables import plan_tables
@@ -19,12 +20,13 @@ from c360_graph.text import plural
 
 def plan(
     clear: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--clear/--reconcile",
             help="How to load: clear_database: true, or false.",
+            show_default="C360_CLEAR_DATABASE, else --clear",
         ),
-    ] = True,
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show what a load would do to the graph, without writing anything.
@@ -45,7 +47,8 @@ def plan(
     - `c360 plan --json | jq .destroyed` in CI
     """
     with exit_on_error():
-        made = _make("clear" if clear else "reconcile")
+        setting = load_settings().c360_clear_database
+        made = _make("clear" if clears(clear, setting=setting, tags={}) else "reconcile")
     if as_json:
         print_json(made.model_dump(mode="json"))
     else:

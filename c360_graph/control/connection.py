@@ -294,6 +294,7 @@ class ControlDatabase:
                 "exclusions": _rows(connection, "field_exclusion_rules", "rule_id"),
                 "labels": _rows(connection, "node_label_mappings", "mapping_id"),
                 "relationships": _rows(connection, "relationship_mappings", "relationship_id"),
+                "quality": _rows_if_there(connection, "quality_rules", "rule_id"),
             }
         )
 
@@ -373,3 +374,9 @@ def _engine(credentials: Credentials) -> Engine:
 def _rows(connection: Connection, table: str, key: str) -> Sequence[RowMapping]:
     # All columns, whichever there are: an older control database lacks the newer ones.
     return connection.execute(text(f"SELECT * FROM {table} ORDER BY {key}")).mappings().all()
+
+
+def _rows_if_there(connection: Connection, table: str, key: str) -> Sequence[RowMapping]:
+    """None where an older control database lacks the table."""
+    found = connection.execute(text("SELECT to_regclass(:name)"), {"name": table}).scalar_one()
+    return _rows(connection, table, key) if found is not None else ()

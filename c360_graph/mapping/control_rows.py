@@ -94,6 +94,20 @@ class RelationshipRow(Frozen):
     junction_alias: str | None = None
 
 
+class QualityRow(Frozen):
+    """An active row of `quality_rules`; no source_id means every source that has the table."""
+
+    rule_id: int
+    source_id: int | None = None
+    table_name: str | None = None
+    column_name: str | None = None
+    kind: str
+    argument: str | None = None
+    severity: str | None = None
+    is_blocking: bool | None = None
+    description: str | None = None
+
+
 class ControlRows(Frozen):
     """All rows that are active, each table in the order of its ids."""
 
@@ -101,6 +115,7 @@ class ControlRows(Frozen):
     exclusions: tuple[ExclusionRow, ...] = ()
     labels: tuple[NodeLabelRow, ...] = ()
     relationships: tuple[RelationshipRow, ...] = ()
+    quality: tuple[QualityRow, ...] = ()
     inactive_labels: tuple[str, ...] = ()
     """Labels that only deactivated rows or sources feed: relationships that need them rest."""
     inactive_sources: tuple[str, ...] = ()
@@ -151,6 +166,7 @@ def control_rows(
     exclusions: Iterable[Row],
     labels: Iterable[Row],
     relationships: Iterable[Row],
+    quality: Iterable[Row] = (),
 ) -> ControlRows:
     """The active rows; one whose values are of the wrong kind is refused, never an error of all.
 
@@ -191,6 +207,7 @@ def control_rows(
             "relationship_mappings",
             reader.on("relationship_mappings", relationships),
         ),
+        quality=reader.read(QualityRow, "quality_rules", reader.on("quality_rules", quality)),
         inactive_labels=tuple(sorted(unmapped)),
         inactive_sources=tuple(sorted(str(row.get("source_name")) for row in resting)),
         unreadable=tuple(reader.refusals),
@@ -202,6 +219,7 @@ _IDS = {
     "field_exclusion_rules": "rule_id",
     "node_label_mappings": "mapping_id",
     "relationship_mappings": "relationship_id",
+    "quality_rules": "rule_id",
 }
 
 

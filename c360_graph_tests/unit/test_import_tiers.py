@@ -27,7 +27,7 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset({"copied_lines", "cypher", "hashing", "mapping", "plan", "proposal", "sql_quoting"}),
     frozenset({"control", "extracts", "faults", "graph", "script_files", "source"}),
     frozenset({"answers", "extract_joins", "questions", "script_store"}),
-    frozenset({"customer", "pipeline", "report"}),
+    frozenset({"customer", "failure_notice", "pipeline", "report"}),
     frozenset({"following"}),
     frozenset(
         {"command_errors", "dagster_storage", "patient_storage", "resources", "step_failures"}

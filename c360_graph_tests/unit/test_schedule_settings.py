@@ -36,3 +36,7 @@ def test_a_time_zone_and_a_cron_expression_that_are_right_are_taken(
         "30 2 * * 1-5",
         "America/New_York",
     )
+
+
+def test_the_schedule_updates_the_graph_in_place_of_emptying_it() -> None:
+    assert nightly_schedule(load_settings()).tags["c360/load"] == "reconcile"

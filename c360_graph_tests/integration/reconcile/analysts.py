@@ -12,7 +12,7 @@ from c360_graph_tests.conftest import empty
 from c360_graph_tests.integration.schemas.world import FOLDER, World
 
 
-def load(**config: Any) -> bool:
+def load(*, tags: dict[str, str] | None = None, **config: Any) -> bool:
     """A run up to the graph; whether it succeeded."""
     from c360_graph.definitions import defs
 
@@ -25,6 +25,7 @@ def load(**config: Any) -> bool:
         ],
         run_config={"ops": {"neo4j_graph": {"config": config}}},
         raise_on_error=False,
+        tags=tags,
     )
     return done.success
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from c360_graph.assets.load_mode import UPDATING
 from c360_graph_tests.integration.reconcile.analysts import load, names, plan, reconcile, reset
 from c360_graph_tests.integration.schemas.world import World
 
@@ -132,3 +133,19 @@ def test_a_column_that_is_retyped_ends_as_a_load_into_an_empty_graph_has_it(
 ) -> None:
     reconciled, loaded = retyped[number]
     assert reconciled == loaded
+
+
+def test_runs_of_the_schedule_and_the_sensors_empty_no_graph_unless_the_setting_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.cypher("CREATE (:Vip {name: 'Dan'})")
+    assert load(tags=UPDATING)
+    assert names(world, "Vip") == [("Dan",)]
+    monkeypatch.setenv("C360_CLEAR_DATABASE", "false")
+    assert load()
+    assert names(world, "Vip") == [("Dan",)]
+    assert plan("--json")[0] == 0
+    monkeypatch.setenv("C360_CLEAR_DATABASE", "true")
+    assert plan("--json")[0] == 2
+    assert load(tags=UPDATING)
+    assert names(world, "Vip") == []
