@@ -44,6 +44,8 @@ from c360_graph.source.snapshot import (
 
 MOST_KEYS = 5_000
 """Keys that are gathered before they are applied, even where their transaction goes on."""
+TAKE_IN_SECONDS = 0.1
+"""How long is taken in at a time: where few keys change again and again, their number does not grow."""
 SCHEMA_SECONDS = 5.0
 """How often the catalog is compared with the one that was mapped."""
 _SLOT_ATTEMPTS_SECONDS = 20.0
@@ -201,11 +203,13 @@ class SourceFeed:
             MappingChangedError: a table is not as it was mapped.
         """
         self.stream.receive()
+        deadline = time.monotonic() + TAKE_IN_SECONDS
         while self._keys.count < MOST_KEYS:
             data = self.stream.read()
-            if data is None:
+            if data is not None:
+                self._keys.add(decode(data))
+            elif time.monotonic() > deadline or not self.stream.receive_more():
                 break
-            self._keys.add(decode(data))
         self._look_at_schema()
         if not (self._keys.is_dirty or self._keys.is_in_transaction):
             self._keys.skip_to(self.stream.wal_end)

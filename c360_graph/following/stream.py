@@ -118,6 +118,22 @@ class ReplicationStream:
                 f"source {self._name} has sent nothing for {SILENT_SECONDS:.0f} s, and does not answer."
             )
 
+    def receive_more(self) -> bool:
+        """Take in what the network has by now; False where it has nothing.
+
+        libpq takes in some kilobytes at a time, and much more may be waiting.
+
+        Raises:
+            SourceUnavailableError: the connection was lost.
+        """
+        if not select.select([self.socket], [], [], 0)[0]:
+            return False
+        try:
+            self._connection.consume_input()
+        except psycopg.Error as error:
+            raise _failure(self._name, error) from None
+        return True
+
     def keep_alive(self) -> None:
         """Tell the server that we live, where it has not heard of us for a while.
 
