@@ -30,7 +30,14 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset({"customer", "failure_notice", "pipeline", "report"}),
     frozenset({"following"}),
     frozenset(
-        {"command_errors", "dagster_storage", "patient_storage", "resources", "step_failures"}
+        {
+            "command_errors",
+            "command_run",
+            "dagster_storage",
+            "patient_storage",
+            "resources",
+            "step_failures",
+        }
     ),
     frozenset({"assets", "automation", "checks", "executor"}),
     frozenset({"cli", "definitions"}),
