@@ -184,6 +184,14 @@ class Settings(BaseSettings):
         default=2, ge=1, le=16, description="Sessions that load batches of nodes in parallel."
     )
 
+    c360_follow_metrics: str | None = Field(
+        default=None,
+        description=(
+            "Address `host:port` at which `c360 follow` answers `/metrics` for Prometheus and `/healthz`."
+            " Unset: nowhere."
+        ),
+    )
+
     c360_clear_database: bool | None = Field(
         default=None,
         description=(

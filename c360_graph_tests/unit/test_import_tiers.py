@@ -28,6 +28,7 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset({"control", "extracts", "faults", "graph", "script_files", "source"}),
     frozenset({"answers", "extract_joins", "identity", "questions", "script_store"}),
     frozenset({"customer", "failure_notice", "pipeline", "report"}),
+    frozenset({"following"}),
     frozenset(
         {
             "command_errors",
@@ -42,7 +43,7 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "definitions"}),
 )
 PURE = TIERS[1]
-WITH_DAGSTER = TIERS[5] | TIERS[6] | TIERS[7]
+WITH_DAGSTER = TIERS[6] | TIERS[7] | TIERS[8]
 WITH_NEO4J = frozenset({"graph", "sandbox"})
 APART = "sandbox"
 """Real servers for tests and demo: stands on errors and settings, and only `cli` stands on it."""
