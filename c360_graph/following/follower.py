@@ -149,7 +149,7 @@ class Follower:
 
     def _make_feeds(self) -> list[SourceFeed]:
         control = self._given.control
-        sources = {t.source.source_id: t.source for t in self._mapping.tables}
+        sources = {t.source.source_id: t.source for t in self._mapping.source_tables}
         return [
             SourceFeed(
                 source,
@@ -182,7 +182,16 @@ class Follower:
                 f"Not followed, and only as new as the last load: relationships {pattern.edges[0]}, which"
                 " go through a table without a label."
             )
+        for identity in self._mapping.identities:
+            tell.warn(
+                f"Not followed, and only as new as the last load: nodes of {identity.label}, and which"
+                " records are theirs. Identity resolution makes them of all records."
+            )
         self._unfollowed = {table.place: table.why for f in self._feeds for table in f.unfollowed}
+        self._unfollowed |= {
+            identity.entities.place: "identity resolution makes its rows of all records"
+            for identity in self._mapping.identities
+        }
         self._feeds = [feed for feed in self._feeds if feed.followed]
         if known is None:
             reasons = ["it is not known to be whole"]

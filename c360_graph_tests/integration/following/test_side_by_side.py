@@ -93,3 +93,22 @@ def test_a_slot_that_was_lost_is_noticed_and_the_tables_are_read_as_a_whole(
         running.await_following()
         assert "made anew or moved" in brought(running.said)[0]
         assert target.rows("MATCH (n:Plan {plan_id: 82}) RETURN n.plan_name AS n")
+
+
+def test_entities_of_identity_resolution_are_made_at_the_start_and_named_as_not_followed(
+    followed: Project, target: Graph
+) -> None:
+    followed.execute(
+        "INSERT INTO identity_rules (entity_label, table_name, identifier_kind, column_name, normaliser)"
+        " VALUES ('Customer', 'accounts', 'email', 'email', 'email'),"
+        " ('Customer', 'tickets', 'email', 'customer_email', 'email')"
+    )
+    links = "MATCH (:Customer)-[:IS]->(a:Account) RETURN count(a) AS n"
+    with following() as running, followed.connect("profiles_db") as source:
+        running.await_following()
+        (known,) = target.rows(links)
+        assert known["n"] == target.rows("MATCH (a:Account) RETURN count(a) AS n")[0]["n"]
+        assert any("Not followed" in said and "Customer" in said for said in running.said)
+        source.execute("INSERT INTO plans VALUES (61, 'sixty-one', 1)")
+        await_all(followed, target, "beside entities")
+        assert target.rows(links) == [known]
