@@ -28,6 +28,7 @@ from c360_graph.automation import (
 )
 from c360_graph.checks.exclusions import excluded_properties_check, excluded_values_check
 from c360_graph.checks.mapping import mapping_checks
+from c360_graph.checks.quality import quality_checks
 from c360_graph.checks.relationships import graph_checks
 from c360_graph.command_errors import ending_with_its_message
 from c360_graph.control.connection import BRIEF_PATIENCE_SECONDS
@@ -142,13 +143,14 @@ def build_definitions(
             graph_checks(mapping=mapping, rows=state.rows),
             excluded_properties_check(mapping=mapping),
             excluded_values_check(rows=state.rows),
+            *quality_checks(mapping=mapping),
         ],
         jobs=[graph_job()],
         schedules=[nightly_schedule(settings)],
         sensors=[
             control_rows_sensor(fingerprint=state.fingerprint, settings=settings),
             audit_sensor(),
-            failed_runs_sensor(),
+            failed_runs_sensor(settings),
             eager_sensor(mapping.identities),
         ],
         resources={"postgres": PostgresResource(), "neo4j": Neo4jResource()},

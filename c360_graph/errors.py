@@ -8,17 +8,20 @@
     │   └── ControlDatabaseUnavailableError   it could not be reached, although the connection was tried again
     ├── MappingError             refused control rows, each with its reason
     ├── SourceError              a source database refused, vanished or holds what cannot be read
-    │   └── SourceUnavailableError   it cannot be reached at the moment; another try may succeed
+    │   ├── SourceUnavailableError   it cannot be reached at the moment; another try may succeed
+    │   └── ReplicationError     a source does not send its changes, or not what was asked for
     ├── DataFolderError          the data folder cannot be written
     ├── ExtractError             an extract is missing or damaged
     ├── ScriptError              a script cannot be written, found or read
     ├── GraphError               Neo4j refused or the graph is not in the state that was asked for
     │   ├── GraphUnavailableError    Neo4j cannot be reached at the moment; another try may succeed
     │   ├── StatementError       one statement of a script failed; says which and how far the load came
+    │   │   ├── StatementRefusedError    the server refused it, and would again
     │   │   └── ServerMemoryError    the server ran out of memory; a smaller transaction may succeed
     │   ├── GraphOwnedError      the graph belongs to another control database
     │   ├── GraphNotEmptyError   a load that needs an empty graph met one that is not
     │   └── CountMismatchError   the graph holds other counts than were extracted
+    ├── MappingChangedError      a followed table or control row is not as it was mapped; map anew
     ├── FailedChecksError        everything ran, and asset checks failed
     ├── LoadLockedError          another load of the same target is under way
     └── SandboxError             the sandbox servers cannot be set up, started or stopped
@@ -63,6 +66,10 @@ class SourceUnavailableError(SourceError):
     """A source cannot be reached at the moment, or closed the connection; another try may succeed."""
 
 
+class ReplicationError(SourceError):
+    """A source does not send its changes, or sends what cannot be read."""
+
+
 class DataFolderError(C360Error):
     """The data folder cannot be written: the disk is full, or the folder is not ours to write."""
 
@@ -87,6 +94,10 @@ class StatementError(GraphError):
     """One statement of a script failed; the message says which, and how far the load came."""
 
 
+class StatementRefusedError(StatementError):
+    """The server refused a statement, and would refuse it again."""
+
+
 class ServerMemoryError(StatementError):
     """The server ran out of memory for one transaction; a smaller one may succeed."""
 
@@ -101,6 +112,10 @@ class GraphNotEmptyError(GraphError):
 
 class CountMismatchError(GraphError):
     """The graph holds other counts than were extracted."""
+
+
+class MappingChangedError(C360Error):
+    """A table that is followed, or a control row, is not as it was when it was mapped; it is mapped anew."""
 
 
 class FailedChecksError(C360Error):

@@ -155,6 +155,13 @@ class Settings(BaseSettings):
         default=None,
         description="URL of the Dagster webserver that the sensor `control_rows` asks to reload the definitions.",
     )
+    c360_failure_webhook: SecretStr | None = Field(
+        default=None,
+        description=(
+            "URL that is told of each failed run by a POST with JSON, such as an incoming webhook of Slack."
+            " Treated as a secret."
+        ),
+    )
     c360_nightly_cron: str = Field(
         default="0 3 * * *", description="Cron expression of the nightly schedule."
     )
@@ -175,6 +182,14 @@ class Settings(BaseSettings):
     )
     c360_load_sessions: int = Field(
         default=2, ge=1, le=16, description="Sessions that load batches of nodes in parallel."
+    )
+
+    c360_follow_metrics: str | None = Field(
+        default=None,
+        description=(
+            "Address `host:port` at which `c360 follow` answers `/metrics` for Prometheus and `/healthz`."
+            " Unset: nowhere."
+        ),
     )
 
     c360_clear_database: bool | None = Field(

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from c360_graph.control.connection import ControlDatabase, Credentials
@@ -19,6 +20,12 @@ from c360_graph.graph.connection import Graph, open_graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.sandbox.sample import CONTROL, LABELS, SOURCES, Server, load_sample
 from c360_graph.sandbox.servers import start_neo4j, start_postgres, stop
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SQL_DIR = REPOSITORY / "sql"

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from c360_graph.cli import check, customer, demo, dev, load, plan, questions, sandbox
+from c360_graph.cli import (
+    check,
+    customer,
+    demo,
+    dev,
+    follow,
+    load,
+    plan,
+    questions,
+    run,
+    sandbox,
+)
 from c360_graph.cli.exit_codes import EPILOG
 from c360_graph.cli.map import map_source
 from c360_graph.settings import use_libpq_variables
@@ -40,7 +51,9 @@ def main(
     use_libpq_variables()
 
 
+app.command("run")(run.run)
 app.command("load")(load.load)
+app.command("follow")(follow.follow)
 app.command("check")(check.check)
 app.command("plan")(plan.plan)
 app.command("map")(map_source)

@@ -35,13 +35,18 @@ def end_manifest() -> bytes:
 
 
 def write_manifest() -> bytes:
-    """Set `$state` and `$content`, a JSON text.
+    """Set `$state` and `$content`, a JSON text; who followed the graph has to look at it anew.
 
     >>> print(write_manifest().decode())
     CYPHER 5 MERGE (m:`_C360Load`) SET m.state = $state, m.content = $content
+    REMOVE m.follower, m.follow
     """
     return (
-        PIN + (f"MERGE (m:{identifier(LABEL)}) SET m.state = $state, m.content = $content").encode()
+        PIN
+        + (
+            f"MERGE (m:{identifier(LABEL)}) SET m.state = $state, m.content = $content"
+            " REMOVE m.follower, m.follow"
+        ).encode()
     )
 
 

@@ -40,7 +40,7 @@ def merge_nodes(table: TableMapping, block: bytes) -> bytes:
     text = (
         f"\nWITH {{{new}}} AS new"
         f"\n{merged}"
-        f"\nWITH n, new, {_differs(table)} AS differs"
+        f"\nWITH n, new, {differs_from_new(table)} AS differs"
         "\nFOREACH (_ IN CASE WHEN differs THEN [1] ELSE [] END | SET n += new)"
         "\nRETURN collect(id(n)) AS ids, sum(CASE WHEN differs THEN 1 ELSE 0 END) AS updated"
     )
@@ -153,7 +153,7 @@ def delete_surplus_relationships(mapping: RelationshipMapping) -> bytes:
     )
 
 
-def _differs(table: TableMapping) -> str:
+def differs_from_new(table: TableMapping) -> str:
     plain, numbers, floats = [], [], []
     for prop in table.properties:
         kind = property_type(

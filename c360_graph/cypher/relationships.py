@@ -119,8 +119,8 @@ def link_rows(mapping: RelationshipMapping, table: TableMapping, block: bytes) -
     chosen = tuple(prop for prop in table.properties if prop.column in junction.properties)
     properties = property_map(chosen, table=table, null_mark=rows.null_mark)
     text = (
-        f"\nMATCH {_pattern('a', mapping.start, by_column)}"
-        f"\nMATCH {_pattern('b', mapping.end, by_column)}"
+        f"\nMATCH {end_pattern('a', mapping.start, by_column)}"
+        f"\nMATCH {end_pattern('b', mapping.end, by_column)}"
         f"\n{_create(mapping, f' {{{properties}}}' if properties else '')}"
     )
     return PIN + rows.unwound + text.encode()
@@ -152,10 +152,10 @@ def _row(label: str, places: tuple[str, ...]) -> str:
 def _seek(end: End, *, hint: str = "") -> str:
     """The pattern of an end that is looked up by the values of `row`."""
     by_column = {column: f"row.{identifier(column)}" for _, column in end.pairs}
-    return _pattern(_variable(end), end, by_column, hint=hint)
+    return end_pattern(_variable(end), end, by_column, hint=hint)
 
 
-def _pattern(variable: str, end: End, by_column: dict[str, str], *, hint: str = "") -> str:
+def end_pattern(variable: str, end: End, by_column: dict[str, str], *, hint: str = "") -> str:
     """A node pattern of (property, column it equals); a property named twice is checked by WHERE."""
     first = dict(reversed(end.pairs))
     inside = ", ".join(f"{identifier(p)}: {by_column[c]}" for p, c in _in_order(end.pairs, first))

@@ -84,12 +84,16 @@ class Graph:
         """The records of a statement that only reads, tried again when the connection is lost.
 
         Raises:
-            GraphError: the server cannot be reached or refuses.
+            GraphUnavailableError: the server cannot be reached at the moment.
+            GraphError: it refuses.
         """
         try:
             return self.fetch(statement, **parameters)
         except ERRORS as error:
-            raise GraphError(f"Neo4j at {self.place} failed: {said(error)}") from None
+            passing = outcome(error) in ("lost", "transient")
+            raise (GraphUnavailableError if passing else GraphError)(
+                f"Neo4j at {self.place} failed: {said(error)}"
+            ) from None
 
     def fetch(self, statement: str | bytes, **parameters: Any) -> list[dict[str, Any]]:
         """As `rows`, but the driver's errors pass through."""

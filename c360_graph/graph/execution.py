@@ -21,7 +21,7 @@ from tenacity.wait import wait_exponential_jitter
 from c360_graph.cypher import counts_and_deletes
 from c360_graph.cypher.script_reader import Batch, Statement, lift
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS
-from c360_graph.errors import ServerMemoryError, StatementError
+from c360_graph.errors import ServerMemoryError, StatementError, StatementRefusedError
 from c360_graph.graph.connection import ERRORS, Graph, Tag, outcome, said
 from c360_graph.graph.refused_row import refused_row
 from c360_graph.mapping.graph_manifest import Owner
@@ -121,7 +121,7 @@ def give_up_if_hopeless(title: str, error: BaseException) -> None:
 
     Raises:
         ServerMemoryError: the server ran out of memory.
-        StatementError: the server refused.
+        StatementRefusedError: the server refused.
     """
     what = outcome(error)
     if what == "out of memory":
@@ -130,7 +130,7 @@ def give_up_if_hopeless(title: str, error: BaseException) -> None:
             " server.memory.heap.max_size, or dbms.memory.transaction.total.max."
         ) from None
     if what == "refused":
-        raise StatementError(f"{title} failed: {said(error)}.") from None
+        raise StatementRefusedError(f"{title} failed: {said(error)}.") from None
 
 
 def _told(work: Work, state: RetryCallState) -> str:

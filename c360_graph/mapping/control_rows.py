@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal, Self, TypeVar
@@ -95,6 +95,20 @@ class RelationshipRow(Frozen):
     junction_alias: str | None = None
 
 
+class QualityRow(Frozen):
+    """An active row of `quality_rules`; no source_id means every source that has the table."""
+
+    rule_id: int
+    source_id: int | None = None
+    table_name: str | None = None
+    column_name: str | None = None
+    kind: str
+    argument: str | None = None
+    severity: str | None = None
+    is_blocking: bool | None = None
+    description: str | None = None
+
+
 class IdentityRuleRow(Frozen):
     """An active row of `identity_rules`; no source_id means every source that has the table."""
 
@@ -145,6 +159,7 @@ class ControlRows(Frozen):
     exclusions: tuple[ExclusionRow, ...] = ()
     labels: tuple[NodeLabelRow, ...] = ()
     relationships: tuple[RelationshipRow, ...] = ()
+    quality: tuple[QualityRow, ...] = ()
     identity_rules: tuple[IdentityRuleRow, ...] = ()
     inactive_labels: tuple[str, ...] = ()
     """Labels that only deactivated rows or sources feed: relationships that need them rest."""
@@ -196,6 +211,7 @@ def control_rows(
     exclusions: Iterable[Row],
     labels: Iterable[Row],
     relationships: Iterable[Row],
+    quality: Iterable[Row] = (),
     identity_rules: Iterable[Row] = (),
 ) -> ControlRows:
     """The active rows; one whose values are of the wrong kind is refused, never an error of all.
@@ -214,8 +230,7 @@ def control_rows(
     running = [row for row in all_sources if row not in resting]
     resting_ids = {row.get("source_id") for row in resting}
     all_exclusions = list(exclusions)
-    labels_on = reader.on("node_label_mappings", all_labels)
-    active = [row for row in labels_on if row.get("source_id") not in resting_ids]
+    active = _without(resting_ids, reader.on("node_label_mappings", all_labels))
     kept = {row.get("node_label") for row in active}
     unmapped = {str(row.get("node_label")) for row in all_labels if row.get("node_label")} - kept
     return ControlRows(
@@ -237,14 +252,11 @@ def control_rows(
             "relationship_mappings",
             reader.on("relationship_mappings", relationships),
         ),
+        quality=reader.read(QualityRow, "quality_rules", reader.on("quality_rules", quality)),
         identity_rules=reader.read(
             IdentityRuleRow,
             "identity_rules",
-            (
-                row
-                for row in reader.on("identity_rules", identity_rules)
-                if row.get("source_id") is None or row.get("source_id") not in resting_ids
-            ),
+            _without(resting_ids, reader.on("identity_rules", identity_rules)),
         ),
         inactive_labels=tuple(sorted(unmapped)),
         inactive_sources=tuple(sorted(str(row.get("source_name")) for row in resting)),
@@ -252,11 +264,17 @@ def control_rows(
     )
 
 
+def _without(source_ids: Collection[object], rows: Iterable[Row]) -> list[Row]:
+    """The rows that are about other sources than these, or about any."""
+    return [row for row in rows if row.get("source_id") not in source_ids]
+
+
 _IDS = {
     "source_databases": "source_id",
     "field_exclusion_rules": "rule_id",
     "node_label_mappings": "mapping_id",
     "relationship_mappings": "relationship_id",
+    "quality_rules": "rule_id",
     "identity_rules": "rule_id",
     "identity_decisions": "decision_id",
 }

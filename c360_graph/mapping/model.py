@@ -8,6 +8,7 @@ from typing import Literal
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
 from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatment
 from c360_graph.mapping.property_types import property_type
+from c360_graph.mapping.quality_rule import QualityRule
 from c360_graph.mapping.row_condition import RowCondition
 
 __all__ = [
@@ -335,6 +336,7 @@ class GraphMapping(Frozen):
     """Ids of relationships that rest because a label or source they need is deactivated."""
     resting_labels: tuple[int, ...] = ()
     """Ids of label rows for any source whose table none has, while a source is deactivated."""
+    quality: tuple[QualityRule, ...] = ()
     waiting: tuple[int, ...] = ()
     """Ids of relationships that are decided once a source that could not be asked answers."""
     identities: tuple[Identity, ...] = ()

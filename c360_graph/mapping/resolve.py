@@ -9,6 +9,7 @@ from c360_graph.mapping.join_columns import joined_tables
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.new_columns import ColumnHistory
 from c360_graph.mapping.ownership import refused_ownership
+from c360_graph.mapping.quality import resolve_quality
 from c360_graph.mapping.relationships import resolve_relationships
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import Catalogs, junction_only_tables, resolve_tables
@@ -39,12 +40,17 @@ def resolve(
         rows.model_copy(update={"relationships": decidable}), known
     )
     needed = (*labelled, *_needed(junctions, relationships, undecided), *resolved)
+    quality, unchecked = resolve_quality(rows, needed)
     joined = (identity_columns(identities, t) for t in joined_tables(needed, relationships))
     return GraphMapping(
         tables=indexed_tables(tuple(joined), relationships),
         relationships=relationships,
+        quality=quality,
         refusals=_by_row(
-            (*rows.unreadable, *refusals, *more, *id_refusals, *refused_ownership(rows))
+            (
+                *(*rows.unreadable, *refusals, *more, *id_refusals),
+                *(*refused_ownership(rows), *unchecked),
+            )
         ),
         resting=resting,
         resting_labels=resting_labels,

@@ -82,8 +82,16 @@ class Proposal(Frozen):
 
 
 def _data(proposed: Proposed[Any]) -> dict[str, Any]:
-    # Ids are given by the database; owner and tags are for whoever knows them.
+    # Ids are given by the database; the other columns are for whoever knows them.
     values: dict[str, Any] = proposed.row.model_dump(
-        exclude={"mapping_id", "relationship_id", "rule_id", "owner", "tags"}
+        exclude={
+            "mapping_id",
+            "relationship_id",
+            "rule_id",
+            "owner",
+            "tags",
+            "row_filter",
+            "key_columns",
+        }
     )
     return {"source_name": proposed.source_name, **values, "why": proposed.why}

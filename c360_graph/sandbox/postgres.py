@@ -42,8 +42,8 @@ _SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
+    # For `c360 follow`, which reads changes by logical replication.
+    "wal_level": "logical",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

@@ -80,7 +80,7 @@ def copy_rows(table: TableMapping) -> str:
 
     A column of the treatment `hash` comes as its text, to be hashed before it is written anywhere.
     """
-    columns = ", ".join(_rendered(table, prop) for prop in table.properties)
+    columns = ", ".join(rendered(table, prop) for prop in table.properties)
     return f"COPY (SELECT {columns} {whole_rows(table)}) TO STDOUT"
 
 
@@ -105,9 +105,9 @@ def find_left_out(table: TableMapping, *, most: int) -> str:
     """The keys of a few rows that are left out, each column's value shortened; none of a hashed one."""
     key = ", ".join(
         "'(hashed)'" if prop.treatment == "hash" else f"left({sql_of(table, prop)}::text, {_SHOWN})"
-        for prop in _key(table)
+        for prop in key_properties(table)
     )
-    conditions = _all([*_findable(table), *_short_enough(table)])
+    conditions = _all(_fit_conditions(table))
     return f"SELECT {key} {_from(table, f'NOT ({conditions})')} LIMIT {most}"
 
 
@@ -131,15 +131,16 @@ def _lost(table: TableMapping, prop: PropertyMapping) -> str | None:
     return kind.lost(sql_of(table, prop)) if kind.lost else None
 
 
-def _rendered(table: TableMapping, prop: PropertyMapping) -> str:
-    return _type(table, prop).render(sql_of(table, prop))
+def rendered(table: TableMapping, prop: PropertyMapping, *, alias: str = "t") -> str:
+    """SQL for the text of a property's value, of a row or a key that goes by `alias`."""
+    return _type(table, prop).render(sql_of(table, prop, alias=alias))
 
 
 def _text(table: TableMapping, prop: PropertyMapping) -> str:
-    return f"({_rendered(table, prop)})::text"
+    return f"({rendered(table, prop)})::text"
 
 
-def _key(table: TableMapping) -> list[PropertyMapping]:
+def key_properties(table: TableMapping) -> list[PropertyMapping]:
     """The key's columns in the key's own order, which may be another than the table's."""
     by_column = {prop.column: prop for prop in table.properties}
     return [by_column[column] for column in table.key]
@@ -147,8 +148,17 @@ def _key(table: TableMapping) -> list[PropertyMapping]:
 
 def whole_rows(table: TableMapping) -> str:
     """FROM and WHERE of the rows that are read, as `t`: those that the graph can hold and find again."""
-    conditions = [*_findable(table), *_short_enough(table)]
-    return _from(table, *conditions)
+    return _from(table, *_fit_conditions(table))
+
+
+def row_conditions(table: TableMapping) -> list[str]:
+    """What a row `t` has to fulfil to be read."""
+    return [*table.kept_rows(), *_fit_conditions(table)]
+
+
+def _fit_conditions(table: TableMapping) -> list[str]:
+    """Of what the row filter keeps: that the graph can hold it. None of the conditions is NULL."""
+    return [*_findable(table), *_short_enough(table)]
 
 
 def _all(conditions: Sequence[str]) -> str:
@@ -158,7 +168,7 @@ def _all(conditions: Sequence[str]) -> str:
 def _findable(table: TableMapping) -> list[str]:
     """Conditions of which none is NULL: no part of the key is absent, or NaN, which equals nothing."""
     found = []
-    for prop in _key(table):
+    for prop in key_properties(table):
         kind = _type(table, prop)
         if prop.nullable:
             found.append(f"{sql_of(table, prop)} IS NOT NULL")
@@ -172,7 +182,7 @@ def _findable(table: TableMapping) -> list[str]:
 def _short_enough(table: TableMapping) -> list[str]:
     """Conditions of which none is NULL: an index takes the key, and each group that is sought by."""
     own = len(table.place.encode()) + _BYTES_OF_A_TEXT if table.label_is_shared else 0
-    groups = [(_key(table), own), *((_group(table, names), 0) for names in table.indexed)]
+    groups = [(key_properties(table), own), *((_group(table, names), 0) for names in table.indexed)]
     return [text for group, own in groups if (text := _is_short(table, group, own)) is not None]
 
 

@@ -222,6 +222,51 @@ def open_snapshot(
         SourceUnavailableError: it cannot be reached at the moment, left, or went silent.
         SourceError: it refuses the login or a statement, or took too long; no password in it.
     """
+    with open_session(source, credentials, silent_seconds=silent_seconds, warn=warn) as session:
+        session.begin()
+        yield SourceSnapshot(session.connection, source, session.wait)
+        # Everything has been read; and a statement that was asked may have ended the connection.
+        with suppress(psycopg.Error):
+            session.connection.execute("COMMIT")
+
+
+class SourceSession:
+    """A connection to a source that is watched; each snapshot is a transaction of it."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        source: SourceRow,
+        where: str,
+        wait_for: Callable[[Callable[[], int]], Wait],
+    ) -> None:
+        self.connection = connection
+        self._source = source
+        self._where = where
+        self._backend = connection.info.backend_pid
+        self.wait = wait_for(lambda: self._backend)
+
+    def begin(self) -> None:
+        """Begin a snapshot, with the settings that the texts of values depend on."""
+        self.connection.execute(_BEGIN)
+        # Behind a pooler libpq knows another number, and this one as long as the transaction lasts.
+        row = self.connection.execute(_SETTLE).fetchone()
+        self._backend = int(row[0]) if row else self._backend
+
+    def failure(self, error: psycopg.Error) -> SourceError:
+        """What an error of psycopg's means; no value and no password in it."""
+        return _failure(self._where, self._source, error, self.wait)
+
+
+@contextmanager
+def open_session(
+    source: SourceRow,
+    credentials: Credentials,
+    *,
+    silent_seconds: float | None = None,
+    warn: Callable[[str], None] = log_warning,
+) -> Iterator[SourceSession]:
+    """Connect to a source, for one snapshot after the other. Arguments and errors as `open_snapshot`."""
     where = f"source {source.source_name} ({credentials.place})"
     try:
         connection = connect_source(credentials)
@@ -230,32 +275,28 @@ def open_snapshot(
             f"{where} cannot be reached: {_without(credentials.password, first_line(error))}."
             f" Check source_databases row {source.source_id}."
         ) from None
-    backend = connection.info.backend_pid
-    wait = Wait(
-        server=where[0].upper() + where[1:],
-        probe=lambda: backend_answer(
-            lambda: connect_source(credentials, seconds=CONNECT_SECONDS), backend
-        ),
-        cut=lambda: end_connection(connection),
-        end=lambda: end_statement(
-            lambda: connect_source(credentials, seconds=CONNECT_SECONDS), backend
-        ),
-        warn=warn,
-        limit_seconds=silent_seconds,
-    )
+
+    def wait_for(backend: Callable[[], int]) -> Wait:
+        return Wait(
+            server=where[0].upper() + where[1:],
+            probe=lambda: backend_answer(
+                lambda: connect_source(credentials, seconds=CONNECT_SECONDS), backend()
+            ),
+            cut=lambda: end_connection(connection),
+            end=lambda: end_statement(
+                lambda: connect_source(credentials, seconds=CONNECT_SECONDS), backend()
+            ),
+            warn=warn,
+            limit_seconds=silent_seconds,
+        )
+
+    session = SourceSession(connection, source, where, wait_for)
     try:
         with closing(connection):
-            connection.cursor_factory = watched_cursor(wait)
-            connection.execute(_BEGIN)
-            # Behind a pooler libpq knows another number, and this one as long as the transaction lasts.
-            row = connection.execute(_SETTLE).fetchone()
-            backend = int(row[0]) if row else backend
-            yield SourceSnapshot(connection, source, wait)
-            # Everything has been read; and a statement that was asked may have ended the connection.
-            with suppress(psycopg.Error):
-                connection.execute("COMMIT")
+            connection.cursor_factory = watched_cursor(session.wait)
+            yield session
     except psycopg.Error as error:
-        raise _failure(where, source, error, wait) from None
+        raise session.failure(error) from None
 
 
 def connect_source(

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -38,7 +44,9 @@ def test_assets_follow_the_control_rows_with_no_code_touched(project: Project) -
         *(f"answers/{question.name}" for question in read_question_set(None).questions),
     }
     project.execute("UPDATE node_label_mappings SET is_active = false WHERE table_name = 'plans'")
-    assert _asset_keys() == first - {"profiles_db/plans"}
+    about_plans = ("lifetime_value", "revenue_by_plan", "customer_journey")
+    gone = {"profiles_db/plans", *(f"answers/{name}" for name in about_plans)}
+    assert _asset_keys() == first - gone
     project.execute(
         "UPDATE source_databases SET is_active = false WHERE source_name = 'support_db'"
     )
@@ -155,15 +163,18 @@ def test_what_rebuilds_a_graph_is_off_and_what_keeps_the_audit_tables_true_is_on
     }
 
 
-def test_a_run_that_failed_before_its_first_step_has_a_row_all_the_same(project: Project) -> None:
-    @dg.op
-    def fails() -> None:
-        raise dg.Failure("on purpose")
+@dg.op
+def fails() -> None:
+    raise dg.Failure("on purpose")
 
-    @dg.job
-    def failing() -> None:
-        fails()
 
+@dg.job
+def failing() -> None:
+    fails()
+
+
+def _told_of_failure(times: int = 1) -> dg.ExecuteInProcessResult:
+    """A failed run that the sensor was told of so often."""
     sensor = _definitions().resolve_sensor_def("failed_runs")
     with dg.DagsterInstance.ephemeral() as instance:
         result = failing.execute_in_process(instance=instance, raise_on_error=False)
@@ -174,8 +185,61 @@ def test_a_run_that_failed_before_its_first_step_has_a_row_all_the_same(project:
             dagster_event=result.get_run_failure_event(),
             resources={"postgres": PostgresResource()},
         ).for_run_failure()
-        for _ in range(2):
+        for _ in range(times):
             sensor(context)
+    return result
+
+
+def test_a_webhook_is_told_of_a_failed_run_and_one_that_refuses_loses_no_audit_row(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("C360_WEBSERVER_URL", "http://dagster.example/")
+    with _webhook(200) as (url, told):
+        monkeypatch.setenv("C360_FAILURE_WEBHOOK", url)
+        first = _told_of_failure()
+    (notice,) = told
+    assert notice["failed_steps"] == ["fails"]
+    assert notice["text"] == (
+        f"failing failed (http://dagster.example/runs/{first.run_id}): {notice['message']}"
+    )
+    with _webhook(500) as (url, _):
+        monkeypatch.setenv("C360_FAILURE_WEBHOOK", f"{url}/secret")
+        second = _told_of_failure()
+    third = _told_of_failure()
+    logged = capfd.readouterr().err
+    assert f"was not told of run {second.run_id}: the webhook answered 500." in logged
+    assert f"was not told of run {third.run_id}: the webhook cannot be reached" in logged
+    assert "secret" not in logged
+    with project.connect() as connection:
+        (count,) = connection.execute("SELECT count(*) FROM etl_run_logs").fetchall()
+    assert count == (3,)
+
+
+@contextmanager
+def _webhook(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A server that answers with a status, and what it was sent."""
+    told: list[dict[str, Any]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", told
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_run_that_failed_before_its_first_step_has_a_row_all_the_same(project: Project) -> None:
+    result = _told_of_failure(times=2)
     with project.connect() as connection:
         rows = connection.execute(
             "SELECT dagster_run_id, status, error_message, run_end_time IS NOT NULL"

@@ -136,7 +136,7 @@ def test_definitions_carry_owners_tags_kinds_pools_and_versions(project: Project
     assert table.op.retry_policy is None
     project.execute("UPDATE node_label_mappings SET node_label = 'Tariff' WHERE mapping_id = 2")
     after = _specs()
-    assert {key for key in before if before[key].code_version != after[key].code_version} == {
+    assert {key for key in after if before[key].code_version != after[key].code_version} == {
         "profiles_db/plans",
         "cypher_script",
         "neo4j_graph",

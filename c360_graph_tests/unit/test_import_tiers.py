@@ -27,15 +27,23 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset({"copied_lines", "cypher", "hashing", "mapping", "plan", "proposal", "sql_quoting"}),
     frozenset({"control", "extracts", "faults", "graph", "script_files", "source"}),
     frozenset({"answers", "extract_joins", "identity", "questions", "script_store"}),
-    frozenset({"customer", "pipeline", "report"}),
+    frozenset({"customer", "failure_notice", "pipeline", "report"}),
+    frozenset({"following"}),
     frozenset(
-        {"command_errors", "dagster_storage", "patient_storage", "resources", "step_failures"}
+        {
+            "command_errors",
+            "command_run",
+            "dagster_storage",
+            "patient_storage",
+            "resources",
+            "step_failures",
+        }
     ),
     frozenset({"assets", "automation", "checks", "executor"}),
     frozenset({"cli", "definitions"}),
 )
 PURE = TIERS[1]
-WITH_DAGSTER = TIERS[5] | TIERS[6] | TIERS[7]
+WITH_DAGSTER = TIERS[6] | TIERS[7] | TIERS[8]
 WITH_NEO4J = frozenset({"graph", "sandbox"})
 APART = "sandbox"
 """Real servers for tests and demo: stands on errors and settings, and only `cli` stands on it."""

@@ -170,3 +170,30 @@ def absent(result: dg.ExecuteInProcessResult, node: str) -> dict[str, int]:
     found = event.metadata["values_absent"].value
     assert isinstance(found, dict)
     return {str(name): int(str(count)) for name, count in found.items()}
+
+
+def test_a_rule_takes_what_is_joined_by_out_of_the_graph_and_hashes_it(world: World) -> None:
+    world.control(
+        "INSERT INTO field_exclusion_rules (source_id, table_name, column_name) VALUES (1, 'people', 'name')"
+    )
+    reconcile(max_removed_share=1.0)
+    by_name = "n._c360_join_lower_unaccent_ascii_trim__name IS NOT NULL"
+    assert (
+        world.cypher(f"MATCH (n) WHERE {by_name} OR (n:Person AND n.name IS NOT NULL) RETURN n")
+        == []
+    )
+    before = world.counts()[1]
+    world.control(
+        "INSERT INTO field_exclusion_rules (source_id, table_name, column_name, treatment) VALUES"
+        " (1, 'people', 'email', 'hash'), (1, 'visits', 'mail', 'hash'), (1, 'met', 'mail', 'hash'),"
+        " (2, 'customers', 'email', 'hash')"
+    )
+    result = reconcile(max_removed_share=1.0)
+    passed(result)
+    assert world.counts()[1] == before
+    hashed = world.cypher(
+        "MATCH (n) UNWIND [n._c360_join_unicode_lower_trim__email, n._c360_join_email__email,"
+        " n._c360_join_email__mail] AS value"
+        " WITH value WHERE value IS NOT NULL RETURN DISTINCT size(value)"
+    )
+    assert hashed == [(64,)]

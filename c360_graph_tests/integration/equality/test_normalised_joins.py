@@ -188,7 +188,7 @@ def utf8(servers: TestServers) -> Iterator[psycopg.Connection]:
     texts=st.lists(TEXTS, min_size=1, max_size=40),
     call=st.sampled_from(["trim", "digits", "email", "email_local"]),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)  # fmt: skip
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=150)  # fmt: skip
 def test_postgresql_and_this_process_make_the_same_of_a_text(
     utf8: psycopg.Connection, texts: list[str], call: str
 ) -> None:

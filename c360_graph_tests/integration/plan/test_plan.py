@@ -158,7 +158,7 @@ def test_every_command_that_prints_a_table_prints_json_and_nothing_else(
     loaded = document(invoke("load", str(script), "--clear", "--json"))
     assert loaded["nodes"] == NODES
     answers = document(invoke("ask", "--as-of", "2025-11-03", "--json"))
-    assert [answer["name"][:2] for answer in answers] == [f"{n:02}" for n in range(1, 12)]
+    assert (len(answers), answers[-1]["name"]) == (11, "fraud_ring")
     assert answers[-1]["rows"]
     with project.connect() as connection:
         connection.execute("UPDATE source_databases SET is_active = false WHERE source_id = 3")

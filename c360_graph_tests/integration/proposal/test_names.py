@@ -28,7 +28,9 @@ NAMES = st.text(
     column=NAMES.filter(lambda name: name not in ("id", "email")),
 )
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_any_name_comes_to_the_control_database_to_the_letter(
     scratch_control: psycopg.Connection, source: str, name: str, column: str

@@ -1,0 +1,412 @@
+"""The resident process: from changed rows of the sources to the graph, again and again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from uuid import uuid4
+
+from c360_graph.control.connection import ControlDatabase
+from c360_graph.control.follow_errors import FollowErrors
+from c360_graph.control.owner import control_owner
+from c360_graph.cypher import schema
+from c360_graph.errors import MappingChangedError
+from c360_graph.following.dirty_keys import Dirty
+from c360_graph.following.graph_writer import GraphChanges, GraphWriter, Written
+from c360_graph.following.handover import hand_over
+from c360_graph.following.lag import LagMeter
+from c360_graph.following.loss_guard import LossGuard
+from c360_graph.following.mark import (
+    FollowMark,
+    GraphMark,
+    claim,
+    read_graph_mark,
+    take_over,
+)
+from c360_graph.following.patterns import Patterns
+from c360_graph.following.pending_errors import PendingErrors
+from c360_graph.following.refused_rows import Outcome, write_all_but_refused
+from c360_graph.following.source_feed import SourceFeed
+from c360_graph.following.stream import wait_for_data
+from c360_graph.following.turn import Turn
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.execution import Execution
+from c360_graph.hashing import KeyedHash
+from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state, rows_fingerprint
+from c360_graph.settings import Settings
+from c360_graph.source.key_reads import Key, RowsRead
+
+GATHER_SECONDS = 0.02
+"""After the first change more is waited for as long, so that one transaction takes many."""
+IDLE_SECONDS = 1.0
+CONTROL_ROWS_SECONDS = 5.0
+CONFIRM_SECONDS = 10.0
+"""How often an idle source is told that nothing of its log is needed."""
+LOAD_POLL_SECONDS = 0.2
+
+
+class Stopped(Exception):
+    """Somebody asked the follower to end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flushed:
+    """What one transaction brought into the graph."""
+
+    written: Written
+    changes: int
+    lag_seconds: tuple[float, ...]
+    """From each source transaction's commit to ours, by both clocks."""
+    refused: int = 0
+    """Rows that Neo4j refused."""
+    held: int = 0
+    """Tables that are held now."""
+
+
+@dataclass(kw_only=True)
+class Callbacks:
+    """Who is told."""
+
+    say: Callable[[str], None] = lambda message: None
+    warn: Callable[[str], None] = lambda message: None
+    flushed: Callable[[Flushed], None] = lambda flushed: None
+    following: Callable[[], None] = lambda: None
+    """The graph is whole, and the stream is read."""
+    looked: Callable[[], None] = lambda: None
+    """The follower is at work, with or without changes."""
+    stopped: Callable[[], None] = lambda: None
+    """The stream is not read any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a follower works with."""
+
+    graph: Graph
+    control: ControlDatabase
+    settings: Settings
+    log_id: int
+    turn: Turn
+    stop: threading.Event
+    max_removed_share: float = 0.3
+    release: bool = False
+    """Whether tables that are held are followed again, whatever they have lost."""
+    callbacks: Callbacks = field(default_factory=Callbacks)
+
+
+class Follower:
+    """Follows from one state of the control rows; `run` ends when that is another."""
+
+    def __init__(self, given: Given) -> None:
+        self._given = given
+        self._holder = uuid4().hex
+        self._state: MappingState = read_mapping_state(given.control, given.settings.c360_data_dir)
+        self._mapping: GraphMapping = self._state.mapping()
+        self._feeds = self._make_feeds()
+        self._unfollowed: dict[str, str] = {}
+        self._mark: FollowMark
+        self._guard = LossGuard(max_removed_share=given.max_removed_share)
+        self._lag = LagMeter()
+        self._errors = PendingErrors(
+            FollowErrors(given.control), self._mapping.tables, warn=given.callbacks.warn
+        )
+        self._patterns: Patterns
+        self._writer: GraphWriter
+        self._control_rows_seen = time.monotonic()
+        self._confirmed_idle = time.monotonic()
+
+    def run(self) -> None:
+        """Bring the graph to the state of the sources where it is not, then follow until something ends it.
+
+        Raises:
+            Stopped: the follower was asked to end.
+            MappingChangedError: the mapping or the graph is not as it was; begin anew.
+            C360Error: a server cannot be reached, or refuses.
+        """
+        self._begin()
+        with ExitStack() as stack:
+            for feed in self._feeds:
+                stack.enter_context(feed.open(hashing=self._hashing(), waiting=self._keep_alive))
+            self._try_refused_again()
+            self._given.callbacks.following()
+            stack.callback(self._given.callbacks.stopped)
+            while True:
+                self._step()
+                self._given.callbacks.looked()
+
+    def _try_refused_again(self) -> None:
+        for row in self._errors.read():
+            for feed in self._feeds:
+                if feed.source.source_id == row.source_id:
+                    feed.read_again(row.table_name, row.key)
+
+    def _make_feeds(self) -> list[SourceFeed]:
+        control = self._given.control
+        sources = {t.source.source_id: t.source for t in self._mapping.tables}
+        return [
+            SourceFeed(
+                source,
+                control.source_credentials(source),
+                self._mapping,
+                target=self._given.graph.identity(),
+                owner=control_owner(control).id,
+                warn=self._given.callbacks.warn,
+            )
+            for source in sources.values()
+        ]
+
+    def _begin(self) -> None:
+        """Publications and slots; then the graph as a whole where it is not known to be."""
+        tell = self._given.callbacks
+        found = self._await_no_load()
+        known = found.follow if found and found.is_whole else None
+        slots = known.slots if known else {}
+        reasons = [
+            f"source {feed.name}: {why}"
+            for feed in self._feeds
+            if (why := feed.prepare(slots.get(feed.name))) is not None
+        ]
+        for feed in self._feeds:
+            for table in feed.unfollowed:
+                tell.warn(f"Not followed, and only as new as the last load: {table}.")
+        self._prepare_writing()
+        for pattern in self._patterns.left:
+            tell.warn(
+                f"Not followed, and only as new as the last load: relationships {pattern.edges[0]}, which"
+                " go through a table without a label."
+            )
+        self._unfollowed = {table.place: table.why for f in self._feeds for table in f.unfollowed}
+        self._feeds = [feed for feed in self._feeds if feed.followed]
+        if known is None:
+            reasons = ["it is not known to be whole"]
+        elif known.mapping != self._fingerprint():
+            reasons.append("something else is mapped now")
+        elif known.held and self._given.release:
+            reasons.append(f"{', '.join(known.held)} is followed again")
+        if not reasons and known is not None and take_over(self._given.graph, holder=self._holder):
+            self._mark = known.model_copy(
+                update={"slots": {f.name: f.mark for f in self._feeds if f.mark}}
+            )
+        else:
+            tell.say(f"The graph is brought to the state of the sources: {'; '.join(reasons)}.")
+            self._hand_over()
+        self._make_indexes()
+
+    def _prepare_writing(self) -> None:
+        places = {one.table.place for feed in self._feeds for one in feed.followed}
+        self._patterns = Patterns(self._mapping, places)
+        self._writer = GraphWriter(
+            self._given.graph,
+            self._patterns,
+            holder=self._holder,
+            read_links=self._read_links,
+            warn=self._given.callbacks.warn,
+            check=self._keep_alive,
+        )
+
+    def _read_links(
+        self, table: TableMapping, columns: tuple[str, ...], values: list[Key]
+    ) -> list[bytes]:
+        for feed in self._feeds:
+            if feed.source.source_id == table.source.source_id:
+                return feed.read_by_values(table, columns, values)
+        return []
+
+    def _hand_over(self) -> None:
+        given = self._given
+        marks = {feed.name: feed.mark for feed in self._feeds if feed.mark}
+        self._mark = FollowMark(
+            mapping=self._fingerprint(), slots=marks, unfollowed=self._unfollowed
+        )
+        while True:
+            self._refuse_stopped()
+            handed = hand_over(
+                graph=given.graph,
+                control=given.control,
+                state=self._state,
+                mapping=self._mapping,
+                settings=given.settings,
+                log_id=given.log_id,
+                max_removed_share=1.0 if given.release else given.max_removed_share,
+                warn=given.callbacks.warn,
+            )
+            if handed and claim(given.graph, handed.mark, self._mark, holder=self._holder):
+                return
+            self._await_no_load()
+
+    def _fingerprint(self) -> str:
+        """Of all that decides what the graph holds."""
+        said = [table.described for table in self._mapping.tables]
+        said += sorted(mapping.described for mapping in self._mapping.relationships)
+        followed = sorted(one.table.place for feed in self._feeds for one in feed.followed)
+        return sha256("\n".join((*said, *followed)).encode()).hexdigest()[:32]
+
+    def _make_indexes(self) -> None:
+        execution = Execution(self._given.graph, load=self._holder)
+        for index in self._patterns.indexes():
+            execution.run_repeatable("The indexes of following", schema.create_index(index))
+        execution.run_repeatable("The indexes of following", schema.await_indexes(3600))
+
+    def _hashing(self) -> KeyedHash | None:
+        key = self._given.settings.c360_hash_key
+        return KeyedHash(key.get_secret_value()) if key else None
+
+    def _step(self) -> None:
+        self._look_around()
+        wait_for_data([feed.stream for feed in self._feeds], seconds=IDLE_SECONDS)
+        self._take_in()
+        if any(feed.is_dirty for feed in self._feeds):
+            self._gather()
+            self._flush()
+        elif time.monotonic() - self._confirmed_idle >= CONFIRM_SECONDS:
+            self._confirmed_idle = time.monotonic()
+            if any(feed.is_ahead for feed in self._feeds):
+                self._flush()
+
+    def _take_in(self) -> None:
+        for feed in self._feeds:
+            feed.take_in()
+
+    def _gather(self) -> None:
+        deadline = time.monotonic() + GATHER_SECONDS
+        while (left := deadline - time.monotonic()) > 0:
+            if any(feed.is_full for feed in self._feeds):
+                return
+            wait_for_data([feed.stream for feed in self._feeds], seconds=left)
+            self._take_in()
+
+    def _flush(self) -> None:
+        taken = [(feed, feed.take()) for feed in self._feeds]
+        while not self._applied(taken):
+            # A load is under way. What it leaves is looked at once it has ended.
+            self._await_no_load()
+
+    def _applied(self, taken: list[tuple[SourceFeed, Dirty]]) -> bool:
+        """Read again and write; False where the graph is not ours at the moment."""
+        marks = {feed.name: feed.moved_to(dirty.position) for feed, dirty in taken}
+        reads = [read for feed, dirty in taken if dirty.wanted for read in feed.read(dirty)]
+        emptied = [table for _, dirty in taken for table in dirty.emptied]
+        changes, held = self._without_great_losses(emptied, reads)
+        mark = self._mark.model_copy(
+            update={
+                "slots": self._mark.slots | marks,
+                "held": held,
+                "rates": self._lag.rates(),
+            }
+        )
+        outcome = write_all_but_refused(
+            self._writer,
+            changes,
+            before=self._mark.model_dump_json(),
+            after=mark.model_dump_json(),
+        )
+        if outcome is None:
+            self._refuse_other()
+            return False
+        written = outcome.written
+        # Before anything is confirmed: what is not in the graph is to be known.
+        self._errors.note(changes, outcome.refused, marks=marks)
+        self._mark = mark
+        for feed, _ in taken:
+            feed.confirm(marks[feed.name])
+        for place, count in written.nodes_deleted.items():
+            self._guard.note(place, count)
+        self._tell(taken, outcome)
+        return True
+
+    def _without_great_losses(
+        self, emptied: list[TableMapping], reads: list[RowsRead]
+    ) -> tuple[GraphChanges, dict[str, str]]:
+        """What is written: nothing of a table that lost too many rows, which is held from now on."""
+        held = dict(self._mark.held)
+        going = {table.place: (table, 0) for table in emptied}
+        going |= {read.table.place: (read.table, len(read.gone)) for read in reads if read.gone}
+        for table in emptied:
+            going[table.place] = (table, self._writer.count(table))
+        for place, (table, rows) in going.items():
+            if place in held:
+                continue
+            why = self._guard.why_refused(
+                place, going=rows, count=partial(self._writer.count, table)
+            )
+            if why is not None:
+                held[place] = why
+                self._given.callbacks.warn(
+                    f"{place} is held: {why}. Its nodes stay as they are, and the other tables are"
+                    " followed. If the rows are meant to be gone, run c360 follow --release, or a load"
+                    " with max_removed_share: 1.0."
+                )
+        changes = GraphChanges(
+            emptied=tuple(table for table in emptied if table.place not in held),
+            reads=tuple(read for read in reads if read.table.place not in held),
+        )
+        return changes, held
+
+    def _tell(self, taken: list[tuple[SourceFeed, Dirty]], outcome: Outcome) -> None:
+        now = datetime.now(UTC)
+        flushed = Flushed(
+            written=outcome.written,
+            refused=len(outcome.refused),
+            held=len(self._mark.held),
+            changes=sum(dirty.changes for _, dirty in taken),
+            lag_seconds=tuple(
+                (now - moment).total_seconds()
+                for _, dirty in taken
+                if dirty.changes
+                for moment in dirty.commit_times
+            ),
+        )
+        self._lag.add(flushed.changes, flushed.lag_seconds)
+        self._given.callbacks.flushed(flushed)
+
+    def _refuse_other(self) -> None:
+        """Why the graph was not ours to write to; returns where a load is under way."""
+        found = read_graph_mark(self._given.graph)
+        if found is not None and found.is_locked:
+            return
+        if found is not None and found.follower == self._holder and found.is_whole:
+            return
+        raise MappingChangedError("The graph was loaded meanwhile, or another follower has come.")
+
+    def _await_no_load(self) -> GraphMark | None:
+        """The graph's mark once no load holds the graph."""
+        told = False
+        while True:
+            found = read_graph_mark(self._given.graph)
+            if found is None or not found.is_locked:
+                return found
+            if not told:
+                self._given.callbacks.say(
+                    "A load of the graph is under way; following waits for it."
+                )
+                told = True
+            self._keep_alive()
+            self._refuse_stopped()
+            time.sleep(LOAD_POLL_SECONDS)
+
+    def _keep_alive(self) -> None:
+        self._given.turn.check()
+        self._refuse_stopped()
+        for feed in self._feeds:
+            feed.keep_alive()
+
+    def _look_around(self) -> None:
+        self._refuse_stopped()
+        self._given.turn.check()
+        if time.monotonic() - self._control_rows_seen >= CONTROL_ROWS_SECONDS:
+            self._control_rows_seen = time.monotonic()
+            if rows_fingerprint(self._given.control.read_rows()) != self._state.fingerprint:
+                raise MappingChangedError("A control row was changed.")
+            # Where nothing is written, nobody else would notice that a load has come and gone.
+            self._refuse_other()
+
+    def _refuse_stopped(self) -> None:
+        if self._given.stop.is_set():
+            raise Stopped

@@ -1,0 +1,287 @@
+"""Brings what was read again into the graph: one transaction for everything that changed together."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import uuid4
+
+from c360_graph.cypher import following as text
+from c360_graph.cypher.copy_text import blocks
+from c360_graph.cypher.counts_and_deletes import count_relationships
+from c360_graph.cypher.relationships import link_rows
+from c360_graph.cypher.script_reader import Statement, lift
+from c360_graph.following.links import Links, ReadLinks
+from c360_graph.following.patterns import Pattern, Patterns
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.execution import Attempts, Work
+from c360_graph.mapping.model import TableMapping
+from c360_graph.source.key_reads import RowsRead
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphChanges:
+    """What is to be brought into the graph: tables that were emptied, then rows read again."""
+
+    emptied: tuple[TableMapping, ...] = ()
+    reads: tuple[RowsRead, ...] = ()
+
+
+@dataclass(kw_only=True)
+class Written:
+    """What a transaction changed; `nodes_deleted` by the table whose rows went."""
+
+    nodes_made: int = 0
+    nodes_updated: int = 0
+    nodes_deleted: dict[str, int] = field(default_factory=dict)
+    relationships_made: int = 0
+    relationships_deleted: int = 0
+
+    def add(self, other: Written) -> None:
+        """Count what another transaction changed, too."""
+        self.nodes_made += other.nodes_made
+        self.nodes_updated += other.nodes_updated
+        self.relationships_made += other.relationships_made
+        self.relationships_deleted += other.relationships_deleted
+        for place, count in other.nodes_deleted.items():
+            self.nodes_deleted[place] = self.nodes_deleted.get(place, 0) + count
+
+
+class GraphWriter:
+    """Writes for one follower, `holder`, as long as no load and no other follower has come."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        patterns: Patterns,
+        *,
+        holder: str,
+        read_links: ReadLinks,
+        warn: Callable[[str], None],
+        check: Callable[[], None],
+    ) -> None:
+        self._graph = graph
+        self._patterns = patterns
+        self._holder = holder
+        self._read_links = read_links
+        self._attempts = Attempts(graph, warn=warn, check=check)
+
+    def count(self, table: TableMapping) -> int:
+        """Nodes that a table feeds, or relationships that go through it.
+
+        Raises:
+            GraphError: the server cannot be reached or refuses.
+        """
+        if table.node_label is not None:
+            return int(self._graph.rows(text.count_nodes_of_table(table))[0]["count"])
+        types = {mapping.relationship_type for _, mapping in self._patterns.through(table)}
+        return sum(int(self._graph.rows(count_relationships(kind))[0]["count"]) for kind in types)
+
+    def write(self, changes: GraphChanges, *, follow: str) -> Written | None:
+        """Write changes, and `follow` as the follower's mark; None where the graph is not ours now.
+
+        Raises:
+            StatementError: the server refused, or kept failing; nothing was changed.
+        """
+        tag = {"c360_load": self._holder, "c360_work": uuid4().hex}
+        written: list[Written | None] = []
+
+        def send() -> None:
+            with self._graph.transaction(tag) as transaction:
+                work = _Writing(transaction, self._patterns, self._read_links)
+                if not work.holds(self._holder, follow):
+                    written.append(None)
+                    return
+                work.write(changes)
+                transaction.commit()
+            written.append(work.written)
+
+        self._attempts.run(Work(title="Following the sources", tag=tag, send=send))
+        return written[-1]
+
+
+class _Transaction(Protocol):
+    def run(self, query: str, parameters: dict[str, Any]) -> Any: ...
+
+
+class _Writing:
+    """One transaction."""
+
+    def __init__(
+        self, transaction: _Transaction, patterns: Patterns, read_links: ReadLinks
+    ) -> None:
+        self._read_links = read_links
+        self._transaction = transaction
+        self._patterns = patterns
+        self._made: dict[str, list[int]] = defaultdict(list)
+        self._moved: dict[str, list[int]] = defaultdict(list)
+        self._told: dict[str, list[list[str | None]]] = defaultdict(list)
+        self._junction_rows: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self._pairs: dict[Pattern, dict[Pair, None]] = defaultdict(dict)
+        self.written = Written()
+
+    def holds(self, holder: str, follow: str) -> bool:
+        """Whether the graph is ours, to the end of the transaction."""
+        records = self._run(text.hold_graph(), holder=holder, follow=follow)
+        return bool(records[0]["count"])
+
+    def write(self, changes: GraphChanges) -> None:
+        """Nodes first, then relationships: where a node was made, has gone or has another joined value."""
+        for table in changes.emptied:
+            self._empty(table)
+        nodes = [read for read in changes.reads if read.table.node_label is not None]
+        for read in nodes:
+            self._note_former_pairs(read)
+        for read in nodes:
+            self._delete(read)
+        for read in nodes:
+            self._upsert(read)
+        for label in {**self._made, **self._moved}:
+            for pattern in self._patterns.of_label(label):
+                self._note_ends(pattern, label)
+        for table in (read.table for read in nodes):
+            self._note_junction_rows(table)
+        links = list(self._links(changes))
+        for pattern, pairs in self._pairs.items():
+            self._make_anew(pattern, list(pairs))
+        for one in links:
+            for block in _blocks(tuple(one.rows)):
+                self._run_batch(link_rows(one.mapping, one.table, block))
+
+    def _links(self, changes: GraphChanges) -> Iterator[Links]:
+        """Rows of junctions without a label, and note the pairs that they join: these are made anew."""
+        reads = {read.table.asset_key: read for read in changes.reads}
+        for table, pattern, mapping in self._patterns.links():
+            links = Links(mapping=mapping, table=table)
+            read = reads.get(table.asset_key)
+            if read is not None:
+                links.read_changed(read, self._read_links)
+            for end in mapping.sought:
+                for changed in self._patterns.at(end):
+                    names = self._patterns.told(changed)
+                    places = [names.index(column) for column, _ in end.pairs]
+                    told = [[texts[p] for p in places] for texts in self._told[changed.place]]
+                    links.read_of_end(end, told, self._read_links)
+            for block in _blocks(tuple(links.rows)):
+                self._note(pattern, self._run_batch(text.pairs_of_links(mapping, table, block)))
+            keyed = text.with_key_alone(table)
+            for block in _blocks(links.gone):
+                self._note(pattern, self._run_batch(text.pairs_of_links(mapping, keyed, block)))
+            yield links
+
+    def _empty(self, table: TableMapping) -> None:
+        if table.node_label is None:
+            for _, mapping in self._patterns.through(table):
+                self._run(text.delete_of_pattern(mapping))
+            return
+        # What went through the table's nodes is found by what it joins, before they go.
+        for pattern, mapping in self._patterns.through(table):
+            ids = [record["id"] for record in self._run(text.ids_of_table(table))]
+            statement = text.pairs_of_junction_ids(mapping, table.node_label)
+            self._note(pattern, self._run(statement, ids=ids))
+        count = self._run(text.delete_nodes_of_table(table))[0]["count"]
+        self._count_deleted(table, count)
+
+    def _note_former_pairs(self, read: RowsRead) -> None:
+        """What the rows of a junction table join by the values that the graph has of them."""
+        through = self._patterns.through(read.table)
+        if not through:
+            return
+        keys = (*key_lines(read), *read.gone)
+        for pattern, mapping in through:
+            for block in _blocks(keys):
+                statement = text.pairs_of_junction_keys(mapping, read.table, block)
+                self._note(pattern, self._run_batch(statement))
+
+    def _delete(self, read: RowsRead) -> None:
+        for block in _blocks(read.gone):
+            count = self._run_batch(text.delete_keys(read.table, block))[0]["count"]
+            self._count_deleted(read.table, count)
+
+    def _upsert(self, read: RowsRead) -> None:
+        joined, told = self._patterns.joined(read.table), self._patterns.told(read.table)
+        label = read.table.node_label or ""
+        for block in _blocks(read.rows):
+            statement = text.upsert_nodes(read.table, block, joined=joined, told=told)
+            (record,) = self._run_batch(statement)
+            self.written.nodes_made += len(record["made"])
+            self.written.nodes_updated += record["updated"]
+            self._made[label] += record["made"]
+            self._moved[label] += record["moved"]
+            self._told[read.table.place] += record["told"]
+            if self._patterns.through(read.table):
+                self._junction_rows[read.table.asset_key] += [*record["made"], *record["moved"]]
+
+    def _note_ends(self, pattern: Pattern, label: str) -> None:
+        """Bring the relationships of changed nodes along, or note the pairs whose are made anew."""
+        made, moved = self._made[label], self._moved[label]
+        for mapping, end in pattern.ends_of(label):
+            if pattern.is_single:
+                if moved:
+                    self._run(text.delete_stale_of_ids(mapping, end), ids=moved)
+                if made or moved:
+                    self._run(text.create_missing_of_ids(mapping, end), ids=[*made, *moved])
+                continue
+            if moved:
+                self._note(pattern, self._run(text.pairs_joined_now(mapping, end), ids=moved))
+            if (made or moved) and not pattern.has_rows_without_label:
+                found = self._run(text.pairs_of_end_ids(mapping, end), ids=[*made, *moved])
+                self._note(pattern, found)
+
+    def _note_junction_rows(self, table: TableMapping) -> None:
+        ids = self._junction_rows.get(table.asset_key)
+        if not ids:
+            return
+        for pattern, mapping in self._patterns.through(table):
+            statement = text.pairs_of_junction_ids(mapping, table.node_label or "")
+            self._note(pattern, self._run(statement, ids=ids))
+
+    def _make_anew(self, pattern: Pattern, pairs: list[Pair]) -> None:
+        for start in range(0, len(pairs), _PAIRS_IN_STATEMENT):
+            part = [list(pair) for pair in pairs[start : start + _PAIRS_IN_STATEMENT]]
+            self._run(text.delete_of_pairs(pattern.mappings[0]), pairs=part)
+            for mapping in () if pattern.has_rows_without_label else pattern.mappings:
+                self._run(text.create_of_pairs(mapping), pairs=part)
+
+    def _note(self, pattern: Pattern, found: Iterable[dict[str, Any]]) -> None:
+        self._pairs[pattern].update(((record["a"], record["b"]), None) for record in found)
+
+    def _count_deleted(self, table: TableMapping, count: int) -> None:
+        counted = self.written.nodes_deleted
+        counted[table.place] = counted.get(table.place, 0) + count
+
+    def _run_batch(self, statement: bytes) -> list[dict[str, Any]]:
+        batch = lift(Statement(number=1, text=statement))
+        assert batch is not None
+        return self._run(batch.text, rows=batch.rows)
+
+    def _run(self, statement: bytes | str, **parameters: Any) -> list[dict[str, Any]]:
+        said = statement.decode() if isinstance(statement, bytes) else statement
+        result = self._transaction.run(said, parameters)
+        records = [record.data() for record in result]
+        counters = result.consume().counters
+        self.written.relationships_made += counters.relationships_created
+        self.written.relationships_deleted += counters.relationships_deleted
+        return records
+
+
+_PAIRS_IN_STATEMENT = 5_000
+
+
+def _blocks(lines: tuple[bytes, ...]) -> Iterator[bytes]:
+    if lines:
+        for _, block in blocks(io.BytesIO(b"\n".join(lines) + b"\n")):
+            yield block
+
+
+def key_lines(read: RowsRead) -> tuple[bytes, ...]:
+    """The keys of whole rows, as lines of the key's columns."""
+    places = {prop.column: place for place, prop in enumerate(read.table.properties)}
+    chosen = [places[column] for column in read.table.key]
+    lines = (line.split(b"\t") for line in read.rows)
+    return tuple(b"\t".join(values[place] for place in chosen) for values in lines)

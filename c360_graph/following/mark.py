@@ -1,0 +1,116 @@
+"""What a followed graph says of its follower: where in each source's log it stands, and what it waits for."""
+
+from __future__ import annotations
+
+from pydantic import Field, ValidationError
+
+from c360_graph.cypher import following as text
+from c360_graph.following.lag import Rates
+from c360_graph.following.stream import lsn_number, lsn_text
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.execution import Execution
+from c360_graph.mapping.control_rows import Frozen
+from c360_graph.mapping.graph_manifest import GraphManifest
+
+_TITLE = "The follower's mark"
+
+
+class SlotMark(Frozen):
+    """Up to where a source's changes are in the graph."""
+
+    slot: str
+    database_oid: int
+    lsn: str
+
+    @property
+    def position(self) -> int:
+        """The position as a number."""
+        return lsn_number(self.lsn)
+
+    def moved_to(self, position: int) -> SlotMark:
+        """The same slot, further on."""
+        return self.model_copy(update={"lsn": lsn_text(position)})
+
+
+class FollowMark(Frozen):
+    """Kept beside the manifest, on the same node; a load removes it."""
+
+    mapping: str
+    """Fingerprint of what was mapped."""
+    slots: dict[str, SlotMark] = Field(default_factory=dict)
+    """By the name of the source."""
+    held: dict[str, str] = Field(default_factory=dict)
+    """Tables (`source/table`) that are not followed until somebody says so, and why."""
+    unfollowed: dict[str, str] = Field(default_factory=dict)
+    """Tables that only a load brings up to date, and why."""
+    rates: Rates | None = None
+    """How it went in the minute before the last change."""
+
+
+class GraphMark(Frozen):
+    """The mark and what stands around it. `follow` is None where the graph is not followed."""
+
+    is_whole: bool
+    is_locked: bool
+    follower: str | None
+    content: str
+    follow: FollowMark | None
+
+
+def read_graph_mark(graph: Graph) -> GraphMark | None:
+    """What the graph says; None where it has no manifest.
+
+    Raises:
+        GraphError: the server cannot be reached or refuses.
+    """
+    rows = graph.rows(text.read_mark())
+    if not rows:
+        return None
+    row = rows[0]
+    follow = None
+    if row["follow"]:
+        try:
+            follow = FollowMark.model_validate_json(row["follow"])
+        except ValidationError:
+            follow = None
+    return GraphMark(
+        is_whole=len(rows) == 1 and row["state"] == "whole",
+        is_locked=bool(row["is_locked"]),
+        follower=row["follower"],
+        content=row["content"] or "",
+        follow=follow,
+    )
+
+
+def claim(graph: Graph, found: GraphMark, mark: FollowMark, *, holder: str) -> bool:
+    """Begin to follow a graph that a load has just brought up to date; False where another load came.
+
+    From now on nobody may take the graph for what the extracts hold, so that its counts are removed from
+    the manifest: the next load compares every row.
+
+    Raises:
+        StatementError: the server refuses.
+    """
+    manifest = GraphManifest.model_validate_json(found.content)
+    uncounted = manifest.model_copy(update={"nodes": {}, "relationships": {}, "between": {}})
+    records, _ = Execution(graph, load=holder).change(
+        _TITLE,
+        text.claim_graph().decode(),
+        holder=holder,
+        content=found.content,
+        uncounted=uncounted.to_json(),
+        follow=mark.model_dump_json(),
+    )
+    return bool(records[0]["count"])
+
+
+def take_over(graph: Graph, *, holder: str) -> bool:
+    """Go on where another follower, or this one before, ended; False where the graph is not followed.
+
+    Raises:
+        StatementError: the server refuses.
+    """
+    records, _ = Execution(graph, load=holder).change(
+        _TITLE, text.take_over_graph().decode(), holder=holder
+    )
+    return bool(records[0]["count"])

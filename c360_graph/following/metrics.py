@@ -1,0 +1,130 @@
+"""What a monitor asks of a follower over HTTP: `/metrics` in Prometheus's text form, and `/healthz`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from c360_graph.errors import SettingsError
+from c360_graph.following.follower import Flushed
+from c360_graph.following.lag import LagMeter
+
+HEALTHY_SECONDS = 60.0
+"""A follower that has not looked around for as long is not at work."""
+
+
+class FollowMetrics:
+    """Counts of one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lag = LagMeter()
+        self._changes = self._transactions = self._refused = self._held = 0
+        self._nodes = self._relationships = 0
+        self._is_following = False
+        self._looked = 0.0
+
+    def following(self) -> None:
+        """The stream is read."""
+        self._is_following = True
+        self.looked()
+
+    def stopped(self) -> None:
+        """The stream is not read any more."""
+        self._is_following = False
+
+    def looked(self) -> None:
+        """The follower has looked around."""
+        self._looked = time.monotonic()
+
+    def flushed(self, flushed: Flushed) -> None:
+        """A transaction was written."""
+        written = flushed.written
+        with self._lock:
+            self._lag.add(flushed.changes, flushed.lag_seconds)
+            self._changes += flushed.changes
+            self._transactions += 1
+            self._refused += flushed.refused
+            self._held = flushed.held
+            self._nodes += written.nodes_made + written.nodes_updated
+            self._nodes += sum(written.nodes_deleted.values())
+            self._relationships += written.relationships_made + written.relationships_deleted
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the sources are followed at the moment."""
+        return self._is_following and time.monotonic() - self._looked < HEALTHY_SECONDS
+
+    def text(self) -> str:
+        """All of it, in Prometheus's text form."""
+        with self._lock:
+            rates = self._lag.rates()
+        numbers = {
+            "c360_follow_up": ("gauge", int(self.is_healthy)),
+            "c360_follow_changes_total": ("counter", self._changes),
+            "c360_follow_transactions_total": ("counter", self._transactions),
+            "c360_follow_nodes_written_total": ("counter", self._nodes),
+            "c360_follow_relationships_written_total": ("counter", self._relationships),
+            "c360_follow_refused_rows_total": ("counter", self._refused),
+            "c360_follow_held_tables": ("gauge", self._held),
+        }
+        lines = []
+        for name, (kind, value) in numbers.items():
+            lines += [f"# TYPE {name} {kind}", f"{name} {value}"]
+        lines.append("# TYPE c360_follow_lag_seconds summary")
+        for quantile, lag in (("0.5", rates.lag_p50_ms), ("0.99", rates.lag_p99_ms)):
+            if lag is not None:
+                lines.append(f'c360_follow_lag_seconds{{quantile="{quantile}"}} {lag / 1_000}')
+        return "\n".join((*lines, ""))
+
+
+@contextmanager
+def serving(metrics: FollowMetrics, address: str | None) -> Iterator[int | None]:
+    """Answer at `host:port` while the block runs; the port, None where no address is given.
+
+    Raises:
+        SettingsError: nothing can be served there.
+    """
+    if not address:
+        yield None
+        return
+    host, _, port = address.rpartition(":")
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(HTTPStatus.OK, metrics.text())
+            elif self.path == "/healthz":
+                healthy = metrics.is_healthy
+                status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
+                self._answer(status, "following\n" if healthy else "not following\n")
+            else:
+                self._answer(HTTPStatus.NOT_FOUND, "/metrics or /healthz\n")
+
+        def _answer(self, status: HTTPStatus, text: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nobody wants a line for each question."""
+
+    try:
+        server = ThreadingHTTPServer((host or "127.0.0.1", int(port)), Answers)
+    except (OSError, ValueError, OverflowError) as error:
+        raise SettingsError(
+            f"C360_FOLLOW_METRICS {address!r} cannot be served: {error}. Give host:port, such as"
+            " 127.0.0.1:9464."
+        ) from None
+    thread = threading.Thread(target=server.serve_forever, name="c360-metrics", daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()

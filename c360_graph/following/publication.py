@@ -1,0 +1,226 @@
+"""Which mapped tables of a source can be followed, and the publication that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from c360_graph.errors import ReplicationError
+from c360_graph.following.patterns import why_links_are_left
+from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.sql_quoting import quoted, quoted_table
+
+COLUMN_LISTS_SINCE = 150_000
+"""Servers of this version number publish single columns; older ones send whole rows."""
+
+_DESCRIBE = """
+SELECT c.relname::text AS name, c.oid::bigint AS oid, c.relkind::text AS kind,
+    c.relpersistence::text AS persistence, c.relreplident::text AS identity,
+    coalesce(ARRAY(
+        SELECT a.attname::text FROM pg_catalog.pg_index i
+        CROSS JOIN LATERAL unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(attnum, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+        WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate AND k.place <= i.indnkeyatts
+            AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
+        ORDER BY k.place), '{}') AS identity_columns,
+    ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns,
+    ARRAY(SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname)
+        FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS types,
+    ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> '') AS generated
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relname = ANY(%s)
+"""
+_PUBLISHED = """
+SELECT n.nspname::text AS schema, c.relname::text AS name,
+    {columns} AS columns
+FROM pg_catalog.pg_publication p JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid
+JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE p.pubname = %s
+"""
+_LISTED = """(SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum = ANY(r.prattrs::smallint[]))"""
+_FLAGS = """
+SELECT puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate AS is_full, pubviaroot
+FROM pg_catalog.pg_publication WHERE pubname = %s
+"""
+_OPTIONS = "publish = 'insert, update, delete, truncate', publish_via_partition_root = true"
+
+_KINDS = {
+    "v": "it is a view",
+    "m": "it is a materialized view",
+    "f": "it is a foreign table",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowedTable:
+    """A mapped table whose changes are published. `key_types` are SQL names, in the order of the key."""
+
+    table: TableMapping
+    oid: int
+    key_types: tuple[str, ...]
+    sends_whole_rows: bool = False
+    """Whether its replica identity is FULL, so that no column list is possible."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnfollowedTable:
+    """A mapped table that only a load brings up to date, and why."""
+
+    place: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.why}"
+
+
+def followable(
+    connection: psycopg.Connection[Any],
+    tables: Iterable[TableMapping],
+    mapping: GraphMapping,
+) -> tuple[tuple[FollowedTable, ...], tuple[UnfollowedTable, ...]]:
+    """The tables of one source that can be followed, and those that cannot, with the reason."""
+    chosen = tuple(tables)
+    if not chosen:
+        return (), ()
+    schema = chosen[0].source.db_schema
+    names = [table.table_name for table in chosen]
+    with connection.cursor(row_factory=psycopg.rows.namedtuple_row) as cursor:
+        rows: list[Any] = cursor.execute(_DESCRIBE, (schema, names)).fetchall()
+    found = {row.name: row for row in rows}
+    followed: list[FollowedTable] = []
+    unfollowed: list[UnfollowedTable] = []
+    for table in chosen:
+        row: Any = found.get(table.table_name)
+        why = why_not(table, row) or why_links_are_left(mapping, table)
+        if why:
+            unfollowed.append(UnfollowedTable(place=table.place, why=why))
+            continue
+        types = dict(zip(row.columns, row.types, strict=True))
+        followed.append(
+            FollowedTable(
+                table=table,
+                oid=row.oid,
+                key_types=tuple(types[column] for column in table.key),
+                sends_whole_rows=row.identity == "f",
+            )
+        )
+    return tuple(followed), tuple(unfollowed)
+
+
+def why_not(table: TableMapping, row: Any) -> str | None:
+    """Why a table's changes cannot be followed; `row` is what its catalog says, None where it has none."""
+    if row is None:
+        return "the source has no such table"
+    if row.kind in _KINDS:
+        return f"{_KINDS[row.kind]}, of which PostgreSQL publishes no changes"
+    if row.persistence != "p":
+        return "it is unlogged or temporary, so that its changes are not in the source's log"
+    if not table.key:
+        return "it has no key that is read, so that a changed row cannot be told from others"
+    if row.identity == "f":
+        return None
+    if row.identity == "n" or not row.identity_columns:
+        return (
+            "it has no replica identity, so that publishing it would make the application's own"
+            " UPDATE and DELETE fail; add a primary key"
+        )
+    if {*table.key} != {*row.identity_columns}:
+        return (
+            f"its replica identity is ({', '.join(row.identity_columns)}) and its nodes are identified"
+            f" by ({', '.join(table.key)}); ALTER TABLE ... REPLICA IDENTITY USING INDEX names another"
+        )
+    if {*table.key} & {*row.generated}:
+        return "a column of its key is generated, and is not in the stream"
+    return None
+
+
+def publication_sql(name: str, tables: Iterable[FollowedTable], *, version: int) -> str:
+    """The statement that makes the publication: tables by name, and of each the key alone.
+
+    FOR ALL TABLES would make updates of a table without a key fail in the application.
+    """
+    return (
+        f"CREATE PUBLICATION {quoted(name)} FOR TABLE {_listed(tables, version)} WITH ({_OPTIONS})"
+    )
+
+
+def _listed(tables: Iterable[FollowedTable], version: int) -> str:
+    listed = []
+    for followed in tables:
+        table = followed.table
+        text = quoted_table(table.source.db_schema, table.table_name)
+        if version >= COLUMN_LISTS_SINCE and not followed.sends_whole_rows:
+            text += f" ({', '.join(map(quoted, table.key))})"
+        listed.append(text)
+    return ", ".join(listed)
+
+
+def publish(
+    connection: psycopg.Connection[Any],
+    name: str,
+    tables: tuple[FollowedTable, ...],
+    *,
+    source: str,
+) -> bool:
+    """Make sure that the publication names these tables; whether anything had to be changed.
+
+    Raises:
+        ReplicationError: the role may not, and what a DBA does about it.
+    """
+    version = connection.info.server_version
+    if _is_published(connection, name, tables, version):
+        return False
+    flags = connection.execute(_FLAGS, (name,)).fetchone()
+    statements = [publication_sql(name, tables, version=version)]
+    if flags is not None:
+        statements = [
+            f"ALTER PUBLICATION {quoted(name)} SET TABLE {_listed(tables, version)}",
+            f"ALTER PUBLICATION {quoted(name)} SET ({_OPTIONS})",
+        ]
+        if flags[0]:
+            statements = [
+                f"DROP PUBLICATION {quoted(name)}",
+                publication_sql(name, tables, version=version),
+            ]
+    try:
+        with connection.transaction():
+            for statement in statements:
+                connection.execute(statement.encode())
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise ReplicationError(
+            f"source {source}: the role may not make the publication {name}"
+            f" ({str(error).splitlines()[0]}). `c360 follow --sql` prints what a DBA runs once."
+        ) from None
+    return True
+
+
+def _is_published(
+    connection: psycopg.Connection[Any], name: str, tables: tuple[FollowedTable, ...], version: int
+) -> bool:
+    """Whether the publication has all of these with their keys; that it has more does no harm."""
+    flags = connection.execute(_FLAGS, (name,)).fetchone()
+    if flags is None or flags[0] or not flags[1] or not flags[2]:
+        return False
+    columns = _LISTED if version >= COLUMN_LISTS_SINCE else "NULL::text[]"
+    rows = connection.execute(_PUBLISHED.format(columns=columns).encode(), (name,)).fetchall()
+    published = {(schema, table): listed for schema, table, listed in rows}
+    for followed in tables:
+        table = followed.table
+        place = (table.source.db_schema, table.table_name)
+        if place not in published:
+            return False
+        listed = published[place]
+        wants_list = version >= COLUMN_LISTS_SINCE and not followed.sends_whole_rows
+        if wants_list and (listed is None or {*listed} != {*table.key}):
+            return False
+        if not wants_list and listed is not None:
+            return False
+    return True

@@ -1,0 +1,30 @@
+"""When rows that go are taken for a fault of the source."""
+
+from __future__ import annotations
+
+from c360_graph.following.loss_guard import MOST_UNGUARDED, WINDOW_SECONDS, LossGuard
+
+
+def never() -> int:
+    raise AssertionError("nobody had to count")
+
+
+def test_a_few_rows_of_a_small_table_may_all_go_and_nobody_counts() -> None:
+    guard = LossGuard(max_removed_share=0.3)
+    assert guard.why_refused("shop/orders", going=MOST_UNGUARDED, count=never) is None
+
+
+def test_more_than_the_share_is_refused_and_as_much_is_not() -> None:
+    guard = LossGuard(max_removed_share=0.3)
+    assert guard.why_refused("shop/orders", going=30_000, count=lambda: 100_000) is None
+    assert guard.why_refused("shop/orders", going=30_001, count=lambda: 100_000)
+
+
+def test_what_went_bit_by_bit_within_an_hour_counts_together_and_by_table() -> None:
+    now = [0.0]
+    guard = LossGuard(max_removed_share=0.3, clock=lambda: now[0])
+    guard.note("shop/orders", 25_000)
+    assert guard.why_refused("shop/orders", going=6_000, count=lambda: 75_000)
+    assert guard.why_refused("shop/invoices", going=6_000, count=lambda: 75_000) is None
+    now[0] = WINDOW_SECONDS + 1
+    assert guard.why_refused("shop/orders", going=6_000, count=lambda: 75_000) is None
