@@ -149,7 +149,7 @@ class Follower:
 
     def _make_feeds(self) -> list[SourceFeed]:
         control = self._given.control
-        sources = {t.source.source_id: t.source for t in self._mapping.tables}
+        sources = {t.source.source_id: t.source for t in self._mapping.source_tables}
         return [
             SourceFeed(
                 source,

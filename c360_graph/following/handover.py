@@ -23,6 +23,7 @@ from c360_graph.pipeline.cleaning import clean_data_folder
 from c360_graph.pipeline.extract import extract_table
 from c360_graph.pipeline.load import Target, reconcile_graph
 from c360_graph.pipeline.read_mapping import MappingState
+from c360_graph.pipeline.resolve_identity import resolve_identity
 from c360_graph.settings import Settings
 
 TABLES_AT_A_TIME = 2
@@ -57,7 +58,7 @@ def hand_over(
 
     def read(number: int) -> None:
         extract_table(
-            table=mapping.tables[number],
+            table=mapping.source_tables[number],
             rows=state.rows,
             log_id=log_id,
             control=control,
@@ -66,7 +67,16 @@ def hand_over(
         )
 
     with ThreadPoolExecutor(TABLES_AT_A_TIME, thread_name_prefix="c360-extract") as pool:
-        list(pool.map(read, range(len(mapping.tables))))
+        list(pool.map(read, range(len(mapping.source_tables))))
+    for identity in mapping.identities:
+        resolve_identity(
+            identity=identity,
+            mapping=mapping,
+            rows=state.rows,
+            log_id=log_id,
+            control=control,
+            settings=settings,
+        )
     store = ExtractStore(settings.c360_data_dir)
     parts = gather_parts(mapping=mapping, rows=state.rows, store=store, run_log=RunLog(control))
     reconciled = reconcile_graph(

@@ -58,7 +58,7 @@ def survey(settings: Settings, graph: Graph) -> Survey:
     mapping = find_mapping_state(control, settings.c360_data_dir).mapping()
     found = read_graph_mark(graph)
     asking = _Asking(control, mapping, target=graph.identity(), owner=control_owner(control).id)
-    sources = {t.source.source_id: t.source for t in mapping.tables}
+    sources = {t.source.source_id: t.source for t in mapping.source_tables}
     return Survey(
         sources=tuple(asking.ask(source) for source in sources.values()),
         follow=found.follow if found else None,
