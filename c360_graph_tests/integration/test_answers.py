@@ -309,7 +309,8 @@ def test_no_statement_is_sent_twice_for_one_customer(
     _customer(value)
     # Before and after: a load in between would mix two states of the graph.
     assert len([text for text in sent if "_C360Load" in text]) == 2
-    others = [text for text in sent if "_C360Load" not in text]
+    # On a slow machine the server is asked several times whether it still answers.
+    others = [text for text in sent if "_C360Load" not in text and text != "RETURN 1"]
     assert sorted(others) == sorted(set(others))
 
 

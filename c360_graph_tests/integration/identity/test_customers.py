@@ -8,6 +8,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from c360_graph.control.connection import ControlDatabase
+from c360_graph.pipeline.cleaning import clean_data_folder
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.reconcile.reconciled import NOTHING, changes, contents, reconcile
 from c360_graph_tests.integration.runs import load_graph
@@ -179,6 +181,9 @@ def test_a_key_that_is_excluded_later_stays_in_no_file(world: World) -> None:
     world.control(
         "INSERT INTO field_exclusion_rules (source_id, table_name, column_name) VALUES (2, 'accounts', 'region')"
     )
+    control = ControlDatabase(world.servers.credentials(world.control_db))
+    # As every run does first, outside of this process.
+    clean_data_folder(world.data_dir, control.read_rows())
     result = load_graph()
     # Without its key the table has no records that could be told apart.
     assert "has no key" in failed_checks(result)["control_rows_are_honoured"]

@@ -12,4 +12,3 @@ def test_it_resolves_records_twice_with_the_same_ids(tmp_path: Path) -> None:
     assert found.records == 4_000
     # Of 2,000 people that the records are drawn from, a few never come up.
     assert 1_500 < found.entities < 2_500
-    assert found.peak_mb < 400
