@@ -70,7 +70,9 @@ def identity_asset(
                 settings=now,
             )
         context.log.info(
-            f"{resolution.records:,} records are of {resolution.entities:,} {identity.label}"
+            f"{resolution.records:,} records are of {resolution.entities:,} {identity.label}:"
+            f" {resolution.ids.created:,} new, {resolution.ids.merges:,} merged into older ones,"
+            f" {resolution.ids.splits:,} split"
         )
         yield from _results(resolution, identity, limit=now.c360_most_sharing_records)
 

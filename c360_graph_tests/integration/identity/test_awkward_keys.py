@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
+from typer.testing import CliRunner
 
+from c360_graph.cli import app
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.identity.test_customers import failed_checks
 from c360_graph_tests.integration.reconcile.reconciled import NOTHING, changes, contents, reconcile
@@ -53,3 +56,22 @@ def test_each_record_has_one_customer_however_awkward_its_key_is(world: World) -
     assert changes(reconcile()) == NOTHING
     assert changes(reconcile(full_comparison=True))["nodes_created"] == 0
     assert contents(world.graph) == made
+
+
+def test_plan_and_check_know_the_customers(world: World) -> None:
+    planned = CliRunner().invoke(app, ["plan", "--reconcile", "--json"])
+    assert planned.exit_code == 0, planned.output
+    told = json.loads(planned.stdout)
+    assert told["destroyed"] == []
+    labels = {label["label"]: label["change"] for label in told["labels"]}
+    assert labels == {"Record": "unchanged", "Odd`Customer": "unchanged"}
+    assert [(r["type"], r["change"], r["relationship_id"]) for r in told["relationships"]] == [
+        ("IS", "unchanged", None)
+    ] * 2
+    assert CliRunner().invoke(app, ["plan", "--clear"]).exit_code == 0
+    checked = CliRunner().invoke(app, ["check"])
+    assert checked.exit_code == 0, checked.output
+    world.control("UPDATE identity_rules SET column_name = 'mail' WHERE table_name = 'amounts'")
+    wrong = CliRunner().invoke(app, ["check"])
+    assert "identity_rules row 2" in wrong.output
+    assert "did you mean 'email'?" in wrong.output
