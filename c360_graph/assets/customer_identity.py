@@ -13,7 +13,12 @@ from c360_graph.assets.identity_facts import (
 )
 from c360_graph.assets.metadata import code
 from c360_graph.assets.source_table import group_name, operation_name
-from c360_graph.assets.step_policy import dagster_failures, freshness_policy, identity_version
+from c360_graph.assets.step_policy import (
+    dagster_failures,
+    freshness_policy,
+    identity_version,
+    source_pool,
+)
 from c360_graph.control.audit import RunLog
 from c360_graph.identity.resolution import Resolution
 from c360_graph.mapping.control_rows import ControlRows
@@ -43,6 +48,8 @@ def identity_asset(
             operation_name(key): dg.AssetIn(key=list(key), dagster_type=dg.Nothing)
             for key in records
         },
+        # Two at a time would give one id twice.
+        pool=source_pool(group_name(identity.name)),
         check_specs=[
             dg.AssetCheckSpec(name, asset=entities, description=said)
             for name, said in ENTITY_CHECKS.items()
@@ -63,7 +70,9 @@ def identity_asset(
                 settings=now,
             )
         context.log.info(
-            f"{resolution.records:,} records are of {resolution.entities:,} {identity.label}"
+            f"{resolution.records:,} records are of {resolution.entities:,} {identity.label}:"
+            f" {resolution.ids.created:,} new, {resolution.ids.merges:,} merged into older ones,"
+            f" {resolution.ids.splits:,} split"
         )
         yield from _results(resolution, identity, limit=now.c360_most_sharing_records)
 

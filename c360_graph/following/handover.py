@@ -55,29 +55,9 @@ def hand_over(
         C360Error: as a run of the pipeline, table by table.
     """
     clean_data_folder(settings.c360_data_dir, state.rows)
-    tables = mapping.source_tables
-
-    def read(number: int) -> None:
-        extract_table(
-            table=tables[number],
-            rows=state.rows,
-            log_id=log_id,
-            control=control,
-            settings=settings,
-            warn=warn,
-        )
-
-    with ThreadPoolExecutor(TABLES_AT_A_TIME, thread_name_prefix="c360-extract") as pool:
-        list(pool.map(read, range(len(tables))))
-    for identity in mapping.identities:
-        resolve_identity(
-            identity=identity,
-            mapping=mapping,
-            rows=state.rows,
-            log_id=log_id,
-            control=control,
-            settings=settings,
-        )
+    _extract(
+        control=control, state=state, mapping=mapping, settings=settings, log_id=log_id, warn=warn
+    )
     store = ExtractStore(settings.c360_data_dir)
     parts = gather_parts(mapping=mapping, rows=state.rows, store=store, run_log=RunLog(control))
     reconciled = reconcile_graph(
@@ -105,3 +85,38 @@ def hand_over(
     if any(loaded.get(place) != digest for place, digest in ours.items()):
         return None
     return HandedOver(mark=mark, reconciled=reconciled)
+
+
+def _extract(
+    *,
+    control: ControlDatabase,
+    state: MappingState,
+    mapping: GraphMapping,
+    settings: Settings,
+    log_id: int,
+    warn: Callable[[str], None],
+) -> None:
+    """Read every table, then make the entities of identity resolution of them."""
+    tables = mapping.source_tables
+
+    def read(number: int) -> None:
+        extract_table(
+            table=tables[number],
+            rows=state.rows,
+            log_id=log_id,
+            control=control,
+            settings=settings,
+            warn=warn,
+        )
+
+    with ThreadPoolExecutor(TABLES_AT_A_TIME, thread_name_prefix="c360-extract") as pool:
+        list(pool.map(read, range(len(tables))))
+    for identity in mapping.identities:
+        resolve_identity(
+            identity=identity,
+            mapping=mapping,
+            rows=state.rows,
+            log_id=log_id,
+            control=control,
+            settings=settings,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from c360_graph.identity.resolution import (
     resolve_records,
 )
 from c360_graph.mapping.control_rows import ControlRows
-from c360_graph.mapping.model import GraphMapping, Identity
+from c360_graph.mapping.model import GraphMapping, Identity, TableMapping
 from c360_graph.settings import Settings
 
 MOST_VALUES = 5
@@ -59,7 +60,7 @@ def resolve_identity(
             identity,
             extracts,
             decisions=decisions,
-            former=_former(identity, store),
+            former=former_load(identity, store),
             limits=Limits(
                 shared_records=settings.c360_most_sharing_records,
                 shown_values=min(MOST_VALUES, settings.c360_preview_rows),
@@ -102,16 +103,25 @@ def _extracts(
     return found
 
 
-def _former(identity: Identity, store: ExtractStore) -> Former:
+def former_load(identity: Identity, store: ExtractStore) -> Former:
     """What the last run left, of tables whose keys mean the same now."""
-    entities = store.latest(identity.entities.asset_key)
+    entities = _last_good(store, identity.entities)
     links = {}
     for record in identity.records:
-        extract = store.latest(record.links.asset_key)
+        extract = _last_good(store, record.links)
         if extract is not None and extract.manifest.table.properties == record.links.properties:
             links["/".join(record.table)] = extract
     highest = entities.manifest.highest_id if entities else None
     return Former(links=links, highest_id=highest or 0)
+
+
+def _last_good(store: ExtractStore, table: TableMapping) -> Extract | None:
+    """The latest extract, or the one before if that is damaged: the ids in it must not be lost."""
+    with suppress(ExtractError):
+        return store.latest(table.asset_key)
+    with suppress(OSError, ValueError):
+        return store.former(table.asset_key)
+    return None
 
 
 def _commit(
