@@ -18,7 +18,7 @@ from c360_graph.following.mark import GraphMark, read_graph_mark
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.reconcile import Reconciled
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.pipeline.cleaning import clean_data_folder
 from c360_graph.pipeline.extract import extract_table
 from c360_graph.pipeline.load import Target, reconcile_graph
@@ -54,30 +54,9 @@ def hand_over(
     Raises:
         C360Error: as a run of the pipeline, table by table.
     """
-    clean_data_folder(settings.c360_data_dir, state.rows)
-    tables = mapping.source_tables
-
-    def read(number: int) -> None:
-        extract_table(
-            table=tables[number],
-            rows=state.rows,
-            log_id=log_id,
-            control=control,
-            settings=settings,
-            warn=warn,
-        )
-
-    with ThreadPoolExecutor(TABLES_AT_A_TIME, thread_name_prefix="c360-extract") as pool:
-        list(pool.map(read, range(len(tables))))
-    for identity in mapping.identities:
-        resolve_identity(
-            identity=identity,
-            mapping=mapping,
-            rows=state.rows,
-            log_id=log_id,
-            control=control,
-            settings=settings,
-        )
+    _read_everything(
+        control=control, state=state, mapping=mapping, settings=settings, log_id=log_id, warn=warn
+    )
     store = ExtractStore(settings.c360_data_dir)
     parts = gather_parts(mapping=mapping, rows=state.rows, store=store, run_log=RunLog(control))
     reconciled = reconcile_graph(
@@ -105,3 +84,38 @@ def hand_over(
     if any(loaded.get(place) != digest for place, digest in ours.items()):
         return None
     return HandedOver(mark=mark, reconciled=reconciled)
+
+
+def _read_everything(
+    *,
+    control: ControlDatabase,
+    state: MappingState,
+    mapping: GraphMapping,
+    settings: Settings,
+    log_id: int,
+    warn: Callable[[str], None],
+) -> None:
+    """Extract every table, and resolve the records of identity rules."""
+    clean_data_folder(settings.c360_data_dir, state.rows)
+
+    def read(table: TableMapping) -> None:
+        extract_table(
+            table=table,
+            rows=state.rows,
+            log_id=log_id,
+            control=control,
+            settings=settings,
+            warn=warn,
+        )
+
+    with ThreadPoolExecutor(TABLES_AT_A_TIME, thread_name_prefix="c360-extract") as pool:
+        list(pool.map(read, mapping.source_tables))
+    for identity in mapping.identities:
+        resolve_identity(
+            identity=identity,
+            mapping=mapping,
+            rows=state.rows,
+            log_id=log_id,
+            control=control,
+            settings=settings,
+        )
