@@ -96,7 +96,7 @@ def graph_columns(tables: Tables, relationships: Relationships) -> tuple[GraphCo
     return tuple(found.values())
 
 
-def graph_schema(columns: Sequence[GraphColumn]) -> dg.TableSchema:
+def graph_column_schema(columns: Sequence[GraphColumn]) -> dg.TableSchema:
     """The columns as Dagster's schema."""
     return dg.TableSchema(
         columns=[

@@ -47,7 +47,7 @@ def table_description(
 
 
 def graph_description(mapping: GraphMapping) -> str:
-    """Markdown: how much is mapped, and what of the control rows rests or was refused."""
+    """Markdown: how much is mapped, and which control rows are inactive or were refused."""
     sources = {table.source.source_name for table in mapping.tables}
     labels = {table.node_label for table in mapping.tables if table.node_label}
     types = {relationship.relationship_type for relationship in mapping.relationships}

@@ -6,7 +6,7 @@ import dagster as dg
 
 from c360_graph.assets.cluster_pictures import cluster_pictures
 from c360_graph.assets.metadata import Metadata, cell, code, counts_table, table
-from c360_graph.checks.outcome import outcome
+from c360_graph.checks.check_result import check_result
 from c360_graph.identity.resolution import Resolution
 from c360_graph.mapping.join_columns import shown_column
 from c360_graph.mapping.model import Identity, TableMapping
@@ -95,8 +95,8 @@ def identity_checks(
     ]
     found = {IGNORED: ignored, IDS_KEPT: split, SMALL: large}
     return [
-        *(outcome(key, name, those, warn) for name, those in found.items()),
-        outcome(key, DECIDED, resolution.decision_problems, warn),
+        *(check_result(key, name, those, warn) for name, those in found.items()),
+        check_result(key, DECIDED, resolution.decision_problems, warn),
     ]
 
 

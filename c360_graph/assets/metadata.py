@@ -8,7 +8,12 @@ from typing import Any
 import dagster as dg
 
 from c360_graph.answers import Answer, shown
-from c360_graph.assets.columns import graph_columns, graph_schema, lineage_to_tables, table_columns
+from c360_graph.assets.columns import (
+    graph_column_schema,
+    graph_columns,
+    lineage_to_tables,
+    table_columns,
+)
 from c360_graph.assets.schema_picture import schema_picture
 from c360_graph.cypher.copy_text import decode_rows, shown_list
 from c360_graph.extracts import Extract
@@ -135,7 +140,7 @@ def script_facts(written: WrittenScript, *, log_id: int) -> Metadata:
         "last_updated_at": moment(log.last_updated_at),
         "dagster/uri": str(written.path),
         "script": dg.MetadataValue.path(written.path),
-        "dagster/column_schema": graph_schema(columns),
+        "dagster/column_schema": graph_column_schema(columns),
         "dagster/column_lineage": lineage_to_tables(columns),
         "rows": sum(extract.manifest.rows for extract in parts.extracts),
         "relationship_types": dg.MetadataValue.json(

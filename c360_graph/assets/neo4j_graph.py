@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
-from c360_graph.assets.columns import graph_columns, graph_schema, lineage_to_asset
+from c360_graph.assets.columns import graph_column_schema, graph_columns, lineage_to_asset
 from c360_graph.assets.cypher_script import GROUP
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
 from c360_graph.assets.descriptions import graph_description
@@ -124,7 +124,7 @@ def neo4j_graph_asset(
 def _column_facts(mapping: GraphMapping) -> Metadata:
     columns = graph_columns(mapping.tables, mapping.relationships)
     return {
-        "dagster/column_schema": graph_schema(columns),
+        "dagster/column_schema": graph_column_schema(columns),
         "dagster/column_lineage": lineage_to_asset(columns, SCRIPT_KEY),
     }
 

@@ -30,14 +30,14 @@ def source_pool(group_name: str) -> str:
 
 def table_version(table: TableMapping) -> str:
     """Of one table's mapping."""
-    return _short([table.described])
+    return _short([table.fingerprint_source])
 
 
 def graph_version(mapping: GraphMapping) -> str:
     """Of all tables and relationships."""
     return _short(
         [
-            *(table.described for table in mapping.tables),
+            *(table.fingerprint_source for table in mapping.tables),
             *(r.model_dump_json(exclude={"description"}) for r in mapping.relationships),
         ]
     )

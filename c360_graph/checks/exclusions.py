@@ -12,7 +12,7 @@ import dagster as dg
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.assets.step_policy import dagster_failures
-from c360_graph.checks.outcome import outcome
+from c360_graph.checks.check_result import check_result
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.cypher.holding import count_holders
 from c360_graph.cypher.quoting import copy_literal, string_literal
@@ -48,7 +48,7 @@ def excluded_properties_check(*, mapping: GraphMapping) -> dg.AssetChecksDefinit
     def excluded_properties_are_absent(neo4j: Neo4jResource) -> dg.AssetCheckResult:
         with dagster_failures(), neo4j.graph() as graph:
             found = list(_present_properties(graph, mapping))
-        return outcome(GRAPH_KEY, GRAPH_CHECK, found, dg.AssetCheckSeverity.ERROR)
+        return check_result(GRAPH_KEY, GRAPH_CHECK, found, dg.AssetCheckSeverity.ERROR)
 
     return excluded_properties_are_absent
 
@@ -76,7 +76,7 @@ def excluded_values_check(*, rows: ControlRows) -> dg.AssetChecksDefinition:
             ]
             found += _held_otherwise(data_dir, rows)
         severity = dg.AssetCheckSeverity.ERROR if found else dg.AssetCheckSeverity.WARN
-        return outcome(
+        return check_result(
             SCRIPT_KEY,
             FILES_CHECK,
             [*found, *unasked],

@@ -7,7 +7,7 @@ import dagster as dg
 
 from c360_graph.assets.cypher_script import KEY
 from c360_graph.assets.step_policy import dagster_failures
-from c360_graph.checks.outcome import outcome, selected
+from c360_graph.checks.check_result import check_result, selected
 from c360_graph.control.audit import RunLog
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.catalog import SourceCatalog
@@ -17,14 +17,14 @@ from c360_graph.pipeline.left_out_rows import rows_left_out
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import load_settings
 
-HONOURED, MAPPED = "control_rows_are_honoured", "every_table_is_mapped"
+VALID, MAPPED = "control_rows_are_valid", "every_table_is_mapped"
 DRIFT = "columns_have_not_drifted"
 WITHHELD = "no_column_is_withheld"
 LEFT_OUT = "no_row_is_left_out"
 READ = "every_table_was_read"
 
 _DESCRIPTIONS = {
-    HONOURED: "Every active control row is valid.",
+    VALID: "Every active control row is valid.",
     MAPPED: "Every table of the sources has a row of node_label_mappings or relationship_mappings.",
     DRIFT: "Tables have the same columns and types as in the previous run.",
     WITHHELD: "No table with exclusion rules has new columns, which are not read.",
@@ -60,16 +60,20 @@ def mapping_checks(
         run_log = RunLog(postgres.control_database())
         unmapped = cache(lambda: unmapped_tables(mapping, catalogs))
         checks = {
-            HONOURED: lambda: outcome(
-                KEY, HONOURED, refused, error, refused_rows=len(mapping.refusals)
+            VALID: lambda: check_result(
+                KEY, VALID, refused, error, refused_rows=len(mapping.refusals)
             ),
-            MAPPED: lambda: outcome(KEY, MAPPED, unmapped(), warn, unmapped_tables=len(unmapped())),
-            DRIFT: lambda: outcome(KEY, DRIFT, drifted_columns(mapping.tables, store), warn),
-            WITHHELD: lambda: outcome(
-                KEY, WITHHELD, withheld_columns(mapping.tables, store, is_kept=is_kept), warn
+            MAPPED: lambda: check_result(
+                KEY, MAPPED, unmapped(), warn, unmapped_tables=len(unmapped())
             ),
-            READ: lambda: outcome(KEY, READ, unread_tables(mapping.tables, store, run_log), error),
-            LEFT_OUT: lambda: outcome(
+            DRIFT: lambda: check_result(KEY, DRIFT, drifted_columns(mapping.tables, store), warn),
+            WITHHELD: lambda: check_result(
+                KEY, WITHHELD, withheld_column_lines(mapping.tables, store, is_kept=is_kept), warn
+            ),
+            READ: lambda: check_result(
+                KEY, READ, unread_tables(mapping.tables, store, run_log), error
+            ),
+            LEFT_OUT: lambda: check_result(
                 KEY, LEFT_OUT, tables_with_losses(mapping.tables, store), warn
             ),
         }
@@ -102,7 +106,7 @@ def drifted_columns(tables: Sequence[TableMapping], store: ExtractStore) -> list
     return changes
 
 
-def withheld_columns(
+def withheld_column_lines(
     tables: Sequence[TableMapping], store: ExtractStore, *, is_kept: bool
 ) -> list[str]:
     """Columns that the tables' latest extracts lack, as they were new; `is_kept`: see ColumnHistory."""

@@ -8,7 +8,7 @@ import dagster as dg
 
 from c360_graph.assets.neo4j_graph import KEY
 from c360_graph.assets.step_policy import dagster_failures
-from c360_graph.checks.outcome import outcome, selected
+from c360_graph.checks.check_result import check_result, selected
 from c360_graph.control.audit import RunLog
 from c360_graph.cypher.counting import count_labels
 from c360_graph.extract_joins.expected_relationships import Expectation, expected_relationships
@@ -19,7 +19,7 @@ from c360_graph.graph.counts import count_by_name, count_by_pattern
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.manifest import read_state
 from c360_graph.mapping.control_rows import ControlRows
-from c360_graph.mapping.graph_manifest import edges_of
+from c360_graph.mapping.graph_manifest import pattern_of
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.pipeline.source_counts import SourceCount, count_in_sources
 from c360_graph.resources import Neo4jResource, PostgresResource
@@ -119,7 +119,7 @@ def node_counts(graph: Graph, parts: GraphParts) -> dg.AssetCheckResult:
         for label, lines in labels.items()
         if nodes[label] != lines
     ]
-    return outcome(KEY, NODES, wrong, dg.AssetCheckSeverity.ERROR)
+    return check_result(KEY, NODES, wrong, dg.AssetCheckSeverity.ERROR)
 
 
 def relationship_counts(
@@ -128,7 +128,7 @@ def relationship_counts(
     """Relationships between two labels against the join of their extracts, and that against the source's."""
     expected: dict[tuple[str, str, str], int] = {}
     for expectation in expectations:
-        edges = edges_of(expectation.mapping)
+        edges = pattern_of(expectation.mapping)
         expected[edges] = expected.get(edges, 0) + expectation.relationships
     there = count_by_pattern(graph.rows, [*expected])
     wrong = [
@@ -143,7 +143,7 @@ def relationship_counts(
         for count in counted
         if count.differs
     ]
-    return outcome(
+    return check_result(
         KEY,
         RELATIONSHIPS,
         wrong,
@@ -161,7 +161,7 @@ def orphans(expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
         if e.orphans
     ]
     total = sum(e.orphans for e in expectations)
-    return outcome(KEY, ORPHANS, found, dg.AssetCheckSeverity.WARN, orphans=total)
+    return check_result(KEY, ORPHANS, found, dg.AssetCheckSeverity.WARN, orphans=total)
 
 
 def ambiguous_joins(expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
@@ -172,7 +172,7 @@ def ambiguous_joins(expectations: Sequence[Expectation]) -> dg.AssetCheckResult:
         if e.ambiguous
     ]
     total = sum(e.ambiguous for e in expectations)
-    return outcome(KEY, AMBIGUOUS, found, dg.AssetCheckSeverity.WARN, ambiguous_rows=total)
+    return check_result(KEY, AMBIGUOUS, found, dg.AssetCheckSeverity.WARN, ambiguous_rows=total)
 
 
 def _such_as(sample: Sequence[str]) -> str:

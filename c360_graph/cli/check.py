@@ -50,12 +50,12 @@ def check(as_json: Json = False) -> None:
             *_target_problem(),
             *_schedule_problem(settings),
         )
-    resting = tuple(resting_rows(state, mapping))
+    inactive = tuple(inactive_rows(state, mapping))
     withheld = tuple(withheld_columns(mapping.tables))
     if as_json:
-        print_json(_document(state, mapping, resting, withheld, failing))
+        print_json(_document(state, mapping, inactive, withheld, failing))
     else:
-        lines = (*map(str, mapping.refusals), *state.warnings, *failing, *withheld, *resting)
+        lines = (*map(str, mapping.refusals), *state.warnings, *failing, *withheld, *inactive)
         for line in lines:
             out.print(line, markup=False, highlight=False, soft_wrap=True)
     problems = len(mapping.refusals) + len(state.warnings) + len(failing)
@@ -67,7 +67,7 @@ def check(as_json: Json = False) -> None:
         raise typer.Exit(FAILED)
 
 
-def resting_rows(state: MappingState, mapping: GraphMapping) -> Iterator[str]:
+def inactive_rows(state: MappingState, mapping: GraphMapping) -> Iterator[str]:
     """A line for each row that is sound as far as is known, and makes nothing now."""
     rows = state.rows
     labels = {row.mapping_id: f"{row.table_name} as {row.node_label}" for row in rows.labels}
@@ -79,14 +79,14 @@ def resting_rows(state: MappingState, mapping: GraphMapping) -> Iterator[str]:
         yield f"source_databases {name}: deactivated"
     for label in rows.inactive_labels:
         yield f"node_label_mappings {label}: deactivated"
-    for number in mapping.resting_labels:
+    for number in mapping.inactive_label_ids:
         yield f"node_label_mappings row {number} ({labels[number]}): inactive, because its source is deactivated"
-    for number in mapping.resting:
+    for number in mapping.inactive_relationship_ids:
         yield (
             f"relationship_mappings row {number} ({relationships[number]}): inactive, because a"
             " label or source that it needs is deactivated"
         )
-    for number in mapping.waiting:
+    for number in mapping.undecided_relationship_ids:
         yield (
             f"relationship_mappings row {number} ({relationships[number]}): undecided, because a"
             " source that it needs cannot be queried"
@@ -121,7 +121,7 @@ def _schedule_problem(settings: Settings) -> Iterator[str]:
 def _document(
     state: MappingState,
     mapping: GraphMapping,
-    resting: tuple[str, ...],
+    inactive: tuple[str, ...],
     withheld: tuple[str, ...],
     failing: tuple[str, ...],
 ) -> dict[str, object]:
@@ -131,6 +131,6 @@ def _document(
         "refused": [refusal.model_dump() for refusal in mapping.refusals],
         "warnings": state.warnings,
         "failing": failing,
-        "resting": resting,
+        "inactive": inactive,
         "withheld": withheld,
     }

@@ -53,7 +53,7 @@ def plan_tables(plan: Plan) -> Iterator[Table]:
         _schema(plan),
         _purges(plan),
         _refusals(plan),
-        _resting(plan),
+        _inactive(plan),
         _destroyed(plan),
     )
     return (table for table in tables if table.row_count)
@@ -220,15 +220,15 @@ def _refusals(plan: Plan) -> Table:
     )
 
 
-def _resting(plan: Plan) -> Table:
+def _inactive(plan: Plan) -> Table:
     labels, relationships = "node_label_mappings", "relationship_mappings"
     off = "inactive: a row that it needs is deactivated"
     return grid(
         "Inactive and undecided control rows",
         ("control table", "row", "why"),
         (
-            *((labels, row, off) for row in plan.resting_labels),
-            *((relationships, row, off) for row in plan.resting_relationships),
+            *((labels, row, off) for row in plan.inactive_label_ids),
+            *((relationships, row, off) for row in plan.inactive_relationship_ids),
             *(
                 (relationships, row, "undecided: a source that it needs cannot be queried")
                 for row in plan.waiting_relationships

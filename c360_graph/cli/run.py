@@ -83,7 +83,7 @@ def run(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class ResultLine:
     """What became of an asset or a check."""
 
     verdict: Verdict
@@ -109,7 +109,7 @@ class Result:
 
     run_id: str = ""
     success: bool = False
-    lines: list[Line] = field(default_factory=list)
+    lines: list[ResultLine] = field(default_factory=list)
     checks_passed: int = 0
     seconds: float = 0.0
     message: str = ""
@@ -201,19 +201,19 @@ class _Reader:
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
             self._take_check(event)
         elif event.is_step_failure:
-            self._add(Line(verdict="FAIL", name=event.step_key or "", said=_why(event)))
+            self._add(ResultLine(verdict="FAIL", name=event.step_key or "", said=_why(event)))
         elif event.is_step_skipped:
-            self._add(Line(verdict="SKIP", name=event.step_key or ""))
+            self._add(ResultLine(verdict="SKIP", name=event.step_key or ""))
         elif event.is_job_success:
             result.success = True
         elif event.is_job_failure or event.event_type_value == "PIPELINE_CANCELED":
             result.message = event.message or ""
 
-    def _materialized(self, event: dg.DagsterEvent) -> Line:
+    def _materialized(self, event: dg.DagsterEvent) -> ResultLine:
         made = event.step_materialization_data.materialization
         rows = made.metadata.get("dagster/row_count")
         begun = self._begun.get(event.step_key or "")
-        return Line(
+        return ResultLine(
             verdict="PASS",
             name="/".join(made.asset_key.path),
             rows=rows.value if rows is not None and isinstance(rows.value, int) else None,
@@ -226,14 +226,14 @@ class _Reader:
             self._result.checks_passed += 1
             return
         self._add(
-            Line(
+            ResultLine(
                 verdict="WARN" if check.severity.value == "WARN" else "FAIL",
                 name=f"{'/'.join(check.asset_key.path)}: {check.check_name}",
                 said=str(check.description or ""),
             )
         )
 
-    def _add(self, line: Line) -> None:
+    def _add(self, line: ResultLine) -> None:
         self._result.lines.append(line)
         if not self._quiet:
             out.print(line.shown(), soft_wrap=True)

@@ -48,7 +48,7 @@ class RowLiteral:
 def row_literal(block: bytes) -> RowLiteral:
     r"""Quote a block of COPY text.
 
-    Road one: a block whose only backslashes are those of `\N` is quoted as bytes. Road two: any
+    The fast path: a block whose only backslashes are those of `\N` is quoted as bytes. The slow path: any
     other is decoded, and written with three marks that occur in none of its values.
 
     Raises:

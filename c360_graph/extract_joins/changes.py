@@ -66,8 +66,8 @@ class ExtractChanges:
             return None
         try:
             return RowChanges(
-                there=self._table_extract(versions, versions.name("new")),
-                gone=self._table_extract(versions, versions.name("gone")),
+                upserted=self._table_extract(versions, versions.name("new")),
+                deleted=self._table_extract(versions, versions.name("gone")),
             )
         except ExtractError as error:
             self._warn(_not_compared(place, error))

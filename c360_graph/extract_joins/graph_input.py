@@ -89,7 +89,7 @@ def gather_parts(
     unready = {
         mapping.relationship_id: table for mapping, table in without_join_columns(resolved, read)
     }
-    made = {*(m.relationship_id for m in resolved), *mapping.resting}
+    made = {*(m.relationship_id for m in resolved), *mapping.inactive_relationship_ids}
     lacking = tuple(refusals_of(missing, rows, read=read, made=made))
     explained = {refusal.row_id for refusal in lacking if refusal.control_table == _RELATIONSHIPS}
     left_out = (
@@ -220,7 +220,7 @@ def _treatments(table: TableMapping, rows: ControlRows, extract: Extract) -> dic
 
 def digest_of(extract: Extract) -> str:
     """Of the rows and of what their text means."""
-    described = extract.manifest.table.described
+    described = extract.manifest.table.fingerprint_source
     return hashlib.blake2b(
         f"{extract.manifest.file_digest} {described}".encode(), digest_size=16
     ).hexdigest()

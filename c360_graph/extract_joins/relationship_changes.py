@@ -16,7 +16,7 @@ from c360_graph.mapping.table_index import TableIndex
 
 
 @dataclass(frozen=True, kw_only=True)
-class Side:
+class JoinSide:
     """An end that is looked up. Pairs are (its column, the driving row's column)."""
 
     versions: Versions
@@ -35,11 +35,11 @@ class DiffTables:
 
     tables: LinkTables
     driving: Versions
-    start: Side | None
-    end: Side | None
+    start: JoinSide | None
+    end: JoinSide | None
 
     @property
-    def sides(self) -> tuple[Side, ...]:
+    def sides(self) -> tuple[JoinSide, ...]:
         """The ends that are looked up."""
         return tuple(side for side in (self.start, self.end) if side is not None)
 
@@ -105,10 +105,10 @@ def taking_part(
 
 def _sides(
     mapping: RelationshipMapping, start: Versions, end: Versions
-) -> tuple[Side | None, Side | None]:
+) -> tuple[JoinSide | None, JoinSide | None]:
     """The ends that are looked up for the rows of the driving table."""
     start_side, end_side = (
-        Side(versions=looked_up, pairs=end.pairs) if end in mapping.sought else None
+        JoinSide(versions=looked_up, pairs=end.pairs) if end in mapping.sought else None
         for end, looked_up in ((mapping.start, start), (mapping.end, end))
     )
     return start_side, end_side
@@ -152,7 +152,7 @@ def _lines(columns: list[str], table: str) -> str:
     return f"SELECT concat_ws(chr(9), {texts}) AS line FROM {table}"
 
 
-def _moved(side: Side) -> str:
+def _moved(side: JoinSide) -> str:
     """What rows are joined by that came, went or changed it."""
     keys = len(side.versions.table.key)
     old, new = (side.versions.different(which, side.columns) for which in ("old", "new"))

@@ -36,7 +36,7 @@ class Versions:
         """Whether the same text means the same row. The engine passes over an empty line, which only
         a table of one column has."""
         return (
-            self.old.manifest.table.described == self.table.described
+            self.old.manifest.table.fingerprint_source == self.table.fingerprint_source
             and bool(self.table.key)
             and len(self.table.properties) > 1
         )

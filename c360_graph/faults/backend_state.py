@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from c360_graph.faults.silence import PROBE_SECONDS, Answer, shut_down
+from c360_graph.faults.silence import PROBE_SECONDS, BackendAnswer, shut_down
 
 _ASKED_SECONDS = 2.0
 CONNECT_SECONDS = int(PROBE_SECONDS - _ASKED_SECONDS)
@@ -23,7 +23,7 @@ _SENT = "(SELECT p.bytes_processed FROM pg_catalog.pg_stat_progress_copy p WHERE
 _KNOWS_COPY = 140_000
 
 
-def backend_answer(connect: Callable[[], psycopg.Connection[Any]], backend: int) -> Answer:
+def backend_answer(connect: Callable[[], psycopg.Connection[Any]], backend: int) -> BackendAnswer:
     """What the server does for a session of ours; psycopg's errors pass through where it cannot be asked.
 
     Args:
@@ -38,18 +38,18 @@ def backend_answer(connect: Callable[[], psycopg.Connection[Any]], backend: int)
             row = connection.execute(_STATE.format(sent=sent), (backend,)).fetchone()
         except psycopg.OperationalError:
             # It let us in: a pooler without a free session, or a server that is very busy.
-            return Answer(state="works", detail=", and is too busy to say on what")
+            return BackendAnswer(state="works", detail=", and is too busy to say on what")
         finally:
             given_up.cancel()
     if row is None:
-        return Answer(state="done")
+        return BackendAnswer(state="done")
     state, kind, event, blockers, sent_bytes = row
     # It waits for us to take what we wait for.
     if state != "active" or event == "ClientWrite":
-        return Answer(state="done")
+        return BackendAnswer(state="done")
     waits = f", waiting for {kind}/{event}" if kind in ("Lock", "LWLock", "IO", "Timeout") else ""
     held = f" held by process {', '.join(map(str, blockers))}" if blockers else ""
-    return Answer(state="works", detail=waits + held, sent_bytes=sent_bytes or 0)
+    return BackendAnswer(state="works", detail=waits + held, sent_bytes=sent_bytes or 0)
 
 
 def end_statement(connect: Callable[[], psycopg.Connection[Any]], backend: int) -> None:

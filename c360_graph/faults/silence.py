@@ -36,7 +36,7 @@ _log = logging.getLogger("c360_graph")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class BackendAnswer:
     """What asking came to; `detail` is for the log, such as what a statement waits for."""
 
     state: State
@@ -50,7 +50,7 @@ class Wait:
     """Somebody who waits for a server."""
 
     server: str
-    probe: Callable[[], Answer]
+    probe: Callable[[], BackendAnswer]
     cut: Callable[[], None]
     warn: Callable[[str], None]
     limit_seconds: float | None = None
@@ -124,19 +124,19 @@ class Wait:
             else:
                 self._go_on(answer.detail)
 
-    def _answer(self) -> Answer:
-        found: list[Answer] = []
+    def _answer(self) -> BackendAnswer:
+        found: list[BackendAnswer] = []
 
         def ask() -> None:
             try:
                 found.append(self.probe())
             except Exception as error:  # noqa: BLE001 - whatever a driver raises, the server did not answer
-                found.append(Answer(state="silent", detail=f" ({type(error).__name__})"))
+                found.append(BackendAnswer(state="silent", detail=f" ({type(error).__name__})"))
 
         asking = threading.Thread(target=ask, name="c360-probe", daemon=True)
         asking.start()
         asking.join(PROBE_SECONDS)
-        return found[0] if found else Answer(state="silent")
+        return found[0] if found else BackendAnswer(state="silent")
 
     def _go_on(self, detail: str) -> None:
         quiet = self.quiet_seconds

@@ -252,8 +252,8 @@ class Follower:
 
     def _fingerprint(self) -> str:
         """Of all that decides what the graph holds."""
-        said = [table.described for table in self._mapping.tables]
-        said += sorted(mapping.described for mapping in self._mapping.relationships)
+        said = [table.fingerprint_source for table in self._mapping.tables]
+        said += sorted(mapping.fingerprint_source for mapping in self._mapping.relationships)
         followed = sorted(one.table.place for feed in self._feeds for one in feed.followed)
         return sha256("\n".join((*said, *followed)).encode()).hexdigest()[:32]
 

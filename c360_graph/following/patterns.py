@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from c360_graph.cypher.schema import LabelProperties, indexes, keys
-from c360_graph.mapping.graph_manifest import RelationshipPattern, edges_of
+from c360_graph.mapping.graph_manifest import RelationshipPattern, pattern_of
 from c360_graph.mapping.join_columns import source_column
 from c360_graph.mapping.join_forms import INTEGERS
 from c360_graph.mapping.model import End, GraphMapping, RelationshipMapping, TableMapping
@@ -51,7 +51,7 @@ class Patterns:
     def __init__(self, mapping: GraphMapping, followed: Collection[str]) -> None:
         self._mapping = mapping
         self._index = TableIndex(mapping.tables)
-        found = grouped(mapping.relationships, edges_of)
+        found = grouped(mapping.relationships, pattern_of)
         patterns = [Pattern(edges=edges, mappings=those) for edges, those in found.items()]
         self.left = tuple(p for p in patterns if _lacks_rows(p, followed))
         self.followed = tuple(p for p in patterns if p not in self.left)
@@ -165,7 +165,7 @@ def why_links_are_left(mapping: GraphMapping, table: TableMapping) -> str | None
                 f" joins by ({', '.join(sorted(joined))}): after a change nobody knows what it joined"
                 " before; give it a label in node_label_mappings"
             )
-        alike = [m for m in mapping.relationships if edges_of(m) == edges_of(relationship)]
+        alike = [m for m in mapping.relationships if pattern_of(m) == pattern_of(relationship)]
         if len(alike) > 1:
             return (
                 f"it is a junction table without a label, and other rows make {alike[0].relationship_type}"

@@ -10,17 +10,17 @@ from typing import BinaryIO, Protocol
 
 from c360_graph.cypher.relationships import LinkTables
 from c360_graph.cypher.script_writer import ScriptHeader, TableExtract, script_manifest
-from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, edges_of
+from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, pattern_of
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.mapping.table_index import grouped
 
 
 @dataclass(frozen=True, kw_only=True)
 class RowChanges:
-    """Rows of a table: `there` are new or other than before, `gone` are there no more, as they were."""
+    """Rows of a table: those that are new or have changed, and those that were deleted, as they were."""
 
-    there: TableExtract
-    gone: TableExtract
+    upserted: TableExtract
+    deleted: TableExtract
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,4 +90,4 @@ class Desired:
 
     @cached_property
     def _by_edges(self) -> Mapping[RelationshipPattern, tuple[RelationshipMapping, ...]]:
-        return grouped(self.mappings, edges_of)
+        return grouped(self.mappings, pattern_of)

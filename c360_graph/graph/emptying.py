@@ -11,7 +11,7 @@ from c360_graph.graph.batching import Batching
 from c360_graph.graph.counts import count_graph
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.progress import ProgressMeter
-from c360_graph.graph.schema_sync import read_schema
+from c360_graph.graph.schema_sync import read_graph_schema
 
 
 def empty_graph(execution: Execution, meter: ProgressMeter) -> None:
@@ -89,7 +89,7 @@ def _begin(execution: Execution, meter: ProgressMeter, title: str, unit: str, co
 
 def _drops_of_ours(execution: Execution) -> list[bytes]:
     """All of ours: making them anew on an empty graph takes no time, and none can be out of date."""
-    there = read_schema(execution)
+    there = read_graph_schema(execution)
     return [
         *map(schema.drop_constraint, there.constraints),
         *map(schema.drop_index, there.indexes),

@@ -14,7 +14,7 @@ from c360_graph.errors import GraphError
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.counts import count_by_name, count_by_pattern
 from c360_graph.graph.execution import Execution
-from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, edges_name
+from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, pattern_name
 
 _TITLE = "The manifest"
 
@@ -105,7 +105,7 @@ def counted_between(execution: Execution, manifest: GraphManifest) -> GraphManif
         StatementError: the server refuses.
     """
     between = count_between(execution, manifest.edges)
-    named = {edges_name(pattern): count for pattern, count in between.items()}
+    named = {pattern_name(pattern): count for pattern, count in between.items()}
     return counted(execution, manifest).model_copy(update={"between": named})
 
 

@@ -133,14 +133,14 @@ class NodeSync:
             StatementError: a statement kept failing.
             GraphError: more would be removed than is allowed; nothing was changed.
         """
-        gone = sum(change.gone.rows for change in changes)
+        gone = sum(change.deleted.rows for change in changes)
         self.refuse_loss(label, there=self.count(label), removed=gone)
         seen = NodeIds()
-        made = self._merge_rows(label, [change.there for change in changes], seen)
+        made = self._merge_rows(label, [change.upserted for change in changes], seen)
         # A key whose text is another may be the same value, as -0.0 and 0.0: its node is the new row's.
         stale = [
             number
-            for statement in _finds(label, [change.gone for change in changes])
+            for statement in _finds(label, [change.deleted for change in changes])
             for number in self._found(statement)
             if number not in seen
         ]

@@ -39,8 +39,8 @@ from c360_graph.graph.node_sync import NodeChanges, NodeSync
 from c360_graph.graph.progress import ProgressMeter
 from c360_graph.graph.relationship_sync import RelationshipChanges, RelationshipSync
 from c360_graph.graph.schema_sync import SchemaSync
-from c360_graph.graph.state import count_relationships
-from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, edges_name
+from c360_graph.graph.state import relationship_counts
+from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, pattern_name
 from c360_graph.plan.decisions import GraphFacts, LoadDecision, decide, properties_to_count
 from c360_graph.plan.model import LabelChange
 
@@ -76,7 +76,7 @@ class KnownGraph:
             for mapping in self._desired.mappings_of(edges)
             if mapping.junction
         ]
-        return self._same_digests([edges_name(edges), *junctions]) and all(
+        return self._same_digests([pattern_name(edges), *junctions]) and all(
             self.label_is_unchanged(label) for label in edges[1:]
         )
 
@@ -85,7 +85,7 @@ class KnownGraph:
         mappings = self._desired.mappings_of(edges)
         if self._changes is None or len(mappings) != 1:
             return None
-        if not self._same_digests([edges_name(edges)]):
+        if not self._same_digests([pattern_name(edges)]):
             return None
         return self._changes.of_mapping(mappings[0])
 
@@ -219,7 +219,7 @@ class Reconciliation:
         facts = GraphFacts(
             listed=old,
             nodes=count_by_name(partial(self._execution.ask, _TITLE), labels, count_labels),
-            relationships=count_relationships(
+            relationships=relationship_counts(
                 dict.fromkeys((*desired.edges, *old.edges)),
                 listed=old,
                 of_types=self._before,

@@ -47,7 +47,7 @@ class SchemaSync:
         Raises:
             GraphError: they cannot; says why.
         """
-        there = read_schema(self._execution)
+        there = read_graph_schema(self._execution)
         reasons = [*there.obstacles(self._keys, schema.indexes(self._tables, mappings))]
         for key in keys_to_constrain(decision, self._keys, there):
             text = holding.count_duplicates(key.label, key.properties)
@@ -60,7 +60,7 @@ class SchemaSync:
 
     def drop_outdated_constraints(self) -> None:
         """Drop those that no key of now needs, and indexes of ours that block one."""
-        there = read_schema(self._execution)
+        there = read_graph_schema(self._execution)
         for index in self._keys:
             if schema.index_name(index) in there.indexes:
                 self._execution.run_repeatable(_TITLE, schema.drop_index(schema.index_name(index)))
@@ -82,7 +82,7 @@ class SchemaSync:
         """Drop outdated indexes, make those that the mappings seek by, and wait for them."""
         indexes = schema.indexes(self._tables, mappings)
         wanted = {schema.index_name(index) for index in indexes}
-        there = read_schema(self._execution)
+        there = read_graph_schema(self._execution)
         for name in self._outdated(there.indexes, wanted):
             self._execution.run_repeatable(_TITLE, schema.drop_index(name))
         for index in indexes:
@@ -113,14 +113,14 @@ def refuse_blocked(
         GraphError: something does; names it.
         StatementError: the server refuses.
     """
-    there = read_schema(execution)
+    there = read_graph_schema(execution)
     alike = any(name.startswith(schema.NAME_PREFIX) for name in there.other_names)
     reasons = tuple(there.obstacles(keys, indexes() if alike else ()))
     if reasons:
         raise GraphError(" ".join(reasons))
 
 
-def read_schema(execution: Execution) -> GraphSchema:
+def read_graph_schema(execution: Execution) -> GraphSchema:
     """The constraints and indexes of a graph.
 
     Raises:

@@ -12,8 +12,8 @@ from c360_graph.graph.connection import Graph
 from c360_graph.graph.counts import graph_counts
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.manifest import count_between, read_state
-from c360_graph.graph.schema_sync import read_schema
-from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, edges_name
+from c360_graph.graph.schema_sync import read_graph_schema
+from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, pattern_name
 from c360_graph.plan.inputs import CountsNeeded, GraphState
 
 
@@ -28,7 +28,7 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphState:
     listed = state.manifest if state else GraphManifest()
     nodes, relationships = graph_counts(graph)
     ours = {*listed.labels, *desired.labels} & nodes.keys()
-    between = count_relationships(
+    between = relationship_counts(
         dict.fromkeys((*listed.edges, *desired.edges)),
         listed=listed,
         of_types=relationships,
@@ -40,13 +40,13 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphState:
         all_nodes=_count(graph, counts_and_deletes.count_nodes_but_own()),
         nodes=nodes,
         relationships=relationships,
-        edges={edges_name(pattern): count for pattern, count in between.items()},
+        edges={pattern_name(pattern): count for pattern, count in between.items()},
         types={label: _types(graph, label) for label in sorted(ours)},
-        schema=read_schema(execution),
+        schema=read_graph_schema(execution),
     )
 
 
-def count_relationships(
+def relationship_counts(
     patterns: Iterable[RelationshipPattern],
     *,
     listed: GraphManifest,
@@ -63,7 +63,7 @@ def count_relationships(
         of_type = of_types.get(pattern[0], 0)
         found[pattern] = None if of_type else 0
         if of_type and listed.makes(pattern) and listed.relationships.get(pattern[0]) == of_type:
-            left = listed.between.get(edges_name(pattern))
+            left = listed.between.get(pattern_name(pattern))
             found[pattern] = of_type if left is None and listed.makes_alone(pattern) else left
     counted = between([pattern for pattern, count in found.items() if count is None])
     return {

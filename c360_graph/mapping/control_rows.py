@@ -162,9 +162,9 @@ class ControlRows(Frozen):
     quality: tuple[QualityRow, ...] = ()
     identity_rules: tuple[IdentityRuleRow, ...] = ()
     inactive_labels: tuple[str, ...] = ()
-    """Labels that only deactivated rows or sources feed: relationships that need them rest."""
+    """Labels that only deactivated rows or sources feed: relationships that need them are inactive."""
     inactive_sources: tuple[str, ...] = ()
-    """Names of deactivated sources: what names them rests, and may be why a table is not found."""
+    """Names of deactivated sources: rows that name them are inactive, and a table may not be found because of it."""
     allowed: tuple[ExclusionRow, ...] = ()
     """Rows of `field_exclusion_rules` that are switched off: each lets its column in where it is new."""
     unreadable: tuple[Refusal, ...] = ()
@@ -226,11 +226,11 @@ def control_rows(
     reader = _Reader()
     all_sources = list(sources)
     all_labels = list(labels)
-    resting = [row for row in all_sources if not reader.is_on("source_databases", row)]
-    running = [row for row in all_sources if row not in resting]
-    resting_ids = {row.get("source_id") for row in resting}
+    inactive = [row for row in all_sources if not reader.is_on("source_databases", row)]
+    running = [row for row in all_sources if row not in inactive]
+    inactive_ids = {row.get("source_id") for row in inactive}
     all_exclusions = list(exclusions)
-    active = _without(resting_ids, reader.on("node_label_mappings", all_labels))
+    active = _without(inactive_ids, reader.on("node_label_mappings", all_labels))
     kept = {row.get("node_label") for row in active}
     unmapped = {str(row.get("node_label")) for row in all_labels if row.get("node_label")} - kept
     return ControlRows(
@@ -256,10 +256,10 @@ def control_rows(
         identity_rules=reader.read(
             IdentityRuleRow,
             "identity_rules",
-            _without(resting_ids, reader.on("identity_rules", identity_rules)),
+            _without(inactive_ids, reader.on("identity_rules", identity_rules)),
         ),
         inactive_labels=tuple(sorted(unmapped)),
-        inactive_sources=tuple(sorted(str(row.get("source_name")) for row in resting)),
+        inactive_sources=tuple(sorted(str(row.get("source_name")) for row in inactive)),
         unreadable=tuple(reader.refusals),
     )
 

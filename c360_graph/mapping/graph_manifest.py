@@ -32,7 +32,7 @@ class OthersFound(Frozen):
     """What a load found under names that become ours, and had no right to call ours before it ended.
 
     `labels` and `edges` are taken over as a whole, `properties` by label. The counts are of nodes and
-    relationships beyond those that the last load left, the latter by `edges_name`.
+    relationships beyond those that the last load left, the latter by `pattern_name`.
     """
 
     labels: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class OthersFound(Frozen):
             surplus_relationships={
                 name: count
                 for name, count in self.surplus_relationships.items()
-                if other.makes(edges_named(name))
+                if other.makes(pattern_named(name))
             },
         )
 
@@ -76,7 +76,7 @@ class GraphManifest(Frozen):
     relationships: dict[str, int] = Field(default_factory=dict)
     """Relationships of each type that were there at the end."""
     between: dict[str, int] = Field(default_factory=dict)
-    """Of them those between the labels of `edges`, by `edges_name`: the others are not ours."""
+    """Of them those between the labels of `edges`, by `pattern_name`: the others are not ours."""
     others: OthersFound = Field(default_factory=OthersFound)
     """What a load that did not end, or that left it alone, found of others."""
     rules: str = ""
@@ -185,9 +185,9 @@ def manifest_of(
             key_types[table.node_label] = tuple(joined.values())
     said: dict[RelationshipPattern, list[str]] = {}
     for mapping in mappings:
-        said.setdefault(edges_of(mapping), []).append(mapping.described)
+        said.setdefault(pattern_of(mapping), []).append(mapping.fingerprint_source)
     joins = {
-        edges_name(edges): sha256("\n".join(sorted(texts)).encode()).hexdigest()
+        pattern_name(edges): sha256("\n".join(sorted(texts)).encode()).hexdigest()
         for edges, texts in said.items()
     }
     return GraphManifest(
@@ -215,24 +215,24 @@ def _key_types(table: TableMapping) -> Iterator[str]:
         ).name
 
 
-def edges_of(mapping: RelationshipMapping) -> RelationshipPattern:
+def pattern_of(mapping: RelationshipMapping) -> RelationshipPattern:
     """What a mapping makes."""
     return (mapping.relationship_type, mapping.from_label, mapping.to_label)
 
 
-def edges_name(edges: RelationshipPattern) -> str:
+def pattern_name(edges: RelationshipPattern) -> str:
     r"""The name of edges in `digests`; a tab stands in no message of ours.
 
-    >>> edges_name(("WATCHED", "Account", "PlayEvent"))
+    >>> pattern_name(("WATCHED", "Account", "PlayEvent"))
     'WATCHED\tAccount\tPlayEvent'
     """
     return "\t".join(edges)
 
 
-def edges_named(name: str) -> RelationshipPattern:
+def pattern_named(name: str) -> RelationshipPattern:
     r"""The edges of such a name.
 
-    >>> edges_named("WATCHED\tAccount\tPlayEvent")
+    >>> pattern_named("WATCHED\tAccount\tPlayEvent")
     ('WATCHED', 'Account', 'PlayEvent')
     """
     kind, from_label, to_label = name.split("\t")

@@ -118,7 +118,7 @@ class TableMapping(Frozen):
         return "/".join(self.asset_key)
 
     @property
-    def described(self) -> str:
+    def fingerprint_source(self) -> str:
         """All that decides what is made of the rows; not where their server is, who owns it, or why a
         rule is there."""
         kept = "".join(f" AND {condition}" for condition in self.row_filter)
@@ -238,7 +238,7 @@ class RelationshipMapping(Frozen):
     description: str | None = None
 
     @property
-    def described(self) -> str:
+    def fingerprint_source(self) -> str:
         """All that decides which relationships are made; not in which order, or why."""
         return self.model_dump_json(exclude={"relationship_id", "execution_order", "description"})
 
@@ -332,12 +332,12 @@ class GraphMapping(Frozen):
     tables: tuple[TableMapping, ...] = ()
     relationships: tuple[RelationshipMapping, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    resting: tuple[int, ...] = ()
-    """Ids of relationships that rest because a label or source they need is deactivated."""
-    resting_labels: tuple[int, ...] = ()
+    inactive_relationship_ids: tuple[int, ...] = ()
+    """Ids of relationships that are inactive because a label or source they need is deactivated."""
+    inactive_label_ids: tuple[int, ...] = ()
     """Ids of label rows for any source whose table none has, while a source is deactivated."""
     quality: tuple[QualityRule, ...] = ()
-    waiting: tuple[int, ...] = ()
+    undecided_relationship_ids: tuple[int, ...] = ()
     """Ids of relationships that are decided once a source that could not be asked answers."""
     identities: tuple[Identity, ...] = ()
     """What identity resolution makes; its tables are among `tables`."""

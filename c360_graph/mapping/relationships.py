@@ -39,12 +39,12 @@ def resolve_relationships(
     """
     found: list[RelationshipMapping] = []
     refusals: list[Refusal] = []
-    resting: list[int] = []
+    inactive: list[int] = []
     given = _Given(rows, tables)
     earlier: dict[tuple[object, ...], list[RelationshipMapping]] = {}
     for row in rows.relationships:
         if _rests(row, given):
-            resting.append(row.relationship_id)
+            inactive.append(row.relationship_id)
             continue
         try:
             mapping = _resolve(row, given)
@@ -62,7 +62,7 @@ def resolve_relationships(
             earlier[_facts(mapping)].append(mapping)
     found.sort(key=lambda mapping: (mapping.execution_order, mapping.relationship_id))
     found += identity_relationships(given.index)
-    return tuple(found), tuple(refusals), tuple(resting)
+    return tuple(found), tuple(refusals), tuple(inactive)
 
 
 class _Given:

@@ -28,7 +28,7 @@ def resolve(
     extracts are there: they are neither valid nor refused.
     """
     history = history or ColumnHistory()
-    labelled, refusals, resting_labels = resolve_tables(rows, catalogs, history)
+    labelled, refusals, inactive_label_ids = resolve_tables(rows, catalogs, history)
     junctions = junction_only_tables(rows, labelled, catalogs, history)
     identities, id_refusals = resolve_identities(rows, labelled, tuple(catalogs))
     resolved = tuple(table for identity in identities for table in identity.tables)
@@ -36,7 +36,7 @@ def resolve(
     known = (*(table for table in tables if table.source.source_id in catalogs), *resolved)
     unknown = TableIndex(t for t in tables if t.source.source_id not in catalogs)
     undecided, decidable = _by_decision(rows, unknown, TableIndex(known), catalogs)
-    relationships, more, resting = resolve_relationships(
+    relationships, more, inactive = resolve_relationships(
         rows.model_copy(update={"relationships": decidable}), known
     )
     needed = (*labelled, *_needed(junctions, relationships, undecided), *resolved)
@@ -52,9 +52,9 @@ def resolve(
                 *(*refused_ownership(rows), *unchecked),
             )
         ),
-        resting=resting,
-        resting_labels=resting_labels,
-        waiting=tuple(row.relationship_id for row in undecided),
+        inactive_relationship_ids=inactive,
+        inactive_label_ids=inactive_label_ids,
+        undecided_relationship_ids=tuple(row.relationship_id for row in undecided),
         identities=identities,
     )
 

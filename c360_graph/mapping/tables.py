@@ -44,7 +44,7 @@ def resolve_tables(
         *choice.refusals,
         *refused_exclusions(rows, tables, catalogs, history),
     )
-    return tables, refusals, tuple(sorted(choice.resting))
+    return tables, refusals, tuple(sorted(choice.inactive))
 
 
 def describe(
@@ -110,7 +110,7 @@ class _Choice:
     def __init__(self, rows: ControlRows, catalogs: Catalogs) -> None:
         self.chosen: dict[tuple[int, str], tuple[SourceRow, NodeLabelRow]] = {}
         self.refusals: list[Refusal] = []
-        self.resting: list[int] = []
+        self.inactive: list[int] = []
         self._rows = rows
         self._catalogs = catalogs
 
@@ -153,7 +153,7 @@ class _Choice:
             for source in having:
                 self._take(source, row)
         elif self._rows.inactive_sources:
-            self.resting.append(row.mapping_id)
+            self.inactive.append(row.mapping_id)
         else:
             self._refuse(row, self._nowhere(row.table_name))
 

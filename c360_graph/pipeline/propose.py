@@ -19,7 +19,7 @@ from c360_graph.proposal.schema import ColumnPlace, SourceSchema
 from c360_graph.proposal.sql_text import LOCK, statements
 from c360_graph.proposal.standing import Standing
 from c360_graph.proposal.tables import tables_to_read
-from c360_graph.source.foreign_keys import read_schema
+from c360_graph.source.foreign_keys import read_source_schema
 from c360_graph.source.sampling import measure_overlap, sample_columns
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 from c360_graph.text import plural
@@ -119,7 +119,7 @@ def _schemas(
     for source in rows.sources:
         try:
             with open_snapshot(source, control.source_credentials(source)) as snapshot:
-                schemas[source.source_name] = read_schema(snapshot, named)
+                schemas[source.source_name] = read_source_schema(snapshot, named)
         except C360Error as error:
             if source == wanted:
                 raise

@@ -12,7 +12,7 @@ from c360_graph.mapping.graph_manifest import (
     OthersFound,
     RelationshipPattern,
     TableKey,
-    edges_name,
+    pattern_name,
 )
 from c360_graph.mapping.model import TABLE_PROPERTY, is_kept_name
 from c360_graph.plan.model import EdgesChange, LabelChange
@@ -67,7 +67,7 @@ class LoadDecision:
             ),
             surplus_nodes=dict(self.surplus_nodes),
             surplus_relationships={
-                edges_name(edges): count for edges, count in self.surplus_relationships.items()
+                pattern_name(edges): count for edges, count in self.surplus_relationships.items()
             },
         )
 
@@ -222,7 +222,7 @@ def _surplus_relationships(
     listed = facts.listed
     for edges, change in relationships.items():
         if change in ("unchanged", "changed", "kept"):
-            name = edges_name(edges)
+            name = pattern_name(edges)
             surplus = _surplus(
                 facts.relationships.get(edges, 0),
                 left=listed.between.get(name),
@@ -250,8 +250,8 @@ def _mapped_relationship(
     if not facts.listed.makes(edges) or edges in facts.listed.others.edges:
         return "taken over" if facts.relationships.get(edges) else "new"
     # A row's digest is in the manifest only where the load that wrote it made the relationships.
-    former = facts.listed.digests.get(edges_name(edges))
-    return "unchanged" if former in (None, desired.digests[edges_name(edges)]) else "changed"
+    former = facts.listed.digests.get(pattern_name(edges))
+    return "unchanged" if former in (None, desired.digests[pattern_name(edges)]) else "changed"
 
 
 def _unmapped_relationship(

@@ -12,8 +12,8 @@ from c360_graph.mapping.control_rows import ControlRows, Treatment
 from c360_graph.mapping.graph_manifest import (
     GraphManifest,
     RelationshipPattern,
-    edges_named,
     manifest_of,
+    pattern_named,
 )
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.mapping.property_types import property_type
@@ -70,7 +70,7 @@ class GraphState:
         return GraphFacts(
             listed=self.listed,
             nodes=self.nodes,
-            relationships={edges_named(name): count for name, count in self.edges.items()},
+            relationships={pattern_named(name): count for name, count in self.edges.items()},
             holders=self.holders,
         )
 
@@ -110,7 +110,7 @@ class Intention:
     @cached_property
     def undecided(self) -> frozenset[RelationshipPattern]:
         """Edges of rows that wait for a source that could not be asked."""
-        waiting = frozenset(self.mapping.waiting)
+        waiting = frozenset(self.mapping.undecided_relationship_ids)
         return frozenset(
             (row.relationship_type, row.from_label, row.to_label)
             for row in self.rows.relationships

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from c360_graph.mapping.graph_manifest import edges_name, edges_named, edges_of
+from c360_graph.mapping.graph_manifest import pattern_name, pattern_named, pattern_of
 from c360_graph.mapping.join_columns import is_normalised, shown_column
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.plan.decisions import LoadDecision
@@ -36,7 +36,7 @@ def _mapped(
     mapping: RelationshipMapping,
     sample: PartnerSample | None,
 ) -> PlannedRelationships:
-    edges = edges_of(mapping)
+    edges = pattern_of(mapping)
     change = decision.relationships[edges] if decision else "unknown"
     surplus = decision.surplus_relationships.get(edges, 0) if decision else 0
     return PlannedRelationships(
@@ -46,7 +46,7 @@ def _mapped(
         change=change,
         relationship_id=mapping.relationship_id if mapping.relationship_id >= 0 else None,
         compared=tuple(_compared(mapping)),
-        relationships=holding.edges.get(edges_name(edges), 0) if holding else None,
+        relationships=holding.edges.get(pattern_name(edges), 0) if holding else None,
         sample=sample,
         surplus=surplus,
         destroys=change == "taken over" or bool(surplus),
@@ -66,7 +66,7 @@ def _unmapped(
     intention: Intention, holding: GraphState, decision: LoadDecision
 ) -> Iterator[PlannedRelationships]:
     for edges, change in decision.relationships.items():
-        there = holding.edges.get(edges_name(edges), 0)
+        there = holding.edges.get(pattern_name(edges), 0)
         if intention.desired.makes(edges) or not there:
             continue
         kind, from_label, to_label = edges
@@ -84,7 +84,7 @@ def _foreign(intention: Intention, holding: GraphState) -> Iterator[PlannedRelat
     """Of types that are not ours, and of those that are the ones between other labels."""
     ours: dict[str, int] = {}
     for name, count in holding.edges.items():
-        kind = edges_named(name)[0]
+        kind = pattern_named(name)[0]
         ours[kind] = ours.get(kind, 0) + count
     for kind, all_of_type in holding.relationships.items():
         there = all_of_type - ours.get(kind, 0)

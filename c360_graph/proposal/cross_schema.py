@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from c360_graph.proposal.joins import Fact, Join, fact
+from c360_graph.proposal.joins import Fact, ProposedJoin, fact
 from c360_graph.proposal.schema import ForeignKey, SourceSchema
 
 
-def joins_between(own: SourceSchema, schemas: Iterable[SourceSchema]) -> tuple[Join, ...]:
+def joins_between(own: SourceSchema, schemas: Iterable[SourceSchema]) -> tuple[ProposedJoin, ...]:
     """A join for each foreign key between this schema and another that a source reads.
 
     Keys that lead here from the others count as well as those that lead there: whichever source is
     mapped last gets them.
     """
     others = [schema for schema in schemas if schema.source != own.source]
-    found: dict[Fact, Join] = {}
+    found: dict[Fact, ProposedJoin] = {}
     for referring, candidates in ((own, others), *((other, [own]) for other in others)):
         for key in referring.foreign_keys:
             if referring.catalog.table(key.table_name) is None:
@@ -41,9 +41,9 @@ def referred_schemas(
             yield schema
 
 
-def join_of_key(key: ForeignKey, referring: SourceSchema, referred: SourceSchema) -> Join:
+def join_of_key(key: ForeignKey, referring: SourceSchema, referred: SourceSchema) -> ProposedJoin:
     """The join that a foreign key is."""
-    return Join(
+    return ProposedJoin(
         child=(referring.source.source_name, key.table_name),
         parent=(referred.source.source_name, key.to_table),
         pairs=tuple(zip(key.columns, key.to_columns, strict=True)),

@@ -7,20 +7,20 @@ from collections.abc import Iterable
 
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.proposal.cross_schema import join_of_key, referred_schemas
-from c360_graph.proposal.joins import Fact, Join, Link, TablePlace, fact
+from c360_graph.proposal.joins import Fact, Link, ProposedJoin, TablePlace, fact
 from c360_graph.proposal.schema import ForeignKey, SourceSchema, is_key
 
 
 def joins_of(
     schema: SourceSchema, tables: Iterable[CatalogTable], schemas: Iterable[SourceSchema] = ()
-) -> tuple[tuple[Join, ...], tuple[str, ...]]:
+) -> tuple[tuple[ProposedJoin, ...], tuple[str, ...]]:
     """A join for each foreign key between tables that are read, and a remark on each other one.
 
     Keys that lead to a schema which one of `schemas` reads are told of elsewhere.
     """
     others = tuple(schemas)
     read = {table.table_name for table in tables}
-    found: dict[Fact, Join] = {}
+    found: dict[Fact, ProposedJoin] = {}
     remarks: list[str] = []
     for key in schema.foreign_keys:
         if key.table_name not in read or any(referred_schemas(key, schema, others)):
@@ -44,7 +44,7 @@ def _reason_against(key: ForeignKey, schema: SourceSchema, read: set[str]) -> st
 
 
 def links_of(
-    schema: SourceSchema, joins: Iterable[Join], referring: Iterable[Join] = ()
+    schema: SourceSchema, joins: Iterable[ProposedJoin], referring: Iterable[ProposedJoin] = ()
 ) -> tuple[Link, ...]:
     """The tables that only link: two foreign keys, and nothing that makes their rows things.
 
@@ -52,7 +52,7 @@ def links_of(
     there is nothing else but a key of one column; and no other table refers to it. `joins` are those
     of this schema's tables, `referring` those of others that lead to them.
     """
-    by_child: dict[TablePlace, list[Join]] = defaultdict(list)
+    by_child: dict[TablePlace, list[ProposedJoin]] = defaultdict(list)
     for join in joins:
         by_child[join.child].append(join)
     parents = {join.parent for ends in by_child.values() for join in ends}
@@ -65,7 +65,7 @@ def links_of(
     return tuple(found)
 
 
-def _only_links(table: CatalogTable, ends: list[Join]) -> bool:
+def _only_links(table: CatalogTable, ends: list[ProposedJoin]) -> bool:
     joined = {own for join in ends for own, _ in join.pairs}
     if is_key(table, tuple(joined)):
         return True
@@ -73,7 +73,7 @@ def _only_links(table: CatalogTable, ends: list[Join]) -> bool:
     return not others or (len(table.primary_key) == 1 and others == set(table.primary_key))
 
 
-def _order(table: CatalogTable, join: Join) -> list[int]:
+def _order(table: CatalogTable, join: ProposedJoin) -> list[int]:
     """Where the columns of a join stand in its table."""
     order = [column.name for column in table.columns]
     return sorted(order.index(own) for own, _ in join.pairs)

@@ -17,7 +17,7 @@ Fact = frozenset[frozenset[ColumnPlace]]
 """What a relationship says, whichever way round it is and whatever it is called."""
 
 
-class Join(Frozen):
+class ProposedJoin(Frozen):
     """Rows of `child` refer to rows of `parent`; pairs are (child's column, parent's column)."""
 
     child: TablePlace
@@ -44,7 +44,7 @@ class Link(Frozen):
     """A junction table: each row of it joins a row of one parent to a row of the other."""
 
     junction: TablePlace
-    ends: tuple[Join, Join]
+    ends: tuple[ProposedJoin, ProposedJoin]
 
     @property
     def edges(self) -> tuple[Edge, ...]:
@@ -57,7 +57,7 @@ def fact(edges: tuple[Edge, ...]) -> Fact:
     return frozenset(frozenset(edge) for edge in edges)
 
 
-def edges_of(mapping: GraphMapping) -> Iterator[tuple[Edge, ...]]:
+def proposed_edges(mapping: GraphMapping) -> Iterator[tuple[Edge, ...]]:
     """The equalities of each relationship that stands, for each choice of tables it joins."""
     index = TableIndex(mapping.tables)
     for relationship in mapping.relationships:

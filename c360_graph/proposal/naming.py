@@ -138,7 +138,7 @@ def alias_for(table_name: str, taken: Container[str]) -> str:
     return next(name for name in candidates if name not in taken and name.upper() not in _KEYWORDS)
 
 
-def identifier(name: str) -> str:
+def column_in_condition(name: str) -> str:
     """A column as join_condition writes it: quoted unless it is plain."""
     if _PLAIN.fullmatch(name) and name.upper() not in _KEYWORDS:
         return name

@@ -6,7 +6,7 @@ from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.join_functions import Calls, around
 from c360_graph.proposal.candidates import Candidate
 from c360_graph.proposal.evidence import fewest_values
-from c360_graph.proposal.joins import Join
+from c360_graph.proposal.joins import ProposedJoin
 
 PROPOSED_SHARE = 0.5
 MENTIONED_SHARE = 0.1
@@ -62,11 +62,11 @@ class Overlap(Frozen):
             )
         return f"{pair}, {100 * self.share:.0f} % of {self.sampled} sampled values"
 
-    def as_join(self) -> Join:
+    def as_join(self) -> ProposedJoin:
         """The join that it comes to."""
         reference, key = self.candidate.reference, self.candidate.key
         told = "no foreign key says so" if self.is_inside else "across databases"
-        return Join(
+        return ProposedJoin(
             child=(reference.source, reference.table),
             parent=(key.source, key.table),
             pairs=((reference.column, key.column),),

@@ -11,10 +11,10 @@ from c360_graph.proposal.acceptance import accepted
 from c360_graph.proposal.cross_schema import joins_between
 from c360_graph.proposal.findings import Finding
 from c360_graph.proposal.foreign_keys import joins_of, links_of
-from c360_graph.proposal.joins import Edge, Join, Link, TablePlace, edges_of, fact
+from c360_graph.proposal.joins import Edge, Link, ProposedJoin, TablePlace, fact, proposed_edges
 from c360_graph.proposal.naming import label_name
 from c360_graph.proposal.overlaps import MENTIONED_SHARE, Overlap
-from c360_graph.proposal.relationships import RelationshipRows
+from c360_graph.proposal.relationships import ProposedRelationships
 from c360_graph.proposal.rows import Proposal, Proposed
 from c360_graph.proposal.schema import ColumnPlace, SourceSchema
 from c360_graph.proposal.standing import Standing
@@ -48,7 +48,7 @@ def propose(known: Known) -> Proposal:
     }
     led_across, waiting = _between_schemas(between, known, all_labels)
     across, still_more = _across(known.overlaps, all_labels)
-    wanted: tuple[Join | Link, ...] = (
+    wanted: tuple[ProposedJoin | Link, ...] = (
         *(j for j in joins if j.child not in linking),
         *links,
         *led_across,
@@ -77,7 +77,7 @@ def propose(known: Known) -> Proposal:
 
 def _declared(
     known: Known, tables: tuple[CatalogTable, ...]
-) -> tuple[tuple[Join, ...], tuple[Link, ...], tuple[Join, ...], tuple[str, ...]]:
+) -> tuple[tuple[ProposedJoin, ...], tuple[Link, ...], tuple[ProposedJoin, ...], tuple[str, ...]]:
     """Joins within the schema, tables that only link, foreign keys from and to other schemas, remarks."""
     own = known.schema.source.source_name
     declared, remarks = joins_of(known.schema, tables, known.standing.schemas)
@@ -94,11 +94,11 @@ def _declared(
 
 
 def _between_schemas(
-    between: tuple[Join, ...], known: Known, labels: Mapping[TablePlace, str]
-) -> tuple[tuple[Join, ...], tuple[str, ...]]:
+    between: tuple[ProposedJoin, ...], known: Known, labels: Mapping[TablePlace, str]
+) -> tuple[tuple[ProposedJoin, ...], tuple[str, ...]]:
     """The foreign keys between schemas whose tables are both mapped, and a remark on those that wait."""
     own = known.schema.source.source_name
-    joins: list[Join] = []
+    joins: list[ProposedJoin] = []
     remarks: list[str] = []
     for join in between:
         if join.child in labels and join.parent in labels:
@@ -144,9 +144,9 @@ def _about(table: CatalogTable) -> str:
 
 def _across(
     overlaps: tuple[Overlap, ...], labels: Mapping[TablePlace, str]
-) -> tuple[tuple[Join, ...], tuple[str, ...]]:
+) -> tuple[tuple[ProposedJoin, ...], tuple[str, ...]]:
     """The joins across databases, and a remark on overlaps that are weak, unknown or too early."""
-    joins: list[Join] = []
+    joins: list[ProposedJoin] = []
     remarks: list[str] = []
     for overlap in sorted(overlaps, key=lambda overlap: overlap.candidate.rank):
         if overlap.agrees_by_chance or (overlap.agrees and overlap.is_inside):
@@ -178,7 +178,9 @@ def _by_chance(overlaps: tuple[Overlap, ...]) -> Iterator[str]:
         yield f"{pairs} not proposed, whose values agree by chance ({doubt}): {shown}{more}."
 
 
-def _new(wanted: tuple[Join | Link, ...], standing: Standing) -> tuple[Join | Link, ...]:
+def _new(
+    wanted: tuple[ProposedJoin | Link, ...], standing: Standing
+) -> tuple[ProposedJoin | Link, ...]:
     """What no row says yet; a junction counts as said where both its joins are."""
     return tuple(
         one
@@ -191,8 +193,8 @@ def _new(wanted: tuple[Join | Link, ...], standing: Standing) -> tuple[Join | Li
 
 
 def _without_conflicts(
-    wanted: tuple[Join | Link, ...], known: Known
-) -> tuple[tuple[Join | Link, ...], tuple[str, ...]]:
+    wanted: tuple[ProposedJoin | Link, ...], known: Known
+) -> tuple[tuple[ProposedJoin | Link, ...], tuple[str, ...]]:
     """Leave out joins by personal columns that a row on one side keeps from being hashed."""
     kept = list(wanted)
     remarks: list[str] = []
@@ -217,16 +219,16 @@ def _without_conflicts(
             )
 
 
-def _edges(kept: tuple[Join | Link, ...], known: Known) -> list[Edge]:
-    standing = [edge for edges in edges_of(known.standing.mapping) for edge in edges]
+def _edges(kept: tuple[ProposedJoin | Link, ...], known: Known) -> list[Edge]:
+    standing = [edge for edges in proposed_edges(known.standing.mapping) for edge in edges]
     return standing + [edge for one in kept for edge in one.edges]
 
 
 def _relationships(
-    kept: tuple[Join | Link, ...], known: Known, labels: Mapping[TablePlace, str]
+    kept: tuple[ProposedJoin | Link, ...], known: Known, labels: Mapping[TablePlace, str]
 ) -> tuple[tuple[Proposed[RelationshipRow], ...], tuple[str, ...]]:
     orders = [row.execution_order or 0 for row in known.standing.every.relationships]
-    rows = RelationshipRows(labels, known.standing.relationship_names, max(orders, default=0))
+    rows = ProposedRelationships(labels, known.standing.relationship_names, max(orders, default=0))
     found: list[Proposed[RelationshipRow]] = []
     remarks: list[str] = []
     for one in kept:
@@ -240,7 +242,7 @@ def _relationships(
 
 
 def _exclusions(
-    kept: tuple[Join | Link, ...], known: Known, tables: tuple[CatalogTable, ...]
+    kept: tuple[ProposedJoin | Link, ...], known: Known, tables: tuple[CatalogTable, ...]
 ) -> tuple[Proposed[ExclusionRow], ...]:
     source_ids = {s.source.source_name: s.source.source_id for s in known.standing.schemas}
     own = known.schema.source.source_name

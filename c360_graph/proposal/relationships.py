@@ -7,11 +7,11 @@ from itertools import chain, count
 
 from c360_graph.mapping.control_rows import RelationshipRow
 from c360_graph.mapping.join_functions import Calls, around
-from c360_graph.proposal.joins import Join, Link, TablePlace
+from c360_graph.proposal.joins import Link, ProposedJoin, TablePlace
 from c360_graph.proposal.naming import (
     ROLE_ENDINGS,
     alias_for,
-    identifier,
+    column_in_condition,
     role_words,
     singular_words,
     upper_snake,
@@ -29,7 +29,7 @@ Labels = Mapping[TablePlace, str]
 Names = tuple[str, str, str]
 
 
-class RelationshipRows:
+class ProposedRelationships:
     """Makes the rows one after the other: no two with the same type between the same labels."""
 
     def __init__(self, labels: Labels, taken: frozenset[Names], last_order: int) -> None:
@@ -39,7 +39,7 @@ class RelationshipRows:
         self._order = last_order
         self._id = 0
 
-    def of_join(self, join: Join) -> Proposed[RelationshipRow] | None:
+    def of_join(self, join: ProposedJoin) -> Proposed[RelationshipRow] | None:
         """The row of a join, None where its name is taken by a row that stands.
 
         A row that cannot be without its parent is a part of it: the parent HAS it. Any other refers
@@ -125,13 +125,13 @@ class RelationshipRows:
         return Proposed(row=row, source_name=source_db, why=why)
 
 
-def _is_same(join: Join) -> bool:
+def _is_same(join: ProposedJoin) -> bool:
     """Whether two sources have a table of the same things, which ids never tell."""
     names = (singular_words(join.child[1]), singular_words(join.parent[1]))
     return join.is_natural and join.child[0] != join.parent[0] and names[0] == names[1]
 
 
-def _why(join: Join, *, owned: bool) -> str:
+def _why(join: ProposedJoin, *, owned: bool) -> str:
     if _is_same(join):
         return f"the same thing in both sources ({join.evidence})"
     own = ", ".join(f"{join.child[1]}.{column}" for column, _ in join.pairs)
@@ -139,7 +139,7 @@ def _why(join: Join, *, owned: bool) -> str:
     return f"{own} refers to {join.parent[1]}{kept} ({join.evidence})"
 
 
-def _type(join: Join, *, owned: bool) -> str:
+def _type(join: ProposedJoin, *, owned: bool) -> str:
     child, parent = singular_words(join.child[1]), singular_words(join.parent[1])
     if _is_same(join):
         return SAME
@@ -150,7 +150,7 @@ def _type(join: Join, *, owned: bool) -> str:
     return upper_snake(("has", *(child or ("row",)), *(("as", *role) if tells else ())))
 
 
-def _role(join: Join, parent: tuple[str, ...]) -> tuple[str, ...]:
+def _role(join: ProposedJoin, parent: tuple[str, ...]) -> tuple[str, ...]:
     """What the child calls its parent, () where it is the parent's own name."""
     own, theirs = next((pair for pair in join.pairs if pair[0] != pair[1]), join.pairs[0])
     column, key = words(own), words(theirs)
@@ -180,7 +180,7 @@ def _all_words(table_name: str) -> tuple[str, ...]:
 
 def _condition(left: str, right: str, pairs: tuple[tuple[str, str], ...], functions: Calls) -> str:
     return " AND ".join(
-        f"{around(functions, f'{left}.{identifier(one)}')}"
-        f" = {around(functions, f'{right}.{identifier(two)}')}"
+        f"{around(functions, f'{left}.{column_in_condition(one)}')}"
+        f" = {around(functions, f'{right}.{column_in_condition(two)}')}"
         for one, two in pairs
     )

@@ -11,7 +11,7 @@ from c360_graph.mapping.exclusions import rule_for
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.resolve import resolve
 from c360_graph.mapping.tables import Catalogs
-from c360_graph.proposal.joins import Fact, TablePlace, edges_of, fact
+from c360_graph.proposal.joins import Fact, TablePlace, fact, proposed_edges
 from c360_graph.proposal.schema import ColumnPlace, SourceSchema
 
 
@@ -42,7 +42,7 @@ class Standing:
     def facts(self) -> frozenset[Fact]:
         """What relationships say already, those switched off too."""
         everything = resolve(self.every, self.catalogs)
-        return frozenset(fact(edges) for edges in edges_of(everything))
+        return frozenset(fact(edges) for edges in proposed_edges(everything))
 
     @cached_property
     def relationship_names(self) -> frozenset[tuple[str, str, str]]:
@@ -51,7 +51,7 @@ class Standing:
             (r.relationship_type, r.from_label, r.to_label) for r in self.every.relationships
         )
 
-    def rests(self, schema: SourceSchema, table_name: str) -> bool:
+    def is_inactive(self, schema: SourceSchema, table_name: str) -> bool:
         """Whether someone has deactivated a table's label, or its row is refused."""
         sources = self._sources_of_tables.get(table_name, set())
         spoken_of = not sources.isdisjoint((None, schema.source.source_id))

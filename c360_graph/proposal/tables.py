@@ -52,7 +52,7 @@ def _reason_against(table: CatalogTable, schema: SourceSchema, standing: Standin
     name = table.table_name
     if (schema.source.source_name, name) in standing.labels:
         return None
-    if standing.rests(schema, name):
+    if standing.is_inactive(schema, name):
         return "is not proposed: its row in node_label_mappings is switched off or refused."
     if table.kind in _KINDS:
         return (

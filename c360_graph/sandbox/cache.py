@@ -14,7 +14,7 @@ _LOCK_TIMEOUT_SECONDS = 900.0
 
 
 def cache_folder() -> Path:
-    """This user's cache folder (``XDG_CACHE_HOME`` is honoured); it may not exist yet."""
+    """This user's cache folder (``XDG_CACHE_HOME``, where it is set); it may not exist yet."""
     return Path(platformdirs.user_cache_dir("c360_graph", appauthor=False))
 
 

@@ -40,7 +40,7 @@ FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()
 """
 
 
-def read_schema(snapshot: SourceSnapshot, mapped: frozenset[str]) -> SourceSchema:
+def read_source_schema(snapshot: SourceSnapshot, mapped: frozenset[str]) -> SourceSchema:
     """The schema's tables in full; of partitions only those that control rows name (`mapped`).
 
     Raises:

@@ -29,7 +29,7 @@ _TEXTS = ("text", "varchar", "bpchar")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Side:
+class SoughtColumns:
     """The tables in which a reference looks for its partner, and by which columns."""
 
     tables: tuple[TableMapping, ...]
@@ -37,11 +37,11 @@ class Side:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Join:
+class ReferenceJoin:
     """The tables whose rows refer, and the sides that each of these rows has to find."""
 
     driving: tuple[TableMapping, ...]
-    sides: tuple[Side, ...]
+    sides: tuple[SoughtColumns, ...]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -49,11 +49,13 @@ class Join:
         return tuple(dict.fromkeys(column for side in self.sides for _, column in side.pairs))
 
 
-def join_of(mapping: RelationshipMapping, tables: TableIndex) -> Join:
+def join_of(mapping: RelationshipMapping, tables: TableIndex) -> ReferenceJoin:
     """Who looks for whom in a mapping."""
-    return Join(
+    return ReferenceJoin(
         driving=tables.driving(mapping),
-        sides=tuple(Side(tables=tables.at(end), pairs=end.pairs) for end in mapping.sought),
+        sides=tuple(
+            SoughtColumns(tables=tables.at(end), pairs=end.pairs) for end in mapping.sought
+        ),
     )
 
 
@@ -180,7 +182,7 @@ class PartnerSampling:
             matched=sum(matched for _, matched in results),
         )
 
-    def _of_table(self, driving: TableMapping, join: Join) -> tuple[int, int]:
+    def _of_table(self, driving: TableMapping, join: ReferenceJoin) -> tuple[int, int]:
         catalog = self._catalogs.get(driving.source.source_id)
         catalog_table = catalog.table(driving.table_name) if catalog else None
         steps = _left_to_do(driving, join.columns)
@@ -197,7 +199,7 @@ class PartnerSampling:
 
     def _finding(
         self,
-        side: Side,
+        side: SoughtColumns,
         driving: TableMapping,
         columns: tuple[str, ...],
         distinct: list[Reference],

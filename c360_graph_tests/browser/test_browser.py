@@ -29,7 +29,7 @@ TABLES = {
     "support_db": {"ticket_tag_link", "ticket_tags", "tickets"},
 }
 GREEN = re.compile(r"--minimal-border: var\(--color-accent-green\)")
-CHECK = "control_rows_are_honoured"
+CHECK = "control_rows_are_valid"
 REFUSED_ROW = (
     "INSERT INTO relationship_mappings (relationship_id, source_db, relationship_type, from_label,"
     " to_label, join_condition) VALUES"
@@ -96,7 +96,7 @@ def test_an_asset_shows_columns_and_rows_but_nothing_that_is_excluded(built: Sta
     picture(page, "asset-metadata")
 
 
-def test_a_control_row_that_cannot_be_honoured_fails_its_check(built: Stage) -> None:
+def test_a_control_row_that_is_not_valid_fails_its_check(built: Stage) -> None:
     with built.project.connect() as connection:
         connection.execute(REFUSED_ROW)
     page = built.ui.lineage()

@@ -26,7 +26,7 @@ def test_on_the_sample_all_pass_but_the_orphans_that_it_has(project: Project, gr
     checks = evaluate(materialize_all)
     assert {name for name, check in checks.items() if not check.passed} == EXPECTED_TO_WARN
     assert set(checks) == {
-        "control_rows_are_honoured",
+        "control_rows_are_valid",
         "every_table_is_mapped",
         "every_table_was_read",
         "no_row_is_left_out",

@@ -53,7 +53,7 @@ def test_without_a_control_database_a_script_is_loaded_only_when_no_lock_is_aske
     assert graph_counts(graph)[0] == {"Thing": 2}
 
 
-def test_check_lists_what_cannot_be_honoured_and_exits_with_one(project: Project) -> None:
+def test_check_lists_what_is_not_valid_and_exits_with_one(project: Project) -> None:
     sound = RUNNER.invoke(app, ["check"])
     assert sound.exit_code == 0
     assert sound.stdout == ""

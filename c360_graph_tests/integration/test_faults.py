@@ -111,9 +111,7 @@ def test_a_mapping_to_a_table_that_is_not_there_is_refused_by_its_row(
     assert result.success
     assert graph_counts(graph)[0] == nodes_of("Account", "Plan")
     (check,) = [
-        e
-        for e in result.get_asset_check_evaluations()
-        if e.check_name == "control_rows_are_honoured"
+        e for e in result.get_asset_check_evaluations() if e.check_name == "control_rows_are_valid"
     ]
     assert not check.passed
     assert "node_label_mappings row 900" in str(check.description)

@@ -26,7 +26,7 @@ def test_a_typo_in_a_control_row_fails_the_run_and_no_answer_needs_what_is_missi
     project.execute(TYPO)
     run = materialize_by_command()
     assert run.returncode != 0
-    assert "control_rows_are_honoured" in run.stderr
+    assert "control_rows_are_valid" in run.stderr
     assert REASON in run.stderr
     with project.connect() as connection:
         ((status, error),) = connection.execute(

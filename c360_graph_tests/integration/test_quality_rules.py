@@ -78,11 +78,11 @@ def test_each_kind_counts_the_rows_that_break_it_and_an_error_fails_the_run(
         "no_rows_6": (True, "It holds."),
         "no_rows_7": (False, "The query returns 2 rows. (quality_rules row 7)"),
     } | {
-        "control_rows_are_honoured": found(result)["control_rows_are_honoured"],
+        "control_rows_are_valid": found(result)["control_rows_are_valid"],
     }
     assert (
         "quality_rules row 9: profiles_db/accounts has no column 'no_such'"
-        in (found(result)["control_rows_are_honoured"][1])
+        in (found(result)["control_rows_are_valid"][1])
     )
     assert graph_counts(graph)[0]["Account"] == accounts
 

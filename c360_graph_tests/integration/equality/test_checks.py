@@ -76,13 +76,13 @@ def test_a_source_with_a_time_zone_that_is_none_is_left_out_and_every_command_sa
     assert f"source_databases row {refused['row_id']}: {refused['reason']}".startswith(said)
     result = load_graph()
     assert result.success
-    (honoured,) = [
+    (valid,) = [
         check
         for check in result.get_asset_check_evaluations()
-        if check.check_name == "control_rows_are_honoured"
+        if check.check_name == "control_rows_are_valid"
     ]
-    assert not honoured.passed
-    assert said in str(honoured.description)
+    assert not valid.passed
+    assert said in str(valid.description)
     labels = {row["l"] for row in graph.rows("MATCH (n) UNWIND labels(n) AS l RETURN DISTINCT l")}
     assert {"Account", "PlayEvent"} <= labels
     assert not labels & {"Ticket", "Tag", "TicketTagLink"}

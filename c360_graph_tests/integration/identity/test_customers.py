@@ -186,7 +186,7 @@ def test_a_key_that_is_excluded_later_stays_in_no_file(world: World) -> None:
     clean_data_folder(world.data_dir, control.read_rows())
     result = load_graph()
     # Without its key the table has no records that could be told apart.
-    assert "has no key" in failed_checks(result)["control_rows_are_honoured"]
+    assert "has no key" in failed_checks(result)["control_rows_are_valid"]
     assert not any("e\\tu" in file.read_text(encoding="utf-8") for file in folder.rglob("rows.tsv"))
     assert world.counts()[1] == {"IS": 5}
 

@@ -164,9 +164,9 @@ def test_every_command_that_prints_a_table_prints_json_and_nothing_else(
         connection.execute("UPDATE source_databases SET is_active = false WHERE source_id = 3")
     checked = document(invoke("check", "--json"))
     assert (checked["tables"], checked["refused"], checked["warnings"]) == (6, [], [])
-    assert "source_databases support_db: deactivated" in checked["resting"]
+    assert "source_databases support_db: deactivated" in checked["inactive"]
     assert "relationship_mappings row 6 ((Account)-[SUBMITTED]->(Ticket)): inactive" in str(
-        checked["resting"]
+        checked["inactive"]
     )
     folder = str(project.data_dir / "no_sandbox")
     status = invoke("sandbox", "status", "--folder", folder, "--json")

@@ -1,4 +1,4 @@
-"""`c360 map` on real servers: what it proposes, that it is honoured, and that it gives nothing away."""
+"""`c360 map` on real servers: what it proposes, that it is valid, and that it gives nothing away."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from c360_graph.graph.load import graph_counts
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.pipeline.propose import propose_rows
 from c360_graph.pipeline.read_mapping import read_mapping_state
-from c360_graph.proposal.joins import Fact, edges_of, fact
+from c360_graph.proposal.joins import Fact, fact, proposed_edges
 from c360_graph.sandbox.sample import SOURCES, fill_database
 from c360_graph.source.snapshot import SourceSnapshot
 from c360_graph_tests.conftest import SQL_DIR, Project, TestServers, sample_project
@@ -273,7 +273,7 @@ def test_a_source_that_is_closed_before_values_are_compared_is_only_left_out_of_
         let_in(True)
 
 
-def test_partitions_views_and_other_schemas_are_told_of_and_the_rest_is_honoured(
+def test_partitions_views_and_other_schemas_are_told_of_and_the_rest_is_mapped(
     awkward: Project,
 ) -> None:
     found = propose_rows(awkward.control, "awkward")
@@ -355,7 +355,7 @@ def mapping(project: Project) -> GraphMapping:
 
 
 def facts(found: GraphMapping) -> set[Fact]:
-    return {fact(edges) for edges in edges_of(found)}
+    return {fact(edges) for edges in proposed_edges(found)}
 
 
 def control_rows(project: Project) -> list[str]:

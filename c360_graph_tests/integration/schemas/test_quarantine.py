@@ -58,7 +58,7 @@ def test_a_failing_check_names_each_row_and_why(shop: World) -> None:
     (check,) = [
         evaluation
         for evaluation in shop.materialize().get_asset_check_evaluations()
-        if evaluation.check_name == "control_rows_are_honoured"
+        if evaluation.check_name == "control_rows_are_valid"
     ]
     assert not check.passed
     lines = (check.description or "").split("\n\n")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 from c360_graph.assets.columns import (
+    graph_column_schema,
     graph_columns,
-    graph_schema,
     lineage_to_asset,
     lineage_to_tables,
     table_columns,
@@ -89,7 +89,7 @@ def test_a_tables_columns_have_the_types_of_their_properties() -> None:
 def test_properties_and_relationships_lead_back_to_the_columns_they_come_from() -> None:
     mapping = shop().resolve()
     columns = graph_columns(mapping.tables, mapping.relationships)
-    assert [(c.name, c.type, c.description) for c in graph_schema(columns).columns] == [
+    assert [(c.name, c.type, c.description) for c in graph_column_schema(columns).columns] == [
         ("Person.id", "INTEGER", "from shop/people.id"),
         ("Person.mail", "STRING", "from shop/people.mail"),
         ("Person.code", "STRING", "from shop/people.code"),

@@ -68,7 +68,7 @@ PLAN = Plan(
         ),
     ),
     refusals=(Refusal(control_table="node_label_mappings", row_id=4, reason="no such table"),),
-    resting_relationships=(9,),
+    inactive_relationship_ids=(9,),
     destroyed=("5 nodes of Purchase (gone)",),
 )
 

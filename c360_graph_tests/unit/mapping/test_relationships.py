@@ -1,4 +1,4 @@
-"""Which relationship rows are honoured, which rest and which are refused."""
+"""Which relationship rows are valid, which are inactive and which are refused."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def test_a_relationship_whose_label_is_deactivated_rests_and_is_no_fault() -> No
     case.joining("Person", "PLACED", "Order", "p.id = o.person")
     case.more = {"inactive_labels": ("Order",)}
     mapping = case.resolve()
-    assert (mapping.refusals, mapping.resting) == ((), (1,))
+    assert (mapping.refusals, mapping.inactive_relationship_ids) == ((), (1,))
 
 
 def test_a_relationship_of_a_deactivated_source_rests() -> None:
@@ -254,7 +254,11 @@ def test_a_relationship_of_a_deactivated_source_rests() -> None:
     case.joining("Person", "PLACED", "Order", "p.id = o.person", source_db="south")
     case.more = {"inactive_sources": ("south",)}
     mapping = case.resolve()
-    assert (mapping.refusals, mapping.relationships, mapping.resting) == ((), (), (1,))
+    assert (mapping.refusals, mapping.relationships, mapping.inactive_relationship_ids) == (
+        (),
+        (),
+        (1,),
+    )
 
 
 def test_a_label_for_any_source_rests_when_the_source_that_had_its_table_may_be_deactivated() -> (
@@ -265,7 +269,11 @@ def test_a_label_for_any_source_rests_when_the_source_that_had_its_table_may_be_
     assert len(case.resolve().refusals) == 2
     case.more = {"inactive_sources": ("south",)}
     mapping = case.resolve()
-    assert (mapping.refusals, mapping.resting, mapping.resting_labels) == ((), (1,), (2,))
+    assert (mapping.refusals, mapping.inactive_relationship_ids, mapping.inactive_label_ids) == (
+        (),
+        (1,),
+        (2,),
+    )
 
 
 def test_a_relationship_to_a_source_that_could_not_be_asked_is_left_open() -> None:
@@ -286,11 +294,15 @@ def test_a_relationship_to_a_source_that_could_not_be_asked_is_left_open() -> No
         )
     )
     mapping = case.resolve()
-    assert (mapping.refusals, mapping.relationships, mapping.resting) == ((), (), ())
+    assert (mapping.refusals, mapping.relationships, mapping.inactive_relationship_ids) == (
+        (),
+        (),
+        (),
+    )
     assert [t.place for t in mapping.tables] == ["shop/people", "down/orders", "down/knows"]
 
 
-def test_one_row_that_cannot_be_honoured_leaves_the_others_as_they_are() -> None:
+def test_one_row_that_is_not_valid_leaves_the_others_as_they_are() -> None:
     case = Case().source("shop", PEOPLE, ORDERS).label("people", "Person").label("orders", "Order")
     case.joining("Person", "A", "Order", "p.id = o.person OR TRUE")
     case.joining("Person", "B", "Order", "p.id = o.person")

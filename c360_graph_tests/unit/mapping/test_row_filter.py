@@ -139,7 +139,7 @@ def test_what_is_not_read_can_neither_filter_nor_be_the_key() -> None:
 def test_the_key_is_what_the_row_says_and_a_table_without_a_filter_is_described_as_before() -> None:
     (plain,) = shop().resolve().tables
     assert plain.key == ("no",)
-    assert plain.described.startswith('{"source"')
+    assert plain.fingerprint_source.startswith('{"source"')
     (mapped,) = shop(key_columns=("mail", "no"), row_filter="mail <> 'x'").resolve().tables
     assert mapped.key == ("mail", "no")
-    assert mapped.described != plain.described
+    assert mapped.fingerprint_source != plain.fingerprint_source

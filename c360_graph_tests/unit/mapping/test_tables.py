@@ -94,7 +94,7 @@ def test_two_tables_under_one_label_share_it_whatever_their_keys_are_called() ->
         ),
     ],
 )
-def test_a_label_row_that_cannot_be_honoured_says_why(
+def test_a_label_row_that_is_not_valid_says_why(
     table_name: str, label: str, source_id: int | None, reason: str
 ) -> None:
     case = Case().source("north", PEOPLE, table("clash", "id int; _c360_table text", key="id"))

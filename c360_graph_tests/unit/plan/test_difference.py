@@ -128,7 +128,7 @@ def test_a_label_without_its_row_goes_with_its_relationships_and_constraint() ->
         ),
     )
     assert [(s.change, s.label) for s in plan.schema_changes] == [("drop", "Purchase")]
-    assert plan.resting_relationships == (1,)
+    assert plan.inactive_relationship_ids == (1,)
     assert plan.destroyed == (
         "5 nodes of Purchase (no active, valid control row maps it)",
         "4 relationships BOUGHT from Customer to Purchase (no active, valid control row produces them)",

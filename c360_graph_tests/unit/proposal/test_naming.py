@@ -6,7 +6,7 @@ import pytest
 
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.join_condition import parse
-from c360_graph.proposal.naming import alias_for, identifier, label_name
+from c360_graph.proposal.naming import alias_for, column_in_condition, label_name
 
 SOURCE = SourceRow(source_id=1, source_name="billing_db", db_name="billing")
 
@@ -56,5 +56,5 @@ def test_an_alias_is_never_a_word_of_sql(table: str) -> None:
 
 @pytest.mark.parametrize("column", ["id", "from", "Serial No", 'a"b', "select", "ORDER", "é", "if"])
 def test_a_column_is_quoted_where_it_has_to_be(column: str) -> None:
-    (equality,) = parse(f"a.{identifier(column)} = b.{identifier(column)}")
+    (equality,) = parse(f"a.{column_in_condition(column)} = b.{column_in_condition(column)}")
     assert equality.left.candidates[0] == column

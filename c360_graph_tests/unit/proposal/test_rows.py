@@ -128,9 +128,9 @@ def test_rows_that_stand_or_are_switched_off_are_not_proposed_again() -> None:
         to_label="Order",
         join_condition="x.id = y.user_id",
     )
-    resting = NodeLabelRow(mapping_id=4, source_id=1, table_name="secrets", node_label="Secret")
+    inactive = NodeLabelRow(mapping_id=4, source_id=1, table_name="secrets", node_label="Secret")
     every = standing.model_copy(
-        update={"labels": (*standing.labels, resting), "relationships": (off,)}
+        update={"labels": (*standing.labels, inactive), "relationships": (off,)}
     )
     found = proposed(shop, standing=standing, every=every)
     assert found.labels == ()

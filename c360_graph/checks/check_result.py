@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import dagster as dg
 
 
-def outcome(
+def check_result(
     asset: str | Sequence[str],
     name: str,
     found: Sequence[str],
