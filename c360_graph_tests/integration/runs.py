@@ -51,7 +51,7 @@ def materialize_by_command(
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=300,
     )
 
 

@@ -21,7 +21,7 @@ from c360_graph_tests.integration.reconcile.reconciled import contents
 from c360_graph_tests.integration.runs import load_graph
 
 SEED = int(os.environ.get("C360_TEST_SEED", "1"))
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0
 _SENTINELS = {
     "profiles_db": (
         "INSERT INTO plans VALUES (7777, 'sentinel', 1) ON CONFLICT (plan_id) DO UPDATE SET plan_name = %s",
