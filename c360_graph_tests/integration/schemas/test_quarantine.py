@@ -25,7 +25,7 @@ REASONS = {
     "relationship_mappings row 7": "from_alias 'x' is no alias of join_condition",
     "relationship_mappings row 8": "is no equality of two alias.column",
     "relationship_mappings row 9": "'(SELECT 1)' is not alias.column",
-    "relationship_mappings row 10": "'LOWER(c.email)' is not alias.column",
+    "relationship_mappings row 10": "'UPPER(c.email)' is not alias.column",
     "relationship_mappings row 11": "holds a comment, which is not allowed",
     "relationship_mappings row 12": "holds a semicolon, which is not allowed",
     "relationship_mappings row 13": "relationship_type is empty",

@@ -23,7 +23,7 @@ VALUES
     (7, 'KNOWS', 'Customer', 'Customer', 'a.boss = b.id', NULL, 'x', '1'),
     (8, 'KNOWS', 'Customer', 'Order', 'c.id = orders.customer OR TRUE', NULL, NULL, '1'),
     (9, 'KNOWS', 'Customer', 'Order', 'c.id = (SELECT 1)', NULL, NULL, '1'),
-    (10, 'KNOWS', 'Customer', 'Order', 'lower(c.email) = o.customer_text', NULL, NULL, '1'),
+    (10, 'KNOWS', 'Customer', 'Order', 'upper(c.email) = o.customer_text', NULL, NULL, '1'),
     (11, 'KNOWS', 'Customer', 'Order', 'c.id = orders.customer -- and so on', NULL, NULL, '1'),
     (12, 'KNOWS', 'Customer', 'Order', 'c.id = orders.customer; DROP TABLE customers', NULL, NULL, '1'),
     (13, '  ', 'Customer', 'Order', 'c.id = orders.customer', NULL, NULL, '1'),
