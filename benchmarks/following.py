@@ -27,6 +27,7 @@ import typer
 
 from benchmarks.generator import Databases, generate
 from benchmarks.target import Memory, Target, running_target
+from c360_graph.following.lag import percentile
 from c360_graph.graph.connection import Graph
 
 FIRST_EVENT = 8_000_000_000
@@ -199,8 +200,8 @@ def _measured(
         rate=round((event - first) / written, 1),
         changes=event - first,
         seconds=round(written, 1),
-        p50_ms=round(lags[len(lags) // 2], 1),
-        p99_ms=round(lags[len(lags) * 99 // 100], 1),
+        p50_ms=round(percentile(lags, 50), 1),
+        p99_ms=round(percentile(lags, 99), 1),
         max_ms=round(lags[-1], 1),
         caught_up_seconds=round(caught_up, 2),
         follower_cpu_seconds=round(sum(follower.cpu_times()[:2]) - cpu_before, 1),

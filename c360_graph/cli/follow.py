@@ -133,11 +133,13 @@ class _Report:
         now = time.monotonic()
         if now - self._told < REPORT_SECONDS or not self._lags:
             return
+        # Here, as in this module's other functions: most commands follow nothing.
+        from c360_graph.following.lag import percentile
+
         lags = sorted(self._lags)
-        middle, late = lags[len(lags) // 2], lags[len(lags) * 99 // 100]
         say(
-            f"{self._changes:,} changes in {now - self._told:.0f} s; lag p50 {middle * 1000:.0f} ms,"
-            f" p99 {late * 1000:.0f} ms"
+            f"{self._changes:,} changes in {now - self._told:.0f} s;"
+            f" lag p50 {percentile(lags, 50) * 1000:.0f} ms, p99 {percentile(lags, 99) * 1000:.0f} ms"
         )
         self._told, self._changes, self._lags = now, 0, []
 
