@@ -21,7 +21,7 @@ from dagster._utils.hosted_user_process import (
 )
 from dagster._utils.interrupts import capture_interrupts
 
-from c360_graph.project_files import project_file
+from c360_graph.project_files import file_here_or_ours
 
 LOCATION = "c360_graph.definitions"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -80,8 +80,7 @@ def instance_for_commands() -> Iterator[dg.DagsterInstance]:
         with dg.DagsterInstance.get() as instance:
             yield instance
         return
-    here = Path("dagster.yaml")
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(here if here.exists() else project_file("dagster.yaml"), folder)
+        shutil.copy(file_here_or_ours("dagster.yaml"), Path(folder, "dagster.yaml"))
         with dg.DagsterInstance.from_config(folder) as instance:
             yield instance

@@ -6,10 +6,7 @@ whoever owns a view or a function that is called, and stands in the server's log
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from hashlib import sha256
-
-from c360_graph.copied_lines import replacing_values
 
 HASH_BYTES = 64
 """Length of a hash in hex."""
@@ -43,11 +40,3 @@ class KeyedHash:
         inner.update(value)
         outer.update(inner.digest())
         return outer.hexdigest().encode()
-
-
-def hashing_lines(hashing: KeyedHash, positions: Iterable[int]) -> Callable[[bytes], bytes]:
-    """What replaces the columns at some positions of a line in COPY's text form by their hashes.
-
-    NULL stays NULL. A line ends with its newline.
-    """
-    return replacing_values(dict.fromkeys(positions, hashing.of_bytes))

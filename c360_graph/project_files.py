@@ -17,6 +17,12 @@ def project_file(name: str) -> Path:
     return in_checkout if is_checkout else _PACKAGE / "project" / name
 
 
+def file_here_or_ours(name: str) -> Path:
+    """The file of that name in the current folder, else this version's."""
+    here = Path(name)
+    return here if here.exists() else project_file(name)
+
+
 def sql_folder() -> Path:
     """The schema of the control database and the sample's databases."""
     return project_file("sql")

@@ -100,11 +100,12 @@ class QuestionSet(Frozen):
         They are about the sample, so for most graphs of a user they are noise. Questions of the user's own
         are always kept: what they lack is told.
         """
+        unfit = tuple(q for q in self.questions if not q.fits(names))
         return self.model_copy(
             update={
-                "questions": tuple(q for q in self.questions if q.fits(names)),
+                "questions": tuple(q for q in self.questions if q not in unfit),
                 "pictures": tuple(q for q in self.pictures if q.fits(names)),
-                "unfit": tuple(q.name for q in self.questions if not q.fits(names)),
+                "unfit": tuple(q.name for q in unfit),
             }
         )
 

@@ -17,7 +17,7 @@ from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.data_folder import make_private_folder
 from c360_graph.errors import SettingsError
 from c360_graph.extracts import write_whole
-from c360_graph.project_files import project_file, sql_folder
+from c360_graph.project_files import file_here_or_ours, sql_folder
 from c360_graph.sandbox.sample import load_sample
 from c360_graph.settings import load_settings
 
@@ -62,7 +62,7 @@ def dev(
             "dagster",
             "dev",
             "-w",
-            str(_here_or_ours("workspace.yaml")),
+            str(file_here_or_ours("workspace.yaml")),
         ]
         code = run_until_interrupted([*command, "-h", host, "-p", str(port)])
     raise typer.Exit(code)
@@ -91,7 +91,7 @@ def own_dagster_home(home: Path) -> Path:
     Raises:
         SettingsError: it cannot be written.
     """
-    wanted = _here_or_ours("dagster.yaml").read_bytes()
+    wanted = file_here_or_ours("dagster.yaml").read_bytes()
     home = home.resolve()
     config, digest = home / "dagster.yaml", home / _DIGEST
     try:
@@ -106,8 +106,3 @@ def own_dagster_home(home: Path) -> Path:
     except OSError as error:
         raise SettingsError(f"{home} cannot be written: {error.strerror}.") from None
     return home
-
-
-def _here_or_ours(name: str) -> Path:
-    here = Path(name)
-    return here if here.exists() else project_file(name)

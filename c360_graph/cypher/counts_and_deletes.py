@@ -69,24 +69,6 @@ def delete_relationships(*, relationship_type: str, from_label: str, to_label: s
     )
 
 
-def count_relationships_between(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
-    """How many relationships of one type join two labels, as `count`.
-
-    >>> text = count_relationships_between(
-    ...     relationship_type="WATCHED", from_label="Account", to_label="PlayEvent"
-    ... )
-    >>> print(text.decode())
-    CYPHER 5 MATCH (:`Account`)-[x:`WATCHED`]->(:`PlayEvent`) RETURN count(x) AS count
-    """
-    return (
-        PIN
-        + (
-            f"MATCH (:{identifier(from_label)})-[x:{identifier(relationship_type)}]->(:{identifier(to_label)})"
-            " RETURN count(x) AS count"
-        ).encode()
-    )
-
-
 def create_batch_mark() -> bytes:
     """Shows, with the parameters of a batch's tag, that its transaction was committed.
 

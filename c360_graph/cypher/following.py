@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from c360_graph.cypher.manifest import LABEL as MANIFEST
 from c360_graph.cypher.manifest import WHOLE
-from c360_graph.cypher.merges import differs_from_new
+from c360_graph.cypher.merges import differs_from_new, row_and_key
 from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.cypher.relationships import end_pattern, of_tables
 from c360_graph.cypher.rows import PIN, own_properties, property_map, row_literal, values
@@ -31,11 +31,7 @@ def upsert_nodes(
     columns `told`.
     """
     rows = row_literal(block)
-    read = property_map(table.properties, table=table, null_mark=rows.null_mark)
-    new = ", ".join((*own_properties(table), read))
-    key = [name.partition(":")[0] for name in own_properties(table)]
-    key += [identifier(column) for column in table.key]
-    pattern = ", ".join(f"{name}: new.{name}" for name in key)
+    new, pattern = row_and_key(table, rows)
     label = identifier(table.node_label or "")
     places = {prop.column: place for place, prop in enumerate(table.properties)}
     mark = string_literal(rows.null_mark)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from c360_graph.cypher import counts_and_deletes
 from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.cypher.relationships import of_tables
-from c360_graph.cypher.rows import PIN, own_properties, property_map, row_literal
+from c360_graph.cypher.rows import PIN, RowLiteral, own_properties, property_map, row_literal
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.property_types import property_type
 
@@ -23,11 +23,7 @@ def merge_nodes(table: TableMapping, block: bytes) -> bytes:
     Returns one record: `ids` of the nodes of all rows and `updated`, how many differed.
     """
     rows = row_literal(block)
-    read = property_map(table.properties, table=table, null_mark=rows.null_mark)
-    new = ", ".join((*own_properties(table), read))
-    key = [name.partition(":")[0] for name in own_properties(table)]
-    key += [identifier(column) for column in table.key]
-    pattern = ", ".join(f"{name}: new.{name}" for name in key)
+    new, pattern = row_and_key(table, rows)
     label = identifier(table.node_label or "")
     merged = f"MERGE (n:{label} {{{pattern}}}) ON CREATE SET n += new"
     nan = " OR ".join(f"isNaN(new.{identifier(column)})" for column in table.float_key)
@@ -45,6 +41,14 @@ def merge_nodes(table: TableMapping, block: bytes) -> bytes:
         "\nRETURN collect(id(n)) AS ids, sum(CASE WHEN differs THEN 1 ELSE 0 END) AS updated"
     )
     return PIN + rows.unwound + text.encode()
+
+
+def row_and_key(table: TableMapping, rows: RowLiteral) -> tuple[str, str]:
+    """The properties of a row's node, and those that its node is found by, taken from the map `new`."""
+    read = property_map(table.properties, table=table, null_mark=rows.null_mark)
+    key = [name.partition(":")[0] for name in own_properties(table)]
+    key += [identifier(column) for column in table.key]
+    return ", ".join((*own_properties(table), read)), ", ".join(f"{n}: new.{n}" for n in key)
 
 
 def find_nodes(table: TableMapping, block: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from c360_graph.copied_lines import copied_text
 from c360_graph.errors import ExtractError
@@ -21,10 +22,12 @@ def count_breaks(rules: Sequence[QualityRule], *, store: ExtractStore) -> list[s
         ExtractError: a table was never read, or its extract cannot be.
     """
     found: list[str | None] = []
+    # A table may have several rules.
+    latest = cache(store.latest)
     with store.work_folder() as work, join_engine(work) as engine:
         for rule in rules:
             assert rule.table is not None
-            extract = store.latest(rule.table)
+            extract = latest(rule.table)
             if extract is None:
                 raise ExtractError(
                     f"{'/'.join(rule.table)} was never read, so it cannot be checked."

@@ -84,11 +84,6 @@ class DirtyKeys:
         """Whether anything is to be read again."""
         return bool(self.count or self._emptied())
 
-    @property
-    def has_ended_transaction(self) -> bool:
-        """Whether a transaction ended that is not confirmed yet, of whatever tables."""
-        return bool(self._xids)
-
     def add(self, message: Message | None) -> None:
         """Take in a message.
 

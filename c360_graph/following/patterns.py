@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from c360_graph.cypher.schema import LabelProperties, indexes, keys
+from c360_graph.mapping.catalog import INTEGERS
 from c360_graph.mapping.graph_manifest import RelationshipPattern, pattern_of
 from c360_graph.mapping.join_columns import source_column
-from c360_graph.mapping.join_forms import INTEGERS
 from c360_graph.mapping.model import End, GraphMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.table_index import TableIndex, grouped
 
@@ -142,7 +142,7 @@ def _goes_through(mapping: RelationshipMapping, table: TableMapping) -> bool:
     return junction.node_label == table.node_label
 
 
-_READ_BY = (frozenset(INTEGERS), frozenset(["text", "varchar"]), frozenset(["uuid"]))
+_READ_BY = (INTEGERS, frozenset(["text", "varchar"]), frozenset(["uuid"]))
 """Types of which a value of the graph is one of the source, found by an index."""
 
 

@@ -23,6 +23,7 @@ from c360_graph.cypher.script_writer import (
 )
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS, JOIN_BATCH_ROWS
 from c360_graph.graph.batching import Batching
+from c360_graph.graph.counts import count_by_pattern
 from c360_graph.graph.desired import LinkChanges, RelationshipRows
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.progress import ProgressMeter
@@ -47,11 +48,8 @@ class RelationshipSync:
 
     def count(self, edges: RelationshipPattern) -> int:
         """Relationships of a type between two labels."""
-        kind, from_label, to_label = edges
-        text = counts_and_deletes.count_relationships_between(
-            relationship_type=kind, from_label=from_label, to_label=to_label
-        )
-        return int(self._execution.ask(f"Counting {kind}", text)[0]["count"])
+        ask = partial(self._execution.ask, f"Counting {edges[0]}")
+        return count_by_pattern(ask, [edges])[edges]
 
     def count_type(self, kind: str) -> int:
         """Relationships of a type, between whatever labels."""

@@ -6,6 +6,10 @@ from functools import cached_property
 
 from c360_graph.mapping.control_rows import Frozen
 
+INTEGERS = frozenset(["int2", "int4", "int8"])
+TEXTS = frozenset(["text", "varchar", "bpchar", "name", "char", "citext"])
+"""Types by `ColumnType.base`."""
+
 
 class ColumnType(Frozen):
     """A column's type with its domains followed down to the type that stores the value.

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from c360_graph.mapping.catalog import ColumnType
+from c360_graph.mapping.catalog import INTEGERS, TEXTS, ColumnType
 from c360_graph.mapping.join_forms import (
     FLOATS,
-    INTEGERS,
     MOMENTS,
     NETWORKS,
     NUMBERS,
-    TEXTS,
     JoinColumn,
     JoinForm,
 )
@@ -64,7 +62,7 @@ class Comparison:
 def compare(left: JoinColumn, right: JoinColumn) -> Comparison:
     """How to compare two columns so that it equals PostgreSQL's own join.
 
-    >>> from c360_graph.mapping.catalog import ColumnType
+    >>> from c360_graph.mapping.catalog import INTEGERS, TEXTS, ColumnType
     >>> number = JoinColumn(type=ColumnType(name="integer", base="int4"))
     >>> text = JoinColumn(type=ColumnType(name="text", base="text"))
     >>> compare(number, number).ways

@@ -6,13 +6,13 @@ Each side is `alias.column`, or a function of a closed list around one: `lower(t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from c360_graph.errors import MappingError
+from c360_graph.mapping.condition_text import MOST_CHARACTERS, cited, cited_part, conjuncts
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.join_functions import (
     MOST_CALLS,
@@ -22,6 +22,7 @@ from c360_graph.mapping.join_functions import (
     country_of,
     phone_call,
 )
+from c360_graph.mapping.names import columns_meant
 from c360_graph.mapping.normalised_texts import has_phone_numbers
 
 _QUOTED_IDENTIFIER = re.compile(r'"(?:[^"]|"")*"')
@@ -41,8 +42,6 @@ _NEVER_ALLOWED = {
     "{": "a brace",
     "#": "a '#'",
 }
-_MAX_LENGTH = 4000
-_MAX_SHOWN = 200
 
 
 class ColumnReference(Frozen):
@@ -59,9 +58,7 @@ class ColumnReference(Frozen):
     @property
     def candidates(self) -> tuple[str, ...]:
         """Column names this may mean, in the order they are tried."""
-        if self.column_is_quoted:
-            return (self.column,)
-        return tuple(dict.fromkeys((self.column.lower(), self.column)))
+        return columns_meant(self.column, is_quoted=self.column_is_quoted)
 
     def __str__(self) -> str:
         return around(self.functions, f"{self.alias}.{self.column}")
@@ -94,10 +91,10 @@ def parse(text: str) -> tuple[Equality, ...]:
         tree = sqlglot.parse_one(text, dialect="postgres")
     except (SqlglotError, RecursionError):
         raise MappingError(
-            f"join_condition {_shown(text)} cannot be read; write alias.column = alias.column, joined by"
+            f"join_condition {cited(text)} cannot be read; write alias.column = alias.column, joined by"
             " AND, and put names that are reserved words in double quotes"
         ) from None
-    equalities = tuple(_equality(part, text) for part in _conjuncts(tree))
+    equalities = tuple(_equality(part, text) for part in conjuncts(tree))
     _refuse_other_names(equalities, text)
     _refuse_unknown_countries(equalities, text)
     return equalities
@@ -116,15 +113,15 @@ def aliases(equalities: tuple[Equality, ...]) -> tuple[str, ...]:
 def _refuse_suspicious(text: str) -> None:
     if not text.strip():
         raise MappingError("join_condition is empty")
-    if len(text) > _MAX_LENGTH:
-        raise MappingError(f"join_condition is longer than {_MAX_LENGTH} characters")
+    if len(text) > MOST_CHARACTERS:
+        raise MappingError(f"join_condition is longer than {MOST_CHARACTERS} characters")
     if "\x00" in text:
         raise MappingError("join_condition holds a NUL character")
     bare = _bare(text)
     for token, meaning in _NEVER_ALLOWED.items():
         if token in bare:
             raise MappingError(
-                f"join_condition {_shown(text)} holds {meaning}, which is not allowed; only equalities"
+                f"join_condition {cited(text)} holds {meaning}, which is not allowed; only equalities"
                 " of alias.column joined by AND are"
             )
 
@@ -135,7 +132,7 @@ def _refuse_other_names(equalities: tuple[Equality, ...], text: str) -> None:
     names = _CALLED.findall(_bare(text))
     if called != sum(name.lower() in (*PLAIN, "phone") for name in names):
         raise MappingError(
-            f"join_condition {_shown(text)} calls functions by other names than"
+            f"join_condition {cited(text)} calls functions by other names than"
             f" {', '.join(PLAIN)} and phone"
         )
 
@@ -145,7 +142,7 @@ def _refuse_unknown_countries(equalities: tuple[Equality, ...], text: str) -> No
     for country in filter(None, map(country_of, calls)):
         if not has_phone_numbers(country):
             raise MappingError(
-                f"join_condition {_shown(text)}: {country} is no country that phone() knows; write its two"
+                f"join_condition {cited(text)}: {country} is no country that phone() knows; write its two"
                 " letters of ISO 3166, such as 'DE' or 'GB'"
             )
 
@@ -155,20 +152,10 @@ def _bare(text: str) -> str:
     return _COUNTRY.sub(")", _QUOTED_IDENTIFIER.sub('""', text))
 
 
-def _conjuncts(tree: exp.Expr) -> Iterator[exp.Expr]:
-    # Left-deep, so walked by a loop: a hostile row could nest deeper than Python recurses.
-    rights: list[exp.Expr] = []
-    while isinstance(tree, exp.And):
-        rights.append(tree.expression)
-        tree = tree.this
-    yield tree
-    yield from reversed(rights)
-
-
 def _equality(tree: exp.Expr, text: str) -> Equality:
     if type(tree) is not exp.EQ:
         raise MappingError(
-            f"join_condition {_shown(text)}: {_part(tree)} is no equality of two alias.column; only such"
+            f"join_condition {cited(text)}: {cited_part(tree)} is no equality of two alias.column; only such"
             " equalities joined by AND are allowed"
         )
     return Equality(left=_reference(tree.this, text), right=_reference(tree.expression, text))
@@ -181,7 +168,7 @@ def _reference(tree: exp.Expr, text: str) -> ColumnReference:
         calls.append(call)
     if len(calls) > MOST_CALLS:
         raise MappingError(
-            f"join_condition {_shown(text)} nests more than {MOST_CALLS} functions around a column"
+            f"join_condition {cited(text)} nests more than {MOST_CALLS} functions around a column"
         )
     return _column(tree, text).model_copy(update={"functions": tuple(calls)})
 
@@ -215,24 +202,13 @@ def _column(tree: exp.Expr, text: str) -> ColumnReference:
         or any(value for name, value in tree.args.items() if name not in {"this", "table"})
     ):
         raise MappingError(
-            f"join_condition {_shown(text)}: {_part(tree)} is not alias.column; write the alias, a dot"
+            f"join_condition {cited(text)}: {cited_part(tree)} is not alias.column; write the alias, a dot"
             f" and the column, and around it only {', '.join(PLAIN)} and phone(alias.column, 'DE')"
         )
     if not alias.name or not column.name:
-        raise MappingError(f"join_condition {_shown(text)}: an empty name in quotes names nothing")
+        raise MappingError(f"join_condition {cited(text)}: an empty name in quotes names nothing")
     return ColumnReference(
         alias=alias.name if alias.quoted else alias.name.lower(),
         column=column.name,
         column_is_quoted=bool(column.quoted),
     )
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}...")
-
-
-def _part(tree: exp.Expr) -> str:
-    try:
-        return _shown(tree.sql("postgres"))
-    except RecursionError:
-        return "a part of it"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from c360_graph.mapping.catalog import ColumnType
+from c360_graph.mapping.catalog import INTEGERS, TEXTS, ColumnType
 from c360_graph.mapping.join_functions import JoinFunctions
 from c360_graph.sql_quoting import sql_literal
 
@@ -28,9 +28,7 @@ JoinForm = Literal[
 ]
 """The second text that a join compares, by the rule that writes it."""
 
-INTEGERS = frozenset(["int2", "int4", "int8"])
 FLOATS = frozenset(["float4", "float8"])
-TEXTS = frozenset(["text", "varchar", "bpchar", "name", "char", "citext"])
 NUMBERS = INTEGERS | FLOATS | {"numeric"}
 NETWORKS = frozenset(["inet", "cidr"])
 MOMENTS = frozenset(["date", "timestamp", "timestamptz", "time", "timetz", "interval"])

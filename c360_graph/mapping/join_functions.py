@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from c360_graph.mapping.catalog import ColumnType
+from c360_graph.mapping.catalog import INTEGERS, TEXTS, ColumnType
 
 Calls = tuple[str, ...]
 """Functions around a column, the outermost first: `("lower", "trim")`, `("phone_DE",)`."""
@@ -21,8 +21,6 @@ PLAIN = ("lower", "trim", "unaccent_ascii", "digits", "email", "email_local")
 MOST_CALLS = 6
 
 _PHONE = "phone_"
-_TEXTS = frozenset(["text", "varchar", "bpchar", "name", "char", "citext"])
-_INTEGERS = frozenset(["int2", "int4", "int8"])
 _OF_POSTGRESQL = ("lower", "trim")
 _OF_NUMBERS = ("digits", _PHONE)
 _BY_COLLATION = ("lower", "email", "email_local")
@@ -108,9 +106,9 @@ class JoinFunctions:
         innermost = self.calls[-1]
         named = innermost.partition("_")[0] if innermost.startswith(_PHONE) else innermost
         if column_type.element is None and column_type.kind == "b":
-            if column_type.base in _INTEGERS and innermost.startswith(_OF_NUMBERS):
+            if column_type.base in INTEGERS and innermost.startswith(_OF_NUMBERS):
                 return None
-            if column_type.base in _TEXTS:
+            if column_type.base in TEXTS:
                 return self._why_not_collation(column_type)
         return f"{named}() takes texts, and {column_type.name} is none"
 

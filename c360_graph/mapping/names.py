@@ -76,3 +76,14 @@ def _pairs(text: str) -> set[str]:
     """The pairs of neighbouring letters; a mark at both ends makes a name of one letter have some."""
     marked = f" {text} "
     return {marked[at : at + 2] for at in range(len(marked) - 1)}
+
+
+def columns_meant(name: str, *, is_quoted: bool) -> tuple[str, ...]:
+    """The columns that a name in a condition may mean, in the order they are tried.
+
+    A name without quotes means its lower-case form first, as in PostgreSQL.
+
+    >>> columns_meant("Email", is_quoted=False), columns_meant("Email", is_quoted=True)
+    (('email', 'Email'), ('Email',))
+    """
+    return (name,) if is_quoted else tuple(dict.fromkeys((name.lower(), name)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from c360_graph.mapping.control_rows import Frozen
+from c360_graph.mapping.names import columns_meant
 from c360_graph.sql_quoting import quoted
 
 Operator = Literal["=", "<>", "<", "<=", ">", ">=", "IN", "NOT IN", "IS NULL", "IS NOT NULL"]
@@ -25,9 +26,7 @@ class RowCondition(Frozen):
     @property
     def candidates(self) -> tuple[str, ...]:
         """Column names this may mean, in the order they are tried, as in a join condition."""
-        if self.column_is_quoted:
-            return (self.column,)
-        return tuple(dict.fromkeys((self.column.lower(), self.column)))
+        return columns_meant(self.column, is_quoted=self.column_is_quoted)
 
     def sql(self, alias: str) -> str:
         """The condition on the column of an alias."""

@@ -9,13 +9,12 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from c360_graph.errors import MappingError
+from c360_graph.mapping.condition_text import MOST_CHARACTERS, cited, cited_part, conjuncts
 from c360_graph.mapping.row_condition import Operator, RowCondition
 from c360_graph.sql_quoting import sql_literal
 
 _NEVER_ALLOWED = (";", "--", "/*", "*/", "$", "==", "{", "#", "\\", "\x00")
 """Looked for outside of literals and quoted names: the parser drops comments and what follows a semicolon."""
-_MAX_LENGTH = 4000
-_MAX_SHOWN = 200
 _COMPARED: dict[type[exp.Expr], Operator] = {
     exp.EQ: "=",
     exp.NEQ: "<>",
@@ -41,21 +40,21 @@ def parse_filter(text: str) -> tuple[RowCondition, ...]:
     """
     if not text.strip():
         raise MappingError(f"row_filter is empty; {_FORM}, or NULL for every row")
-    if len(text) > _MAX_LENGTH:
-        raise MappingError(f"row_filter is longer than {_MAX_LENGTH} characters")
+    if len(text) > MOST_CHARACTERS:
+        raise MappingError(f"row_filter is longer than {MOST_CHARACTERS} characters")
     _refuse_suspicious(text)
     try:
         tree = sqlglot.parse_one(text, dialect="postgres")
     except (SqlglotError, RecursionError):
-        raise MappingError(f"row_filter {_shown(text)} cannot be read; {_FORM}") from None
-    return tuple(_condition(part, text) for part in _conjuncts(tree))
+        raise MappingError(f"row_filter {cited(text)} cannot be read; {_FORM}") from None
+    return tuple(_condition(part, text) for part in conjuncts(tree))
 
 
 def _refuse_suspicious(text: str) -> None:
     bare = _without_quoted(text)
     found = next((mark for mark in _NEVER_ALLOWED if mark in bare), None)
     if found is not None or "\x00" in text:
-        raise MappingError(f"row_filter {_shown(text)} holds {found or 'a NUL'!r}; {_FORM}")
+        raise MappingError(f"row_filter {cited(text)} holds {found or 'a NUL'!r}; {_FORM}")
 
 
 def _without_quoted(text: str) -> str:
@@ -72,15 +71,6 @@ def _without_quoted(text: str) -> str:
     return "".join(kept)
 
 
-def _conjuncts(tree: exp.Expr) -> Iterator[exp.Expr]:
-    rights: list[exp.Expr] = []
-    while isinstance(tree, exp.And):
-        rights.append(tree.expression)
-        tree = tree.this
-    yield tree
-    yield from reversed(rights)
-
-
 def _condition(tree: exp.Expr, text: str) -> RowCondition:
     negated = type(tree) is exp.Not
     inner = tree.this if negated else tree
@@ -95,13 +85,13 @@ def _condition(tree: exp.Expr, text: str) -> RowCondition:
     if not negated and type(inner) in _COMPARED and given == {"this", "expression"}:
         values = (_value(inner.expression, text),)
         return _of(inner.this, _COMPARED[type(inner)], values, text)
-    raise MappingError(f"row_filter {_shown(text)}: {_part(tree)} is not allowed; {_FORM}")
+    raise MappingError(f"row_filter {cited(text)}: {cited_part(tree)} is not allowed; {_FORM}")
 
 
 def _of(tree: exp.Expr, operator: Operator, values: tuple[str, ...], text: str) -> RowCondition:
     column = tree.this if type(tree) is exp.Column and set(_given(tree)) == {"this"} else None
     if not isinstance(column, exp.Identifier) or not column.name:
-        raise MappingError(f"row_filter {_shown(text)}: {_part(tree)} is not a column; {_FORM}")
+        raise MappingError(f"row_filter {cited(text)}: {cited_part(tree)} is not a column; {_FORM}")
     return RowCondition(
         column=column.name,
         column_is_quoted=bool(column.quoted),
@@ -122,7 +112,7 @@ def _value(tree: exp.Expr, text: str) -> str:
             return sql_literal(tree.name)
         if _is_number(tree.name):
             return f"{sign}{tree.name}"
-    raise MappingError(f"row_filter {_shown(text)}: {_part(tree)} is not a literal; {_FORM}")
+    raise MappingError(f"row_filter {cited(text)}: {cited_part(tree)} is not a literal; {_FORM}")
 
 
 def _is_number(text: str) -> bool:
@@ -132,14 +122,3 @@ def _is_number(text: str) -> bool:
 def _given(tree: exp.Expr) -> Iterator[str]:
     """The arguments that a part of the tree has."""
     return (name for name, value in tree.args.items() if value not in (None, False, []))
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}...")
-
-
-def _part(tree: exp.Expr) -> str:
-    try:
-        return _shown(tree.sql("postgres"))
-    except RecursionError:
-        return "a part of it"

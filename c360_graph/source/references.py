@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from c360_graph.errors import SourceError
-from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
+from c360_graph.mapping.catalog import INTEGERS, CatalogTable, SourceCatalog
 from c360_graph.mapping.join_columns import functions_of, sql_of
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.normalised_texts import Normaliser, normaliser
@@ -24,7 +24,6 @@ SAMPLE_ROWS = 1_000
 MOST_PARTNERS = 100_000
 """Values of a table that are read where the source itself cannot compute what is compared."""
 
-_INTEGERS = ("int2", "int4", "int8")
 _TEXTS = ("text", "varchar", "bpchar")
 
 
@@ -140,7 +139,7 @@ def _equals(
 ) -> str:
     """A condition that an index of the sought column serves, where equal types allow one."""
     column, bases = sql_of(table, sought), (sought.type.base, given.type.base)
-    if all(base in _INTEGERS for base in bases):
+    if all(base in INTEGERS for base in bases):
         return f"{column} = {value}::int8"
     if all(base in _TEXTS for base in bases):
         return f"{column} = {value}"

@@ -9,9 +9,9 @@ from secrets import token_hex
 from typing import Any
 
 from c360_graph.errors import SourceError, SourceUnavailableError
-from c360_graph.mapping.catalog import CatalogTable, ColumnType
+from c360_graph.mapping.catalog import TEXTS, CatalogTable, ColumnType
 from c360_graph.mapping.join_comparison import compare
-from c360_graph.mapping.join_forms import TEXTS, JoinColumn, JoinForm, form_sql
+from c360_graph.mapping.join_forms import JoinColumn, JoinForm, form_sql
 from c360_graph.mapping.join_functions import Calls, JoinFunctions
 from c360_graph.mapping.model import TableMapping
 from c360_graph.plan.model import RowEstimate

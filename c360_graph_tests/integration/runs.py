@@ -55,6 +55,18 @@ def materialize_by_command(
     )
 
 
+def c360(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, in the checkout."""
+    return subprocess.run(
+        [sys.executable, "-c", "from c360_graph.cli import app; app()", *words],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
 def working_folder() -> Path:
     """A folder with the project's dagster.yaml; a killed run leaves things in its own."""
     folder = Path(os.environ["C360_DATA_DIR"]).parent / "working"

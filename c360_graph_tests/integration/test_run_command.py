@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import dagster as dg
 
 from c360_graph.command_run import instance_for_commands
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
-from c360_graph_tests.conftest import REPOSITORY, Project
-
-
-def c360(*words: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own: one process has one run."""
-    return subprocess.run(
-        [sys.executable, "-c", "from c360_graph.cli import app; app()", *words],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+from c360_graph_tests.conftest import Project
+from c360_graph_tests.integration.runs import c360
 
 
 def test_a_run_prints_a_line_for_each_asset_and_is_one_of_dagsters(

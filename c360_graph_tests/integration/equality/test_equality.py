@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow, RelationshipRow
+from c360_graph.mapping.control_rows import RelationshipRow
 from c360_graph.mapping.model import GraphMapping
-from c360_graph.mapping.resolve import resolve
 from c360_graph.source.join_counts import join_counts
 from c360_graph_tests.integration.equality.pairs import JOINED, PAIRS, PREPARATION, table_sql
+from c360_graph_tests.integration.equality.two_tables import mapped_tables
 from c360_graph_tests.integration.types.pieces import SourceDatabase
 
 
@@ -22,13 +22,9 @@ def filled(source: SourceDatabase) -> SourceDatabase:
 
 def resolved(source: SourceDatabase, names: Sequence[str]) -> GraphMapping:
     """A relationship by each column that both tables have, by the number of its place."""
-    rows = ControlRows(
-        sources=(source.row,),
-        labels=tuple(
-            NodeLabelRow(mapping_id=number, source_id=1, table_name=name, node_label=name.upper())
-            for number, name in enumerate("lr", start=1)
-        ),
-        relationships=tuple(
+    return mapped_tables(
+        source,
+        (
             RelationshipRow(
                 relationship_id=number,
                 relationship_type=name,
@@ -39,8 +35,6 @@ def resolved(source: SourceDatabase, names: Sequence[str]) -> GraphMapping:
             for number, name in enumerate(names)
         ),
     )
-    with source.snapshot() as snapshot:
-        return resolve(rows, {1: snapshot.catalog(frozenset({"l", "r"}))})
 
 
 def test_what_the_graph_compares_is_equal_where_postgresql_says_so(filled: SourceDatabase) -> None:

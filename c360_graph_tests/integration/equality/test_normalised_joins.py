@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow, RelationshipRow
+from c360_graph.mapping.control_rows import RelationshipRow
 from c360_graph.mapping.join_functions import JoinFunctions
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.normalised_texts import lower, normaliser
-from c360_graph.mapping.resolve import resolve
 from c360_graph.source.join_counts import join_counts
 from c360_graph_tests.conftest import TestServers
+from c360_graph_tests.integration.equality.two_tables import mapped_tables
 from c360_graph_tests.integration.types.pieces import SourceDatabase
 
 PREPARATION = r"""
@@ -73,13 +73,9 @@ def two_tables(source: SourceDatabase, kinds: dict[str, str]) -> None:
 
 
 def mapped(source: SourceDatabase, conditions: list[str]) -> GraphMapping:
-    rows = ControlRows(
-        sources=(source.row,),
-        labels=tuple(
-            NodeLabelRow(mapping_id=number, source_id=1, table_name=name, node_label=name.upper())
-            for number, name in enumerate("lr", start=1)
-        ),
-        relationships=tuple(
+    return mapped_tables(
+        source,
+        (
             RelationshipRow(
                 relationship_id=number,
                 relationship_type=f"T{number}",
@@ -92,8 +88,6 @@ def mapped(source: SourceDatabase, conditions: list[str]) -> GraphMapping:
             for number, condition in enumerate(conditions)
         ),
     )
-    with source.snapshot() as snapshot:
-        return resolve(rows, {1: snapshot.catalog(frozenset({"l", "r"}))})
 
 
 def kinds_of(source: SourceDatabase) -> dict[str, str]:

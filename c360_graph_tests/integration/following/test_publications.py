@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.following.followed import following
+from c360_graph_tests.integration.runs import c360
 
 _COLUMNS = "SELECT tablename::text, attnames::text[] FROM pg_publication_tables ORDER BY tablename"
-
-
-def c360(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from c360_graph.cli import app; app()", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
 
 
 def test_only_keys_are_published_and_a_table_without_a_key_is_not_touched(
