@@ -38,8 +38,12 @@ _SEEN = (
     " AND EXISTS { (e)-[:PLAYED]->(:Media) } RETURN max(e.event_id) AS event_id"
 )
 _INSERT = (
-    "INSERT INTO play_events SELECT n, 's-' || n, (%s::uuid[])[1 + n %% %s], 'M-' || lpad((1 + n %% %s)::text, 5, '0'),"
-    " now(), 'play', '10.0.0.1', 'phone-1' FROM generate_series(%s::bigint, %s::bigint) AS n"
+    "INSERT INTO play_events SELECT s, 's-' || s, c.account_id, c.media_id, now(), 'play', '10.0.0.1', 'phone-1'"
+    " FROM generate_series(%s::bigint, %s::bigint) AS s JOIN chosen AS c ON c.number = s %% 1000"
+)
+_CHOSEN = (
+    "CREATE TEMP TABLE chosen AS SELECT n - 1 AS number, (%s::uuid[])[n] AS account_id,"
+    " 'M-' || lpad((1 + n %% %s)::text, 5, '0') AS media_id FROM generate_series(1, 1000) AS n"
 )
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -175,9 +179,10 @@ def _measured(
         databases.server.connect(databases.source("streaming_db")) as streaming,
     ):
         accounts = [str(row[0]) for row in profiles.execute("SELECT account_id FROM accounts")]
-        accounts = random.Random(7).sample(accounts, min(1_000, len(accounts)))
+        accounts = random.Random(7).choices(accounts, k=1_000)
         media = streaming.execute("SELECT count(*) FROM media_content").fetchone()
         assert media is not None
+        streaming.execute(_CHOSEN, (accounts, media[0]))
         begun = time.monotonic()
         event = first
         while (now := time.monotonic()) - begun < seconds:
@@ -185,7 +190,7 @@ def _measured(
             if due > now:
                 time.sleep(due - now)
             last = event + each - 1
-            streaming.execute(_INSERT, (accounts, len(accounts), media[0], event, last))
+            streaming.execute(_INSERT, (event, last))
             commits.append((last, time.monotonic()))
             event = last + 1
             peak = max(peak, follower.memory_info().rss)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -17,8 +18,9 @@ from c360_graph.control.follow_errors import FollowErrors
 from c360_graph.control.owner import control_owner
 from c360_graph.cypher import schema
 from c360_graph.errors import MappingChangedError
+from c360_graph.following.callbacks import Callbacks, Flushed
 from c360_graph.following.dirty_keys import Dirty
-from c360_graph.following.graph_writer import GraphChanges, GraphWriter, Written
+from c360_graph.following.graph_writer import GraphChanges, GraphWriter
 from c360_graph.following.handover import hand_over
 from c360_graph.following.lag import LagMeter
 from c360_graph.following.loss_guard import LossGuard
@@ -50,6 +52,7 @@ CONTROL_ROWS_SECONDS = 5.0
 CONFIRM_SECONDS = 10.0
 """How often an idle source is told that nothing of its log is needed."""
 LOAD_POLL_SECONDS = 0.2
+WRITING_POLL_SECONDS = 0.02
 
 
 class Stopped(Exception):
@@ -57,32 +60,14 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flushed:
-    """What one transaction brought into the graph."""
+class _Underway:
+    """What is being written while the next is read."""
 
-    written: Written
-    changes: int
-    lag_seconds: tuple[float, ...]
-    """From each source transaction's commit to ours, by both clocks."""
-    refused: int = 0
-    """Rows that Neo4j refused."""
-    held: int = 0
-    """Tables that are held now."""
-
-
-@dataclass(kw_only=True)
-class Callbacks:
-    """Who is told."""
-
-    say: Callable[[str], None] = lambda message: None
-    warn: Callable[[str], None] = lambda message: None
-    flushed: Callable[[Flushed], None] = lambda flushed: None
-    following: Callable[[], None] = lambda: None
-    """The graph is whole, and the stream is read."""
-    looked: Callable[[], None] = lambda: None
-    """The follower is at work, with or without changes."""
-    stopped: Callable[[], None] = lambda: None
-    """The stream is not read any more."""
+    taken: list[tuple[SourceFeed, Dirty]]
+    changes: GraphChanges
+    mark: FollowMark
+    """The graph's once it is written."""
+    future: Future[tuple[Outcome | None, datetime]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +106,9 @@ class Follower:
         self._writer: GraphWriter
         self._control_rows_seen = time.monotonic()
         self._confirmed_idle = time.monotonic()
+        self._pool: ThreadPoolExecutor
+        self._underway: _Underway | None = None
+        self._is_over = threading.Event()
 
     def run(self) -> None:
         """Bring the graph to the state of the sources where it is not, then follow until something ends it.
@@ -137,9 +125,19 @@ class Follower:
             self._try_refused_again()
             self._given.callbacks.following()
             stack.callback(self._given.callbacks.stopped)
+            stack.enter_context(self._writing_thread())
             while True:
                 self._step()
                 self._given.callbacks.looked()
+
+    @contextmanager
+    def _writing_thread(self) -> Iterator[None]:
+        """Writes while the sources are read; what it has begun ends with the block."""
+        with ThreadPoolExecutor(1, thread_name_prefix="graph writer") as self._pool:
+            try:
+                yield
+            finally:
+                self._is_over.set()
 
     def _try_refused_again(self) -> None:
         for row in self._errors.read():
@@ -217,8 +215,14 @@ class Follower:
             holder=self._holder,
             read_links=self._read_links,
             warn=self._given.callbacks.warn,
-            check=self._keep_alive,
+            check=self._refuse_over,
         )
+
+    def _refuse_over(self) -> None:
+        # In the thread that writes. The other one keeps the streams alive.
+        if self._is_over.is_set():
+            raise Stopped
+        self._refuse_stopped()
 
     def _read_links(
         self, table: TableMapping, columns: tuple[str, ...], values: list[Key]
@@ -269,8 +273,11 @@ class Follower:
 
     def _step(self) -> None:
         self._look_around()
-        wait_for_data([feed.stream for feed in self._feeds], seconds=IDLE_SECONDS)
+        seconds = WRITING_POLL_SECONDS if self._underway else IDLE_SECONDS
+        wait_for_data([feed.stream for feed in self._feeds], seconds=seconds)
         self._take_in()
+        if self._underway and self._underway.future.done():
+            self._finish(self._underway)
         if any(feed.is_dirty for feed in self._feeds):
             self._gather()
             self._flush()
@@ -292,17 +299,22 @@ class Follower:
             self._take_in()
 
     def _flush(self) -> None:
+        """Read what was gathered while the former is written, then begin to write it."""
         taken = [(feed, feed.take()) for feed in self._feeds]
-        while not self._applied(taken):
-            # A load is under way. What it leaves is looked at once it has ended.
-            self._await_no_load()
-
-    def _applied(self, taken: list[tuple[SourceFeed, Dirty]]) -> bool:
-        """Read again and write; False where the graph is not ours at the moment."""
-        marks = {feed.name: feed.moved_to(dirty.position) for feed, dirty in taken}
         reads = [read for feed, dirty in taken if dirty.wanted for read in feed.read(dirty)]
+        while self._underway:
+            wait([self._underway.future], timeout=IDLE_SECONDS)
+            if self._underway.future.done():
+                self._finish(self._underway)
+            else:
+                self._keep_alive()
+        self._begin_to_write(taken, reads)
+
+    def _begin_to_write(self, taken: list[tuple[SourceFeed, Dirty]], reads: list[RowsRead]) -> None:
+        marks = {feed.name: feed.moved_to(dirty.position) for feed, dirty in taken}
         emptied = [table for _, dirty in taken for table in dirty.emptied]
         changes, held = self._without_great_losses(emptied, reads)
+        before = self._mark.model_dump_json()
         mark = self._mark.model_copy(
             update={
                 "slots": self._mark.slots | marks,
@@ -310,25 +322,38 @@ class Follower:
                 "rates": self._lag.rates(),
             }
         )
-        outcome = write_all_but_refused(
-            self._writer,
-            changes,
-            before=self._mark.model_dump_json(),
-            after=mark.model_dump_json(),
+
+        def write() -> tuple[Outcome | None, datetime]:
+            outcome = write_all_but_refused(
+                self._writer, changes, before=before, after=mark.model_dump_json()
+            )
+            return outcome, datetime.now(UTC)
+
+        self._underway = _Underway(
+            taken=taken, changes=changes, mark=mark, future=self._pool.submit(write)
         )
+
+    def _finish(self, written: _Underway) -> None:
+        """Confirm what was written.
+
+        Raises:
+            MappingChangedError: the graph was not ours, since a load had come.
+        """
+        self._underway = None
+        outcome, moment = written.future.result()
         if outcome is None:
             self._refuse_other()
-            return False
-        written = outcome.written
+            self._await_no_load()
+            raise MappingChangedError("A load of the graph has come in between.")
+        mark = written.mark
         # Before anything is confirmed: what is not in the graph is to be known.
-        self._errors.note(changes, outcome.refused, marks=marks)
+        self._errors.note(written.changes, outcome.refused, marks=mark.slots)
         self._mark = mark
-        for feed, _ in taken:
-            feed.confirm(marks[feed.name])
-        for place, count in written.nodes_deleted.items():
+        for feed, _ in written.taken:
+            feed.confirm(mark.slots[feed.name])
+        for place, count in outcome.written.nodes_deleted.items():
             self._guard.note(place, count)
-        self._tell(taken, outcome)
-        return True
+        self._tell(written.taken, outcome, moment)
 
     def _without_great_losses(
         self, emptied: list[TableMapping], reads: list[RowsRead]
@@ -358,18 +383,19 @@ class Follower:
         )
         return changes, held
 
-    def _tell(self, taken: list[tuple[SourceFeed, Dirty]], outcome: Outcome) -> None:
-        now = datetime.now(UTC)
+    def _tell(
+        self, taken: list[tuple[SourceFeed, Dirty]], outcome: Outcome, moment: datetime
+    ) -> None:
         flushed = Flushed(
             written=outcome.written,
             refused=len(outcome.refused),
             held=len(self._mark.held),
             changes=sum(dirty.changes for _, dirty in taken),
             lag_seconds=tuple(
-                (now - moment).total_seconds()
+                (moment - committed).total_seconds()
                 for _, dirty in taken
                 if dirty.changes
-                for moment in dirty.commit_times
+                for committed in dirty.commit_times
             ),
         )
         self._lag.add(flushed.changes, flushed.lag_seconds)

@@ -23,7 +23,8 @@ from c360_graph.errors import (
     SourceUnavailableError,
     StatementError,
 )
-from c360_graph.following.follower import Callbacks, Follower, Given, Stopped
+from c360_graph.following.callbacks import Callbacks
+from c360_graph.following.follower import Follower, Given, Stopped
 from c360_graph.following.turn import follower_turn
 from c360_graph.graph.connection import target_graph
 from c360_graph.settings import Settings
