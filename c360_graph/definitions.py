@@ -35,6 +35,7 @@ from c360_graph.control.connection import BRIEF_PATIENCE_SECONDS
 from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.extract_joins.graph_input import rules_fingerprint
+from c360_graph.following_sensor import following_check, following_sensor
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.refused_names import graph_names
@@ -141,6 +142,7 @@ def build_definitions(
                 is_kept=state.history.is_kept,
             ),
             graph_checks(mapping=mapping, rows=state.rows),
+            following_check(settings),
             excluded_properties_check(mapping=mapping),
             excluded_values_check(rows=state.rows),
             *quality_checks(mapping=mapping),
@@ -152,6 +154,7 @@ def build_definitions(
             audit_sensor(),
             failed_runs_sensor(settings),
             eager_sensor(mapping.identities),
+            following_sensor(mapping=mapping, settings=settings),
         ],
         resources={"postgres": PostgresResource(), "neo4j": Neo4jResource()},
         executor=audited_executor(settings.c360_executor),

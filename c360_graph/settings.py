@@ -192,6 +192,15 @@ class Settings(BaseSettings):
         ),
     )
 
+    c360_most_lag_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description=(
+            "Seconds that a graph which `c360 follow` keeps may be behind its sources before the check"
+            " `is_followed` fails and the sensor `following` says so."
+        ),
+    )
+
     c360_clear_database: bool | None = Field(
         default=None,
         description=(

@@ -393,7 +393,8 @@ COMMENT ON COLUMN etl_run_logs.dagster_run_id IS
     'The id of the Dagster run. NULL for runs older than this column.';
 COMMENT ON COLUMN etl_run_logs.error_message IS 'Why the run failed.';
 
-COMMENT ON TABLE etl_table_logs IS 'One row for each table that a run extracts.';
+COMMENT ON TABLE etl_table_logs IS
+    'One row for each table that a run extracts, and for each minute in which a followed table changed.';
 COMMENT ON COLUMN etl_table_logs.source_id IS
     'The source of the table. NULL after the row of the source was deleted.';
 COMMENT ON COLUMN etl_table_logs.status IS 'running, completed, failed or cancelled.';

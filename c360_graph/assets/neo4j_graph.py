@@ -17,6 +17,7 @@ from c360_graph.assets.step_policy import (
     dagster_failures,
     freshness_policy,
     graph_version,
+    when_a_run_updates,
 )
 from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import ControlDatabase
@@ -91,7 +92,7 @@ def neo4j_graph_asset(
         kinds={"neo4j"},
         description=_DESCRIPTION + graph_description(mapping),
         code_version=graph_version(mapping),
-        automation_condition=dg.AutomationCondition.eager(),
+        automation_condition=when_a_run_updates(),
         freshness_policy=freshness_policy(settings),
         pool=NEO4J_POOL,
     )

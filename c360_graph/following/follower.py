@@ -7,21 +7,21 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from uuid import uuid4
 
-from c360_graph.control.connection import ControlDatabase
 from c360_graph.control.follow_errors import FollowErrors
 from c360_graph.control.owner import control_owner
 from c360_graph.cypher import schema
 from c360_graph.errors import MappingChangedError
-from c360_graph.following.callbacks import Callbacks, Flushed
 from c360_graph.following.dirty_keys import Dirty
+from c360_graph.following.given import Flushed, Given, Stopped
 from c360_graph.following.graph_writer import GraphChanges, GraphWriter
 from c360_graph.following.handover import hand_over
+from c360_graph.following.health import HEARTBEAT_SECONDS
 from c360_graph.following.lag import LagMeter
 from c360_graph.following.loss_guard import LossGuard
 from c360_graph.following.mark import (
@@ -36,13 +36,10 @@ from c360_graph.following.pending_errors import PendingErrors
 from c360_graph.following.refused_rows import Outcome, write_all_but_refused
 from c360_graph.following.source_feed import SourceFeed
 from c360_graph.following.stream import wait_for_data
-from c360_graph.following.turn import Turn
-from c360_graph.graph.connection import Graph
 from c360_graph.graph.execution import Execution
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state, rows_fingerprint
-from c360_graph.settings import Settings
 from c360_graph.source.key_reads import Key, RowsRead
 
 GATHER_SECONDS = 0.02
@@ -55,10 +52,6 @@ LOAD_POLL_SECONDS = 0.2
 WRITING_POLL_SECONDS = 0.02
 
 
-class Stopped(Exception):
-    """Somebody asked the follower to end."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Underway:
     """What is being written while the next is read."""
@@ -68,22 +61,6 @@ class _Underway:
     mark: FollowMark
     """The graph's once it is written."""
     future: Future[tuple[Outcome | None, datetime]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """What a follower works with."""
-
-    graph: Graph
-    control: ControlDatabase
-    settings: Settings
-    log_id: int
-    turn: Turn
-    stop: threading.Event
-    max_removed_share: float = 0.3
-    release: bool = False
-    """Whether tables that are held are followed again, whatever they have lost."""
-    callbacks: Callbacks = field(default_factory=Callbacks)
 
 
 class Follower:
@@ -105,7 +82,7 @@ class Follower:
         self._patterns: Patterns
         self._writer: GraphWriter
         self._control_rows_seen = time.monotonic()
-        self._confirmed_idle = time.monotonic()
+        self._confirmed_idle = self._wrote = time.monotonic()
         self._pool: ThreadPoolExecutor
         self._underway: _Underway | None = None
         self._is_over = threading.Event()
@@ -125,6 +102,7 @@ class Follower:
             self._try_refused_again()
             self._given.callbacks.following()
             stack.callback(self._given.callbacks.stopped)
+            stack.callback(self._given.minutes.write)
             stack.enter_context(self._writing_thread())
             while True:
                 self._step()
@@ -283,7 +261,8 @@ class Follower:
             self._flush()
         elif time.monotonic() - self._confirmed_idle >= CONFIRM_SECONDS:
             self._confirmed_idle = time.monotonic()
-            if any(feed.is_ahead for feed in self._feeds):
+            is_due = time.monotonic() - self._wrote >= HEARTBEAT_SECONDS
+            if is_due or any(feed.is_ahead for feed in self._feeds):
                 self._flush()
 
     def _take_in(self) -> None:
@@ -348,7 +327,8 @@ class Follower:
         mark = written.mark
         # Before anything is confirmed: what is not in the graph is to be known.
         self._errors.note(written.changes, outcome.refused, marks=mark.slots)
-        self._mark = mark
+        self._mark, self._wrote = mark, time.monotonic()
+        self._given.minutes.note(written.changes)
         for feed, _ in written.taken:
             feed.confirm(mark.slots[feed.name])
         for place, count in outcome.written.nodes_deleted.items():
@@ -435,6 +415,7 @@ class Follower:
     def _look_around(self) -> None:
         self._refuse_stopped()
         self._given.turn.check()
+        self._given.minutes.write_if_due()
         if time.monotonic() - self._control_rows_seen >= CONTROL_ROWS_SECONDS:
             self._control_rows_seen = time.monotonic()
             if rows_fingerprint(self._given.control.read_rows()) != self._state.fingerprint:

@@ -160,6 +160,7 @@ def test_what_rebuilds_a_graph_is_off_and_what_keeps_the_audit_tables_true_is_on
         "rebuild_when_tables_change": "STOPPED",
         "close_abandoned_runs": "RUNNING",
         "failed_runs": "RUNNING",
+        "following": "RUNNING",
     }
 
 

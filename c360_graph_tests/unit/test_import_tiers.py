@@ -39,7 +39,7 @@ TIERS: tuple[frozenset[str], ...] = (
             "step_failures",
         }
     ),
-    frozenset({"assets", "automation", "checks", "executor"}),
+    frozenset({"assets", "automation", "checks", "executor", "following_sensor"}),
     frozenset({"cli", "definitions"}),
 )
 PURE = TIERS[1]

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from c360_graph.following.callbacks import Callbacks, Flushed
+from c360_graph.following.given import Callbacks, Flushed
 from c360_graph.following.service import follow
 from c360_graph.sandbox.sample import Server
 from c360_graph.settings import load_settings

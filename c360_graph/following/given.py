@@ -1,11 +1,17 @@
-"""Who is told what the follower does."""
+"""What a follower works with, and who is told what it does."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from c360_graph.control.connection import ControlDatabase
 from c360_graph.following.graph_writer import Written
+from c360_graph.following.table_minutes import TableMinutes
+from c360_graph.following.turn import Turn
+from c360_graph.graph.connection import Graph
+from c360_graph.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,3 +41,24 @@ class Callbacks:
     """The follower is at work, with or without changes."""
     stopped: Callable[[], None] = lambda: None
     """The stream is not read any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a follower works with."""
+
+    graph: Graph
+    control: ControlDatabase
+    settings: Settings
+    log_id: int
+    minutes: TableMinutes
+    turn: Turn
+    stop: threading.Event
+    max_removed_share: float = 0.3
+    release: bool = False
+    """Whether tables that are held are followed again, whatever they have lost."""
+    callbacks: Callbacks = field(default_factory=Callbacks)
+
+
+class Stopped(Exception):
+    """Somebody asked the follower to end."""
