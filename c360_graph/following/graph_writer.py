@@ -89,20 +89,17 @@ class GraphWriter:
             StatementError: the server refused, or kept failing; nothing was changed.
         """
         tag = {"c360_load": self._holder, "c360_work": uuid4().hex}
-        written: list[Written | None] = []
 
-        def send() -> None:
+        def send() -> Written | None:
             with self._graph.transaction(tag) as transaction:
                 work = _Writing(transaction, self._patterns, self._read_links)
                 if not work.holds(self._holder, follow):
-                    written.append(None)
-                    return
+                    return None
                 work.write(changes)
                 transaction.commit()
-            written.append(work.written)
+            return work.written
 
-        self._attempts.run(Work(title="Following the sources", tag=tag, send=send))
-        return written[-1]
+        return self._attempts.run(Work(title="Following the sources", tag=tag, send=send))
 
 
 class _Transaction(Protocol):
