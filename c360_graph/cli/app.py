@@ -13,6 +13,7 @@ from c360_graph.cli import (
     demo,
     dev,
     follow,
+    init,
     load,
     plan,
     questions,
@@ -51,6 +52,7 @@ def main(
     use_libpq_variables()
 
 
+app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("load")(load.load)
 app.command("follow")(follow.follow)

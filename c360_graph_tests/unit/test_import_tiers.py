@@ -16,6 +16,7 @@ TIERS: tuple[frozenset[str], ...] = (
             "data_folder",
             "errors",
             "files",
+            "new_project",
             "project_files",
             "repeating",
             "settings",
