@@ -19,6 +19,7 @@ from c360_graph.cli import (
     questions,
     run,
     sandbox,
+    source,
 )
 from c360_graph.cli.exit_codes import EPILOG
 from c360_graph.cli.map import map_source
@@ -63,4 +64,5 @@ app.command("ask")(questions.ask)
 app.command("customer")(customer.customer)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
+app.add_typer(source.app, name="source")
 app.add_typer(sandbox.app, name="sandbox")
