@@ -21,7 +21,8 @@ from c360_graph.proposal.sql_text import LOCK, statements
 from c360_graph.proposal.standing import Standing
 from c360_graph.proposal.tables import tables_to_read
 from c360_graph.source.foreign_keys import read_source_schema
-from c360_graph.source.sampling import measure_overlap, sample_columns
+from c360_graph.source.overlap import measure_overlap
+from c360_graph.source.sampling import sample_columns
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 from c360_graph.text import plural
 
