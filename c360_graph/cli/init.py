@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from c360_graph.cli.output import Json, exit_on_error, print_json, say
+from c360_graph.cli.output import Json, exit_on_error, print_written, say
 from c360_graph.new_project import starter_files, write_missing
 
 
@@ -29,12 +29,6 @@ def init(
     """
     with exit_on_error():
         done = write_missing(folder, starter_files(version("c360-graph")))
-    if as_json:
-        print_json({"written": done.written, "kept": done.kept})
-    else:
-        for name in done.written:
-            typer.echo(folder / name)
-    for name in done.kept:
-        say(f"{folder / name} exists and stays as it is.")
+    print_written(folder, done, as_json=as_json)
     if done.written and not as_json:
         say(f"Next: {folder / 'README.md'}")

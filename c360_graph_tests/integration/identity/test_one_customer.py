@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from c360_graph.answers import ask
 from c360_graph.cli import app
 from c360_graph.customer import neighbourhood
+from c360_graph.questions import read_question_set
+from c360_graph.report.pictures import picture_of
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.schemas.world import World, built
 
@@ -131,6 +135,46 @@ def test_of_a_node_with_too_many_relationships_only_some_are_read(
         assert "only 1 are shown and counted, and 51 more are not." in invoke("030/5550101")
     finally:
         world.cypher("MATCH (o:Order) WHERE o.order_no STARTS WITH 'N' DETACH DELETE o")
+
+
+def test_each_starter_question_fits_the_graph_and_has_an_answer(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "queries"
+    monkeypatch.setenv("C360_QUERIES_DIR", str(folder))
+    written = CliRunner().invoke(app, ["ask", "--starter", str(folder)])
+    assert written.exit_code == 0, written.output
+    assert {path.stem for path in folder.rglob("*.cypher")} == {
+        "nodes",
+        "relationships",
+        "around_one_customer",
+        "records_of_each_customer",
+        "shared_order_account_no",
+    }
+    told = asked()
+    assert {row["label"]: row["nodes"] for row in told["nodes"]}["Customer"] == 3
+    assert len(told["relationships"]) == 6
+    assert [(row["records"], row["nodes"]) for row in told["records_of_each_customer"]] == [
+        (1, 1), (2, 1), (3, 1),
+    ]  # fmt: skip
+    assert {row["relationship"] for row in told["around_one_customer"]} == {"IS"}
+    (question,) = read_question_set(folder).pictures[:1]
+    drawn = picture_of(ask(world.graph, question, {}, timeout_seconds=60))
+    assert drawn is not None
+    assert {"Customer", "Person", "Account"} <= {node.kind for node in drawn.nodes}
+    # A value that two people have in common, and a file that was changed.
+    (folder / "nodes.cypher").write_text("RETURN 1 AS mine")
+    world.cypher("MATCH (p:Person) WHERE p.person_id > 2 SET p.email = 'both@example.com'")
+    again = CliRunner().invoke(app, ["ask", "--starter", str(folder), "--json"])
+    assert json.loads(again.stdout)["written"] == ["shared_person_email.cypher"]
+    assert asked()["shared_person_email"] == [{"value": "both@example.com", "nodes": 2}]
+    assert asked()["nodes"] == [{"mine": 1}]
+
+
+def asked() -> dict[str, list[dict[str, Any]]]:
+    result = CliRunner().invoke(app, ["ask", "--json"])
+    assert result.exit_code == 0, result.output
+    return {answer["name"]: answer["rows"] for answer in json.loads(result.stdout)}
 
 
 def invoke(*arguments: str) -> str:
