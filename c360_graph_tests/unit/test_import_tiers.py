@@ -28,7 +28,16 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset({"copied_lines", "cypher", "hashing", "mapping", "plan", "proposal", "sql_quoting"}),
     frozenset({"control", "extracts", "faults", "graph", "script_files", "source"}),
     frozenset({"answers", "extract_joins", "identity", "questions", "script_store"}),
-    frozenset({"customer", "failure_notice", "pipeline", "report", "starter_questions"}),
+    frozenset(
+        {
+            "customer",
+            "failure_mail",
+            "failure_notice",
+            "pipeline",
+            "report",
+            "starter_questions",
+        }
+    ),
     frozenset({"following"}),
     frozenset(
         {
