@@ -93,7 +93,9 @@ def test_any_record_and_any_spelling_leads_to_the_whole_customer(
     ]
 
 
-def test_further_hops_go_on_where_nothing_is_shared_with_others(world: World) -> None:
+def test_further_hops_go_on_where_nothing_is_shared_with_others(
+    world: World, tmp_path: Path
+) -> None:
     assert [*groups(customer("030/5550101", "--hops", "1"))][-1][-1] == "Order"
     told = customer("030/5550101", "--hops", "5")
     assert {group: values for group, values in groups(told).items() if group[0] > 1} == {
@@ -102,7 +104,10 @@ def test_further_hops_go_on_where_nothing_is_shared_with_others(world: World) ->
         # Of the shared product nothing is told, not even its maker.
         (4, "Product", "BY", "Maker"): ["Acme"],
     }
-    shown = invoke("030/5550101", "--hops", "3").replace("\n", " ")
+    page = tmp_path / "ann.html"
+    shown = invoke("030/5550101", "--hops", "3", "--html", str(page)).replace("\n", " ")
+    assert "1, Ann" in page.read_text()
+    assert "Line by HAS of Order" in page.read_text()
     assert "Order by PLACED of Account: 2" in shown
     assert "Line by HAS of Order: 2" in shown
 
