@@ -10,9 +10,10 @@ from pydantic import BaseModel, ValidationError
 from c360_graph.assets.metadata import moment
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.assets.step_policy import dagster_failures
+from c360_graph.automation import tell_people
 from c360_graph.control.audit import FollowedRows, FollowSession, RunLog
 from c360_graph.errors import GraphError
-from c360_graph.failure_notice import FailureNotice, post
+from c360_graph.failure_notice import FailureNotice
 from c360_graph.following.health import why_behind
 from c360_graph.following.mark import FollowMark, read_graph_mark
 from c360_graph.mapping.model import GraphMapping
@@ -84,7 +85,10 @@ def following_sensor(*, mapping: GraphMapping, settings: Settings) -> dg.SensorD
         except GraphError as error:
             mark, problem = None, str(error)
         if problem is not None and problem != told.problem:
-            _tell(context, session, problem, settings)
+            context.log.error(problem)
+            run_id = f"etl_run_logs row {session.log_id}"
+            notice = FailureNotice(run_id=run_id, job="c360 follow", message=problem)
+            tell_people(context.log, notice, settings)
         cursor = _Cursor(
             table_log_id=rows[-1].table_log_id if rows else told.table_log_id, problem=problem
         )
@@ -181,17 +185,3 @@ def _mark_facts(mark: FollowMark | None) -> dict[str, Any]:
             if lag is not None
         }
     return facts
-
-
-def _tell(
-    context: dg.SensorEvaluationContext, session: FollowSession, problem: str, settings: Settings
-) -> None:
-    context.log.error(problem)
-    if settings.c360_failure_webhook is None:
-        return
-    notice = FailureNotice(
-        run_id=f"etl_run_logs row {session.log_id}", job="c360 follow", message=problem
-    )
-    why = post(notice, url=settings.c360_failure_webhook.get_secret_value())
-    if why is not None:
-        context.log.warning(f"C360_FAILURE_WEBHOOK was not told: {why}.")

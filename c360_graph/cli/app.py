@@ -13,11 +13,13 @@ from c360_graph.cli import (
     demo,
     dev,
     follow,
+    init,
     load,
     plan,
     questions,
     run,
     sandbox,
+    source,
 )
 from c360_graph.cli.exit_codes import EPILOG
 from c360_graph.cli.map import map_source
@@ -51,6 +53,7 @@ def main(
     use_libpq_variables()
 
 
+app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("load")(load.load)
 app.command("follow")(follow.follow)
@@ -61,4 +64,5 @@ app.command("ask")(questions.ask)
 app.command("customer")(customer.customer)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
+app.add_typer(source.app, name="source")
 app.add_typer(sandbox.app, name="sandbox")

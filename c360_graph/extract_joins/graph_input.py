@@ -13,7 +13,7 @@ from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import GraphManifest, Owner
-from c360_graph.mapping.identities import IS
+from c360_graph.mapping.identity_names import IS
 from c360_graph.mapping.join_columns import without_join_columns
 from c360_graph.mapping.left_out_tables import LeftOutTable, refusals_of
 from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping

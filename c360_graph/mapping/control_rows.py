@@ -37,6 +37,10 @@ class Refusal(Frozen):
         return f"{self.control_table} row {self.row_id}: {self.reason}"
 
 
+NEW_SOURCE_ID = -1
+"""Of a source that has no row yet."""
+
+
 class SourceRow(Frozen):
     """A row of `source_databases`, without its password: this value is pinned in run storage."""
 
@@ -51,6 +55,13 @@ class SourceRow(Frozen):
     time_zone: str | None = None
     owner: str | None = None
     tags: str | None = None
+
+    @property
+    def told_as(self) -> str:
+        """Where to look if it cannot be read."""
+        if self.source_id == NEW_SOURCE_ID:
+            return "host, port, database, role and password of the new source"
+        return f"source_databases row {self.source_id}"
 
 
 class ExclusionRow(Frozen):
