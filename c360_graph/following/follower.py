@@ -100,6 +100,7 @@ class Follower:
             for feed in self._feeds:
                 stack.enter_context(feed.open(hashing=self._hashing(), waiting=self._keep_alive))
             self._try_refused_again()
+            self._writer.prepare([one.table for feed in self._feeds for one in feed.followed])
             self._given.callbacks.following()
             stack.callback(self._given.callbacks.stopped)
             stack.callback(self._given.minutes.write)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
@@ -81,6 +82,27 @@ class GraphWriter:
             return int(self._graph.rows(text.count_nodes_of_table(table))[0]["count"])
         types = {mapping.relationship_type for _, mapping in self._patterns.through(table)}
         return sum(int(self._graph.rows(count_relationships(kind))[0]["count"]) for kind in types)
+
+    def prepare(self, tables: Sequence[TableMapping]) -> None:
+        """Have the server plan the statements that changes of these tables need, as far as it takes seconds.
+
+        A plan takes a server that has just started many times what the statement takes, and the first
+        changes would wait for it.
+
+        Raises:
+            StatementError: the server refused, or kept failing.
+        """
+        tag = {"c360_load": self._holder, "c360_work": uuid4().hex}
+        deadline = time.monotonic() + _PREPARING_SECONDS
+
+        def send() -> None:
+            with self._graph.transaction(tag) as transaction:
+                for statement, parameters in empty_statements(self._patterns, tables):
+                    if time.monotonic() > deadline:
+                        return
+                    transaction.run(statement, parameters).consume()
+
+        self._attempts.run(Work(title="Planning what following needs", tag=tag, send=send))
 
     def write(self, changes: GraphChanges, *, follow: str) -> Written | None:
         """Write changes, and `follow` as the follower's mark; None where the graph is not ours now.
@@ -268,6 +290,36 @@ class _Writing:
 
 
 _PAIRS_IN_STATEMENT = 5_000
+_PREPARING_SECONDS = 5.0
+
+
+def empty_statements(
+    patterns: Patterns, tables: Iterable[TableMapping]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The statements that bring changes of these tables into the graph, and parameters without any change."""
+    labelled = [table for table in tables if table.node_label is not None]
+    for table in labelled:
+        row = b"\t".join([b"\\N"] * len(table.properties))
+        joined, told = patterns.joined(table), patterns.told(table)
+        yield _lifted(text.upsert_nodes(table, row, joined=joined, told=told)), {"rows": None}
+        yield (
+            _lifted(text.delete_keys(table, b"\t".join([b"\\N"] * len(table.key)))),
+            {"rows": None},
+        )
+    for label in dict.fromkeys(table.node_label or "" for table in labelled):
+        for pattern in patterns.of_label(label):
+            for mapping, end in pattern.ends_of(label):
+                if pattern.is_single:
+                    yield text.delete_stale_of_ids(mapping, end).decode(), {"ids": []}
+                    yield text.create_missing_of_ids(mapping, end).decode(), {"ids": []}
+                else:
+                    yield text.pairs_joined_now(mapping, end).decode(), {"ids": []}
+
+
+def _lifted(statement: bytes) -> str:
+    batch = lift(Statement(number=1, text=statement))
+    assert batch is not None
+    return batch.text
 
 
 def _blocks(lines: tuple[bytes, ...]) -> Iterator[bytes]:
