@@ -21,7 +21,7 @@ from c360_graph.graph.reconcile import Reconciled
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.property_types import property_type
 from c360_graph.pipeline.extract import ExtractedTable
-from c360_graph.pipeline.left_out_rows import rows_left_out
+from c360_graph.pipeline.left_out_rows import rows_left_out, values_not_cast
 from c360_graph.pipeline.load import LoadedScript
 from c360_graph.pipeline.write_script import WrittenScript
 
@@ -121,6 +121,8 @@ def extract_facts(extracted: ExtractedTable, *, preview_rows: int) -> Metadata:
         facts |= {"rows_left_out": manifest.rows_left_out, "left_out": left_out}
     if manifest.table.withheld:
         facts["withheld_columns"] = dg.MetadataValue.json(list(manifest.table.withheld))
+    if (not_cast := values_not_cast(manifest)) is not None:
+        facts["values_not_cast"] = not_cast
     if manifest.values_absent:
         facts["values_absent"] = dg.MetadataValue.json(manifest.values_absent)
     return facts

@@ -46,6 +46,7 @@ def plan_tables(plan: Plan) -> Iterator[Table]:
         _summary(plan),
         _sources(plan),
         _tables(plan),
+        _mapped(plan),
         _withheld(plan),
         _labels(plan),
         _properties(plan),
@@ -104,6 +105,18 @@ def _place(table: PlannedTable) -> str:
     words = ("where", *["and"] * len(table.row_filter))
     kept = (f"\n  {word} {c}" for word, c in zip(words, table.row_filter, strict=False))
     return f"{table.source}/{table.table}{''.join(kept)}"
+
+
+def _mapped(plan: Plan) -> Table:
+    return grid(
+        "Columns with another name or type",
+        ("table", "columns"),
+        (
+            (f"{t.source}/{t.table}", "\n".join(t.mapped_properties))
+            for t in plan.tables
+            if t.mapped_properties
+        ),
+    )
 
 
 def _withheld(plan: Plan) -> Table:

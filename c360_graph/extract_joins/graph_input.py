@@ -195,7 +195,7 @@ def latest_extract(table: TableMapping, rows: ControlRows, store: ExtractStore) 
                 f" its records now ask for. Materialize {table.source.source_name} again."
             )
         return extract
-    held = {prop.column: prop.treatment for prop in extract.manifest.table.columns_read}
+    held = {prop.origin: prop.treatment for prop in extract.manifest.table.columns_read}
     wanted = _treatments(table, rows, extract)
     changed = sorted(column for column in held if held[column] != wanted.get(column, "exclude"))
     if changed:
@@ -215,7 +215,7 @@ def _treatments(table: TableMapping, rows: ControlRows, extract: Extract) -> dic
         rows=rows,
         catalog_table=extract.manifest.table.as_catalog_table(),
     )
-    return {prop.column: prop.treatment for prop in today.properties}
+    return {prop.origin: prop.treatment for prop in today.properties}
 
 
 def digest_of(extract: Extract) -> str:

@@ -186,7 +186,7 @@ def _is_read_by(mapping: GraphMapping, table: TableMapping, end: End) -> bool:
     ends = [other for other in mapping.tables if end.has(other)]
     for name, column in end.pairs:
         properties = [table.property_of(column), *(other.property_of(name) for other in ends)]
-        if any(prop is None or prop.treatment or prop.form for prop in properties):
+        if any(p is None or p.treatment or p.form or p.cast_from for p in properties):
             return False
         bases = {prop.type.base for prop in properties if prop is not None}
         if not any(bases <= family for family in _READ_BY):

@@ -95,6 +95,17 @@ class RelationshipRow(Frozen):
     junction_alias: str | None = None
 
 
+class PropertyRow(Frozen):
+    """An active row of `property_mappings`; no source_id means every source that has the table."""
+
+    mapping_id: int
+    source_id: int | None = None
+    table_name: str
+    column_name: str
+    property_name: str | None = None
+    cast_type: str | None = None
+
+
 class QualityRow(Frozen):
     """An active row of `quality_rules`; no source_id means every source that has the table."""
 
@@ -159,6 +170,7 @@ class ControlRows(Frozen):
     exclusions: tuple[ExclusionRow, ...] = ()
     labels: tuple[NodeLabelRow, ...] = ()
     relationships: tuple[RelationshipRow, ...] = ()
+    properties: tuple[PropertyRow, ...] = ()
     quality: tuple[QualityRow, ...] = ()
     identity_rules: tuple[IdentityRuleRow, ...] = ()
     inactive_labels: tuple[str, ...] = ()
@@ -181,6 +193,19 @@ class ControlRows(Frozen):
     def rules_about(self, table_name: str) -> tuple[ExclusionRow, ...]:
         """The exclusion rules that name a table, in whichever letter case and for whichever source."""
         return self._rules.get(table_name.casefold(), ())
+
+    def properties_of(self, source: SourceRow, table_name: str) -> tuple[PropertyRow, ...]:
+        """The rows about properties of a table, those that name its source first."""
+        found = self._properties.get(table_name, ())
+        mine = (row for row in found if row.source_id in (None, source.source_id))
+        return tuple(sorted(mine, key=lambda row: (row.source_id is None, row.mapping_id)))
+
+    @cached_property
+    def _properties(self) -> dict[str, tuple[PropertyRow, ...]]:
+        found: dict[str, list[PropertyRow]] = defaultdict(list)
+        for row in self.properties:
+            found[row.table_name].append(row)
+        return {name: tuple(rows) for name, rows in found.items()}
 
     @cached_property
     def _sources(self) -> dict[int | None, SourceRow]:
@@ -211,6 +236,7 @@ def control_rows(
     exclusions: Iterable[Row],
     labels: Iterable[Row],
     relationships: Iterable[Row],
+    properties: Iterable[Row] = (),
     quality: Iterable[Row] = (),
     identity_rules: Iterable[Row] = (),
 ) -> ControlRows:
@@ -252,11 +278,10 @@ def control_rows(
             "relationship_mappings",
             reader.on("relationship_mappings", relationships),
         ),
+        properties=reader.of_sources(PropertyRow, "property_mappings", properties, inactive_ids),
         quality=reader.read(QualityRow, "quality_rules", reader.on("quality_rules", quality)),
-        identity_rules=reader.read(
-            IdentityRuleRow,
-            "identity_rules",
-            _without(inactive_ids, reader.on("identity_rules", identity_rules)),
+        identity_rules=reader.of_sources(
+            IdentityRuleRow, "identity_rules", identity_rules, inactive_ids
         ),
         inactive_labels=tuple(sorted(unmapped)),
         inactive_sources=tuple(sorted(str(row.get("source_name")) for row in inactive)),
@@ -274,6 +299,7 @@ _IDS = {
     "field_exclusion_rules": "rule_id",
     "node_label_mappings": "mapping_id",
     "relationship_mappings": "relationship_id",
+    "property_mappings": "mapping_id",
     "quality_rules": "rule_id",
     "identity_rules": "rule_id",
     "identity_decisions": "decision_id",
@@ -317,6 +343,12 @@ class _Reader:
     def off(self, table: str, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows that do not apply."""
         return (row for row in rows if not self.is_on(table, row))
+
+    def of_sources(
+        self, kind: type[_Kind], table: str, rows: Iterable[Row], inactive: Collection[object]
+    ) -> tuple[_Kind, ...]:
+        """The rows that apply, but for those about a source that does not."""
+        return self.read(kind, table, _without(inactive, self.on(table, rows)))
 
     def read(self, kind: type[_Kind], table: str, rows: Iterable[Row]) -> tuple[_Kind, ...]:
         """The rows that are of the right kind."""

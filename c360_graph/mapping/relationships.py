@@ -127,7 +127,7 @@ def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
 
 def _through(ends: Ends, meaning: ComparedJoin) -> Junction:
     (table,) = ends.by_role["junction"]
-    kept = next((p.column for p in table.columns_read if is_kept_name(p.column)), None)
+    kept = next((p.origin for p in table.columns_read if is_kept_name(p.column)), None)
     if kept:
         raise MappingError(
             f"junction_table {table.place} has a column {kept}, a name that is kept for the loader;"
@@ -197,7 +197,7 @@ def _has_foreign_key(ends: Ends, role: Role, columns: set[str]) -> bool:
 def _is_not_unique(ends: Ends, role: Role, columns: set[str]) -> bool:
     """Whether several rows of an end can have the same values in the joined columns."""
     return not all(
-        any(columns.issuperset(key) for key in (t.key, *t.unique) if key)
+        any(columns.issuperset(key) for key in (t.key_columns, *t.unique) if key)
         for t in ends.by_role[role]
     )
 

@@ -24,7 +24,7 @@ from c360_graph.mapping.new_columns import (
     why_held_back,
 )
 from c360_graph.mapping.tables import describe, why_unknown_time_zone
-from c360_graph.pipeline.left_out_rows import rows_left_out
+from c360_graph.pipeline.left_out_rows import losses_of
 from c360_graph.pipeline.readiness import hash_key_problem
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
@@ -79,7 +79,7 @@ def extract_table(
         ending: Ending = "failed" if isinstance(error, Exception) else "cancelled"
         run_log.close_table(table_log_id, ending, rows=progress.rows, error=_said(error))
         raise
-    left_out = rows_left_out(extract.manifest)
+    left_out = losses_of(extract.manifest)
     table_log = run_log.close_table(
         table_log_id, "completed", rows=extract.manifest.rows, error=left_out
     )

@@ -68,6 +68,8 @@ class PlannedTable(Frozen):
     excluded: tuple[str, ...]
     withheld: tuple[str, ...] = ()
     row_filter: tuple[str, ...] = ()
+    mapped_properties: tuple[str, ...] = ()
+    """`column -> property type -> type` of the columns with another name or type."""
 
 
 class PlannedLabel(Frozen):
