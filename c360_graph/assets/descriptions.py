@@ -26,6 +26,14 @@ def table_description(
         if table.key
         else "Key: none, so the label has no constraint.",
     ]
+    if table.extra.always:
+        always = ", ".join(code(f":{name}") for name in table.extra.always)
+        paragraphs.append(f"Each node also has {always}.")
+    if table.extra.by_property:
+        values = ", ".join(code(f":{name}") for name in table.extra.values)
+        paragraphs.append(
+            f"A node also has one of {values}, if that is the value of {code(table.extra.by_property)}."
+        )
     if table.row_filter:
         kept = " and ".join(code(str(condition)) for condition in table.row_filter)
         paragraphs.append(f"Only rows with {kept} are read.")

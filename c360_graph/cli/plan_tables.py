@@ -89,7 +89,7 @@ def _tables(plan: Plan) -> Table:
         (
             (
                 _place(t),
-                t.label or "(junction)",
+                (t.label or "(junction)") + (f"\n  and {t.extra_labels}" if t.extra_labels else ""),
                 _rows(t),
                 t.properties,
                 ", ".join(t.excluded),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from c360_graph.cypher.extra_labels import set_anew, set_on_new
 from c360_graph.cypher.manifest import LABEL as MANIFEST
 from c360_graph.cypher.manifest import WHOLE
 from c360_graph.cypher.merges import differs_from_new, row_and_key
@@ -42,9 +43,10 @@ def upsert_nodes(
         f"\nOPTIONAL MATCH (n:{label} {{{pattern}}})"
         f"\nWITH n, new, shown, {differs_from_new(table)} AS differs, {_moved(joined)} AS moves"
         "\nCALL (n, new) { WITH * WHERE n IS NULL"
-        f" CREATE (m:{label}) SET m += new RETURN id(m) AS made"
+        f" CREATE (m:{label}) SET m += new{set_on_new(table.extra, 'm', 'new')} RETURN id(m) AS made"
         " UNION ALL WITH * WHERE n IS NOT NULL RETURN null AS made }"
-        "\nFOREACH (_ IN CASE WHEN differs THEN [n] ELSE [] END | SET n += new)"
+        "\nFOREACH (_ IN CASE WHEN differs THEN [n] ELSE [] END | SET n += new"
+        f"{set_anew(table.extra, 'n', 'new')})"
         "\nRETURN collect(made) AS made,"
         " collect(CASE WHEN made IS NULL AND moves THEN id(n) END) AS moved,"
         " collect(CASE WHEN made IS NOT NULL OR moves THEN shown END) AS told,"

@@ -75,6 +75,9 @@ class NodeLabelRow(Frozen):
     tags: str | None = None
     row_filter: str | None = None
     key_columns: tuple[str, ...] | None = None
+    extra_labels: tuple[str, ...] | None = None
+    label_column: str | None = None
+    label_values: tuple[str, ...] | None = None
 
 
 class RelationshipRow(Frozen):

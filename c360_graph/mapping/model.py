@@ -100,6 +100,27 @@ class IdentityTable(Frozen):
     record: tuple[str, str] | None = None
 
 
+class ExtraLabels(Frozen):
+    """The labels of a table's nodes beside the main one, by which they are found and counted.
+
+    Every node has those of `always`. One whose property `by_property` is one of `values` has that value as
+    a label, too.
+    """
+
+    always: tuple[str, ...] = ()
+    by_property: str | None = None
+    values: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every label that a node may have."""
+        return (*self.always, *self.values)
+
+    def __str__(self) -> str:
+        of_value = f"{' or '.join(self.values)} by {self.by_property}" if self.values else ""
+        return " and ".join(filter(None, (*self.always, of_value)))
+
+
 class TableMapping(Frozen):
     """A source table that is read: as nodes of `node_label`, or only as a junction when None.
 
@@ -122,6 +143,7 @@ class TableMapping(Frozen):
     declared_key: tuple[str, ...] = ()
     """The key, where it is the control row that says so."""
     label_is_shared: bool = False
+    extra: ExtraLabels = ExtraLabels()
     unique: tuple[tuple[str, ...], ...] = ()
     referring: tuple[tuple[str, ...], ...] = ()
     indexed: tuple[tuple[str, ...], ...] = ()
@@ -148,7 +170,8 @@ class TableMapping(Frozen):
             for prop in self.properties
             if prop.mapped
         )
-        return (kept + mapped) + self.model_dump_json(
+        labels = f"{self.extra!r}\n" if self.extra.all else ""
+        return (kept + mapped + labels) + self.model_dump_json(
             include={
                 "source": {"source_name", "db_name", "db_schema", "time_zone"},
                 "table_name": True,
@@ -384,6 +407,11 @@ class GraphMapping(Frozen):
     """Ids of relationships that are decided once a source that could not be asked answers."""
     identities: tuple[Identity, ...] = ()
     """What identity resolution makes; its tables are among `tables`."""
+
+    @property
+    def extra_labels(self) -> frozenset[str]:
+        """The labels that nodes have beside the one that they are counted by."""
+        return frozenset(label for table in self.tables for label in table.extra.all)
 
     @property
     def source_tables(self) -> tuple[TableMapping, ...]:

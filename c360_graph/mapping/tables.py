@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 
 from c360_graph.errors import MappingError
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
@@ -15,9 +16,10 @@ from c360_graph.mapping.control_rows import (
     SourceRow,
 )
 from c360_graph.mapping.exclusions import refused_exclusions, rule_for, treatment_of
-from c360_graph.mapping.label_rows import declared_key, filter_of
+from c360_graph.mapping.label_rows import declared_key, extra_labels, filter_of
 from c360_graph.mapping.model import (
     ExcludedColumn,
+    ExtraLabels,
     PropertyMapping,
     TableMapping,
     is_kept_name,
@@ -96,6 +98,9 @@ def describe(
         row_filter=filter_of(label_row, own) if label_row and catalog_table else (),
         declared_key=declared,
         label_is_shared=label_is_shared,
+        extra=extra_labels(label_row, properties, time_zone=source.time_zone)
+        if label_row and catalog_table
+        else ExtraLabels(),
         unique=known.unique_columns,
         referring=known.referring_columns,
     )
@@ -148,12 +153,34 @@ class _Choice:
         """Take a row for the sources it means, or note why not."""
         reason = reason_against_name(row.node_label, what="node_label")
         reason = reason or (None if row.table_name.strip() else "table_name is empty")
+        reason = reason or self._reason_against_labels(row)
         if reason:
             self._refuse(row, reason)
         elif row.source_id is not None:
             self._consider_named(row, row.source_id)
         else:
             self._consider_any(row)
+
+    def _reason_against_labels(self, row: NodeLabelRow) -> str | None:
+        """Counts by label would be wrong if nodes of another table had the label, too."""
+        for label in (*(row.extra_labels or ()), *(row.label_values or ())):
+            if label != row.node_label and label in self._main_labels:
+                return (
+                    f"extra_labels or label_values name {label!r}, the label of {self._main_labels[label]};"
+                    " choose another one"
+                )
+        return None
+
+    @cached_property
+    def _main_labels(self) -> dict[str, str]:
+        """The labels that nodes are counted by, each with what gives it, deactivated rows among them."""
+        return {
+            **dict.fromkeys(self._rows.inactive_labels, "a deactivated row of node_label_mappings"),
+            **{
+                r.entity_label: f"identity_rules row {r.rule_id}" for r in self._rows.identity_rules
+            },
+            **{r.node_label: f"node_label_mappings row {r.mapping_id}" for r in self._rows.labels},
+        }
 
     def _consider_named(self, row: NodeLabelRow, source_id: int) -> None:
         source = self._rows.source(source_id)

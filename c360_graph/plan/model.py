@@ -68,6 +68,7 @@ class PlannedTable(Frozen):
     excluded: tuple[str, ...]
     withheld: tuple[str, ...] = ()
     row_filter: tuple[str, ...] = ()
+    extra_labels: str = ""
     mapped_properties: tuple[str, ...] = ()
     """`column -> property type -> type` of the columns with another name or type."""
 

@@ -92,6 +92,9 @@ def _data(proposed: Proposed[Any]) -> dict[str, Any]:
             "tags",
             "row_filter",
             "key_columns",
+            "extra_labels",
+            "label_column",
+            "label_values",
         }
     )
     return {"source_name": proposed.source_name, **values, "why": proposed.why}

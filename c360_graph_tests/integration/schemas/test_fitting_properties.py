@@ -1,4 +1,4 @@
-"""Properties of other names and types, equal after a load, an update and following."""
+"""Properties of other names and types, and further labels: equal after a load, an update and following."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ INSERT INTO notes SELECT 1 + n % 3, n, n::text FROM generate_series(1, 9) AS n;
 """
 CONTROL = """
 INSERT INTO source_databases (source_id, source_name, db_name) VALUES (1, 'shop', 'shop');
-INSERT INTO node_label_mappings (mapping_id, source_id, table_name, node_label) VALUES (1, 1, 'people', 'Person'), (2, 1, 'orders', 'Order');
+INSERT INTO node_label_mappings (mapping_id, source_id, table_name, node_label, extra_labels, label_column, label_values) VALUES
+    (1, 1, 'people', 'Person', '{Party,"Odd `label"}', 'tier', '{gold,silver,"it''s"}'), (2, 1, 'orders', 'Order', NULL, NULL, NULL);
 INSERT INTO field_exclusion_rules (rule_id, source_id, table_name, column_name) VALUES (1, 1, 'orders', 'secret %''');
 INSERT INTO property_mappings (mapping_id, source_id, table_name, column_name, property_name, cast_type) VALUES
     (1, 1, 'people', 'id', 'person `id', NULL), (2, NULL, 'people', 'mail', 'e-mail', NULL), (3, 1, 'people', 'born', NULL, 'date'),
@@ -76,6 +77,29 @@ def test_the_graph_has_the_properties_that_the_rows_say(world: World) -> None:
     assert (["Order"], ["number"]) in keys
 
 
+LABELS = "MATCH (p:Person) RETURN p.`person ``id` AS id, [l IN labels(p) WHERE l <> 'Person' | l] ORDER BY id"
+
+
+def labels(world: World) -> dict[int, set[str]]:
+    return {number: {*found} - {"Party", "Odd `label"} for number, found in world.cypher(LABELS)}
+
+
+def test_nodes_have_further_labels_and_are_counted_by_the_main_one(world: World) -> None:
+    assert labels(world) == {1: {"gold"}, 2: {"silver"}, 3: set()}
+    nodes, _ = world.counts()
+    assert (nodes["Person"], nodes["Party"], nodes["Odd `label"]) == (3, 3, 3)
+    plan = json.loads(RUNNER.invoke(app, ["plan", "--json"]).stdout)
+    assert (plan["destroyed"], [label["label"] for label in plan["labels"]]) == (
+        [],
+        ["Person", "Order"],
+    )
+    planned = {table["table"]: table for table in plan["tables"]}
+    assert (
+        planned["people"]["extra_labels"]
+        == "Party and Odd `label and gold or silver or it's by tier"
+    )
+
+
 def test_values_that_cannot_be_cast_are_counted_and_said(world: World) -> None:
     said = world.sql(
         "control",
@@ -106,7 +130,8 @@ def test_values_that_cannot_be_cast_are_counted_and_said(world: World) -> None:
 
 
 CHANGES = """
-UPDATE people SET mail = 'EVE@x', born = '2000-01-01' WHERE id = 2;
+UPDATE people SET mail = 'EVE@x', born = '2000-01-01' WHERE id = 2; UPDATE people SET tier = 'it''s' WHERE id = 3;
+UPDATE people SET tier = NULL WHERE id = 1;
 UPDATE orders SET person = '3', price = 'x', state = 'eve@X' WHERE no = 1; UPDATE orders SET price = '4' WHERE no = 4;
 UPDATE orders SET person = '1' WHERE no = 9; DELETE FROM notes WHERE "order" IN (1, 2); UPDATE notes SET stars = 'many' WHERE "order" = 3;
 INSERT INTO people VALUES (10, 'new@x', 'x', 'silver'); INSERT INTO orders VALUES (10, '10', '1', 's', 'new', NULL);
@@ -120,7 +145,8 @@ def test_an_update_and_following_give_what_a_load_gives(world: World) -> None:
     assert compared == NOTHING | {"relationships_created": 9, "relationships_deleted": 9}
     world.execute_in("shop", CHANGES)
     told = changes(reconcile())
-    assert (told["nodes_created"], told["nodes_updated"]) == (2, 4)
+    assert (told["nodes_created"], told["nodes_updated"]) == (2, 6)
+    assert labels(world) == {1: set(), 2: {"silver"}, 3: {"it's"}, 10: {"silver"}}
     updated = contents(world.graph)
     assert world.materialize().success
     assert contents(world.graph) == updated
@@ -130,12 +156,45 @@ def test_an_update_and_following_give_what_a_load_gives(world: World) -> None:
             "shop",
             "UPDATE orders SET no = 11, price = '7' WHERE no = 10; UPDATE people SET mail = 'x', tier = 'gold' WHERE id = 10;"
             "DELETE FROM orders WHERE no = 2; UPDATE orders SET person = '2' WHERE no = 9; UPDATE notes SET stars = '9' WHERE \"order\" = 3;"
-            "UPDATE orders SET state = 'Ada@X' WHERE no = 5; UPDATE people SET tier = 'other' WHERE id = 1",
+            "UPDATE orders SET state = 'Ada@X' WHERE no = 5; UPDATE people SET tier = 'other' WHERE id = 1;"
+            "UPDATE people SET tier = 'gold' WHERE id = 3; INSERT INTO people VALUES (12, NULL, NULL, 'it''s')",
         )
         await_quiet(world, running)
         followed = contents(world.graph)
+        assert labels(world) == {1: set(), 2: {"silver"}, 3: {"gold"}, 10: {"gold"}, 12: {"it's"}}
     assert world.materialize().success
     assert contents(world.graph) == followed
+
+
+def test_labels_that_a_row_names_no_longer_are_taken_away(world: World) -> None:
+    world.control(
+        "UPDATE node_label_mappings SET extra_labels = '{Other}', label_values = '{gold}' WHERE mapping_id = 1"
+    )
+    told = changes(reconcile())
+    assert (told["nodes_created"], told["nodes_deleted"]) == (0, 0)
+    updated = contents(world.graph)
+    nodes, _ = world.counts()
+    assert nodes["Other"] == nodes["Person"]
+    assert not {"Party", "silver", "it's"} & nodes.keys()
+    assert world.materialize().success
+    assert contents(world.graph) == updated
+    assert changes(reconcile(full_comparison=True))["nodes_updated"] == 0
+
+
+def test_a_further_label_does_not_become_that_of_a_table_while_nodes_have_it(world: World) -> None:
+    world.control("UPDATE node_label_mappings SET extra_labels = NULL WHERE mapping_id = 1")
+    world.control("UPDATE node_label_mappings SET node_label = 'Other' WHERE mapping_id = 2")
+    world.control("UPDATE relationship_mappings SET to_label = 'Other'")
+    plan = json.loads(RUNNER.invoke(app, ["plan", "--reconcile", "--json"]).stdout)
+    (said,) = plan["obstacles"]
+    assert said.startswith(
+        "Other is the label of a table now, and the graph has other nodes with it"
+    )
+    failed = reconcile(max_removed_share=1.0)
+    assert not failed.asset_materializations_for_node("neo4j_graph")
+    assert world.counts()[0]["Other"] == world.counts()[0]["Person"]
+    assert world.materialize().success
+    assert world.counts()[0]["Other"] == 9
 
 
 def test_mistakes_are_found_before_a_run(world: World) -> None:
