@@ -148,8 +148,8 @@ def _joined(
     for table in tables.driving(mapping) if through else ():
         pairs = (*through.from_pairs, *through.to_pairs) if through else ()
         yield from ((table.asset_key, _origin(table, column)) for _, column in pairs)
-        names = through.properties if through else ()
-        yield from ((table.asset_key, _origin(table, column)) for column in names)
+    for table in tables.driving(mapping):
+        yield from ((table.asset_key, _origin(table, column)) for column in mapping.copied)
 
 
 def _origin(table: TableMapping, name: str) -> str:

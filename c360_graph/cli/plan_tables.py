@@ -183,7 +183,8 @@ def _pattern(row: PlannedRelationships) -> str:
     if row.from_label is None:
         return row.type
     by = f" by {' and '.join(row.compared)}" if row.compared else ""
-    return f"({row.from_label})-[{row.type}]->({row.to_label}){by}"
+    having = f" with {', '.join(row.properties)}" if row.properties else ""
+    return f"({row.from_label})-[{row.type}]->({row.to_label}){by}{having}"
 
 
 def _sample(row: PlannedRelationships) -> str:

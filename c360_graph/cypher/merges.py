@@ -11,6 +11,7 @@ from c360_graph.cypher.extra_labels import labels_differ, set_anew, set_on_new
 from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.cypher.relationships import of_tables
 from c360_graph.cypher.rows import PIN, RowLiteral, own_properties, property_map, row_literal
+from c360_graph.mapping.graph_manifest import RelationshipPattern
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.property_types import property_type
 
@@ -145,6 +146,48 @@ def delete_stale_relationships(mapping: RelationshipMapping) -> bytes:
     return PIN + counts_and_deletes.deleting(
         f"MATCH (a:{identifier(mapping.from_label)})-[x:{identifier(mapping.relationship_type)}]->"
         f"(b:{identifier(mapping.to_label)}) WHERE NOT coalesce({joined}, false)"
+    )
+
+
+def update_relationships(mapping: RelationshipMapping) -> bytes:
+    """Give the relationships of a mapping without junction the properties that their driving nodes have.
+
+    As texts, 0.0 and -0.0 differ; a NaN equals nothing and is set again.
+    """
+    pairs = [(f"r.{identifier(name)}", f"row.{identifier(name)}") for name in mapping.properties]
+    same = " AND ".join(
+        f"coalesce({old} = {new} AND valueType({old}) = valueType({new})"
+        f" AND coalesce(toStringOrNull({old}) = toStringOrNull({new}), true),"
+        f" {old} IS NULL AND {new} IS NULL)"
+        for old, new in pairs
+    )
+    start, end = ("x", "row") if mapping.seek == "from" else ("row", "x")
+    kind = identifier(mapping.relationship_type)
+    return (
+        PIN
+        + (
+            f"MATCH ({start}:{identifier(mapping.from_label)})-[r:{kind}]->"
+            f"({end}:{identifier(mapping.to_label)}) WHERE NOT ({same})"
+            f" CALL (row, r) {{ SET {', '.join(f'{old} = {new}' for old, new in pairs)} }}"
+            " IN TRANSACTIONS OF $batch_rows ROWS"
+        ).encode()
+    )
+
+
+def purge_relationship_property(edges: RelationshipPattern, name: str) -> bytes:
+    """A property that was ours and is no more, off every relationship of a type between two labels.
+
+    >>> print(purge_relationship_property(("WATCHED", "Account", "PlayEvent"), "at").decode())
+    CYPHER 5 MATCH (:`Account`)-[r:`WATCHED`]->(:`PlayEvent`) WHERE r.`at` IS NOT NULL CALL (r)
+    { REMOVE r.`at` } IN TRANSACTIONS OF $batch_rows ROWS
+    """
+    kind, start, end = map(identifier, edges)
+    return (
+        PIN
+        + (
+            f"MATCH (:{start})-[r:{kind}]->(:{end}) WHERE r.{identifier(name)} IS NOT NULL"
+            f" CALL (r) {{ REMOVE r.{identifier(name)} }} IN TRANSACTIONS OF $batch_rows ROWS"
+        ).encode()
     )
 
 

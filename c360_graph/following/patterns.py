@@ -198,6 +198,7 @@ def _joined(mapping: RelationshipMapping, table: TableMapping) -> Iterator[str]:
     for end in (mapping.start, mapping.end):
         if end.has(table):
             yield from (column for column, _ in end.pairs)
+            yield from mapping.properties if end == mapping.driving else ()
     junction = mapping.junction
     if junction is not None and _goes_through(mapping, table):
         yield from (column for _, column in (*junction.from_pairs, *junction.to_pairs))

@@ -49,6 +49,7 @@ from c360_graph.plan.decisions import (
     extras_to_remove,
     label_conflicts,
     properties_to_count,
+    relationship_properties_to_remove,
 )
 from c360_graph.plan.model import LabelChange
 
@@ -212,6 +213,7 @@ class Reconciliation:
         self._schema.drop_outdated_constraints()
         purged = self._purge(decision)
         self._remove_extra_labels(old)
+        self._remove_relationship_properties(old)
         changed = {
             label: self._sync_label(label, decision.labels[label])
             for label in self._desired.manifest.labels
@@ -282,6 +284,14 @@ class Reconciliation:
                 self._execution.run_in_batches(
                     _TITLE, merges.purge_label(table, name), batch_rows=self._batching.nodes(label)
                 )
+
+    def _remove_relationship_properties(self, old: GraphManifest) -> None:
+        for edges, name in relationship_properties_to_remove(self._desired.manifest, old):
+            self._execution.run_in_batches(
+                _TITLE,
+                merges.purge_relationship_property(edges, name),
+                batch_rows=self._batching.relationships(edges[0]),
+            )
 
     def _sync_label(self, label: str, change: LabelChange) -> NodeChanges:
         if self._known.label_is_unchanged(label):

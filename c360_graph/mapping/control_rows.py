@@ -96,6 +96,7 @@ class RelationshipRow(Frozen):
     from_alias: str | None = None
     to_alias: str | None = None
     junction_alias: str | None = None
+    relationship_properties: tuple[str, ...] | None = None
 
 
 class PropertyRow(Frozen):

@@ -71,6 +71,8 @@ class GraphManifest(Frozen):
     extras: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
     """Labels that nodes may have beside the main one, by that and `source/table`. Absent where there are none."""
     edges: tuple[RelationshipPattern, ...] = ()
+    edge_properties: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Properties of relationships, by `pattern_name`. Absent where there are none."""
     digests: dict[str, str] = Field(default_factory=dict)
     """What each table's extract held, by `source/table`; what each mapping said, by `type from to`."""
     nodes: dict[str, int] = Field(default_factory=dict)
@@ -142,6 +144,11 @@ class GraphManifest(Frozen):
             table_keys={name: k for name, k in self.table_keys.items() if name in other.labels},
             extras={name: found for name, found in self.extras.items() if name in other.labels},
             edges=tuple(edges for edges in other.edges if self.makes(edges)),
+            edge_properties={
+                name: found
+                for name, found in self.edge_properties.items()
+                if other.makes(pattern_named(name))
+            },
         )
 
     def joined(self, other: GraphManifest) -> GraphManifest:
@@ -165,6 +172,17 @@ class GraphManifest(Frozen):
             table_keys=tables | self.table_keys,
             extras=_joined_extras(self.extras, other.extras),
             edges=tuple(dict.fromkeys((*self.edges, *other.edges))),
+            edge_properties={
+                name: tuple(
+                    dict.fromkeys(
+                        (
+                            *self.edge_properties.get(name, ()),
+                            *other.edge_properties.get(name, ()),
+                        )
+                    )
+                )
+                for name in (*self.edge_properties, *other.edge_properties)
+            },
         )
 
 
@@ -211,7 +229,11 @@ def manifest_of(
             keys[table.node_label] = tuple(joined)
             key_types[table.node_label] = tuple(joined.values())
     said: dict[RelationshipPattern, list[str]] = {}
+    copied: dict[str, tuple[str, ...]] = {}
     for mapping in mappings:
+        if mapping.copied:
+            name = pattern_name(pattern_of(mapping))
+            copied[name] = tuple(dict.fromkeys((*copied.get(name, ()), *mapping.copied)))
         said.setdefault(pattern_of(mapping), []).append(mapping.fingerprint_source)
     joins = {
         pattern_name(edges): sha256("\n".join(sorted(texts)).encode()).hexdigest()
@@ -224,6 +246,7 @@ def manifest_of(
         table_keys=table_keys,
         extras=extras,
         edges=tuple(said),
+        edge_properties=copied,
         digests=digests | joins,
     )
 

@@ -300,13 +300,23 @@ class RelationshipMapping(Frozen):
     pairs: tuple[tuple[str, str], ...] = ()
     seek: Literal["from", "to"] = "from"
     junction: Junction | None = None
+    properties: tuple[str, ...] = ()
+    """Properties of the end that drives, which the relationship has too; a junction has its own."""
     execution_order: int = 0
     description: str | None = None
 
     @property
     def fingerprint_source(self) -> str:
         """All that decides which relationships are made; not in which order, or why."""
-        return self.model_dump_json(exclude={"relationship_id", "execution_order", "description"})
+        copied = f"{self.properties!r}\n" if self.properties else ""
+        return copied + self.model_dump_json(
+            exclude={"relationship_id", "execution_order", "description", "properties"}
+        )
+
+    @property
+    def copied(self) -> tuple[str, ...]:
+        """The properties of the rows that drive, which the relationship has too."""
+        return self.junction.properties if self.junction else self.properties
 
     @property
     def row(self) -> str:

@@ -14,6 +14,7 @@ from c360_graph.mapping.control_rows import (
     Refusal,
     RelationshipRow,
 )
+from c360_graph.mapping.copied_properties import copied_properties
 from c360_graph.mapping.identities import identity_relationships
 from c360_graph.mapping.join_columns import is_normalised, source_column
 from c360_graph.mapping.join_condition import parse
@@ -110,6 +111,7 @@ def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
     ends = Ends(row, given.index)
     meaning = meaning_of(ends, parse(row.join_condition))
     compared = joined_by(ends, meaning)
+    seek = _side_to_seek(ends, meaning.get(("from", "to"), ()))
     return RelationshipMapping(
         relationship_id=row.relationship_id,
         relationship_type=row.relationship_type,
@@ -118,8 +120,9 @@ def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
         from_tables=ends.places("from"),
         to_tables=ends.places("to"),
         pairs=compared.get(("from", "to"), ()),
-        seek=_side_to_seek(ends, meaning.get(("from", "to"), ())),
+        seek=seek,
         junction=_through(ends, compared) if row.junction_table else None,
+        properties=copied_properties(ends, "to" if seek == "from" else "from"),
         execution_order=row.execution_order or 0,
         description=row.description,
     )

@@ -168,6 +168,23 @@ def extras_to_remove(
             yield from ((label, place, name) for name in former if name not in kept)
 
 
+def relationship_properties_to_remove(
+    desired: GraphManifest, listed: GraphManifest
+) -> Iterator[tuple[RelationshipPattern, str]]:
+    """Properties of relationships that were ours and are no longer, of relationships that stay.
+
+    >>> edges = ("WATCHED", "Account", "PlayEvent")
+    >>> before = GraphManifest(edges=(edges,), edge_properties={pattern_name(edges): ("at", "by")})
+    >>> now = GraphManifest(edges=(edges,), edge_properties={pattern_name(edges): ("by",)})
+    >>> list(relationship_properties_to_remove(now, before))
+    [(('WATCHED', 'Account', 'PlayEvent'), 'at')]
+    """
+    for edges in desired.edges:
+        kept = desired.edge_properties.get(pattern_name(edges), ())
+        former = listed.edge_properties.get(pattern_name(edges), ())
+        yield from ((edges, name) for name in former if name not in kept)
+
+
 def properties_to_count(desired: GraphManifest, listed: GraphManifest) -> Iterator[LabelProperty]:
     """Properties that will be ours on nodes that are ours already: where nodes have them, others wrote them.
 

@@ -95,6 +95,7 @@ def _data(proposed: Proposed[Any]) -> dict[str, Any]:
             "extra_labels",
             "label_column",
             "label_values",
+            "relationship_properties",
         }
     )
     return {"source_name": proposed.source_name, **values, "why": proposed.why}
