@@ -124,7 +124,7 @@ def _unready(relationship_id: int, table: TableMapping) -> Refusal:
 
 def kept_from_refused(rows: ControlRows, refusals: tuple[Refusal, ...]) -> GraphManifest:
     """Labels and edges of refused rows: what they made before is left as it is."""
-    refused = {(refusal.control_table, refusal.row_id) for refusal in refusals}
+    refused = {(r.control_table, r.row_id) for r in refusals if not r.is_partial}
     return GraphManifest(
         labels={
             row.node_label: ()

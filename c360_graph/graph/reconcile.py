@@ -286,7 +286,8 @@ class Reconciliation:
                 )
 
     def _remove_relationship_properties(self, old: GraphManifest) -> None:
-        for edges, name in relationship_properties_to_remove(self._desired.manifest, old):
+        manifest, kept = self._desired.manifest, self._desired.kept
+        for edges, name in relationship_properties_to_remove(manifest, old, kept):
             self._execution.run_in_batches(
                 _TITLE,
                 merges.purge_relationship_property(edges, name),

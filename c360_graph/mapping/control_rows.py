@@ -27,11 +27,15 @@ class Frozen(BaseModel):
 
 
 class Refusal(Frozen):
-    """A control row that is refused."""
+    """A control row that is refused.
+
+    One that `is_partial` is used all the same, without what the reason names.
+    """
 
     control_table: str
     row_id: int
     reason: str
+    is_partial: bool = False
 
     def __str__(self) -> str:
         return f"{self.control_table} row {self.row_id}: {self.reason}"

@@ -7,16 +7,19 @@ from c360_graph.mapping.joins import Ends, Role
 from c360_graph.mapping.names import did_you_mean
 
 
-def copied_properties(ends: Ends, role: Role) -> tuple[str, ...]:
+def copied_properties(ends: Ends, role: Role) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names of the properties that the columns of relationship_properties become.
+
+    Also why a column is left out: it is not read in all tables of the side that holds the reference, or
+    becomes properties of several names. The relationships are made without it, so that a column that is
+    excluded later does not stay on relationships that nobody makes anew.
 
     Args:
         ends: the tables of the relationship.
         role: the side that holds the reference.
 
     Raises:
-        MappingError: one of the columns is not read in all tables of that side, or becomes properties of
-            several names, or the relationship goes through a junction table.
+        MappingError: the relationship goes through a junction table.
     """
     columns = ends.row.relationship_properties or ()
     if columns and ends.row.junction_table:
@@ -24,10 +27,14 @@ def copied_properties(ends: Ends, role: Role) -> tuple[str, ...]:
             "relationship_properties is for relationships without a junction table; the columns of"
             f" {ends.row.junction_table} become properties of the relationship anyway, so leave it empty"
         )
-    twice = next((column for column in columns if columns.count(column) > 1), None)
-    if twice is not None:
-        raise MappingError(f"relationship_properties names {twice!r} twice")
-    return tuple(_property(ends, role, column) for column in columns)
+    found: list[str] = []
+    reasons: list[str] = []
+    for column in dict.fromkeys(columns):
+        try:
+            found.append(_property(ends, role, column))
+        except MappingError as error:
+            reasons.append(f"{error}. The relationships are made without it")
+    return tuple(found), tuple(reasons)
 
 
 def _property(ends: Ends, role: Role, column: str) -> str:

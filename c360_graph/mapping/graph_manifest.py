@@ -72,7 +72,7 @@ class GraphManifest(Frozen):
     """Labels that nodes may have beside the main one, by that and `source/table`. Absent where there are none."""
     edges: tuple[RelationshipPattern, ...] = ()
     edge_properties: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Properties of relationships, by `pattern_name`. Absent where there are none."""
+    """Properties that relationships have of the nodes at one end, by `pattern_name`."""
     digests: dict[str, str] = Field(default_factory=dict)
     """What each table's extract held, by `source/table`; what each mapping said, by `type from to`."""
     nodes: dict[str, int] = Field(default_factory=dict)
@@ -231,9 +231,9 @@ def manifest_of(
     said: dict[RelationshipPattern, list[str]] = {}
     copied: dict[str, tuple[str, ...]] = {}
     for mapping in mappings:
-        if mapping.copied:
+        if mapping.properties:
             name = pattern_name(pattern_of(mapping))
-            copied[name] = tuple(dict.fromkeys((*copied.get(name, ()), *mapping.copied)))
+            copied[name] = tuple(dict.fromkeys((*copied.get(name, ()), *mapping.properties)))
         said.setdefault(pattern_of(mapping), []).append(mapping.fingerprint_source)
     joins = {
         pattern_name(edges): sha256("\n".join(sorted(texts)).encode()).hexdigest()

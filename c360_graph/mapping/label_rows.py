@@ -53,11 +53,14 @@ def declared_key(row: NodeLabelRow, properties: Properties) -> tuple[str, ...]:
 
 def extra_labels(
     row: NodeLabelRow, properties: Properties, *, time_zone: str | None
-) -> ExtraLabels:
+) -> tuple[ExtraLabels, str | None]:
     """The further labels of the row's nodes; `properties` have the names and types that they get.
 
+    Also why the column gives none: then no value of it is a label, so that one of a column which is excluded
+    later does not stay.
+
     Raises:
-        MappingError: a name cannot be a label, or the column cannot give one.
+        MappingError: a name cannot be a label, or one of label_column and label_values is missing.
     """
     always, values = row.extra_labels or (), row.label_values or ()
     for what, labels in (("extra_labels", always), ("label_values", values)):
@@ -76,11 +79,11 @@ def extra_labels(
             "label_column and label_values belong together: the column, and the values of it that become"
             " labels; write both or neither"
         )
-    return ExtraLabels(
-        always=always,
-        by_property=_label_property(row.label_column, properties, time_zone=time_zone),
-        values=values,
-    )
+    try:
+        by_property = _label_property(row.label_column, properties, time_zone=time_zone)
+    except MappingError as error:
+        return ExtraLabels(always=always), f"{error}. The table is read without labels by value"
+    return ExtraLabels(always=always, by_property=by_property, values=values), None
 
 
 def _label_property(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from c360_graph.errors import MappingError
@@ -70,16 +70,24 @@ def mapped_properties(
     return tuple(found), tuple(refusals)
 
 
-def refused_property_rows(rows: ControlRows, tables: tuple[TableMapping, ...]) -> Iterator[Refusal]:
+def refused_property_rows(
+    rows: ControlRows, tables: tuple[TableMapping, ...], asked: Collection[int]
+) -> Iterator[Refusal]:
     """Rows that are about no table that is read, and rows for every source whose column no table has.
 
-    `tables` are all that control rows map. A table of a source that could not be queried has no columns.
+    Args:
+        rows: all control rows.
+        tables: all that control rows map.
+        asked: ids of the sources that could be queried; a row that may be about another is not refused.
     """
     for row in rows.properties:
         if row.source_id is not None and rows.source(row.source_id) is None:
             yield _refusal(
                 row, "", f"source_id {row.source_id} is no active row of source_databases"
             )
+            continue
+        meant = {s.source_id for s in rows.sources if row.source_id in (None, s.source_id)}
+        if not meant.issubset(asked) or (row.source_id is None and rows.inactive_sources):
             continue
         of_source = [t for t in tables if row.source_id in (None, t.source.source_id)]
         named = [table for table in of_source if table.table_name == row.table_name]
@@ -91,7 +99,7 @@ def refused_property_rows(rows: ControlRows, tables: tuple[TableMapping, ...]) -
                 f"no table that is read is called {row.table_name!r}"
                 f"{did_you_mean(row.table_name, known)}",
             )
-        elif row.source_id is None and all(table.properties for table in named):
+        elif row.source_id is None:
             known = {name for table in named for name in (*table.known_columns, *table.withheld)}
             if row.column_name not in known:
                 yield _refusal(row, "", _no_column(row.table_name, row.column_name, known))

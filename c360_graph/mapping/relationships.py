@@ -51,19 +51,22 @@ def resolve_relationships(
             mapping = _resolve(row, given)
             _refuse_duplicate(mapping, earlier.setdefault(_facts(mapping), []))
         except MappingError as error:
-            refusals.append(
-                Refusal(
-                    control_table="relationship_mappings",
-                    row_id=row.relationship_id,
-                    reason=str(error),
-                )
-            )
+            refusals.append(_refusal(row, str(error)))
         else:
             found.append(mapping)
             earlier[_facts(mapping)].append(mapping)
     found.sort(key=lambda mapping: (mapping.execution_order, mapping.relationship_id))
     found += identity_relationships(given.index)
-    return tuple(found), tuple(refusals), tuple(inactive)
+    return tuple(found), (*refusals, *given.partly_refused), tuple(inactive)
+
+
+def _refusal(row: RelationshipRow, reason: str, *, is_partial: bool = False) -> Refusal:
+    return Refusal(
+        control_table="relationship_mappings",
+        row_id=row.relationship_id,
+        reason=reason,
+        is_partial=is_partial,
+    )
 
 
 class _Given:
@@ -72,6 +75,7 @@ class _Given:
     def __init__(self, rows: ControlRows, tables: Tables) -> None:
         self.rows = rows
         self.index = TableIndex(tables)
+        self.partly_refused: list[Refusal] = []
 
     @cached_property
     def label_rows(self) -> dict[str, tuple[NodeLabelRow, ...]]:
@@ -112,6 +116,8 @@ def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
     meaning = meaning_of(ends, parse(row.join_condition))
     compared = joined_by(ends, meaning)
     seek = _side_to_seek(ends, meaning.get(("from", "to"), ()))
+    copied, left_out = copied_properties(ends, "to" if seek == "from" else "from")
+    given.partly_refused += [_refusal(row, reason, is_partial=True) for reason in left_out]
     return RelationshipMapping(
         relationship_id=row.relationship_id,
         relationship_type=row.relationship_type,
@@ -122,7 +128,7 @@ def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
         pairs=compared.get(("from", "to"), ()),
         seek=seek,
         junction=_through(ends, compared) if row.junction_table else None,
-        properties=copied_properties(ends, "to" if seek == "from" else "from"),
+        properties=copied,
         execution_order=row.execution_order or 0,
         description=row.description,
     )

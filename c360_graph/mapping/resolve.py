@@ -32,7 +32,7 @@ def resolve(
     labelled, refusals, inactive_label_ids = resolve_tables(rows, catalogs, history)
     of_properties: list[Refusal] = []
     junctions = junction_only_tables(rows, labelled, catalogs, history, refuse=of_properties.append)
-    of_properties += refused_property_rows(rows, labelled + junctions)
+    of_properties += refused_property_rows(rows, labelled + junctions, tuple(catalogs))
     identities, id_refusals = resolve_identities(rows, labelled, tuple(catalogs))
     resolved = tuple(table for identity in identities for table in identity.tables)
     tables = labelled + junctions

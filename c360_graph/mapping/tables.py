@@ -63,7 +63,8 @@ def describe(
 ) -> TableMapping:
     """A table's mapping as its catalog is; without a catalog, only its place and label.
 
-    Without a history no column is new. `refuse` is told of each row of property_mappings that is refused.
+    Without a history no column is new. `refuse` is told of rows of property_mappings that are refused, and of labels
+    that the row does not get.
 
     Raises:
         MappingError: the row's filter or key cannot be used with this table.
@@ -85,6 +86,11 @@ def describe(
     properties, refused = mapped_properties(columns, rows)
     for refusal in refused if catalog_table else ():
         refuse(refusal)
+    extra = ExtraLabels()
+    if label_row and catalog_table:
+        extra, why = extra_labels(label_row, properties, time_zone=source.time_zone)
+        if why:
+            refuse(_partly_refused(label_row, f"{source.source_name}/{table_name}: {why}"))
     names = {prop.origin: prop.column for prop in properties}
     return TableMapping(
         source=source,
@@ -98,9 +104,7 @@ def describe(
         row_filter=filter_of(label_row, own) if label_row and catalog_table else (),
         declared_key=declared,
         label_is_shared=label_is_shared,
-        extra=extra_labels(label_row, properties, time_zone=source.time_zone)
-        if label_row and catalog_table
-        else ExtraLabels(),
+        extra=extra,
         unique=known.unique_columns,
         referring=known.referring_columns,
     )
@@ -129,6 +133,12 @@ def _columns(
         if rule is not None and treatments[name] == "exclude"
     )
     return properties, excluded
+
+
+def _partly_refused(row: NodeLabelRow, reason: str) -> Refusal:
+    return Refusal(
+        control_table="node_label_mappings", row_id=row.mapping_id, reason=reason, is_partial=True
+    )
 
 
 def _why_unread(excluded: tuple[ExcludedColumn, ...], withheld: tuple[str, ...]) -> dict[str, str]:

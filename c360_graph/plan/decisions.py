@@ -169,20 +169,27 @@ def extras_to_remove(
 
 
 def relationship_properties_to_remove(
-    desired: GraphManifest, listed: GraphManifest
+    desired: GraphManifest, listed: GraphManifest, kept: GraphManifest
 ) -> Iterator[tuple[RelationshipPattern, str]]:
     """Properties of relationships that were ours and are no longer, of relationships that stay.
+
+    Those of refused rows, `kept`, lose what the nodes at both ends have no more, such as an excluded column.
 
     >>> edges = ("WATCHED", "Account", "PlayEvent")
     >>> before = GraphManifest(edges=(edges,), edge_properties={pattern_name(edges): ("at", "by")})
     >>> now = GraphManifest(edges=(edges,), edge_properties={pattern_name(edges): ("by",)})
-    >>> list(relationship_properties_to_remove(now, before))
+    >>> list(relationship_properties_to_remove(now, before, GraphManifest()))
     [(('WATCHED', 'Account', 'PlayEvent'), 'at')]
     """
-    for edges in desired.edges:
-        kept = desired.edge_properties.get(pattern_name(edges), ())
+    for edges in listed.edges:
         former = listed.edge_properties.get(pattern_name(edges), ())
-        yield from ((edges, name) for name in former if name not in kept)
+        if desired.makes(edges):
+            stay = desired.edge_properties.get(pattern_name(edges), ())
+        elif kept.makes(edges) and all(label in desired.labels for label in edges[1:]):
+            stay = (*desired.labels[edges[1]], *desired.labels[edges[2]])
+        else:
+            continue
+        yield from ((edges, name) for name in former if name not in stay)
 
 
 def properties_to_count(desired: GraphManifest, listed: GraphManifest) -> Iterator[LabelProperty]:

@@ -179,11 +179,21 @@ def test_what_the_rows_name_no_longer_is_taken_away_and_what_others_changed_is_m
     world.control(
         "UPDATE node_label_mappings SET extra_labels = '{Other}', label_values = '{gold}' WHERE mapping_id = 1"
     )
+    # The type CALLED is that of the refused row alone: it stays, without what must not be read.
+    world.control("DELETE FROM relationship_mappings WHERE relationship_id = 4")
+    world.control(
+        "INSERT INTO field_exclusion_rules (rule_id, source_id, table_name, column_name) VALUES (30, 1, 'orders', 'state')"
+    )
+    called = "MATCH ()-[r:CALLED]->() RETURN count(r) > 0, count(r.state), count(r.amount)"
+    assert world.cypher(called)[0][:2] > (True, 0)
     world.cypher("MATCH ()-[r:PLACED]->(o:Order {number: 4}) SET r.placed = null RETURN r")
     world.cypher("MATCH ()-[r:PLACED]->(o:Order {number: 5}) SET r.placed = 'x' RETURN r")
     world.cypher("MATCH (p:Person {`person ``id`: 3}) SET p:`it's` REMOVE p:gold RETURN p")
     told = changes(reconcile())
     assert (told["nodes_created"], told["nodes_deleted"]) == (0, 0)
+    assert world.cypher(called)[0][:2] == (True, 0)
+    world.control("UPDATE relationship_mappings SET is_active = false WHERE relationship_id = 3")
+    assert changes(reconcile())["nodes_updated"] == 0
     updated = contents(world.graph)
     nodes, _ = world.counts()
     assert nodes["Other"] == nodes["Person"]

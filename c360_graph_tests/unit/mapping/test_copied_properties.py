@@ -9,9 +9,11 @@ import pytest
 from c360_graph.cypher.following import create_missing_of_ids, create_of_pairs, update_of_ids
 from c360_graph.cypher.merges import update_relationships
 from c360_graph.cypher.relationships import create_missing_relationships, create_relationships
+from c360_graph.extract_joins.graph_input import kept_from_refused
 from c360_graph.following.patterns import Patterns
 from c360_graph.mapping.control_rows import PropertyRow
 from c360_graph.mapping.graph_manifest import manifest_of
+from c360_graph.mapping.refused_names import refused_names
 from c360_graph_tests.unit.mapping.given import Case, table
 
 PEOPLE = table("people", "id int; name text?", key="id")
@@ -83,11 +85,19 @@ def test_a_relationship_without_properties_is_fingerprinted_as_before() -> None:
         (("secret",), "relationship_properties names 'secret', which is excluded in one/orders (field_exclusion_rules row 1)"),
         (("stat",), "relationship_properties names 'stat', which is no column of one/orders, the side that holds the reference; did you mean 'state'?"),
         (("name",), "relationship_properties names 'name', which is no column of one/orders, the side that holds the reference"),
-        (("state", "state"), "relationship_properties names 'state' twice"),
     ],
 )  # fmt: skip
-def test_what_the_side_does_not_have_is_refused(columns: tuple[str, ...], said: str) -> None:
-    assert case(columns).excluding("orders", "secret").reason() == said
+def test_the_relationship_is_made_without_what_the_side_does_not_have(
+    columns: tuple[str, ...], said: str
+) -> None:
+    made = case(("state", *columns, "state")).excluding("orders", "secret")
+    mapping = made.resolve()
+    (refusal,) = mapping.refusals
+    assert refusal.reason == f"{said}. The relationships are made without it"
+    assert [r.properties for r in mapping.relationships] == [("state",)]
+    # What is made is neither missing from the graph nor kept as it was.
+    assert refused_names(made.rows, mapping.refusals) == {}
+    assert kept_from_refused(made.rows, mapping.refusals).edges == ()
 
 
 def test_a_junction_table_has_its_own() -> None:

@@ -94,8 +94,15 @@ def test_what_would_count_nodes_twice_or_leak_values_is_refused(
 
 
 def test_an_excluded_column_gives_no_label() -> None:
-    made = case(label_column="tier", label_values=("Gold",)).excluding("people", "tier")
-    assert "label_column names 'tier', a column that is not read" in made.reason()
+    made = case(extra_labels=("Party",), label_column="tier", label_values=("Gold",))
+    mapping = made.excluding("people", "tier").resolve()
+    (refusal,) = mapping.refusals
+    assert refusal.is_partial
+    assert refusal.reason == (
+        "one/people: label_column names 'tier', a column that is not read: the table lacks it, or a rule"
+        " excludes it. The table is read without labels by value"
+    )
+    assert mapping.tables[0].extra == ExtraLabels(always=("Party",))
 
 
 def test_hostile_labels_are_quoted_and_a_table_without_them_has_the_statements_of_before() -> None:
