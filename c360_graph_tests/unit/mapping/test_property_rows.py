@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from c360_graph.mapping.control_rows import (
     IdentityRuleRow,
@@ -244,3 +246,19 @@ def test_rules_of_other_control_tables_name_the_column() -> None:
     assert [rule.columns for rule in mapping.quality] == [("contact",)]
     prop = next(t for t in mapping.tables if t.table_name == "customers").properties[-1]
     assert (prop.column, prop.origin) == ("_c360_join_unicode_email__contact", "mail")
+
+
+NAMES = st.sampled_from([column.name for column in ORDERS.columns])
+
+
+@given(st.lists(st.tuples(NAMES, NAMES | st.sampled_from(["x", "y", "Mail"])), max_size=8))
+def test_whatever_rows_say_no_two_columns_become_one_property(
+    renamed: list[tuple[str, str]],
+) -> None:
+    rows = [{"column_name": column, "property_name": name} for column, name in renamed]
+    found = shop(*rows).excluding("orders", "mail").resolve().tables[0]
+    names = [prop.column for prop in found.properties]
+    assert len({*names, "mail"}) == len(names) + 1
+    assert [p.origin for p in found.properties] == [
+        column.name for column in ORDERS.columns if column.name != "mail"
+    ]
