@@ -80,10 +80,14 @@ def print_json(value: Any) -> None:
     out.print(JSONHighlighter()(text), soft_wrap=True)
 
 
+Cell = str | Text | int | tuple[str, ...] | None
+"""What stands in a cell of a grid; of several texts each is a line."""
+
+
 def grid(
     title: str,
     columns: tuple[str, ...],
-    rows: Iterable[tuple[str | Text | int | None, ...]],
+    rows: Iterable[tuple[Cell, ...]],
     *,
     right: tuple[str, ...] = (),
 ) -> Table:
@@ -127,7 +131,9 @@ def rows_table(
     return table
 
 
-def _cell(value: str | Text | int | None) -> str | Text:
+def _cell(value: Cell) -> str | Text:
+    if isinstance(value, tuple):
+        return escape("\n".join(map(visible_line, value)))
     if isinstance(value, Text):
         return Text(visible_line(value.plain), style=value.style)
     if isinstance(value, int):

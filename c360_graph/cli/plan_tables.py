@@ -89,7 +89,7 @@ def _tables(plan: Plan) -> Table:
         (
             (
                 _place(t),
-                (t.label or "(junction)") + (f"\n  and {t.extra_labels}" if t.extra_labels else ""),
+                _label(t),
                 _rows(t),
                 t.properties,
                 ", ".join(t.excluded),
@@ -100,11 +100,17 @@ def _tables(plan: Plan) -> Table:
     )
 
 
-def _place(table: PlannedTable) -> str:
+def _place(table: PlannedTable) -> tuple[str, ...]:
     """The table, and below it which of its rows are read."""
     words = ("where", *["and"] * len(table.row_filter))
-    kept = (f"\n  {word} {c}" for word, c in zip(words, table.row_filter, strict=False))
-    return f"{table.source}/{table.table}{''.join(kept)}"
+    kept = (f"  {word} {c}" for word, c in zip(words, table.row_filter, strict=False))
+    return (f"{table.source}/{table.table}", *kept)
+
+
+def _label(table: PlannedTable) -> tuple[str, ...]:
+    """The label, and below it further ones."""
+    further = [f"  and {table.extra_labels}"] if table.extra_labels else []
+    return (table.label or "(junction)", *further)
 
 
 def _mapped(plan: Plan) -> Table:
@@ -112,7 +118,7 @@ def _mapped(plan: Plan) -> Table:
         "Columns with another name or type",
         ("table", "columns"),
         (
-            (f"{t.source}/{t.table}", "\n".join(t.mapped_properties))
+            (f"{t.source}/{t.table}", t.mapped_properties)
             for t in plan.tables
             if t.mapped_properties
         ),
