@@ -10,7 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from c360_graph.answers import Refused, Reply, ask_all, shown
-from c360_graph.assets.metadata import answer_facts
+from c360_graph.assets.metadata import answer_facts, counted_once
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.assets.source_table import operation_name
 from c360_graph.assets.step_policy import NEO4J_POOL, dagster_failures
@@ -77,7 +77,9 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
             wanted = [q for q in asked.questions if has_report or keys[q.name] in selected]
             replies = _ask(graph, wanted, config, manifest)
             pictures = _ask(graph, asked.pictures if has_report else (), config, manifest)
-            counts = graph_counts(graph)
+            extra = manifest.extra_labels if manifest else frozenset()
+            nodes, relationships = graph_counts(graph)
+            counts = (counted_once(nodes, extra), relationships)
         for reply in replies:
             if keys[reply.question.name] in selected:
                 yield from _materialized(context, keys[reply.question.name], reply)

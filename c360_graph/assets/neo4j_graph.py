@@ -162,7 +162,9 @@ def _load(
     path = script_to_load(RunLog(target.control), scripts, log_id=log_id)
     context.log.info(f"Loading {path.name} into {target.graph.place}")
     loaded = load_registered_script(target, path, scripts, clear=True)
-    return load_facts(loaded, mapping.relationships, log_id=log_id)
+    return load_facts(
+        loaded, mapping.relationships, log_id=log_id, extra_labels=mapping.extra_labels
+    )
 
 
 def _reconcile(
@@ -187,4 +189,9 @@ def _reconcile(
         log_id=log_id,
         former=None if config.full_comparison else store,
     )
-    return reconcile_facts(reconciled, parts.relationships, log_id=log_id)
+    return reconcile_facts(
+        reconciled,
+        parts.relationships,
+        log_id=log_id,
+        extra_labels=mapped.mapping.extra_labels,
+    )

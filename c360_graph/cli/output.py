@@ -93,10 +93,14 @@ def print_written(folder: Path, done: Written, *, as_json: bool) -> None:
         say(f"{folder / name} exists and stays as it is.")
 
 
+Cell = str | Text | int | tuple[str, ...] | None
+"""What stands in a cell of a grid; of several texts each is a line."""
+
+
 def grid(
     title: str,
     columns: tuple[str, ...],
-    rows: Iterable[tuple[str | Text | int | None, ...]],
+    rows: Iterable[tuple[Cell, ...]],
     *,
     right: tuple[str, ...] = (),
 ) -> Table:
@@ -140,7 +144,9 @@ def rows_table(
     return table
 
 
-def _cell(value: str | Text | int | None) -> str | Text:
+def _cell(value: Cell) -> str | Text:
+    if isinstance(value, tuple):
+        return escape("\n".join(map(visible_line, value)))
     if isinstance(value, Text):
         return Text(visible_line(value.plain), style=value.style)
     if isinstance(value, int):

@@ -317,6 +317,7 @@ class ControlDatabase:
                 "exclusions": _rows(connection, "field_exclusion_rules", "rule_id"),
                 "labels": _rows(connection, "node_label_mappings", "mapping_id"),
                 "relationships": _rows(connection, "relationship_mappings", "relationship_id"),
+                "properties": _rows_if_there(connection, "property_mappings", "mapping_id"),
                 "quality": _rows_if_there(connection, "quality_rules", "rule_id"),
                 "identity_rules": _rows_if_there(connection, "identity_rules", "rule_id"),
             }

@@ -194,12 +194,12 @@ class DirtyKeys:
             raise MappingChangedError(
                 f"source {self._source}: table {relation.name} is not as it was mapped."
             )
-        missing = [name for name in followed.table.key if name not in relation.columns]
+        missing = [name for name in followed.table.key_columns if name not in relation.columns]
         if missing:
             raise MappingChangedError(
                 f"source {self._source}: the stream of {relation.name} lacks {', '.join(missing)}."
             )
-        places = tuple(relation.columns.index(name) for name in followed.table.key)
+        places = tuple(relation.columns.index(name) for name in followed.table.key_columns)
         keys = self._tables.setdefault(relation.oid, TableKeys(followed=followed))
         keys.places = places
 

@@ -245,6 +245,8 @@ class _Writing:
                     self._run(text.delete_stale_of_ids(mapping, end), ids=moved)
                 if made or moved:
                     self._run(text.create_missing_of_ids(mapping, end), ids=[*made, *moved])
+                if moved and mapping.properties and end == mapping.driving:
+                    self._run(text.update_of_ids(mapping, end), ids=moved)
                 continue
             if moved:
                 self._note(pattern, self._run(text.pairs_joined_now(mapping, end), ids=moved))

@@ -224,7 +224,7 @@ class _Rules:
 
 
 def _identifier(rule: IdentityRuleRow, table: TableMapping) -> Identifier:
-    prop = table.property_of(rule.column_name)
+    prop = table.property_from(rule.column_name)
     if not table.key:
         raise MappingError(
             f"{table.place} has no key that its records are told apart by; name one in"
@@ -235,7 +235,7 @@ def _identifier(rule: IdentityRuleRow, table: TableMapping) -> Identifier:
     if rule.min_agreement is not None and rule.min_agreement < 1:
         raise MappingError(f"min_agreement is {rule.min_agreement}; write 1 or more, or NULL for 1")
     if prop is None or prop.form is not None:
-        columns = [p.column for p in table.columns_read]
+        columns = [p.origin for p in table.columns_read]
         raise MappingError(
             f"{table.place} has no column {rule.column_name!r} that is read: the table lacks it, or a rule"
             f" excludes it{did_you_mean(rule.column_name, columns)}"

@@ -115,6 +115,10 @@ def _data(proposed: Proposed[Any]) -> dict[str, Any]:
             "tags",
             "row_filter",
             "key_columns",
+            "extra_labels",
+            "label_column",
+            "label_values",
+            "relationship_properties",
         }
     )
     if values.get("source_id") == NEW_SOURCE_ID:

@@ -103,7 +103,9 @@ class SourceSnapshot:
             return ("a row without key",)
         rows = self.fetch(find_left_out(table, most=most))
         return tuple(
-            ", ".join(f"{name} = {value!r}" for name, value in zip(table.key, row, strict=True))
+            ", ".join(
+                f"{name} = {value!r}" for name, value in zip(table.key_columns, row, strict=True)
+            )
             for row in rows
         )
 
