@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from c360_graph.assets.analytics import GROUP as ANSWERS
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
 from c360_graph.assets.load_mode import UPDATING
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
@@ -176,6 +177,24 @@ def eager_sensor(identities: Iterable[Identity] = ()) -> dg.SensorDefinition:
             " default."
         ),
     )
+
+
+def ask_again_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """Asks answers again whose tables have changed; none where C360_ASK_AGAIN_MINUTES is not set."""
+    if settings.c360_ask_again_minutes is None:
+        return []
+    return [
+        dg.AutomationConditionSensorDefinition(
+            name="ask_again",
+            target=dg.AssetSelection.groups(ANSWERS),
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            minimum_interval_seconds=30,
+            description=(
+                "Asks the questions again whose tables were followed or materialized, every"
+                " C360_ASK_AGAIN_MINUTES at most."
+            ),
+        )
+    ]
 
 
 def _reload(context: dg.SensorEvaluationContext, url: str) -> str:

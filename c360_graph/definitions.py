@@ -19,6 +19,7 @@ from c360_graph.assets.cypher_script import cypher_script_asset
 from c360_graph.assets.neo4j_graph import neo4j_graph_asset
 from c360_graph.assets.source_table import source_table_asset
 from c360_graph.automation import (
+    ask_again_sensors,
     audit_sensor,
     control_rows_sensor,
     eager_sensor,
@@ -155,6 +156,7 @@ def build_definitions(
             failed_runs_sensor(settings),
             eager_sensor(mapping.identities),
             following_sensor(mapping=mapping, settings=settings),
+            *ask_again_sensors(settings),
         ],
         resources={"postgres": PostgresResource(), "neo4j": Neo4jResource()},
         executor=audited_executor(settings.c360_executor),
@@ -182,7 +184,10 @@ def _assets(
         cypher_script_asset(mapping=mapping, rows=rows, settings=settings),
         neo4j_graph_asset(mapping=mapping, rows=rows, settings=settings),
         analytics_assets(
-            asked=asked.fitting(graph_names(mapping, rows)), rules=rules_fingerprint(rows)
+            asked=asked.fitting(graph_names(mapping, rows)),
+            rules=rules_fingerprint(rows),
+            mapping=mapping,
+            settings=settings,
         ),
     ]
 

@@ -231,6 +231,16 @@ class Settings(BaseSettings):
         ),
     )
 
+    c360_ask_again_minutes: int | None = Field(
+        default=None,
+        ge=1,
+        le=30,
+        description=(
+            "Answers whose tables have changed, as by `c360 follow`, are asked again after so many minutes,"
+            " by the sensor `ask_again`. Unset: only when you or a run asks."
+        ),
+    )
+
     c360_clear_database: bool | None = Field(
         default=None,
         description=(
