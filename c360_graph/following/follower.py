@@ -15,8 +15,8 @@ from uuid import uuid4
 
 from c360_graph.control.follow_errors import FollowErrors
 from c360_graph.control.owner import control_owner
-from c360_graph.cypher import schema
-from c360_graph.errors import MappingChangedError
+from c360_graph.errors import MappingChangedError, SourceUnavailableError
+from c360_graph.following.away import AwaySources
 from c360_graph.following.dirty_keys import Dirty
 from c360_graph.following.given import Flushed, Given, Stopped
 from c360_graph.following.graph_writer import GraphChanges, GraphWriter
@@ -36,7 +36,6 @@ from c360_graph.following.pending_errors import PendingErrors
 from c360_graph.following.refused_rows import Outcome, write_all_but_refused
 from c360_graph.following.source_feed import SourceFeed
 from c360_graph.following.stream import wait_for_data
-from c360_graph.graph.execution import Execution
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state, rows_fingerprint
@@ -72,6 +71,7 @@ class Follower:
         self._state: MappingState = read_mapping_state(given.control, given.settings.c360_data_dir)
         self._mapping: GraphMapping = self._state.mapping()
         self._feeds = self._make_feeds()
+        self._away = AwaySources(self._mapping)
         self._unfollowed: dict[str, str] = {}
         self._mark: FollowMark
         self._guard = LossGuard(max_removed_share=given.max_removed_share)
@@ -104,6 +104,7 @@ class Follower:
             self._given.callbacks.following()
             stack.callback(self._given.callbacks.stopped)
             stack.callback(self._given.minutes.write)
+            stack.enter_context(self._away.watched())
             stack.enter_context(self._writing_thread())
             while True:
                 self._step()
@@ -144,12 +145,7 @@ class Follower:
         tell = self._given.callbacks
         found = self._await_no_load()
         known = found.follow if found and found.is_whole else None
-        slots = known.slots if known else {}
-        reasons = [
-            f"source {feed.name}: {why}"
-            for feed in self._feeds
-            if (why := feed.prepare(slots.get(feed.name))) is not None
-        ]
+        reasons = self._prepare_feeds(known)
         for feed in self._feeds:
             for table in feed.unfollowed:
                 tell.warn(f"Not followed, and only as new as the last load: {table}.")
@@ -177,16 +173,44 @@ class Follower:
         elif known.held and self._given.release:
             reasons.append(f"{', '.join(known.held)} is followed again")
         if not reasons and known is not None and take_over(self._given.graph, holder=self._holder):
-            self._mark = known.model_copy(
-                update={"slots": {f.name: f.mark for f in self._feeds if f.mark}}
-            )
+            slots = {name: known.slots[name] for name in self._away.why}
+            slots |= {feed.name: feed.mark for feed in self._feeds if feed.mark}
+            self._mark = known.model_copy(update={"slots": slots, "away": self._away.why})
+        elif self._away.why:
+            # Only all sources together say what the whole graph should be.
+            raise SourceUnavailableError(" ".join(self._away.why.values()))
         else:
             tell.say(f"The graph is brought to the state of the sources: {'; '.join(reasons)}.")
             self._hand_over()
-        self._make_indexes()
+        self._writer.make_indexes()
+
+    def _prepare_feeds(self, known: FollowMark | None) -> list[str]:
+        """Why the graph cannot go on from what it says; leaves out sources that cannot be reached."""
+        reasons = []
+        for feed in self._feeds:
+            mark = known.slots.get(feed.name) if known else None
+            try:
+                why = feed.prepare(mark)
+            except SourceUnavailableError as error:
+                if known is None or mark is None:
+                    raise
+                self._away.add(feed, error, known)
+                self._given.callbacks.warn(f"{error} The other sources are followed.")
+                continue
+            if why is not None:
+                reasons.append(f"source {feed.name}: {why}")
+        if len(self._away.why) == len(self._feeds):
+            raise SourceUnavailableError(" ".join(self._away.why.values()))
+        return reasons
+
+    def _places(self) -> set[str]:
+        """The tables that are followed, with those of sources that are away."""
+        return {
+            one.table.place for feed in self._feeds for one in feed.followed
+        } | self._away.places
 
     def _prepare_writing(self) -> None:
-        places = {one.table.place for feed in self._feeds for one in feed.followed}
+        places = self._places()
         self._patterns = Patterns(self._mapping, places)
         self._writer = GraphWriter(
             self._given.graph,
@@ -206,6 +230,7 @@ class Follower:
     def _read_links(
         self, table: TableMapping, columns: tuple[str, ...], values: list[Key]
     ) -> list[bytes]:
+        self._away.refuse_need(table.source.source_id)
         for feed in self._feeds:
             if feed.source.source_id == table.source.source_id:
                 return feed.read_by_values(table, columns, values)
@@ -237,14 +262,7 @@ class Follower:
         """Of all that decides what the graph holds."""
         said = [table.fingerprint_source for table in self._mapping.tables]
         said += sorted(mapping.fingerprint_source for mapping in self._mapping.relationships)
-        followed = sorted(one.table.place for feed in self._feeds for one in feed.followed)
-        return sha256("\n".join((*said, *followed)).encode()).hexdigest()[:32]
-
-    def _make_indexes(self) -> None:
-        execution = Execution(self._given.graph, load=self._holder)
-        for index in self._patterns.indexes():
-            execution.run_repeatable("The indexes of following", schema.create_index(index))
-        execution.run_repeatable("The indexes of following", schema.await_indexes(3600))
+        return sha256("\n".join((*said, *sorted(self._places()))).encode()).hexdigest()[:32]
 
     def _hashing(self) -> KeyedHash | None:
         key = self._given.settings.c360_hash_key
@@ -415,6 +433,7 @@ class Follower:
 
     def _look_around(self) -> None:
         self._refuse_stopped()
+        self._away.refuse_back()
         self._given.turn.check()
         self._given.minutes.write_if_due()
         if time.monotonic() - self._control_rows_seen >= CONTROL_ROWS_SECONDS:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from c360_graph.cypher import following as text
+from c360_graph.cypher import schema
 from c360_graph.cypher.copy_text import blocks
 from c360_graph.cypher.counts_and_deletes import count_relationships
 from c360_graph.cypher.relationships import link_rows
@@ -18,7 +19,7 @@ from c360_graph.cypher.script_reader import Statement, lift
 from c360_graph.following.links import Links, ReadLinks
 from c360_graph.following.patterns import Pattern, Patterns
 from c360_graph.graph.connection import Graph
-from c360_graph.graph.execution import Attempts, Work
+from c360_graph.graph.execution import Attempts, Execution, Work
 from c360_graph.mapping.model import TableMapping
 from c360_graph.source.key_reads import RowsRead
 
@@ -82,6 +83,17 @@ class GraphWriter:
             return int(self._graph.rows(text.count_nodes_of_table(table))[0]["count"])
         types = {mapping.relationship_type for _, mapping in self._patterns.through(table)}
         return sum(int(self._graph.rows(count_relationships(kind))[0]["count"]) for kind in types)
+
+    def make_indexes(self) -> None:
+        """Create the indexes that find what changed nodes join, and wait for them.
+
+        Raises:
+            StatementError: the server refused, or kept failing.
+        """
+        execution = Execution(self._graph, load=self._holder)
+        for index in self._patterns.indexes():
+            execution.run_repeatable("The indexes of following", schema.create_index(index))
+        execution.run_repeatable("The indexes of following", schema.await_indexes(3600))
 
     def prepare(self, tables: Sequence[TableMapping]) -> None:
         """Have the server plan the statements that changes of these tables need, as far as it takes seconds.

@@ -35,6 +35,11 @@ def why_behind(
             f"{', '.join(mark.held)}: held, as too many of their rows were removed at once. If that"
             " is meant, run c360 follow --release."
         )
+    if mark.away:
+        return (
+            f"The graph is followed without {', '.join(mark.away)}: {' '.join(mark.away.values())} What"
+            " changes there is brought along once it can be reached."
+        )
     if mark.rates is None:
         return None
     silent = now - mark.rates.moment

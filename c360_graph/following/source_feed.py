@@ -94,9 +94,19 @@ class SourceFeed:
             SourceUnavailableError: the source cannot be reached at the moment.
             ReplicationError: it cannot be followed, and what a DBA does about it.
         """
+        with self._connected() as connection:
+            return self._prepare(connection, known)
+
+    def reach(self) -> None:
+        """Connect, and no more; errors as `prepare`."""
+        with self._connected():
+            pass
+
+    @contextmanager
+    def _connected(self) -> Iterator[psycopg.Connection]:
         try:
             with connect_source(self._credentials) as connection:
-                return self._prepare(connection, known)
+                yield connection
         except psycopg.Error as error:
             raise kind_of(error)(
                 f"source {self.name} ({self._credentials.place}) cannot be followed:"
