@@ -42,7 +42,7 @@ _SEEN = (
 )
 _INSERT = (
     "INSERT INTO play_events SELECT s, %s, c.account_id, c.media_id, now(), 'play', '10.0.0.1', 'phone-1'"
-    " FROM generate_series(%s::bigint, %s::bigint) AS s JOIN chosen AS c ON c.number = s %% 1000"
+    " FROM generate_series(%s::bigint, %s::bigint) AS s JOIN chosen AS c ON c.number = s %% 1000 ORDER BY s"
 )
 _UPDATE = "UPDATE play_events SET session_id = %s WHERE event_id BETWEEN %s AND %s"
 _CHOSEN = (
