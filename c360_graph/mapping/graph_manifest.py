@@ -68,6 +68,9 @@ class GraphManifest(Frozen):
     table_keys: dict[str, dict[str, TableKey]] = Field(default_factory=dict)
     """Properties that identify a node and their types, by label and `source/table`; none for a table
     without key. Absent where an older version wrote the manifest."""
+    property_types: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """The type of each property, by label; that of the first table where several feed the label. Absent
+    where an older version wrote the manifest."""
     edges: tuple[RelationshipPattern, ...] = ()
     digests: dict[str, str] = Field(default_factory=dict)
     """What each table's extract held, by `source/table`; what each mapping said, by `type from to`."""
@@ -167,9 +170,11 @@ def manifest_of(
     keys: dict[str, tuple[str, ...]] = {}
     key_types: dict[str, tuple[str, ...]] = {}
     table_keys: dict[str, dict[str, TableKey]] = {}
+    types: dict[str, dict[str, str]] = {}
     for table in tables:
         if table.node_label is None:
             continue
+        types[table.node_label] = _types(table) | types.get(table.node_label, {})
         own = (TABLE_PROPERTY,) if table.label_is_shared else ()
         written = (*labels.get(table.node_label, ()), *own, *(p.column for p in table.properties))
         labels[table.node_label] = tuple(dict.fromkeys(written))
@@ -195,6 +200,7 @@ def manifest_of(
         keys=keys,
         key_types=key_types,
         table_keys=table_keys,
+        property_types=types,
         edges=tuple(said),
         digests=digests | joins,
     )
@@ -207,12 +213,16 @@ def _key(table: TableMapping, own: tuple[str, ...]) -> TableKey:
 
 
 def _key_types(table: TableMapping) -> Iterator[str]:
-    for column in table.key:
-        prop = table.property_of(column)
-        assert prop is not None
-        yield property_type(
-            prop.type, treatment=prop.treatment, time_zone=table.source.time_zone
-        ).name
+    types = _types(table)
+    yield from (types[column] for column in table.key)
+
+
+def _types(table: TableMapping) -> dict[str, str]:
+    zone = table.source.time_zone
+    return {
+        prop.column: property_type(prop.type, treatment=prop.treatment, time_zone=zone).name
+        for prop in table.properties
+    }
 
 
 def pattern_of(mapping: RelationshipMapping) -> RelationshipPattern:
