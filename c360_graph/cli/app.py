@@ -18,6 +18,7 @@ from c360_graph.cli import (
     questions,
     run,
     sandbox,
+    serve,
 )
 from c360_graph.cli.exit_codes import EPILOG
 from c360_graph.cli.map import map_source
@@ -61,4 +62,5 @@ app.command("ask")(questions.ask)
 app.command("customer")(customer.customer)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
+app.add_typer(serve.app, name="serve")
 app.add_typer(sandbox.app, name="sandbox")
