@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,12 +11,14 @@ from typing import Any
 from neo4j import READ_ACCESS, AsyncDriver, AsyncGraphDatabase, Query
 from neo4j.exceptions import DriverError, ServiceUnavailable, SessionExpired
 
-from c360_graph.errors import GraphError
+from c360_graph.errors import GraphError, GraphUnavailableError
 from c360_graph.graph.connection import ERRORS, graph_error
 from c360_graph.graph.read_only import plain
 from c360_graph.settings import address_problem
 
 CONNECT_SECONDS = 3.0
+GRACE_SECONDS = 3.0
+"""How much longer than its time a statement is waited for."""
 MOST_CONNECTIONS = 40
 
 
@@ -47,10 +50,14 @@ class AsyncGraph:
         text = statement.decode() if isinstance(statement, bytes) else statement
         query = Query(text, timeout=timeout_seconds)
         try:
-            try:
-                return await self._fetch(query, parameters)
-            except (SessionExpired, ServiceUnavailable):
-                return await self._fetch(query, parameters)
+            # The server ends the statement in time, if it is there.
+            async with asyncio.timeout(timeout_seconds + GRACE_SECONDS):
+                try:
+                    return await self._fetch(query, parameters)
+                except (SessionExpired, ServiceUnavailable):
+                    return await self._fetch(query, parameters)
+        except TimeoutError:
+            raise GraphUnavailableError(f"Neo4j at {self.place} does not answer.") from None
         except ERRORS as error:
             raise graph_error(error, self.place) from None
 

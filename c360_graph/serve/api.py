@@ -1,12 +1,13 @@
 """The routes of the API, with an OpenAPI document that names what this graph has."""
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 from starlette.exceptions import HTTPException
 
 from c360_graph.serve import models
@@ -20,7 +21,7 @@ from c360_graph.serve.customers import (
     read_neighbourhood,
 )
 from c360_graph.serve.descriptions import freshness, served_schema
-from c360_graph.serve.documents import DESCRIPTION, as_problems, problems, validators
+from c360_graph.serve.documents import DESCRIPTION, completed, problems, validators
 from c360_graph.serve.identifiers import ANY, identifier_names, search
 from c360_graph.serve.nodes import MOST_LISTED, OPERATORS, Filter, read_node, read_page
 from c360_graph.serve.problems import Problem
@@ -28,12 +29,13 @@ from c360_graph.serve.reading import Reader
 from c360_graph.serve.replies import Reply, Route
 from c360_graph.serve.schema import ServedGraph, ServedLabel
 from c360_graph.serve.service import Service
-from c360_graph.serve.values import FILTERED, ORDERED, json_bytes
+from c360_graph.serve.values import FILTERED, ORDERED, json_bytes, whole_segment
 
 Handler = Callable[..., Awaitable[Response]]
 
 _KEY = Annotated[
     str,
+    AfterValidator(whole_segment),
     Path(
         max_length=2_000,
         description="The key of the node: its one value, or a JSON array of texts.",
@@ -50,10 +52,13 @@ def create_app(service: Service, served: ServedGraph) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
     )
+    app.router.redirect_slashes = False
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
-    router = APIRouter(prefix="/v1")
+    app.add_exception_handler(Exception, _failed)
+    router = APIRouter(prefix="/v1", redirect_slashes=False)
     _add_facts(router, service)
     add_answers(router, service)
     if served.customer is not None:
@@ -68,17 +73,18 @@ def create_app(service: Service, served: ServedGraph) -> FastAPI:
 def _add_document(app: FastAPI, service: Service) -> None:
     made: list[bytes] = []
 
-    async def document(request: Request) -> Response:
+    async def described(request: Request) -> Response:
         async def operation(_: Reader) -> Reply:
             if not made:
-                made.append(json_bytes(as_problems(app.openapi())))
+                document = await asyncio.to_thread(app.openapi)
+                made.append(json_bytes(completed(document)))
             return Reply(body=made[0])
 
         return await service.respond(
             request, Route(name="/v1/openapi.json", needs_graph=False), operation
         )
 
-    app.add_api_route("/v1/openapi.json", document, include_in_schema=False)
+    app.add_api_route("/v1/openapi.json", described, include_in_schema=False)
 
 
 def _add_facts(router: APIRouter, service: Service) -> None:
@@ -152,7 +158,7 @@ def _add_customers(router: APIRouter, service: Service, served: ServedGraph) -> 
                 raise Problem(422, f"Give exactly one of {', '.join((ANY, *names))}.")
             ((name, value),) = asked.items()
             data = await find_customers(
-                reader, search(served, name, value, hash_key=_hash_key(service))
+                reader, search(reader.served, name, value, hash_key=_hash_key(service))
             )
             about = tuple(
                 (customer.label, one["key"]) for one in data["customers"] if one["key"] is not None
@@ -363,3 +369,8 @@ async def _refused(_: Request, error: Exception) -> Response:
     headers = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
     detail = "See /v1/openapi.json for what there is." if error.status_code == 404 else ""
     return Problem(error.status_code, detail, headers=headers).response()
+
+
+async def _failed(_: Request, __: Exception) -> Response:
+    # Whoever runs the server finds it in the log.
+    return Problem(500, "").response()

@@ -26,7 +26,8 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {
         status: {
             "description": TITLES.get(status, "Error"),
-            "model": ProblemDocument,
+            # Named instead of given as a model, of which FastAPI would make one for each route and status.
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
             **({"headers": _RETRY} if status in (429, 503) else {}),
         }
         for status in sorted({*_EVERYWHERE, *statuses})
@@ -44,18 +45,15 @@ def validators() -> dict[str, Any]:
     }
 
 
-def as_problems(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with the errors' own media type, which FastAPI takes for JSON."""
-    for path in document.get("paths", {}).values():
-        for operation in path.values():
-            for status, response in operation["responses"].items():
-                content = response.get("content", {})
-                if int(status) >= 400 and "application/json" in content:
-                    response["content"] = {MEDIA_TYPE: content["application/json"]}
+def completed(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with what errors look like, and with the ways to send a key."""
+    components = document.setdefault("components", {})
+    schema = ProblemDocument.model_json_schema()
+    components.setdefault("schemas", {})["ProblemDocument"] = schema
     schemes = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     }
-    document.setdefault("components", {})["securitySchemes"] = schemes
+    components["securitySchemes"] = schemes
     document["security"] = [{name: []} for name in schemes]
     return document

@@ -33,8 +33,10 @@ class Reader:
         """A label that is served to the client.
 
         Raises:
-            Problem: 403, it is not.
+            Problem: 403, it is not; 404, the graph has it no more.
         """
+        if name not in self.served.labels:
+            raise Problem(404, f"The graph has no label {name} any more.")
         if not self.client.sees(name):
             raise Problem(403, f"The key does not permit the label {name}.")
         return self.served.labels[name]

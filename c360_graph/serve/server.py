@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Response
+from pydantic.warnings import UnsupportedFieldAttributeWarning
 from starlette.middleware.cors import CORSMiddleware
 
 from c360_graph.control.api_clients import ApiClients, ClientRow
@@ -22,10 +24,11 @@ from c360_graph.serve.audit import KNOWN_SECONDS, ControlLink, CustomerHash
 from c360_graph.serve.cache import ResponseCache
 from c360_graph.serve.clients import ANONYMOUS, Client, Clients
 from c360_graph.serve.metrics import ServeMetrics
-from c360_graph.serve.problems import Problem
+from c360_graph.serve.problems import Problem, unavailable
 from c360_graph.serve.question_graph import QuestionGraph
 from c360_graph.serve.schema import ServedRule
-from c360_graph.serve.service import Service
+from c360_graph.serve.service import STATES, Service
+from c360_graph.serve.values import split_path
 from c360_graph.serve.watch import GraphWatch
 from c360_graph.settings import Settings
 
@@ -159,10 +162,13 @@ class Server:
     """The ASGI application. The routes are made anew when a load changed what is served."""
 
     def __init__(self, settings: Settings, binding: Binding) -> None:
+        # FastAPI keeps it quiet, but not in threads.
+        warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
         self._settings = settings
         self._binding = binding
         self._service: Service | None = None
         self._app: Any = None
+        self._making: asyncio.Task[None] | None = None
         self._made_for: str | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -177,6 +183,7 @@ class Server:
         try:
             async with opened_service(self._settings, self._binding) as service:
                 self._service = service
+                await self._make(service)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
                 self._service = None
@@ -195,7 +202,10 @@ class Server:
         if refused or plain:
             await (refused or plain)(scope, receive, guarded)  # type: ignore[misc]
             return
-        await self._routes(service)(scope, receive, guarded)
+        if service.watch.current.served.fingerprint != self._made_for and self._making is None:
+            self._making = asyncio.create_task(self._make(service))
+        raw = scope.get("raw_path") or scope["path"].encode()
+        await self._app({**scope, "path": split_path(raw)}, receive, guarded)
 
     def _refused(self, headers: dict[bytes, bytes]) -> Response | None:
         length = headers.get(b"content-length", b"0")
@@ -210,7 +220,7 @@ class Server:
         return None
 
     def _plain(self, path: str, service: Service) -> Response | None:
-        """The answers to monitors."""
+        """The answers to monitors, and to everybody while nothing is known of the graph yet."""
         state = service.watch.current.state
         is_ready = state == "whole" and service.link.known_seconds < KNOWN_SECONDS
         if path == "/healthz":
@@ -223,14 +233,18 @@ class Server:
         if path == "/metrics":
             text = service.metrics.text(state=state, is_ready=is_ready)
             return Response(text, media_type="text/plain; version=0.0.4")
+        if not service.watch.current.version and path != "/v1/freshness":
+            return unavailable(STATES[state]).response()
         return None
 
-    def _routes(self, service: Service) -> Any:
-        served = service.watch.current.served
-        if self._app is None or served.fingerprint != self._made_for:
-            self._app = self._with_cors(create_app(service, served))
-            self._made_for = served.fingerprint
-        return self._app
+    async def _make(self, service: Service) -> None:
+        """Make the routes, in a thread: many labels take seconds. Those of before answer meanwhile."""
+        try:
+            served = service.watch.current.served
+            app = await asyncio.to_thread(create_app, service, served)
+            self._app, self._made_for = self._with_cors(app), served.fingerprint
+        finally:
+            self._making = None
 
     def _with_cors(self, app: FastAPI) -> Any:
         origins = [o.strip() for o in (self._settings.c360_serve_origins or "").split(",")]

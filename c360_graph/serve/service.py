@@ -31,7 +31,7 @@ from c360_graph.settings import Settings
 NOBODY = "(refused)"
 _LOG = logging.getLogger("c360_graph.serve")
 
-_STATES = {
+STATES = {
     "rebuilding": REBUILDING,
     "absent": "The graph was not loaded yet. Run the pipeline first.",
     "unreachable": "Neo4j cannot be reached.",
@@ -105,7 +105,7 @@ class Service:
         tag = _tag(snapshot, place)
         try:
             if route.needs_graph and snapshot.state != "whole":
-                raise unavailable(_STATES[snapshot.state])
+                raise unavailable(STATES[snapshot.state])
             if route.lasts is None and _is_known(request, snapshot, tag):
                 return Response(status_code=304, headers=_validators(snapshot, tag)), None
             kept = self.cache.get(place) if route.is_kept else None
@@ -134,7 +134,7 @@ class Service:
             raise Problem(504, "Neo4j ended the query. Ask for less, such as fewer hops.") from None
         except GraphUnavailableError as error:
             _LOG.warning("%s", error)
-            raise unavailable(_STATES["unreachable"]) from None
+            raise unavailable(STATES["unreachable"]) from None
         except GraphError as error:
             _LOG.error("%s", error)
             raise Problem(502, "Neo4j refused the query. The server's log says why.") from None
@@ -193,9 +193,10 @@ class Service:
 
 def key_of(request: Request) -> str | None:
     """The key or the token that a request has; that of the page is in a cookie."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
+    sent = request.headers.get("authorization")
+    if sent is not None:
+        scheme, _, token = sent.partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
     return request.headers.get("x-api-key") or request.cookies.get(COOKIE) or None
 
 

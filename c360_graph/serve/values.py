@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic_core import to_json
 
@@ -109,6 +110,27 @@ def key_text(values: tuple[Any, ...]) -> str:
         if len(texts) == 1
         else json.dumps(texts, separators=(",", ":"), ensure_ascii=False)
     )
+
+
+def split_path(raw: bytes) -> str:
+    """A path as routes see it: a slash that belongs to a key stays apart from those between the parts.
+
+    >>> split_path(b"/v1/customers/a%2Fb%25/journey")
+    '/v1/customers/a%2Fb%25/journey'
+    >>> split_path(b"/v1/customers/%C3%A9%20x")
+    '/v1/customers/é x'
+    """
+    parts = raw.decode("latin-1").split("/")
+    return "/".join(unquote(part).replace("%", "%25").replace("/", "%2F") for part in parts)
+
+
+def whole_segment(part: str) -> str:
+    """A part of such a path as it was meant.
+
+    >>> whole_segment("a%2Fb%25")
+    'a/b%'
+    """
+    return part.replace("%2F", "/").replace("%25", "%")
 
 
 def _key_part(value: Any) -> str:

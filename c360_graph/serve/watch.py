@@ -22,7 +22,7 @@ from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.serve.schema import ServedGraph, ServedRule, served_graph
 
 LOOK_SECONDS = 0.5
-_TIMEOUT_SECONDS = 5.0
+_TIMEOUT_SECONDS = 2.0
 
 GraphState = Literal["whole", "rebuilding", "absent", "unreachable"]
 

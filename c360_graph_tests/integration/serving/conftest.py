@@ -16,6 +16,7 @@ import uvicorn
 
 from c360_graph.control.api_clients import ApiClients
 from c360_graph.graph.connection import Graph
+from c360_graph.serve import audit
 from c360_graph.serve.clients import new_key
 from c360_graph.serve.server import Server, bind
 from c360_graph.settings import load_settings
@@ -43,6 +44,14 @@ class Served:
         return key
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _keys_are_read_soon() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit, "READ_SECONDS", 0.5)
+        patch.setattr(audit, "WRITE_SECONDS", 0.3)
+        yield
+
+
 @pytest.fixture(scope="module")
 def served(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("serving")
@@ -53,9 +62,14 @@ def served(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @contextmanager
-def server(served: Served, *, unmasked: bool = False) -> Iterator[httpx.Client]:
-    """A server in this process, and a client of it."""
-    settings = load_settings()
+def server(
+    served: Served, *, key: str | None = None, unmasked: bool = False, **environment: str
+) -> Iterator[httpx.Client]:
+    """A server in this process, and a client of it with a key."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        settings = load_settings()
     binding = bind("127.0.0.1", served.clients.read(), settings, unmasked=unmasked)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -73,7 +87,10 @@ def server(served: Served, *, unmasked: bool = False) -> Iterator[httpx.Client]:
     until(lambda: running.started or not thread.is_alive())
     assert running.started
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        headers = {"X-API-Key": key} if key else {}
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30
+        ) as client:
             yield client
     finally:
         running.should_exit = True
