@@ -24,6 +24,7 @@ from c360_graph.serve.descriptions import freshness, served_schema
 from c360_graph.serve.documents import DESCRIPTION, completed, problems, validators
 from c360_graph.serve.identifiers import ANY, identifier_names, search
 from c360_graph.serve.nodes import MOST_LISTED, OPERATORS, Filter, read_node, read_page
+from c360_graph.serve.page.routes import page_router
 from c360_graph.serve.problems import Problem
 from c360_graph.serve.reading import Reader
 from c360_graph.serve.replies import Reply, Route
@@ -57,6 +58,7 @@ def create_app(service: Service, served: ServedGraph) -> FastAPI:
     app.router.redirect_slashes = False
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(Exception, _failed)
     router = APIRouter(prefix="/v1", redirect_slashes=False)
     _add_facts(router, service)
@@ -66,6 +68,7 @@ def create_app(service: Service, served: ServedGraph) -> FastAPI:
     for label in served.labels.values():
         _add_label(router, service, label)
     app.include_router(router)
+    app.include_router(page_router(service))
     _add_document(app, service)
     return app
 
@@ -369,6 +372,11 @@ async def _refused(_: Request, error: Exception) -> Response:
     headers = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
     detail = "See /v1/openapi.json for what there is." if error.status_code == 404 else ""
     return Problem(error.status_code, detail, headers=headers).response()
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.response()
 
 
 async def _failed(_: Request, __: Exception) -> Response:

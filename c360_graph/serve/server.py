@@ -45,7 +45,7 @@ HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (
         b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self';"
+        b"default-src 'none'; style-src 'self'; img-src 'self' data:;"
         b" form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
 )
@@ -233,7 +233,11 @@ class Server:
         if path == "/metrics":
             text = service.metrics.text(state=state, is_ready=is_ready)
             return Response(text, media_type="text/plain; version=0.0.4")
-        if not service.watch.current.version and path != "/v1/freshness":
+        if (
+            not service.watch.current.version
+            and path.startswith("/v1/")
+            and path != "/v1/freshness"
+        ):
             return unavailable(STATES[state]).response()
         return None
 

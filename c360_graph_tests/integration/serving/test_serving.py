@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -15,6 +17,7 @@ import pyarrow as pa
 import pytest
 import schemathesis
 from hypothesis import given, settings
+from playwright.sync_api import Page, expect
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
@@ -30,11 +33,13 @@ from c360_graph.graph.async_reading import AsyncGraph
 from c360_graph.questions import read_question_set
 from c360_graph.serve.audit import CustomerHash
 from c360_graph.serve.watch import GraphWatch
+from c360_graph_tests.browser.dagster_ui import browser_page
 from c360_graph_tests.integration.loader.proxy import faulty_proxy
 from c360_graph_tests.integration.serving.conftest import Served, server, until
 
 JOHN = "john.smith@email.com"
 PATHS = ("/v1/Plan", "/v1/customers?q=nobody", "/v1/answers/revenue_by_plan", "/v1/schema")
+SCREENSHOTS = os.environ.get("C360_SCREENSHOTS")
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -303,7 +308,7 @@ def test_whatever_is_sent_is_answered_as_the_document_says(
     ],
 )
 def test_hostile_identifiers_find_nobody_and_end_nothing(api: httpx.Client, value: str) -> None:
-    sent = quote(value.encode("utf-8", "surrogatepass"))
+    sent = quote(value.encode("utf-8", "surrogatepass"), safe="")
     for path in (
         f"/v1/customers?q={sent}",
         f"/v1/customers/{sent}",
@@ -334,6 +339,52 @@ def test_what_was_tampered_with_or_is_too_large_is_refused(api: httpx.Client) ->
         assert api.request(method, "/v1/schema", content=iter([b"x"] * 9)).status_code == 413
     assert api.delete("/v1/schema").status_code == 405
     assert api.get("/v1/schema").status_code == 200
+
+
+@pytest.mark.browser
+def test_the_page_leads_from_an_identifier_or_an_answer_to_a_customer_without_a_mouse(
+    api: httpx.Client, served: Served
+) -> None:
+    with browser_page() as page:
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(str(api.base_url))
+        # As the server asks for it; without a key nothing is shown.
+        page.get_by_label("Your key").fill("c360_wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("not valid")
+        page.get_by_label("Your key").fill(api.headers["X-API-Key"])
+        page.keyboard.press("Enter")
+        page.get_by_label("Find a customer").fill(JOHN)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("John Smith")
+        assert JOHN not in page.url
+        expect(page.locator(".drawing circle")).to_have_count(53)
+        expect(page.locator(".timeline li")).to_have_count(56)
+        picture(page, "serve-customer")
+        page.get_by_role("link", name="Hide PlayEvent").press("Enter")
+        expect(page.locator(".drawing circle")).to_have_count(8)
+        page.get_by_role("link", name="Ticket Can't play").first.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Can't play")
+        page.goto(str(api.base_url.join("/answers/fraud_ring")))
+        page.get_by_role("button", name="rita.ring@email.com").press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Rita")
+        page.emulate_media(color_scheme="dark")
+        page.set_viewport_size({"width": 360, "height": 800})
+        for path in ("/", "/answers/revenue_by_plan", f"/customers/{key_of(api)}"):
+            page.goto(str(api.base_url.join(path)))
+            assert page.evaluate("document.documentElement.scrollWidth") == 360, path
+        with broken(served):
+            until(lambda: api.get("/readyz").status_code == 503)
+            page.reload()
+            expect(page.get_by_role("alert")).to_contain_text("being rebuilt")
+        assert not [text for text in said if "Content Security Policy" in text]
+
+
+def picture(page: Page, name: str) -> None:
+    """A picture for the documents, where somebody asked for them."""
+    if SCREENSHOTS:
+        page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png")
 
 
 @contextmanager
