@@ -12,7 +12,7 @@ DEV_PORT ?= 3000
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo dev bench bench-follow test test-unit test-servers test-browser test-lts test-lowest check docs docs-check format requirements clean
+.PHONY: help venv demo dev bench bench-follow bench-serve test test-unit test-servers test-browser test-lts test-lowest check docs docs-check format requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -69,6 +69,9 @@ bench: $(STAMP) ## every way to load, side by side, and identity resolution: N p
 
 bench-follow: $(STAMP) ## how long after a COMMIT the graph shows it, at 1,000 and at 5,000 changes/s
 	$(BIN)/python -m benchmarks.following --rate 1000 --rate 5000 $(BENCH)
+
+bench-serve: $(STAMP) ## how long a customer's view takes, beside the bare driver, at 1,000,000 play events
+	$(BIN)/python -m benchmarks.serving $(BENCH)
 
 docs: $(STAMP) ## write the generated documents anew
 	$(BIN)/python -m c360_graph_tests.docs renew

@@ -61,6 +61,7 @@ def _run(settings: Settings, *, host: str, port: int, unmasked: bool) -> None:
         import uvicorn
 
         from c360_graph.serve.server import Server, bind
+        from c360_graph.serve.tokens import tokens_of
     except ImportError as error:
         raise SettingsError(
             f"c360 serve needs the extra serve ({error.name} is missing). Install c360-graph[serve]."
@@ -69,6 +70,7 @@ def _run(settings: Settings, *, host: str, port: int, unmasked: bool) -> None:
     from c360_graph.control.connection import ControlDatabase, control_credentials
 
     rows = ApiClients(ControlDatabase(control_credentials(settings))).read()
+    tokens_of(settings)
     binding = bind(host, rows, settings, unmasked=unmasked)
     say(f"Serving at http://{host}:{port} {'without keys' if binding.is_open else 'with keys'}.")
     config = uvicorn.Config(

@@ -68,8 +68,9 @@ class AsyncGraph:
             database=self._database, default_access_mode=READ_ACCESS, fetch_size=-1
         ) as session:
             result = await session.run(query, dict(parameters or {}))
+            # Not `data()`, which looks for nodes at every depth: statements of ours return none.
             return [
-                {key: _value(value) for key, value in record.data().items()}
+                {key: _value(value) for key, value in zip(record.keys(), record, strict=True)}
                 async for record in result
             ]
 

@@ -160,9 +160,10 @@ def _add_customers(router: APIRouter, service: Service, served: ServedGraph) -> 
             if len(asked) != 1:
                 raise Problem(422, f"Give exactly one of {', '.join((ANY, *names))}.")
             ((name, value),) = asked.items()
-            data = await find_customers(
-                reader, search(reader.served, name, value, hash_key=_hash_key(service))
+            asked_for = search(
+                reader.served, name, value, hash_key=_hash_key(service), sees=reader.client.sees
             )
+            data = await find_customers(reader, asked_for)
             about = tuple(
                 (customer.label, one["key"]) for one in data["customers"] if one["key"] is not None
             )

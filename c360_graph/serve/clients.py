@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 import time
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from c360_graph.serve.problems import Problem
 KEY_PREFIX = "c360_"
 COOKIE = "c360_key"
 ANONYMOUS = "anonymous"
+_MOST_BUCKETS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,21 @@ class Bucket:
         return 0.0
 
 
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from its own machine alone.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0"), is_loopback("::1")
+    (True, True, False, True)
+    """
+    name = host.strip("[]")
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
 class Clients:
     """The clients as the control table had them when it was last read."""
 
@@ -130,6 +147,9 @@ class Clients:
         rate = client.rate_per_minute or self._rate
         bucket = self._buckets.get(client.name)
         if bucket is None or bucket.rate != rate:
+            # Subjects of tokens may be many; who is forgotten begins with a full bucket.
+            if len(self._buckets) >= _MOST_BUCKETS:
+                self._buckets.clear()
             bucket = self._buckets[client.name] = Bucket(rate=rate, left=float(rate))
         seconds = bucket.take(time.monotonic())
         if seconds:

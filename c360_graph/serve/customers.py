@@ -56,7 +56,10 @@ async def _views(
     label = reader.customer_label()
     branches, arms = reader.arms((label.label, *reader.served.records))
     records = IS if reader.served.records else None
-    statement = text.read_views(start, reader.read_names(label), arms, records=records)
+    statement = reader.once(
+        ("views", start),
+        lambda: text.read_views(start, reader.read_names(label), arms, records=records),
+    )
     bounds = {"most": most, "guard": reader.max_degree, "most_records": MOST_RECORDS}
     found = await reader.found(statement, {**parameters, **bounds})
     return [_view(reader, label, branches, one) for one in found]
@@ -116,10 +119,13 @@ async def read_journey(reader: Reader, key: str) -> Neighbourhood:
     branches, arms = reader.arms((label.label, *reader.served.records))
     if not arms:
         return Neighbourhood(centre=centre, groups=())
-    statement = text.read_around(
-        text.by_key(label.label, label.key),
-        arms,
-        records=IS if reader.served.records else None,
+    statement = reader.once(
+        ("journey",),
+        lambda: text.read_around(
+            text.by_key(label.label, label.key),
+            arms,
+            records=IS if reader.served.records else None,
+        ),
     )
     found = await reader.found(
         statement,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,11 +46,21 @@ def identifier_names(graph: ServedGraph) -> tuple[str, ...]:
     )
 
 
-def search(graph: ServedGraph, name: str, value: str, *, hash_key: str | None) -> Search:
-    """How to find customers by a value of a property, or by that of any identifier (`q`)."""
+def search(
+    graph: ServedGraph,
+    name: str,
+    value: str,
+    *,
+    hash_key: str | None,
+    sees: Callable[[str], bool] = lambda _: True,
+) -> Search:
+    """How to find customers by a value of a property, or by that of any identifier (`q`).
+
+    Labels that a client does not see are not looked at.
+    """
     seeks: list[Seek] = []
     parameters: dict[str, Any] = {}
-    for label in searched_labels(graph):
+    for label in filter(lambda one: sees(one.label), searched_labels(graph)):
         through = None if label.label == graph.customer else (IS, graph.customer or "")
         for prop in label.properties:
             wanted = _is_identifier(label, prop) if name == ANY else prop.name == name

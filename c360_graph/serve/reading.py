@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
 
 from c360_graph.cypher.manifest import WHOLE
 from c360_graph.cypher.serving import Arm
@@ -13,6 +14,9 @@ from c360_graph.serve.clients import Client
 from c360_graph.serve.problems import Problem, unavailable
 from c360_graph.serve.schema import Branch, ServedGraph, ServedLabel
 from c360_graph.serve.values import key_text, read_key
+
+_MOST_KEPT = 1_000
+_T = TypeVar("_T")
 
 REBUILDING = (
     "The graph is being rebuilt. Ask again in a moment; `c360 run` says how far the load is."
@@ -28,6 +32,18 @@ class Reader:
     client: Client
     timeout_seconds: float
     max_degree: int
+    kept: dict[Any, Any] = field(default_factory=dict)
+    """What was made for earlier requests: to make a statement anew takes as long as to send it."""
+
+    def once(self, name: tuple[Any, ...], make: Callable[[], _T]) -> _T:
+        """What `make` returns, made once for a graph, the labels of a client, and its scope."""
+        of = (self.served.fingerprint, self.client.labels, self.client.unmasked, *name)
+        if of not in self.kept:
+            if len(self.kept) >= _MOST_KEPT:
+                self.kept.clear()
+            self.kept[of] = make()
+        found: _T = self.kept[of]
+        return found
 
     def label(self, name: str) -> ServedLabel:
         """A label that is served to the client.
@@ -53,7 +69,8 @@ class Reader:
 
     def names(self, label: ServedLabel) -> tuple[str, ...]:
         """The properties of a label that the client may see."""
-        return label.names(unmasked=self.client.unmasked)
+        make = partial(label.names, unmasked=self.client.unmasked)
+        return self.once(("names", label.label), make)
 
     def read_names(self, label: ServedLabel) -> tuple[str, ...]:
         """Those, and the key, which names nodes even where it is not shown."""
@@ -61,6 +78,10 @@ class Reader:
 
     def arms(self, at: Iterable[str]) -> tuple[tuple[Branch, ...], tuple[Arm, ...]]:
         """The kinds of relationships that are served, and how they are read."""
+        labels = tuple(at)
+        return self.once(("arms", labels), lambda: self._arms(labels))
+
+    def _arms(self, at: tuple[str, ...]) -> tuple[tuple[Branch, ...], tuple[Arm, ...]]:
         seen = [name for name in self.served.labels if self.client.sees(name)]
         branches = self.served.branches([name for name in at if self.client.sees(name)], to=seen)
         return branches, tuple(self._arm(branch) for branch in branches)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,12 +21,13 @@ from c360_graph.questions import read_question_set
 from c360_graph.serve.api import create_app
 from c360_graph.serve.audit import KNOWN_SECONDS, ControlLink, CustomerHash
 from c360_graph.serve.cache import ResponseCache
-from c360_graph.serve.clients import ANONYMOUS, Client, Clients
+from c360_graph.serve.clients import ANONYMOUS, Client, Clients, is_loopback
 from c360_graph.serve.metrics import ServeMetrics
 from c360_graph.serve.problems import Problem, unavailable
 from c360_graph.serve.question_graph import QuestionGraph
 from c360_graph.serve.schema import ServedRule
 from c360_graph.serve.service import STATES, Service
+from c360_graph.serve.tokens import tokens_of
 from c360_graph.serve.values import split_path
 from c360_graph.serve.watch import GraphWatch
 from c360_graph.settings import Settings
@@ -59,26 +59,6 @@ class Binding:
     is_open: bool
     unmasked: bool = False
 
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only programs of this machine reach it."""
-        return is_loopback(self.host)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from its own machine alone.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0"), is_loopback("::1")
-    (True, True, False, True)
-    """
-    name = host.strip("[]")
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
 
 def bind(host: str, rows: tuple[ClientRow, ...], settings: Settings, *, unmasked: bool) -> Binding:
     """Decide whether to listen at an address.
@@ -106,6 +86,7 @@ async def opened_service(settings: Settings, binding: Binding) -> AsyncIterator[
     """
     key = settings.c360_hash_key.get_secret_value() if settings.c360_hash_key else None
     anonymous = Client(name=ANONYMOUS, unmasked=binding.unmasked) if binding.is_open else None
+    tokens = tokens_of(settings)
     clients = Clients(anonymous=anonymous, rate_per_minute=settings.c360_serve_rate_per_minute)
     async with AsyncExitStack() as stack:
         graph = await stack.enter_async_context(
@@ -142,6 +123,7 @@ async def opened_service(settings: Settings, binding: Binding) -> AsyncIterator[
             question_graph=question_graph,
             cache=ResponseCache(),
             metrics=ServeMetrics(),
+            identify_token=tokens.identify if tokens else None,
         )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import sha256
+from typing import Any
 
 from fastapi import Request, Response
 
@@ -53,6 +54,7 @@ class Service:
     cache: ResponseCache
     metrics: ServeMetrics
     identify_token: Callable[[str], Awaitable[Client]] | None = None
+    _kept: dict[Any, Any] = field(default_factory=dict)
     _fitting: tuple[GraphManifest, tuple[Question, ...]] | None = None
 
     async def respond(self, request: Request, route: Route, operation: Operation) -> Response:
@@ -147,6 +149,7 @@ class Service:
             client=client,
             timeout_seconds=self.settings.c360_serve_timeout_seconds,
             max_degree=self.settings.c360_serve_max_degree,
+            kept=self._kept,
         )
 
     def _stale(

@@ -102,7 +102,11 @@ def _add_search(router: APIRouter, service: Service) -> None:
                 return {"found": []}
             key = service.settings.c360_hash_key
             asked = search(
-                reader.served, ANY, value, hash_key=key.get_secret_value() if key else None
+                reader.served,
+                ANY,
+                value,
+                hash_key=key.get_secret_value() if key else None,
+                sees=reader.client.sees,
             )
             views = (await find_customers(reader, asked))["customers"]
             if len(views) == 1 and views[0]["key"] is not None:

@@ -87,6 +87,8 @@ def test_customers_are_the_entities_and_are_found_by_what_their_records_have() -
     assert (seek.property, seek.through) == (FORM, ("IS", "Customer"))
     assert found.parameters == {"values0": ["ann@x.example"]}
     assert search(graph, "q", "ann@x.example", hash_key=None).seeks == found.seeks
+    hidden = search(graph, "q", "x", hash_key=None, sees=lambda label: label == "Customer")
+    assert hidden.seeks == ()
 
 
 def test_a_hashed_identifier_is_found_by_its_plain_value() -> None:
