@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 
 from c360_graph.control.api_clients import ApiClients
+from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.graph.connection import Graph
 from c360_graph.serve import audit
 from c360_graph.serve.clients import new_key
@@ -63,14 +64,15 @@ def served(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @contextmanager
 def server(
-    served: Served, *, key: str | None = None, unmasked: bool = False, **environment: str
+    *, key: str | None = None, unmasked: bool = False, **environment: str
 ) -> Iterator[httpx.Client]:
     """A server in this process, and a client of it with a key."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
         settings = load_settings()
-    binding = bind("127.0.0.1", served.clients.read(), settings, unmasked=unmasked)
+    clients = ApiClients(ControlDatabase(control_credentials(settings)))
+    binding = bind("127.0.0.1", clients.read(), settings, unmasked=unmasked)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

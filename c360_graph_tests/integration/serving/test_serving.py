@@ -52,7 +52,7 @@ PERSONAL = (JOHN, "John Smith", "203.0.113")
 
 
 def test_without_any_key_only_this_machine_is_served_and_nothing_personal(served: Served) -> None:
-    with server(served) as api:
+    with server() as api:
         (view,) = api.get("/v1/customers", params={"email": JOHN}).json()["customers"]
         assert view["properties"].keys() == {"account_id", "created_at"}
         assert api.get("/v1/Account", headers={"Host": "attacker.example"}).status_code == 403
@@ -64,7 +64,7 @@ def test_without_any_key_only_this_machine_is_served_and_nothing_personal(served
 
 @pytest.fixture(scope="module")
 def api(served: Served) -> Iterator[httpx.Client]:
-    with server(served, key=served.key("all")) as client:
+    with server(key=served.key("all")) as client:
         yield client
 
 
@@ -95,7 +95,7 @@ def test_journey_and_neighbourhood_tell_of_the_same_nodes(
     assert {end for edge in around["edges"] for end in (edge["source"], edge["target"])} == ids
     small = api.get(f"/v1/customers/{key}/neighbourhood", params={"limit": 7}).json()
     assert (len(small["nodes"]), small["is_cut"]) == (7, True)
-    with server(served, key=served.key("guarded"), C360_SERVE_MAX_DEGREE="20") as guarded:
+    with server(key=served.key("guarded"), C360_SERVE_MAX_DEGREE="20") as guarded:
         closed = guarded.get(f"/v1/customers/{key}/neighbourhood").json()
         assert {(c["label"], c["count"]) for c in closed["not_expanded"]} >= {("PlayEvent", 45)}
         (played,) = [
@@ -194,7 +194,7 @@ def test_a_client_that_has_it_already_costs_no_query(
 def test_scopes_bound_what_a_client_is_served(api: httpx.Client, served: Served) -> None:
     key = key_of(api)
     scopes = {"labels": ["Account", "Plan"], "answers": ["revenue_by_plan"], "unmasked": False}
-    with server(served, key=served.key("narrow", **scopes)) as narrow:
+    with server(key=served.key("narrow", **scopes)) as narrow:
         assert narrow.get("/v1/Ticket").status_code == 403
         assert narrow.get("/v1/Ticket/TCK-1001").status_code == 403
         assert narrow.get(f"/v1/customers/{key}").json()["activity"] == []
@@ -208,7 +208,7 @@ def test_scopes_bound_what_a_client_is_served(api: httpx.Client, served: Served)
         assert narrow.get("/v1/answers/revenue_by_plan").status_code == 403
         assert narrow.get("/v1/answers").json() == {"answers": []}
         assert narrow.get("/v1/Account", params={"email": JOHN}).status_code == 403
-    with server(served, key=served.key("masked", unmasked=False)) as masked:
+    with server(key=served.key("masked", unmasked=False)) as masked:
         assert masked.get("/v1/answers/revenue_by_plan").status_code == 200
         assert masked.get("/v1/answers/lifetime_value").status_code == 403
         for path in (
@@ -402,7 +402,7 @@ def broken(served: Served) -> Iterator[None]:
 def test_a_graph_that_is_being_rebuilt_is_never_shown(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with server(served, key=served.key("during")) as api:
+    with server(key=served.key("during")) as api:
         kept = api.get("/v1/Plan")
         # Before the server has looked, too: each statement looks for itself.
         with monkeypatch.context() as patch, broken(served):
@@ -426,7 +426,7 @@ def test_a_graph_that_is_being_rebuilt_is_never_shown(
 
 def test_last_good_answers_are_marked_as_stale_if_the_setting_says_so(served: Served) -> None:
     key, other = served.key("stale"), served.key("stale-too", unmasked=False)
-    with server(served, key=key, C360_SERVE_WHILE_LOADING="stale") as api:
+    with server(key=key, C360_SERVE_WHILE_LOADING="stale") as api:
         kept = api.get("/v1/Plan")
         assert "C360-Stale" not in kept.headers
         with broken(served):
@@ -444,7 +444,7 @@ def test_requests_go_on_once_neo4j_is_back(served: Served) -> None:
     address = urlsplit(served.project.servers.neo4j_uri)
     with (
         faulty_proxy(address.hostname or "", address.port or 7687) as proxy,
-        server(served, key=served.key("cut"), NEO4J_URI=proxy.uri) as api,
+        server(key=served.key("cut"), NEO4J_URI=proxy.uri) as api,
     ):
         assert api.get("/v1/Plan").status_code == 200
         # A connection that was lost is replaced at once.
@@ -460,7 +460,7 @@ def test_requests_go_on_once_neo4j_is_back(served: Served) -> None:
 
 
 def test_a_rule_that_excludes_a_column_holds_within_seconds(served: Served) -> None:
-    with server(served, key=served.key("ruled")) as api:
+    with server(key=served.key("ruled")) as api:
         assert "max_devices" in api.get("/v1/Plan").text
         served.project.execute(
             "INSERT INTO field_exclusion_rules (source_id, table_name, column_name)"
