@@ -51,7 +51,7 @@ def test_a_customer_is_found_by_any_record_and_shows_what_all_of_them_have(
         for account in (["us", "1"], ["e\tu", "3"]):
             path = f"/v1/Account/{quote(json.dumps(account), safe='')}"
             assert api.get(path).json()["properties"]["region"] == account[0]
-        seen = []
+        seen: list[list[str]] = []
         cursor = None
         while cursor is not None or not seen:
             given = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
