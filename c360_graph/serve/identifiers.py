@@ -10,14 +10,11 @@ from c360_graph.cypher.serving import Seek
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.identities import IS
 from c360_graph.mapping.normalised_texts import email, normaliser
-from c360_graph.serve.schema import SEARCHED, ServedGraph, ServedLabel, ServedProperty
+from c360_graph.serve.schema import MOST_SCANNED, SEARCHED, ServedGraph, ServedLabel, ServedProperty
 from c360_graph.serve.values import read_value
 
 ANY = "q"
 """The parameter that means any identifier."""
-
-MOST_SCANNED = 100_000
-"""Nodes of a label that are looked through by a property without an index."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,9 @@ MOMENTS = ("ZONED DATETIME", "LOCAL DATETIME", "DATE")
 SEARCHED = ("STRING", "INTEGER")
 """Types of properties that customers are found by."""
 
+MOST_SCANNED = 100_000
+"""Nodes of a label that are looked through by a property without an index."""
+
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_.-]+")
 _BASES = {
     "STRING": "text",
@@ -172,6 +175,8 @@ def served_graph(
     )
     made = ServedGraph(labels=labels, edges=manifest.edges, customer=chosen, records=records)
     text = made.model_dump_json(exclude={"labels": {"__all__": {"count", "indexed"}}})
+    # What customers are found by depends on these, and so do the routes.
+    text += str([(one.count > MOST_SCANNED, sorted(one.indexed)) for one in labels.values()])
     return made.model_copy(update={"fingerprint": sha256(text.encode()).hexdigest()[:16]})
 
 

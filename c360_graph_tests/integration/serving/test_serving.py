@@ -34,6 +34,8 @@ from c360_graph.questions import read_question_set
 from c360_graph.serve.audit import CustomerHash
 from c360_graph.serve.watch import GraphWatch
 from c360_graph_tests.browser.dagster_ui import browser_page
+from c360_graph_tests.docs.documents import read_document
+from c360_graph_tests.docs.markdown import blocks
 from c360_graph_tests.integration.loader.proxy import faulty_proxy
 from c360_graph_tests.integration.serving.conftest import Served, server, until
 
@@ -469,6 +471,28 @@ def test_a_rule_that_excludes_a_column_holds_within_seconds(served: Served) -> N
         )
         until(lambda: "max_devices" not in api.get("/v1/Plan").text)
         until(lambda: "max_devices" not in api.get("/v1/openapi.json").text)
+
+
+def test_the_role_of_the_document_is_enough(served: Served) -> None:
+    text = read_document("docs/serving.md")
+    (statements,) = [
+        block.text for block in blocks(text[text.index("## Roles") :]) if block.language == "sql"
+    ]
+    name = f"{served.project.prefix}server"
+    served.project.execute(statements.replace("c360_server", name))
+    key = served.key("by-role")
+    try:
+        with server(key=key, ETL_DB_USER=name, ETL_DB_PASSWORD="change-me") as api:
+            assert api.get("/v1/Plan").status_code == 200
+        # The end of a server waits for what it still has to write.
+        with served.project.connect() as connection:
+            logged = connection.execute(
+                "SELECT route FROM api_access_log WHERE client_name = 'by-role'"
+            ).fetchall()
+        assert logged == [("/v1/Plan",)]
+    finally:
+        served.project.execute(f"DROP OWNED BY {name}")
+        served.project.execute(f"DROP ROLE {name}")
 
 
 def key_of(api: httpx.Client) -> str:
