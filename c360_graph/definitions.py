@@ -19,6 +19,7 @@ from c360_graph.assets.cypher_script import cypher_script_asset
 from c360_graph.assets.neo4j_graph import neo4j_graph_asset
 from c360_graph.assets.source_table import source_table_asset
 from c360_graph.automation import (
+    ask_again_sensors,
     audit_sensor,
     control_rows_sensor,
     eager_sensor,
@@ -35,6 +36,7 @@ from c360_graph.control.connection import BRIEF_PATIENCE_SECONDS
 from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.extract_joins.graph_input import rules_fingerprint
+from c360_graph.following_sensor import following_check, following_sensor
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.refused_names import graph_names
@@ -141,6 +143,7 @@ def build_definitions(
                 is_kept=state.history.is_kept,
             ),
             graph_checks(mapping=mapping, rows=state.rows),
+            following_check(settings),
             excluded_properties_check(mapping=mapping),
             excluded_values_check(rows=state.rows),
             *quality_checks(mapping=mapping),
@@ -152,6 +155,8 @@ def build_definitions(
             audit_sensor(),
             failed_runs_sensor(settings),
             eager_sensor(mapping.identities),
+            following_sensor(mapping=mapping, settings=settings),
+            *ask_again_sensors(settings),
         ],
         resources={"postgres": PostgresResource(), "neo4j": Neo4jResource()},
         executor=audited_executor(settings.c360_executor),
@@ -179,7 +184,10 @@ def _assets(
         cypher_script_asset(mapping=mapping, rows=rows, settings=settings),
         neo4j_graph_asset(mapping=mapping, rows=rows, settings=settings),
         analytics_assets(
-            asked=asked.fitting(graph_names(mapping, rows)), rules=rules_fingerprint(rows)
+            asked=asked.fitting(graph_names(mapping, rows)),
+            rules=rules_fingerprint(rows),
+            mapping=mapping,
+            settings=settings,
         ),
     ]
 

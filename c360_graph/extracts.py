@@ -387,9 +387,9 @@ def _read_manifest(extract: Path) -> ExtractManifest:
 def _holds_no_more(old: Extract, latest: Extract) -> bool:
     """Whether an extract treats every column that the latest knows as that one does."""
     excluded = {column.column for column in latest.manifest.table.excluded}
-    treated = {prop.column: prop.treatment for prop in latest.manifest.table.properties}
+    treated = {prop.origin: prop.treatment for prop in latest.manifest.table.properties}
     return all(
-        prop.column not in excluded and treated.get(prop.column, prop.treatment) == prop.treatment
+        prop.origin not in excluded and treated.get(prop.origin, prop.treatment) == prop.treatment
         for prop in old.manifest.table.properties
     )
 

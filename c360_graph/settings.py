@@ -162,6 +162,36 @@ class Settings(BaseSettings):
             " Treated as a secret."
         ),
     )
+    c360_failure_email_to: str | None = Field(
+        default=None,
+        description=(
+            "E-mail addresses, separated by commas, that are told of each failed run: its job, its id and the"
+            " failed steps, no reasons."
+        ),
+    )
+    c360_smtp_host: str = Field(
+        default="localhost", description="Mail server that sends this e-mail."
+    )
+    c360_smtp_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Its port. Unset: 587 with `starttls`, 465 with `tls`, 25 with `none`.",
+    )
+    c360_smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description=(
+            "`starttls`: the connection is encrypted before anything is sent. `tls`: from its start. `none`:"
+            " never, for a server on the same machine."
+        ),
+    )
+    c360_smtp_user: str | None = Field(
+        default=None, description="User to log in as. Unset: no login."
+    )
+    c360_smtp_password: SecretStr | None = Field(default=None, description="Password of that user.")
+    c360_smtp_from: str | None = Field(
+        default=None, description="Sender of the e-mail. Unset: its first recipient."
+    )
     c360_nightly_cron: str = Field(
         default="0 3 * * *", description="Cron expression of the nightly schedule."
     )
@@ -234,6 +264,25 @@ class Settings(BaseSettings):
     c360_serve_oidc_scope_claim: str = Field(
         default="scope",
         description="The claim with the scopes: `label:Account`, `label:*`, `answer:churn_risk`, `answer:*`, `unmasked`.",
+    )
+
+    c360_most_lag_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description=(
+            "Seconds that a graph which `c360 follow` keeps may be behind its sources before the check"
+            " `is_followed` fails and the sensor `following` says so."
+        ),
+    )
+
+    c360_ask_again_minutes: int | None = Field(
+        default=None,
+        ge=1,
+        le=30,
+        description=(
+            "Answers whose tables have changed, as by `c360 follow`, are asked again after so many minutes,"
+            " by the sensor `ask_again`. Unset: only when you or a run asks."
+        ),
     )
 
     c360_clear_database: bool | None = Field(

@@ -10,7 +10,8 @@ import dagster as dg
 from pydantic import Field
 
 from c360_graph.answers import Refused, Reply, ask_all, shown
-from c360_graph.assets.metadata import answer_facts
+from c360_graph.assets.asking_again import tables_read, when_tables_change
+from c360_graph.assets.metadata import answer_facts, counted_once
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.assets.source_table import operation_name
 from c360_graph.assets.step_policy import NEO4J_POOL, dagster_failures
@@ -22,9 +23,10 @@ from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.graph.manifest import refuse_broken, refuse_changed
 from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.mapping.model import GraphMapping
 from c360_graph.questions import Question, QuestionSet
 from c360_graph.resources import Neo4jResource, PostgresResource
-from c360_graph.settings import load_settings
+from c360_graph.settings import Settings, load_settings
 
 OPERATION, GROUP = "answers", "answers"
 REPORT_KEY = "customer_360_report"
@@ -44,18 +46,24 @@ class AnswersConfig(dg.Config):
     )
 
 
-def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
+def analytics_assets(
+    *, asked: QuestionSet, rules: str, mapping: GraphMapping, settings: Settings
+) -> dg.AssetsDefinition:
     """An asset `answers/<name>` for each question, and the report, in one step.
 
     One step, since each costs time of its own, and since Dagster would skip the report as soon as
     one answer is skipped. `rules` is the fingerprint of the exclusion rules.
     """
+    again = {q.name: _asked_again(q, mapping, settings) for q in asked.questions}
     keys = {question.name: dg.AssetKey([GROUP, question.name]) for question in asked.questions}
 
     @dg.multi_asset(
         name=OPERATION,
         outs={
-            **{_output(q.name): _answer_out(q, keys[q.name]) for q in asked.questions},
+            **{
+                _output(q.name): _answer_out(q, keys[q.name], again[q.name])
+                for q in asked.questions
+            },
             REPORT_KEY: _report_out(),
         },
         deps=[GRAPH_KEY],
@@ -77,7 +85,9 @@ def analytics_assets(*, asked: QuestionSet, rules: str) -> dg.AssetsDefinition:
             wanted = [q for q in asked.questions if has_report or keys[q.name] in selected]
             replies = _ask(graph, wanted, config, manifest)
             pictures = _ask(graph, asked.pictures if has_report else (), config, manifest)
-            counts = graph_counts(graph)
+            extra = manifest.extra_labels if manifest else frozenset()
+            nodes, relationships = graph_counts(graph)
+            counts = (counted_once(nodes, extra), relationships)
         for reply in replies:
             if keys[reply.question.name] in selected:
                 yield from _materialized(context, keys[reply.question.name], reply)
@@ -200,7 +210,18 @@ def _fail_for_refused(replies: Sequence[Reply]) -> None:
         )
 
 
-def _answer_out(question: Question, key: dg.AssetKey) -> dg.AssetOut:
+def _asked_again(
+    question: Question, mapping: GraphMapping, settings: Settings
+) -> dg.AutomationCondition[dg.AssetKey] | None:
+    minutes = settings.c360_ask_again_minutes
+    if minutes is None:
+        return None
+    return when_tables_change(tables_read(question, mapping), minutes=minutes)
+
+
+def _answer_out(
+    question: Question, key: dg.AssetKey, again: dg.AutomationCondition[dg.AssetKey] | None
+) -> dg.AssetOut:
     defaults: Mapping[str, Any] = dict(question.parameters)
     given = "".join(f"\n- `{name}`: {shown(value)}" for name, value in defaults.items())
     return dg.AssetOut(
@@ -215,6 +236,7 @@ def _answer_out(question: Question, key: dg.AssetKey) -> dg.AssetOut:
             + f"\n\n```cypher\n{question.statement}\n```"
         ),
         code_version=sha256(question.statement.encode()).hexdigest()[:12],
+        automation_condition=again,
     )
 
 

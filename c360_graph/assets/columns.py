@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import dagster as dg
 
+from c360_graph.mapping.casts import cast_named
 from c360_graph.mapping.join_columns import normalised_properties, source_column
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.property_types import property_type
@@ -40,10 +41,12 @@ def table_columns(table: TableMapping) -> dg.TableSchema:
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
-                name=prop.column,
+                name=prop.origin,
                 type=_type_name(table, prop),
-                description=f"{prop.type.name} in the source"
-                + (f", treated: {prop.treatment}" if prop.treatment else ""),
+                description=f"{(prop.cast_from or prop.type).name} in the source"
+                + (f", treated: {prop.treatment}" if prop.treatment else "")
+                + (f", cast to {cast_named(prop.type)}" if prop.cast_from else "")
+                + (f", becomes the property {prop.column}" if prop.renamed_from else ""),
                 constraints=dg.TableColumnConstraints(
                     nullable=prop.nullable,
                     unique=table.key == (prop.column,),
@@ -71,7 +74,7 @@ def graph_columns(tables: Tables, relationships: Relationships) -> tuple[GraphCo
                 GraphColumn(
                     name=f"{table.node_label}.{prop.column}",
                     type=_type_name(table, prop),
-                    sources=((table.asset_key, prop.column),),
+                    sources=((table.asset_key, prop.origin),),
                 )
             )
         for prop, shown in normalised_properties(table) if table.node_label else ():
@@ -79,7 +82,7 @@ def graph_columns(tables: Tables, relationships: Relationships) -> tuple[GraphCo
                 GraphColumn(
                     name=f"{table.node_label}.{prop.column}",
                     type=_type_name(table, prop),
-                    sources=((table.asset_key, prop.of or prop.column),),
+                    sources=((table.asset_key, prop.origin),),
                     note=f"{shown}, for joins",
                 )
             )
@@ -141,8 +144,15 @@ def _joined(
     through = mapping.junction
     for end in (mapping.start, mapping.end):
         for table in tables.at(end):
-            yield from ((table.asset_key, source_column(column)) for column, _ in end.pairs)
-    if through:
-        pairs = (*through.from_pairs, *through.to_pairs)
-        yield from ((through.table, source_column(column)) for _, column in pairs)
-        yield from ((through.table, column) for column in through.properties)
+            yield from ((table.asset_key, _origin(table, column)) for column, _ in end.pairs)
+    for table in tables.driving(mapping) if through else ():
+        pairs = (*through.from_pairs, *through.to_pairs) if through else ()
+        yield from ((table.asset_key, _origin(table, column)) for _, column in pairs)
+    for table in tables.driving(mapping):
+        yield from ((table.asset_key, _origin(table, column)) for column in mapping.copied)
+
+
+def _origin(table: TableMapping, name: str) -> str:
+    """The source's column that a property is made of, which may hold what functions give."""
+    prop = table.property_of(source_column(name))
+    return prop.origin if prop is not None else source_column(name)

@@ -18,6 +18,7 @@ from c360_graph.assets.step_policy import (
     freshness_policy,
     identity_version,
     source_pool,
+    when_a_run_updates,
 )
 from c360_graph.control.audit import RunLog
 from c360_graph.identity.resolution import Resolution
@@ -105,7 +106,7 @@ def _out(identity: Identity, table: TableMapping, settings: Settings) -> dg.Asse
         kinds={"duckdb"},
         description=_description(identity, table),
         code_version=identity_version(identity),
-        automation_condition=dg.AutomationCondition.eager(),
+        automation_condition=when_a_run_updates(),
         freshness_policy=freshness_policy(settings),
         metadata={
             "label": table.node_label or "",

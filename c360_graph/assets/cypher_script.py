@@ -8,7 +8,12 @@ from pydantic import Field
 from c360_graph.assets.descriptions import graph_description
 from c360_graph.assets.metadata import script_facts
 from c360_graph.assets.source_table import operation_name
-from c360_graph.assets.step_policy import dagster_failures, freshness_policy, graph_version
+from c360_graph.assets.step_policy import (
+    dagster_failures,
+    freshness_policy,
+    graph_version,
+    when_a_run_updates,
+)
 from c360_graph.control.audit import RunLog
 from c360_graph.control.owner import control_owner
 from c360_graph.extract_joins.graph_input import gather_parts
@@ -58,7 +63,7 @@ def cypher_script_asset(
         kinds={"cypher"},
         description=_DESCRIPTION + graph_description(mapping),
         code_version=graph_version(mapping),
-        automation_condition=dg.AutomationCondition.eager(),
+        automation_condition=when_a_run_updates(),
         freshness_policy=freshness_policy(settings),
     )
     def cypher_script(

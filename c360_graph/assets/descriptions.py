@@ -1,8 +1,14 @@
 """What an asset is, in words made of the mapping alone."""
 
 from c360_graph.assets.metadata import code
+from c360_graph.mapping.casts import cast_named
 from c360_graph.mapping.join_columns import normalised_properties
-from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import (
+    GraphMapping,
+    PropertyMapping,
+    RelationshipMapping,
+    TableMapping,
+)
 
 _TREATED = {"hash": "replaced by a keyed hash", "mask": "all but the last four characters masked"}
 
@@ -20,9 +26,20 @@ def table_description(
         if table.key
         else "Key: none, so the label has no constraint.",
     ]
+    if table.extra.always:
+        always = ", ".join(code(f":{name}") for name in table.extra.always)
+        paragraphs.append(f"Each node also has {always}.")
+    if table.extra.by_property:
+        values = ", ".join(code(f":{name}") for name in table.extra.values)
+        paragraphs.append(
+            f"A node also has one of {values}, if that is the value of {code(table.extra.by_property)}."
+        )
     if table.row_filter:
         kept = " and ".join(code(str(condition)) for condition in table.row_filter)
         paragraphs.append(f"Only rows with {kept} are read.")
+    mapped = [f"- {_mapped(p)}" for p in table.columns_read if p.mapped]
+    if mapped:
+        paragraphs.append("Columns with another name or type:\n\n" + "\n".join(mapped))
     used = [_drawn(r) for r in relationships if _uses(r, table)]
     if used:
         paragraphs.append("Relationships: " + ", ".join(used) + ".")
@@ -44,6 +61,13 @@ def table_description(
     if withheld:
         paragraphs.append("Columns withheld:\n\n" + "\n".join(withheld))
     return "\n\n".join(paragraphs)
+
+
+def _mapped(prop: PropertyMapping) -> str:
+    """`given` becomes `first_name`, cast from text to integer."""
+    name = f" becomes {code(prop.column)}" if prop.renamed_from else ""
+    cast = f" is cast to {cast_named(prop.type)}" if prop.cast_from else ""
+    return f"{code(prop.origin)}{' and'.join(filter(None, (name, cast)))}"
 
 
 def graph_description(mapping: GraphMapping) -> str:

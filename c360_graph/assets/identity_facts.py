@@ -112,7 +112,7 @@ def links_lineage(links: TableMapping, identity: Identity) -> Metadata:
         "identifiers": ", ".join(f"{i.kind}: {shown_column(i.column)}" for i in mapped.identifiers),
         "dagster/column_lineage": dg.TableColumnLineage(
             deps_by_column={
-                prop.column: [dg.TableColumnDep(asset_key=source, column_name=prop.of)]
+                prop.column: [dg.TableColumnDep(asset_key=source, column_name=prop.origin)]
                 if prop.of
                 else identified
                 for prop in links.properties

@@ -21,7 +21,7 @@ from c360_graph.graph.reconcile import Reconciled
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.property_types import property_type
 from c360_graph.pipeline.extract import ExtractedTable
-from c360_graph.pipeline.left_out_rows import rows_left_out
+from c360_graph.pipeline.left_out_rows import rows_left_out, values_not_cast
 from c360_graph.pipeline.load import LoadedScript
 from c360_graph.pipeline.write_script import WrittenScript
 
@@ -121,6 +121,8 @@ def extract_facts(extracted: ExtractedTable, *, preview_rows: int) -> Metadata:
         facts |= {"rows_left_out": manifest.rows_left_out, "left_out": left_out}
     if manifest.table.withheld:
         facts["withheld_columns"] = dg.MetadataValue.json(list(manifest.table.withheld))
+    if (not_cast := values_not_cast(manifest)) is not None:
+        facts["values_not_cast"] = not_cast
     if manifest.values_absent:
         facts["values_absent"] = dg.MetadataValue.json(manifest.values_absent)
     return facts
@@ -151,19 +153,24 @@ def script_facts(written: WrittenScript, *, log_id: int) -> Metadata:
 
 
 def load_facts(
-    loaded: LoadedScript, relationships: Iterable[RelationshipMapping], *, log_id: int
+    loaded: LoadedScript,
+    relationships: Iterable[RelationshipMapping],
+    *,
+    log_id: int,
+    extra_labels: frozenset[str] = frozenset(),
 ) -> Metadata:
     """What a load of the script made, and the script's row of cypher_scripts."""
     result, log = loaded.result, loaded.script_log
+    counted = counted_once(result.nodes, extra_labels)
     facts: Metadata = {
         "log_id": log_id,
         "statements": result.statements,
         "rows": result.rows,
-        "nodes_created": sum(result.nodes.values()),
+        "nodes_created": sum(counted.values()),
         "relationships_created": sum(result.relationships.values()),
         "nodes_by_label": dg.MetadataValue.md(counts_table("label", result.nodes)),
         "relationships_by_type": dg.MetadataValue.md(counts_table("type", result.relationships)),
-        **_totals(result.seconds, result.nodes, result.relationships, relationships),
+        **_totals(result.seconds, counted, result.relationships, relationships),
     }
     if log is not None and log.last_run_time is not None:
         facts |= {
@@ -176,7 +183,11 @@ def load_facts(
 
 
 def reconcile_facts(
-    reconciled: Reconciled, relationships: Iterable[RelationshipMapping], *, log_id: int
+    reconciled: Reconciled,
+    relationships: Iterable[RelationshipMapping],
+    *,
+    log_id: int,
+    extra_labels: frozenset[str] = frozenset(),
 ) -> Metadata:
     """What a reconciliation changed."""
     nodes = {
@@ -192,11 +203,21 @@ def reconcile_facts(
         "relationships_by_type": dg.MetadataValue.md(
             counts_table("type", reconciled.relationships, ("created", "deleted"), edges)
         ),
-        **_totals(reconciled.seconds, reconciled.nodes, reconciled.relationships, relationships),
+        **_totals(
+            reconciled.seconds,
+            counted_once(reconciled.nodes, extra_labels),
+            reconciled.relationships,
+            relationships,
+        ),
     }
     if reconciled.purged_properties:
         facts["purged_properties"] = dg.MetadataValue.json(list(reconciled.purged_properties))
     return facts
+
+
+def counted_once(nodes: Mapping[str, int], extra_labels: frozenset[str]) -> dict[str, int]:
+    """Nodes by label, without the labels that nodes have beside another."""
+    return {label: count for label, count in nodes.items() if label not in extra_labels}
 
 
 def table_name(mapping: TableMapping) -> str:

@@ -17,6 +17,7 @@ from c360_graph.assets.step_policy import (
     dagster_failures,
     freshness_policy,
     graph_version,
+    when_a_run_updates,
 )
 from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import ControlDatabase
@@ -91,7 +92,7 @@ def neo4j_graph_asset(
         kinds={"neo4j"},
         description=_DESCRIPTION + graph_description(mapping),
         code_version=graph_version(mapping),
-        automation_condition=dg.AutomationCondition.eager(),
+        automation_condition=when_a_run_updates(),
         freshness_policy=freshness_policy(settings),
         pool=NEO4J_POOL,
     )
@@ -161,7 +162,9 @@ def _load(
     path = script_to_load(RunLog(target.control), scripts, log_id=log_id)
     context.log.info(f"Loading {path.name} into {target.graph.place}")
     loaded = load_registered_script(target, path, scripts, clear=True)
-    return load_facts(loaded, mapping.relationships, log_id=log_id)
+    return load_facts(
+        loaded, mapping.relationships, log_id=log_id, extra_labels=mapping.extra_labels
+    )
 
 
 def _reconcile(
@@ -186,4 +189,9 @@ def _reconcile(
         log_id=log_id,
         former=None if config.full_comparison else store,
     )
-    return reconcile_facts(reconciled, parts.relationships, log_id=log_id)
+    return reconcile_facts(
+        reconciled,
+        parts.relationships,
+        log_id=log_id,
+        extra_labels=mapped.mapping.extra_labels,
+    )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from hashlib import sha256
+from typing import cast
 
 import dagster as dg
 
@@ -21,6 +22,18 @@ def freshness_policy(settings: Settings) -> dg.FreshnessPolicy | None:
         return None
     window = timedelta(hours=settings.c360_fresh_hours)
     return dg.FreshnessPolicy.time_window(fail_window=window, warn_window=window * 2 / 3)
+
+
+def when_a_run_updates() -> dg.AutomationCondition[dg.AssetKey]:
+    """`eager`, but not for what `c360 follow` has brought into the graph: that comes without a run."""
+    of_dagster = dg.AutomationCondition
+    by_a_run = (
+        of_dagster.newly_updated()
+        & of_dagster.executed_with_tags()
+        & ~of_dagster.executed_with_root_target()
+    )
+    eager = of_dagster.eager().replace("newly_updated_without_root", by_a_run)
+    return cast("dg.AutomationCondition[dg.AssetKey]", eager)
 
 
 def source_pool(group_name: str) -> str:

@@ -13,7 +13,7 @@ from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.mapping.new_columns import withheld_lines
-from c360_graph.pipeline.left_out_rows import rows_left_out
+from c360_graph.pipeline.left_out_rows import losses_of
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import load_settings
 
@@ -135,10 +135,10 @@ def unread_tables(
 
 
 def tables_with_losses(tables: Sequence[TableMapping], store: ExtractStore) -> list[str]:
-    """Each table whose latest extract lacks rows that the graph cannot hold, with a few of their keys."""
+    """Each table whose latest extract lacks rows or values that the graph cannot hold, with a few keys."""
     latest = (store.latest(table.asset_key) for table in tables)
     manifests = [extract.manifest for extract in latest if extract is not None]
-    return [f"{m.table.place}: {said}" for m in manifests if (said := rows_left_out(m))]
+    return [f"{m.table.place}: {said}" for m in manifests if (said := losses_of(m))]
 
 
 def column_changes(old: TableMapping, new: TableMapping) -> Iterator[str]:
@@ -157,4 +157,5 @@ def column_changes(old: TableMapping, new: TableMapping) -> Iterator[str]:
 def _columns(table: TableMapping) -> dict[str, str | None]:
     """Name and type; of one that is not read only that it is there."""
     unread = (*(column.column for column in table.excluded), *table.withheld)
-    return {p.column: p.type.name for p in table.columns_read} | dict.fromkeys(unread)
+    read = {p.origin: (p.cast_from or p.type).name for p in table.columns_read}
+    return read | dict.fromkeys(unread)

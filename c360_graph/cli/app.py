@@ -13,12 +13,14 @@ from c360_graph.cli import (
     demo,
     dev,
     follow,
+    init,
     load,
     plan,
     questions,
     run,
     sandbox,
     serve,
+    source,
 )
 from c360_graph.cli.exit_codes import EPILOG
 from c360_graph.cli.map import map_source
@@ -52,6 +54,7 @@ def main(
     use_libpq_variables()
 
 
+app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("load")(load.load)
 app.command("follow")(follow.follow)
@@ -63,4 +66,5 @@ app.command("customer")(customer.customer)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
 app.add_typer(serve.app, name="serve")
+app.add_typer(source.app, name="source")
 app.add_typer(sandbox.app, name="sandbox")

@@ -20,9 +20,16 @@ from c360_graph.cli.output import (
     rows_table,
     say,
 )
-from c360_graph.customer.journey import caption, cuts, group_table, repeats, steps
+from c360_graph.customer.journey import (
+    cuts,
+    group_table,
+    group_title,
+    name_of,
+    repeats,
+    steps,
+)
 from c360_graph.customer.lookup import CustomerGraph, Lookup, Match, look_up
-from c360_graph.customer.neighbourhood import Neighbourhood, read_neighbourhood
+from c360_graph.customer.neighbourhood import MOST_HOPS, Neighbourhood, read_neighbourhood
 from c360_graph.errors import GraphError
 from c360_graph.extracts import write_whole
 from c360_graph.graph.connection import target_graph
@@ -35,11 +42,19 @@ MOST_STEPS = 200
 def customer(
     value: Annotated[
         str,
-        typer.Argument(help="An email address, an id, or any other value that only one node has."),
+        typer.Argument(
+            help="An email address, an id, or any other value that only one node or customer has."
+        ),
     ],
     label: Annotated[
         str | None, typer.Option(help="Search only this label.", show_default="all")
     ] = None,
+    hops: Annotated[
+        int,
+        typer.Option(
+            min=1, max=MOST_HOPS, help="How far to look: 2 for orders and their products."
+        ),
+    ] = 2,
     html: Annotated[
         Path | None, typer.Option(help="Also write a page with a picture of the neighborhood.")
     ] = None,
@@ -47,12 +62,19 @@ def customer(
 ) -> None:
     """Print one customer's properties, related data, repeated values, and events in chronological order.
 
-    Exits with 1 if no node or more than one node is found, or if a load of the graph failed or is in
-    progress. If C360_HASH_KEY is set, a hashed property is found by its plain value.
+    If identity_rules link the node to an entity, such as a Customer, the entity is shown with all its
+    records and what belongs to them. A value is also found as the functions of a rule or a join normalize
+    it. If C360_HASH_KEY is set, a hashed property is found by its plain value.
+
+    What others share, such as a city, is shown but not followed. Of each kind of neighbor, the newest 500
+    are shown. Exits with 1 if no node or more than one node is found, or if a load of the graph failed or
+    is in progress.
 
     **Examples**
 
     - `c360 customer john.smith@email.com`
+
+    - `c360 customer john.smith@email.com --hops 3` with one hop more
 
     - `c360 customer john.smith@email.com --html john.html` with a picture
 
@@ -64,7 +86,7 @@ def customer(
         graph = CustomerGraph(opened, timeout_seconds=settings.c360_query_timeout_seconds)
         key = settings.c360_hash_key.get_secret_value() if settings.c360_hash_key else None
         found = look_up(graph, value, hash_key=key, label=label)
-        around = read_neighbourhood(graph, _the_one(found, settings))
+        around = read_neighbourhood(graph, _the_one(found, settings), hops=hops)
         if html is not None:
             _write_page(html, around)
     if as_json:
@@ -88,10 +110,10 @@ def print_journey(around: Neighbourhood) -> None:
     """Tables: who, each kind of neighbour, what repeats, the steps in order of time."""
     centre = around.centre
     who = tuple((name, shown(value)) for name, value in centre.properties.items())
-    out.print(rows_table(f"{centre.label} {caption(centre)}", ("property", "value"), who))
+    out.print(rows_table(f"{centre.label} {name_of(around)}", ("property", "value"), who))
     for group in around.groups:
-        columns, rows = group_table(group, centre)
-        title = f"{group.label} by {group.relationship_type}: {group.total:,}"
+        columns, rows = group_table(group, around)
+        title = f"{group_title(group, centre)}: {group.total:,}"
         out.print(rows_table(title, columns, rows, row_count=group.total, most=10))
     for cut in cuts(around):
         out.print(escape(str(cut)), soft_wrap=True)

@@ -17,7 +17,7 @@ from c360_graph.settings import load_settings
 
 if TYPE_CHECKING:
     # What follows reads mappings, whose grammar takes 16 MB that most commands need not.
-    from c360_graph.following.follower import Flushed
+    from c360_graph.following.given import Flushed
     from c360_graph.following.survey import SourceSurvey, Survey
 
 REPORT_SECONDS = 60.0
@@ -80,7 +80,7 @@ def follow(
 
 
 def _run(*, max_removed_share: float, release: bool) -> None:
-    from c360_graph.following.follower import Callbacks
+    from c360_graph.following.given import Callbacks
     from c360_graph.following.metrics import FollowMetrics, serving
     from c360_graph.following.service import follow as run
 

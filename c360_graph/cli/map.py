@@ -40,18 +40,25 @@ def map_source(
     """
     # Here, as the grammar of joins takes 16 MB, which most commands do without.
     from c360_graph.pipeline.propose import propose_rows
-    from c360_graph.proposal.sql_text import script
 
     with exit_on_error():
         control = ControlDatabase(control_credentials(load_settings()))
         proposal = propose_rows(control, source)
-        if as_json:
-            print_json(proposal.as_data())
-        else:
-            typer.echo(script(proposal), nl=False)
-        _remark(proposal)
+        offer(proposal, as_json=as_json)
         if add:
-            _apply(control, proposal, ask=not yes)
+            add_rows(control, proposal, ask=not yes)
+
+
+def offer(proposal: Proposal, *, as_json: bool) -> None:
+    """Print the rows on standard output and the remarks on standard error."""
+    # Here, as the grammar of joins takes 16 MB, which most commands do without.
+    from c360_graph.proposal.sql_text import script
+
+    if as_json:
+        print_json(proposal.as_data())
+    else:
+        typer.echo(script(proposal), nl=False)
+    _remark(proposal)
 
 
 def _remark(proposal: Proposal) -> None:
@@ -66,7 +73,13 @@ def _remark(proposal: Proposal) -> None:
     )
 
 
-def _apply(control: ControlDatabase, proposal: Proposal, *, ask: bool) -> None:
+def add_rows(control: ControlDatabase, proposal: Proposal, *, ask: bool) -> None:
+    """Add the proposed rows, after a question where one is asked.
+
+    Raises:
+        typer.Exit: the answer was no.
+        ControlDatabaseError: the control database refused a row, and none was added.
+    """
     if not proposal.count:
         say("There is nothing to add.")
         return

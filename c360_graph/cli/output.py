@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, time
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -23,6 +24,7 @@ from rich.text import Text
 from c360_graph.answers import shown
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.errors import C360Error
+from c360_graph.new_project import Written
 from c360_graph.text import json_visible, visible, visible_line
 
 # A file or a pipe gets whole lines, not those of a terminal 80 columns wide.
@@ -80,10 +82,25 @@ def print_json(value: Any) -> None:
     out.print(JSONHighlighter()(text), soft_wrap=True)
 
 
+def print_written(folder: Path, done: Written, *, as_json: bool) -> None:
+    """The files that were written, on standard output, and those that were there already."""
+    if as_json:
+        print_json({"written": done.written, "kept": done.kept})
+    else:
+        for name in done.written:
+            out.print(str(folder / name), markup=False, highlight=False, soft_wrap=True)
+    for name in done.kept:
+        say(f"{folder / name} exists and stays as it is.")
+
+
+Cell = str | Text | int | tuple[str, ...] | None
+"""What stands in a cell of a grid; of several texts each is a line."""
+
+
 def grid(
     title: str,
     columns: tuple[str, ...],
-    rows: Iterable[tuple[str | Text | int | None, ...]],
+    rows: Iterable[tuple[Cell, ...]],
     *,
     right: tuple[str, ...] = (),
 ) -> Table:
@@ -127,7 +144,9 @@ def rows_table(
     return table
 
 
-def _cell(value: str | Text | int | None) -> str | Text:
+def _cell(value: Cell) -> str | Text:
+    if isinstance(value, tuple):
+        return escape("\n".join(map(visible_line, value)))
     if isinstance(value, Text):
         return Text(visible_line(value.plain), style=value.style)
     if isinstance(value, int):

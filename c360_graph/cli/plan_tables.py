@@ -46,6 +46,7 @@ def plan_tables(plan: Plan) -> Iterator[Table]:
         _summary(plan),
         _sources(plan),
         _tables(plan),
+        _mapped(plan),
         _withheld(plan),
         _labels(plan),
         _properties(plan),
@@ -88,7 +89,7 @@ def _tables(plan: Plan) -> Table:
         (
             (
                 _place(t),
-                t.label or "(junction)",
+                _label(t),
                 _rows(t),
                 t.properties,
                 ", ".join(t.excluded),
@@ -99,11 +100,29 @@ def _tables(plan: Plan) -> Table:
     )
 
 
-def _place(table: PlannedTable) -> str:
+def _place(table: PlannedTable) -> tuple[str, ...]:
     """The table, and below it which of its rows are read."""
     words = ("where", *["and"] * len(table.row_filter))
-    kept = (f"\n  {word} {c}" for word, c in zip(words, table.row_filter, strict=False))
-    return f"{table.source}/{table.table}{''.join(kept)}"
+    kept = (f"  {word} {c}" for word, c in zip(words, table.row_filter, strict=False))
+    return (f"{table.source}/{table.table}", *kept)
+
+
+def _label(table: PlannedTable) -> tuple[str, ...]:
+    """The label, and below it further ones."""
+    further = [f"  and {table.extra_labels}"] if table.extra_labels else []
+    return (table.label or "(junction)", *further)
+
+
+def _mapped(plan: Plan) -> Table:
+    return grid(
+        "Columns with another name or type",
+        ("table", "columns"),
+        (
+            (f"{t.source}/{t.table}", t.mapped_properties)
+            for t in plan.tables
+            if t.mapped_properties
+        ),
+    )
 
 
 def _withheld(plan: Plan) -> Table:
@@ -170,7 +189,8 @@ def _pattern(row: PlannedRelationships) -> str:
     if row.from_label is None:
         return row.type
     by = f" by {' and '.join(row.compared)}" if row.compared else ""
-    return f"({row.from_label})-[{row.type}]->({row.to_label}){by}"
+    having = f" with {', '.join(row.properties)}" if row.properties else ""
+    return f"({row.from_label})-[{row.type}]->({row.to_label}){by}{having}"
 
 
 def _sample(row: PlannedRelationships) -> str:

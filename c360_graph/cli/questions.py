@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from c360_graph.cli.output import (
     exit_on_error,
     out,
     print_json,
+    print_written,
     rows_table,
     say,
 )
@@ -23,9 +25,27 @@ from c360_graph.errors import ScriptError
 from c360_graph.graph.connection import Graph, target_graph
 from c360_graph.graph.manifest import KnownState, refuse_broken, refuse_changed
 from c360_graph.mapping.names import did_you_mean
+from c360_graph.new_project import write_missing
 from c360_graph.questions import QuestionSet, read_question_set
 from c360_graph.settings import load_settings
 from c360_graph.text import plural
+
+_Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param",
+        metavar="NAME=VALUE",
+        help="A value for a parameter of the questions. May be repeated.",
+        show_default="as in the query files",
+    ),
+]
+_Starter = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Write questions that fit this graph into a folder, instead of asking any.",
+    ),
+]
 
 
 def ask(
@@ -35,15 +55,7 @@ def ask(
             metavar="[NAME]...", help="The questions to ask.", show_default="all of them"
         ),
     ] = None,
-    parameters: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--param",
-            metavar="NAME=VALUE",
-            help="A value for a parameter of the questions. May be repeated.",
-            show_default="as in the query files",
-        ),
-    ] = None,
+    parameters: _Parameters = None,
     as_of: Annotated[
         datetime | None,
         typer.Option(help="The time that counts as now, in UTC.", show_default="now"),
@@ -55,6 +67,7 @@ def ask(
     as_list: Annotated[
         bool, typer.Option("--list", help="List the questions instead of asking them.")
     ] = False,
+    starter: _Starter = None,
     as_json: Json = False,
 ) -> None:
     """Ask the questions of the queries folder and print the answers.
@@ -71,6 +84,8 @@ def ask(
 
     - `c360 ask --list`
 
+    - `c360 ask --starter queries` writes first questions of your own; no file is overwritten
+
     - `c360 ask churn_risk lifetime_value --as-of 2025-11-03` as if it were that day
 
     - `c360 ask customer_journey --param email=john.smith@email.com`
@@ -79,6 +94,9 @@ def ask(
     """
     with exit_on_error(), target_graph() as graph:
         given = _given(parameters or (), as_of, email)
+        if starter is not None:
+            _write_starter(graph, starter, as_json=as_json)
+            return
         if as_list:
             _list_questions(questions_for(graph), as_json=as_json)
             return
@@ -88,6 +106,21 @@ def ask(
     else:
         print_answers(told)
     fail_for_refused(told)
+
+
+def _write_starter(graph: Graph, folder: Path, *, as_json: bool) -> None:
+    """Write questions about the labels, properties and relationships that the graph has."""
+    # Here, as no other command needs them.
+    from c360_graph.customer.lookup import CustomerGraph
+    from c360_graph.starter_questions import shared_properties, starter_questions
+
+    refuse_broken(graph)
+    seconds = load_settings().c360_query_timeout_seconds
+    reading = CustomerGraph(graph, timeout_seconds=seconds)
+    files = starter_questions(reading.schema, shared_properties(reading))
+    print_written(folder, write_missing(folder, files), as_json=as_json)
+    if load_settings().c360_queries_dir != folder:
+        say(f"Set C360_QUERIES_DIR to {folder} to ask them.")
 
 
 def _given(parameters: Sequence[str], as_of: datetime | None, email: str | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +34,14 @@ _OPEN_RUN = (
     " ON CONFLICT (dagster_run_id) DO NOTHING"
 )
 
+_IS_HELD = (
+    "EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND classid = CAST(CAST(:class AS bigint) & 4294967295 AS oid)"
+    " AND objid = CAST(CAST(log_id AS bigint) AS oid) AND granted)"
+)
+"""Whether a living process holds a row of etl_run_logs; takes the class of the lock."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TableLog:
@@ -53,6 +61,33 @@ class OpenRun:
 
     log_id: int
     dagster_run_id: str | None
+
+
+FOLLOWER_PREFIX = "follow-"
+"""Before the id of a session of `c360 follow` in etl_run_logs.dagster_run_id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowSession:
+    """One session of `c360 follow`; `ended` is in UTC."""
+
+    log_id: int
+    is_at_work: bool
+    ended: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowedRows:
+    """A row of etl_table_logs of a follower: a table's changes of about a minute."""
+
+    log_id: int
+    table_log_id: int
+    source_id: int | None
+    table_name: str
+    rows_processed: int
+    start_time: datetime
+    end_time: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,12 +174,7 @@ class RunLog:
             rows = connection.execute(
                 text(
                     "SELECT log_id, dagster_run_id FROM etl_run_logs"
-                    " WHERE run_end_time IS NULL AND NOT EXISTS ("
-                    "   SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
-                    "   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-                    "   AND classid = CAST(CAST(:class AS bigint) & 4294967295 AS oid)"
-                    "   AND objid = CAST(CAST(log_id AS bigint) AS oid) AND granted)"
-                    " ORDER BY log_id"
+                    f" WHERE run_end_time IS NULL AND NOT {_IS_HELD} ORDER BY log_id"
                 ),
                 {"class": RUN_LOCK},
             )
@@ -200,13 +230,71 @@ class RunLog:
 
         return self._database.run(closed)
 
-    def last_failure(self, table: TableMapping) -> str | None:
-        """Why the last try to read a table failed; None where it did not, or there was none."""
-        statement = text(
-            "SELECT status, error_message FROM etl_table_logs WHERE source_id = :source"
-            " AND table_name = :table ORDER BY table_log_id DESC LIMIT 1"
+    def tables_followed(
+        self,
+        log_id: int,
+        rows: Mapping[tuple[int, str], int],
+        *,
+        begun: datetime,
+        ended: datetime,
+    ) -> None:
+        """A closed row for each table, by source and name, whose changes a follower brought into the graph."""
+        insert = text(
+            "INSERT INTO etl_table_logs (log_id, source_id, table_name, status, is_progressing,"
+            " is_done, start_time, end_time, rows_processed)"
+            " VALUES (:log, :source, :table, 'completed', false, true, :begun, :ended, :rows)"
         )
-        values = {"source": table.source.source_id, "table": table.table_name}
+        values = [
+            {
+                "log": log_id,
+                "source": source_id,
+                "table": name,
+                "begun": begun,
+                "ended": ended,
+                "rows": count,
+            }
+            for (source_id, name), count in rows.items()
+        ]
+        self._database.run(lambda connection: connection.execute(insert, values))
+
+    def follow_session(self) -> FollowSession | None:
+        """The newest session of following; None where there was none."""
+        statement = text(
+            f"SELECT log_id, run_end_time IS NULL AND {_IS_HELD} AS is_at_work,"
+            " run_end_time AT TIME ZONE 'UTC' AS ended, error_message AS error FROM etl_run_logs"
+            " WHERE starts_with(dagster_run_id, :prefix) ORDER BY log_id DESC LIMIT 1"
+        )
+        values = {"prefix": FOLLOWER_PREFIX, "class": RUN_LOCK}
+        row = self._database.run(lambda c: c.execute(statement, values).one_or_none())
+        return FollowSession(**row._mapping) if row is not None else None
+
+    def followed_rows(self, *, after: int) -> tuple[FollowedRows, ...]:
+        """Closed rows of followers with a higher table_log_id, in its order, up to the first open one."""
+        statement = text(
+            "SELECT log_id, table_log_id, source_id, table_name, rows_processed, start_time, end_time"
+            " FROM etl_table_logs JOIN etl_run_logs USING (log_id)"
+            " WHERE table_log_id > :after AND starts_with(dagster_run_id, :prefix)"
+            " AND table_log_id < ALL (SELECT open.table_log_id FROM etl_table_logs AS open"
+            "   WHERE open.end_time IS NULL AND open.table_log_id > :after)"
+            " ORDER BY table_log_id"
+        )
+        values = {"after": after, "prefix": FOLLOWER_PREFIX}
+        rows = self._database.run(lambda c: c.execute(statement, values).all())
+        return tuple(FollowedRows(**row._mapping) for row in rows)
+
+    def last_failure(self, table: TableMapping) -> str | None:
+        """Why the last try to extract a table failed; None where it did not, or there was none."""
+        statement = text(
+            "SELECT t.status, t.error_message FROM etl_table_logs AS t JOIN etl_run_logs AS r"
+            " USING (log_id) WHERE t.source_id = :source AND t.table_name = :table"
+            " AND NOT coalesce(starts_with(r.dagster_run_id, :prefix), false)"
+            " ORDER BY t.table_log_id DESC LIMIT 1"
+        )
+        values = {
+            "source": table.source.source_id,
+            "table": table.table_name,
+            "prefix": FOLLOWER_PREFIX,
+        }
         row = self._database.run(lambda c: c.execute(statement, values).one_or_none())
         if row is None or row.status != "failed":
             return None

@@ -295,8 +295,11 @@ class ControlDatabase:
         where = f"source_databases row {source.source_id} ({source.source_name})"
         if found is None:
             raise ControlDatabaseError(f"{where} is gone; reload the definitions.")
+        return self.credentials_for(source, resolve_secret(found.db_password, where=where))
+
+    def credentials_for(self, source: SourceRow, password: str | None) -> Credentials:
+        """Where a source lies and how to log in with a password; None for the other ways."""
         own = self.credentials if not source.db_host else None
-        password = resolve_secret(found.db_password, where=where)
         return Credentials(
             host=source.db_host or (own.host if own else None),
             port=source.db_port or (own.port if own else None),
@@ -314,6 +317,7 @@ class ControlDatabase:
                 "exclusions": _rows(connection, "field_exclusion_rules", "rule_id"),
                 "labels": _rows(connection, "node_label_mappings", "mapping_id"),
                 "relationships": _rows(connection, "relationship_mappings", "relationship_id"),
+                "properties": _rows_if_there(connection, "property_mappings", "mapping_id"),
                 "quality": _rows_if_there(connection, "quality_rules", "rule_id"),
                 "identity_rules": _rows_if_there(connection, "identity_rules", "rule_id"),
             }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -42,35 +42,34 @@ class Repeat:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """A kind of neighbour of which the newest ones alone were read, so many of `total`."""
+    """A kind of neighbour of which only some were read, so many of `total`."""
 
     relationship_type: str
     label: str
     told: int
     total: int
+    newest: bool = True
 
     def __str__(self) -> str:
+        which = "the newest " if self.newest else ""
         return (
-            f"Of {self.label} by {self.relationship_type} the newest {self.told:,} of {self.total:,}"
-            " alone are told of and counted."
+            f"Of {self.label} by {self.relationship_type}, only {which}{self.told:,} are shown and counted,"
+            f" and {self.total - self.told:,} more are not."
         )
 
 
 def caption(thing: Thing) -> str:
     """How people know a thing: by its name, title or the like, else by its key."""
-    for word in _TELLING:
-        for name, value in thing.properties.items():
-            if word in name.lower() and isinstance(value, str) and value:
-                return value
-    return _key(thing) or thing.label
+    return _name(thing) or _key(thing) or thing.label
 
 
 def steps(around: Neighbourhood) -> list[Step]:
     """Every moment of the node and of its neighbours that were read, the earliest first."""
-    told = list(_steps_of(Item(thing=around.centre), around.centre))
+    told = list(_steps_of(Item(thing=around.centre), (around.centre,)))
     for group in around.groups:
+        known = _known(around, group)
         for item in group.items:
-            told += _steps_of(item, around.centre)
+            told += _steps_of(item, known)
     return sorted(told, key=lambda step: (_instant(step.moment), step.what, step.item))
 
 
@@ -82,7 +81,7 @@ def repeats(around: Neighbourhood) -> list[Repeat]:
     found: list[Repeat] = []
     for group in around.groups:
         for name in group.properties:
-            found += _repeats_of(group, name, around.centre)
+            found += _repeats_of(group, name, _known(around, group))
     return sorted(found, key=lambda r: (r.label, r.property, -r.times, r.value))
 
 
@@ -94,18 +93,36 @@ def cuts(around: Neighbourhood) -> list[Cut]:
             label=group.label,
             told=len(group.items),
             total=group.total,
+            newest=group.newest,
         )
         for group in around.groups
         if len(group.items) < group.total
     ]
 
 
-def group_table(group: Group, centre: Thing) -> tuple[tuple[str, ...], tuple[tuple[Any, ...], ...]]:
+def name_of(around: Neighbourhood) -> str:
+    """How people know the centre: by its name or that of one of its records, else by its key.
+
+    The records of an entity stand after its key, as in `7, Ann`.
+    """
+    names = [name for thing in around.records if (name := _name(thing)) is not None]
+    return ", ".join(dict.fromkeys((caption(around.centre), *names[:1])))
+
+
+def group_title(group: Group, centre: Thing) -> str:
+    """What a group is called: `Order by PLACED`, and where it was reached from if not from the centre."""
+    start = "" if group.start == centre.label else f" of {group.start}"
+    return f"{group.label} by {group.relationship_type}{start}"
+
+
+def group_table(
+    group: Group, around: Neighbourhood
+) -> tuple[tuple[str, ...], tuple[tuple[Any, ...], ...]]:
     """Columns and rows of a group, the newest first: properties, then what each names.
 
-    A property that does no more than refer to the centre is left out.
+    A property that does no more than refer to the centre or its records is left out.
     """
-    known = [*centre.properties.values(), None]
+    known = [None, *(v for thing in _known(around, group) for v in thing.properties.values())]
     columns = tuple(
         name
         for name in group.properties
@@ -124,10 +141,24 @@ def group_table(group: Group, centre: Thing) -> tuple[tuple[str, ...], tuple[tup
 
 def related_text(item: Item) -> str:
     """What an item names, such as `Plan Premium`."""
-    return ", ".join(f"{thing.label} {caption(thing)}" for _, thing in item.related)
+    more = [f"and {item.more:,} more"] if item.more else []
+    return ", ".join((*(f"{thing.label} {caption(thing)}" for _, thing in item.related), *more))
 
 
-def _steps_of(item: Item, centre: Thing) -> Iterator[Step]:
+def _name(thing: Thing) -> str | None:
+    for word in _TELLING:
+        for name, value in thing.properties.items():
+            if word in name.lower() and isinstance(value, str) and value:
+                return value
+    return None
+
+
+def _known(around: Neighbourhood, group: Group) -> tuple[Thing, ...]:
+    """What is shown before a group, so that its values need not be told again."""
+    return (around.centre, *(around.records if group.hop else ()))
+
+
+def _steps_of(item: Item, known: Sequence[Thing]) -> Iterator[Step]:
     thing = item.thing
     for name, value in thing.properties.items():
         if isinstance(value, date):
@@ -135,16 +166,16 @@ def _steps_of(item: Item, centre: Thing) -> Iterator[Step]:
                 moment=value,
                 what=f"{thing.label} {name.replace('_', ' ')}",
                 item=_key(thing) or caption(thing),
-                detail=_detail(item, centre),
+                detail=_detail(item, known),
                 related=related_text(item),
             )
 
 
-def _detail(item: Item, centre: Thing) -> str:
+def _detail(item: Item, known: Sequence[Thing]) -> str:
     """The item's texts but for its key and for references to what is shown anyway."""
     shown_anyway = {
         value
-        for thing in (centre, *(thing for _, thing in item.related))
+        for thing in (*known, *(thing for _, thing in item.related))
         for value in thing.properties.values()
         if isinstance(value, str) and thing is not item.thing
     }
@@ -155,12 +186,12 @@ def _detail(item: Item, centre: Thing) -> str:
     )
 
 
-def _repeats_of(group: Group, name: str, centre: Thing) -> Iterator[Repeat]:
+def _repeats_of(group: Group, name: str, known: Sequence[Thing]) -> Iterator[Repeat]:
     held: dict[str, list[Thing]] = {}
     for item in group.items:
         value = item.thing.properties.get(name)
         shown_anyway = [
-            thing.properties for thing in (centre, *(thing for _, thing in item.related))
+            thing.properties for thing in (*known, *(thing for _, thing in item.related))
         ]
         if isinstance(value, str) and not any(value in p.values() for p in shown_anyway):
             held.setdefault(value, []).append(item.thing)

@@ -40,10 +40,13 @@ def find_by_property(label: str, name: str) -> str:
 
 
 def find_by_any_property(label: str) -> str:
-    """A row as that of `find_by_property` for each of `$names`; reads every node of the label."""
+    """A row as that of `find_by_property` for each property of `$values` that has one of its values.
+
+    Reads every node of the label.
+    """
     return (
         f"{_PIN}MATCH (n:{identifier(label)})"
-        " UNWIND [name IN $names WHERE n[name] IN $values] AS property"
+        " UNWIND [name IN keys($values) WHERE n[name] IN $values[name]] AS property"
         # A list of all nodes that have a common value would fill the server's memory.
         " WITH property, count(*) AS nodes, min(elementId(n)) AS id"
         f" MATCH (n:{identifier(label)}) WHERE elementId(n) = id"
@@ -65,44 +68,107 @@ def find_repeated_value(label: str, name: str) -> str:
     )
 
 
-def neighbours(
-    label: str, edges: RelationshipPattern, onward: Sequence[RelationshipPattern], *, outward: bool
-) -> str:
-    """The other ends of one kind of relationship of the node `$id`, newest first, at most `$most`.
+def entity_of(edges: RelationshipPattern) -> str:
+    """`id` and `properties` of the entity that the record `$id` is of.
 
-    Gives `id`, `properties`, `total` and `related`: for each of `onward` a list of maps `id` and
-    `properties`, at most `$most_related`, for a neighbour that belongs to no other node of the label.
-    What several share, such as a city, would lead to other customers.
+    >>> print(entity_of(("IS", "Customer", "Account")))
+    CYPHER 5 MATCH (r:`Account`) WHERE elementId(r) = $id MATCH (e:`Customer`)-[:`IS`]->(r)
+    RETURN elementId(e) AS id, properties(e) AS properties LIMIT 1
+    """
+    kind, entity, record = edges
+    return (
+        f"{_PIN}MATCH (r:{identifier(record)}) WHERE elementId(r) = $id"
+        f" MATCH (e:{identifier(entity)})-[:{identifier(kind)}]->(r)"
+        " RETURN elementId(e) AS id, properties(e) AS properties LIMIT 1"
+    )
+
+
+def entities_by_property(edges: RelationshipPattern, name: str) -> str:
+    """`id` and `properties` of the entities of the records that have one of `$values`, two at most.
+
+    >>> print(entities_by_property(("IS", "Customer", "Account"), "email"))
+    CYPHER 5 MATCH (r:`Account`) WHERE r.`email` IN $values MATCH (e:`Customer`)-[:`IS`]->(r)
+    WITH DISTINCT e LIMIT 2 RETURN elementId(e) AS id, properties(e) AS properties
+    """
+    kind, entity, record = edges
+    return (
+        f"{_PIN}MATCH (r:{identifier(record)}) WHERE r.{identifier(name)} IN $values"
+        f" MATCH (e:{identifier(entity)})-[:{identifier(kind)}]->(r)"
+        " WITH DISTINCT e LIMIT 2 RETURN elementId(e) AS id, properties(e) AS properties"
+    )
+
+
+def degree(label: str, edges: RelationshipPattern, *, outward: bool) -> str:
+    """`total`: how many relationships of a type the nodes `$ids` have, which the server just knows.
+
+    >>> print(degree("Account", ("PLAYED", "Account", "PlayEvent"), outward=True))
+    CYPHER 5 MATCH (n:`Account`) WHERE elementId(n) IN $ids
+    RETURN sum(COUNT { (n)-[:`PLAYED`]->() }) AS total
+    """
+    pattern = _pattern("(n)", edges[0], "()", outward)
+    return (
+        f"{_PIN}MATCH (n:{identifier(label)}) WHERE elementId(n) IN $ids"
+        f" RETURN sum(COUNT {{ {pattern} }}) AS total"
+    )
+
+
+def neighbours(
+    label: str,
+    edges: RelationshipPattern,
+    onward: Sequence[RelationshipPattern],
+    *,
+    outward: bool,
+    shared_by: Sequence[RelationshipPattern],
+) -> str:
+    """The other ends of one kind of relationship of the nodes `$ids`, newest first, at most `$most`.
+
+    Gives `id`, `properties`, `parents` (ids of nodes that it was reached from), `total`, `scanned` (how
+    many relationships were read, `$most_scanned` at most), `is_own` and `related`. The latter is, for
+    each of `onward`, a map of `ends` (maps `id` and `properties`, at most `$most_related`) and `total`.
+    It is empty for a neighbour that is not its own: one that has a relationship of `shared_by` with a node
+    that is not in `$known`. What several share, such as a city, would lead to other customers.
 
     Args:
-        label: of the node.
+        label: of the nodes.
         edges: relationship type, label it starts from, label it ends at; one is `label`.
         onward: what to follow from the neighbour.
-        outward: whether the relationship starts at the node.
+        outward: whether the relationship starts at the nodes.
+        shared_by: kinds of relationships of the neighbours.
     """
     kind, start, end = edges
-    own = f"(n:{identifier(label)})"
-    other = identifier(end if outward else start)
+    far = end if outward else start
+    others = [
+        f"EXISTS {{ MATCH {_pattern('(m)', edge[0], f'(o:{identifier(label)})', starts)}"
+        " WHERE NOT elementId(o) IN $known }"
+        for edge in shared_by
+        for starts, label in ((True, edge[2]), (False, edge[1]))
+        if edge[1 if starts else 2] == far
+    ]
     return (
-        f"{_PIN}MATCH {_pattern(own, kind, f'(m:{other})', outward)} WHERE elementId(n) = $id"
-        " WITH DISTINCT n, m"
-        " WITH n, collect(m) AS all_of_them UNWIND all_of_them AS m"
-        f" WITH n, m, size(all_of_them) AS total, m[head([name IN $names WHERE {_is_moment('m[name]')}])] AS moment"
+        f"{_PIN}MATCH (n:{identifier(label)}) WHERE elementId(n) IN $ids"
+        f" MATCH {_pattern('(n)', kind, f'(m:{identifier(far)})', outward)}"
+        " WHERE NOT elementId(m) IN $known WITH n, m LIMIT $most_scanned"
+        " WITH m, count(*) AS pairs, collect(DISTINCT elementId(n))[..$most_related] AS parents"
+        " WITH collect({node: m, parents: parents}) AS found, sum(pairs) AS scanned UNWIND found AS one"
+        " WITH one.node AS m, one.parents AS parents, size(found) AS total, scanned"
+        f" WITH *, m[head([name IN $names WHERE {_is_moment('m[name]')}])] AS moment"
         " ORDER BY moment IS NULL, moment DESC LIMIT $most"
-        f" WITH m, total, NOT EXISTS {{ MATCH (m)--(o:{identifier(label)}) WHERE o <> n }} AS is_own"
-        " RETURN elementId(m) AS id, properties(m) AS properties, total,"
-        f" CASE WHEN is_own THEN [{', '.join(_related(other, edge) for edge in onward)}] ELSE [] END"
+        " WITH m, parents, total, scanned,"
+        f" NOT ({' OR '.join(others) or 'false'}) AS is_own"
+        " RETURN elementId(m) AS id, properties(m) AS properties, parents, total, scanned, is_own,"
+        f" CASE WHEN is_own THEN [{', '.join(_related(far, edge) for edge in onward)}] ELSE [] END"
         " AS related"
     )
 
 
 def _related(label: str, edges: RelationshipPattern) -> str:
     kind, start, end = edges
-    outward = identifier(start) == label
+    outward = start == label
     far = identifier(end if outward else start)
     return (
-        f"COLLECT {{ MATCH {_pattern('(m)', kind, f'(far:{far})', outward)} WITH DISTINCT far"
-        " RETURN {id: elementId(far), properties: properties(far)} LIMIT $most_related }"
+        f"{{ends: COLLECT {{ MATCH {_pattern('(m)', kind, f'(far:{far})', outward)} WITH DISTINCT far"
+        " RETURN {id: elementId(far), properties: properties(far)} LIMIT $most_related },"
+        f" total: COUNT {{ {_pattern('(m)', kind, '()', outward)} }}}}"
     )
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from c360_graph.cypher.extra_labels import set_anew, set_on_new
 from c360_graph.cypher.manifest import LABEL as MANIFEST
 from c360_graph.cypher.manifest import WHOLE
 from c360_graph.cypher.merges import differs_from_new, row_and_key
 from c360_graph.cypher.quoting import identifier, string_literal
-from c360_graph.cypher.relationships import end_pattern, of_tables
+from c360_graph.cypher.relationships import copied_from, end_pattern, of_tables
 from c360_graph.cypher.rows import PIN, own_properties, property_map, row_literal, values
 from c360_graph.cypher.target_lock import LABEL as LOCK
 from c360_graph.mapping.model import End, RelationshipMapping, TableMapping
@@ -42,9 +43,10 @@ def upsert_nodes(
         f"\nOPTIONAL MATCH (n:{label} {{{pattern}}})"
         f"\nWITH n, new, shown, {differs_from_new(table)} AS differs, {_moved(joined)} AS moves"
         "\nCALL (n, new) { WITH * WHERE n IS NULL"
-        f" CREATE (m:{label}) SET m += new RETURN id(m) AS made"
+        f" CREATE (m:{label}) SET m += new{set_on_new(table.extra, 'm', 'new')} RETURN id(m) AS made"
         " UNION ALL WITH * WHERE n IS NOT NULL RETURN null AS made }"
-        "\nFOREACH (_ IN CASE WHEN differs THEN [n] ELSE [] END | SET n += new)"
+        "\nFOREACH (_ IN CASE WHEN differs THEN [n] ELSE [] END | SET n += new"
+        f"{set_anew(table.extra, 'n', 'new')})"
         "\nRETURN collect(made) AS made,"
         " collect(CASE WHEN made IS NULL AND moves THEN id(n) END) AS moved,"
         " collect(CASE WHEN made IS NOT NULL OR moves THEN shown END) AS told,"
@@ -128,11 +130,27 @@ def create_missing_of_ids(mapping: RelationshipMapping, end: End) -> bytes:
     own = f" AND {of_tables('n', end.tables)}" if end.tables else ""
     found = end_pattern("o", other, by_column)
     made = _relationship(mapping, end, "", "(o)")
+    properties = copied_from(mapping, "n" if end == mapping.driving else "o")
+    created = _relationship(mapping, end, "", "(o)", properties)
     return (
         PIN
         + (
             f"{_of_ids('n', end.label)}{own} MATCH {found}"
-            f" WITH n, o WHERE NOT EXISTS {{ {made} }} CREATE {made}"
+            f" WITH n, o WHERE NOT EXISTS {{ {made} }} CREATE {created}"
+        ).encode()
+    )
+
+
+def update_of_ids(mapping: RelationshipMapping, end: End) -> bytes:
+    """Gives the relationships of the nodes `$ids`, at the end that drives, the properties of these nodes."""
+    own = f" AND {of_tables('n', end.tables)}" if end.tables else ""
+    found = _relationship(mapping, end, "x", f"(:{identifier(_other(mapping, end).label)})")
+    names = map(identifier, mapping.properties)
+    return (
+        PIN
+        + (
+            f"{_of_ids('n', end.label)}{own} MATCH {found}"
+            f" SET {', '.join(f'x.{name} = n.{name}' for name in names)}"
         ).encode()
     )
 
@@ -141,8 +159,10 @@ def _other(mapping: RelationshipMapping, end: End) -> End:
     return mapping.end if end.side == "from" else mapping.start
 
 
-def _relationship(mapping: RelationshipMapping, end: End, name: str, other: str) -> str:
-    kind = f"[{name}:{identifier(mapping.relationship_type)}]"
+def _relationship(
+    mapping: RelationshipMapping, end: End, name: str, other: str, properties: str = ""
+) -> str:
+    kind = f"[{name}:{identifier(mapping.relationship_type)}{properties}]"
     return f"(n)-{kind}->{other}" if end.side == "from" else f"(n)<-{kind}-{other}"
 
 
@@ -242,14 +262,15 @@ def create_of_pairs(mapping: RelationshipMapping) -> bytes:
     conditions = [of_tables(variable, end.tables) for variable, end in sides if end.tables]
     if mapping.junction is None:
         conditions += [f"a.{identifier(one)} = b.{identifier(two)}" for one, two in mapping.pairs]
-        text = f" WITH a, b WHERE {' AND '.join(conditions)} CREATE (a)-[:{kind}]->(b)"
+        driving = "b" if mapping.seek == "from" else "a"
+        copied = copied_from(mapping, driving)
+        text = f" WITH a, b WHERE {' AND '.join(conditions)} CREATE (a)-[:{kind}{copied}]->(b)"
     else:
         junction = mapping.junction
         conditions += [_all_equal("j", variable, end) for variable, end in sides]
-        copied = ", ".join(f"{identifier(c)}: j.{identifier(c)}" for c in junction.properties)
         text = (
             f" MATCH (j:{identifier(junction.node_label or '')}) WHERE {' AND '.join(conditions)}"
-            f" CREATE (a)-[:{kind}{f' {{{copied}}}' if copied else ''}]->(b)"
+            f" CREATE (a)-[:{kind}{copied_from(mapping, 'j')}]->(b)"
         )
     return PIN + f"{_pairs(mapping)}{text}".encode()
 

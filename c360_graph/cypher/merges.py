@@ -7,9 +7,11 @@ transaction has.
 from __future__ import annotations
 
 from c360_graph.cypher import counts_and_deletes
+from c360_graph.cypher.extra_labels import labels_differ, set_anew, set_on_new
 from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.cypher.relationships import of_tables
 from c360_graph.cypher.rows import PIN, RowLiteral, own_properties, property_map, row_literal
+from c360_graph.mapping.graph_manifest import RelationshipPattern
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.property_types import property_type
 
@@ -25,19 +27,21 @@ def merge_nodes(table: TableMapping, block: bytes) -> bytes:
     rows = row_literal(block)
     new, pattern = row_and_key(table, rows)
     label = identifier(table.node_label or "")
-    merged = f"MERGE (n:{label} {{{pattern}}}) ON CREATE SET n += new"
+    given = f"n += new{set_on_new(table.extra, 'n', 'new')}"
+    merged = f"MERGE (n:{label} {{{pattern}}}) ON CREATE SET {given}"
     nan = " OR ".join(f"isNaN(new.{identifier(column)})" for column in table.float_key)
     if nan:
         # MERGE refuses NaN, which equals nothing; the node of such a row is always made anew.
         merged = (
             f"CALL (new) {{ WITH * WHERE NOT ({nan}) {merged} RETURN n"
-            f" UNION ALL WITH * WHERE {nan} CREATE (n:{label}) SET n += new RETURN n }}"
+            f" UNION ALL WITH * WHERE {nan} CREATE (n:{label}) SET {given} RETURN n }}"
         )
     text = (
         f"\nWITH {{{new}}} AS new"
         f"\n{merged}"
         f"\nWITH n, new, {differs_from_new(table)} AS differs"
-        "\nFOREACH (_ IN CASE WHEN differs THEN [1] ELSE [] END | SET n += new)"
+        "\nFOREACH (_ IN CASE WHEN differs THEN [1] ELSE [] END | SET n += new"
+        f"{set_anew(table.extra, 'n', 'new')})"
         "\nRETURN collect(id(n)) AS ids, sum(CASE WHEN differs THEN 1 ELSE 0 END) AS updated"
     )
     return PIN + rows.unwound + text.encode()
@@ -118,6 +122,19 @@ def purge_property(label: str, name: str) -> bytes:
     )
 
 
+def purge_label(table: TableMapping, label: str) -> bytes:
+    """A further label that was ours and is no more, off every node of a table."""
+    own = f" AND {of_tables('n', (table.place,))}" if table.label_is_shared else ""
+    return (
+        PIN
+        + (
+            f"MATCH (n:{identifier(table.node_label or '')}) WHERE n:{identifier(label)}{own}"
+            f" CALL (n) {{ REMOVE n:{identifier(label)} }}"
+            " IN TRANSACTIONS OF $batch_rows ROWS"
+        ).encode()
+    )
+
+
 def delete_stale_relationships(mapping: RelationshipMapping) -> bytes:
     """Relationships of a mapping without junction whose ends do not join any more."""
     conditions = [f"a.{identifier(left)} = b.{identifier(right)}" for left, right in mapping.pairs]
@@ -129,6 +146,48 @@ def delete_stale_relationships(mapping: RelationshipMapping) -> bytes:
     return PIN + counts_and_deletes.deleting(
         f"MATCH (a:{identifier(mapping.from_label)})-[x:{identifier(mapping.relationship_type)}]->"
         f"(b:{identifier(mapping.to_label)}) WHERE NOT coalesce({joined}, false)"
+    )
+
+
+def update_relationships(mapping: RelationshipMapping) -> bytes:
+    """Give the relationships of a mapping without junction the properties that their driving nodes have.
+
+    As texts, 0.0 and -0.0 differ; a NaN equals nothing and is set again.
+    """
+    pairs = [(f"r.{identifier(name)}", f"row.{identifier(name)}") for name in mapping.properties]
+    same = " AND ".join(
+        f"coalesce({old} = {new} AND valueType({old}) = valueType({new})"
+        f" AND coalesce(toStringOrNull({old}) = toStringOrNull({new}), true),"
+        f" {old} IS NULL AND {new} IS NULL)"
+        for old, new in pairs
+    )
+    start, end = ("x", "row") if mapping.seek == "from" else ("row", "x")
+    kind = identifier(mapping.relationship_type)
+    return (
+        PIN
+        + (
+            f"MATCH ({start}:{identifier(mapping.from_label)})-[r:{kind}]->"
+            f"({end}:{identifier(mapping.to_label)}) WHERE NOT ({same})"
+            f" CALL (row, r) {{ SET {', '.join(f'{old} = {new}' for old, new in pairs)} }}"
+            " IN TRANSACTIONS OF $batch_rows ROWS"
+        ).encode()
+    )
+
+
+def purge_relationship_property(edges: RelationshipPattern, name: str) -> bytes:
+    """A property that was ours and is no more, off every relationship of a type between two labels.
+
+    >>> print(purge_relationship_property(("WATCHED", "Account", "PlayEvent"), "at").decode())
+    CYPHER 5 MATCH (:`Account`)-[r:`WATCHED`]->(:`PlayEvent`) WHERE r.`at` IS NOT NULL CALL (r)
+    { REMOVE r.`at` } IN TRANSACTIONS OF $batch_rows ROWS
+    """
+    kind, start, end = map(identifier, edges)
+    return (
+        PIN
+        + (
+            f"MATCH (:{start})-[r:{kind}]->(:{end}) WHERE r.{identifier(name)} IS NOT NULL"
+            f" CALL (r) {{ REMOVE r.{identifier(name)} }} IN TRANSACTIONS OF $batch_rows ROWS"
+        ).encode()
     )
 
 
@@ -178,6 +237,8 @@ def differs_from_new(table: TableMapping) -> str:
             of=table,
         ),
     ]
+    if table.extra.all:
+        conditions.append(labels_differ(table.extra, "n", "new"))
     return "coalesce(" + " OR ".join(conditions) + ", false)" if conditions else "false"
 
 

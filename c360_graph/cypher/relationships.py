@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.cypher.rows import PIN, property_map, row_literal, value, values
-from c360_graph.cypher.weights import JOIN_BATCH_ROWS, join_batch_rows
+from c360_graph.cypher.weights import join_batch_rows
 from c360_graph.mapping.model import (
     TABLE_PROPERTY,
     End,
-    Junction,
     PropertyMapping,
     RelationshipMapping,
     TableMapping,
@@ -37,8 +36,7 @@ def create_relationships(mapping: RelationshipMapping, *, sought: int) -> bytes:
     """
     if mapping.junction is None and not _takes_some_tables(mapping) and sought <= MOST_NODES_HASHED:
         return _joined_at_once(mapping)
-    copied = len(mapping.junction.properties) if mapping.junction else 0
-    return _for_each_row(mapping, batch_rows=join_batch_rows(copied))
+    return _for_each_row(mapping, batch_rows=join_batch_rows(len(mapping.copied)))
 
 
 def create_missing_relationships(mapping: RelationshipMapping) -> bytes:
@@ -67,8 +65,8 @@ def _joined_at_once(mapping: RelationshipMapping) -> bytes:
             f"MATCH {_row(driving_label(mapping) or '', ())}\n"
             f"MATCH {_seek(sought, hint=hint)}\n"
             f"WITH row, {variable}\n"
-            f"CALL (row, {variable}) {{ {_create(mapping, '', ends=_ends(mapping))} }}"
-            f" IN TRANSACTIONS OF {JOIN_BATCH_ROWS} ROWS"
+            f"CALL (row, {variable}) {{ {_create(mapping, copied_from(mapping, 'row'), ends=_ends(mapping))} }}"
+            f" IN TRANSACTIONS OF {join_batch_rows(len(mapping.copied))} ROWS"
         ).encode()
     )
 
@@ -83,7 +81,7 @@ def _for_each_row(
 ) -> bytes:
     rows = _row(driving_label(mapping) or "", mapping.driving.tables if mapping.driving else ())
     found = "".join(f"MATCH {_seek(end)} " for end in mapping.sought)
-    properties = _copied_properties(mapping.junction) if mapping.junction else ""
+    properties = copied_from(mapping, "row")
     body = f"{found}{condition}{_create(mapping, properties, ends=_ends(mapping))}"
     return (
         PIN
@@ -136,10 +134,11 @@ def of_tables(variable: str, places: tuple[str, ...]) -> str:
     return f"{variable}.{identifier(TABLE_PROPERTY)} IN [{listed}]"
 
 
-def _copied_properties(junction: Junction) -> str:
-    if not junction.properties:
+def copied_from(mapping: RelationshipMapping, row: str) -> str:
+    """The properties of a relationship, with the blank before them, as those of the node that drives."""
+    if not mapping.copied:
         return ""
-    copied = ", ".join(f"{identifier(c)}: row.{identifier(c)}" for c in junction.properties)
+    copied = ", ".join(f"{identifier(c)}: {row}.{identifier(c)}" for c in mapping.copied)
     return f" {{{copied}}}"
 
 
@@ -183,7 +182,7 @@ def _create(
 class LinkTables:
     """Where a mapping's relationships come from: each label has one table, with a key.
 
-    A row of links has the columns of one end's key, of the other's, then the junction's properties.
+    A row of links has the columns of one end's key, of the other's, then the relationship's properties.
     """
 
     mapping: RelationshipMapping
@@ -199,9 +198,10 @@ class LinkTables:
     @property
     def properties(self) -> tuple[tuple[TableMapping, PropertyMapping], ...]:
         """Those that become the relationship's own."""
-        if self.junction is None or self.mapping.junction is None:
-            return ()
-        return _of(self.junction, self.mapping.junction.properties)
+        if self.junction is not None:
+            return _of(self.junction, self.mapping.copied)
+        driving = self.end if self.mapping.seek == "from" else self.start
+        return _of(driving, self.mapping.copied)
 
 
 def create_links(tables: LinkTables, block: bytes) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from c360_graph.cypher.extra_labels import constant_labels, set_by_value
 from c360_graph.cypher.quoting import (
     copy_literal,
     copy_literal_between_marks,
@@ -134,10 +135,17 @@ def create_nodes(table: TableMapping, block: bytes) -> tuple[bytes, str | None]:
         ScriptError: the label or a column cannot be a name in Cypher.
     """
     rows = row_literal(block)
-    node = _node(table, table.properties, null_mark=rows.null_mark)
+    created = _node(
+        table,
+        table.properties,
+        null_mark=rows.null_mark,
+        variable="n" if table.extra.by_property else "",
+        labels=constant_labels(table.extra),
+    )
     key = tuple(prop for prop in table.properties if prop.column in table.key)
     match = _node(table, key, null_mark=rows.null_mark, variable="n") if key else None
-    return PIN + rows.unwound + f"\nCREATE {node}".encode(), match
+    text = f"\nCREATE {created}{set_by_value(table.extra, 'n')}"
+    return PIN + rows.unwound + text.encode(), match
 
 
 def _node(
@@ -146,12 +154,14 @@ def _node(
     *,
     null_mark: str,
     variable: str = "",
+    labels: str = "",
 ) -> str:
     assert table.node_label is not None
     own = own_properties(table)
     read = property_map(properties, table=table, null_mark=null_mark)
     inside = ", ".join((*own, read) if read else own)
-    return f"({variable}:{identifier(table.node_label)}{f' {{{inside}}}' if inside else ''})"
+    label = f"{identifier(table.node_label)}{labels}"
+    return f"({variable}:{label}{f' {{{inside}}}' if inside else ''})"
 
 
 def own_properties(table: TableMapping) -> tuple[str, ...]:

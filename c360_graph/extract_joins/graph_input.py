@@ -13,7 +13,7 @@ from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import GraphManifest, Owner
-from c360_graph.mapping.identities import IS
+from c360_graph.mapping.identity_names import IS
 from c360_graph.mapping.join_columns import without_join_columns
 from c360_graph.mapping.left_out_tables import LeftOutTable, refusals_of
 from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping
@@ -124,7 +124,7 @@ def _unready(relationship_id: int, table: TableMapping) -> Refusal:
 
 def kept_from_refused(rows: ControlRows, refusals: tuple[Refusal, ...]) -> GraphManifest:
     """Labels and edges of refused rows: what they made before is left as it is."""
-    refused = {(refusal.control_table, refusal.row_id) for refusal in refusals}
+    refused = {(r.control_table, r.row_id) for r in refusals if not r.is_partial}
     return GraphManifest(
         labels={
             row.node_label: ()
@@ -195,7 +195,7 @@ def latest_extract(table: TableMapping, rows: ControlRows, store: ExtractStore) 
                 f" its records now ask for. Materialize {table.source.source_name} again."
             )
         return extract
-    held = {prop.column: prop.treatment for prop in extract.manifest.table.columns_read}
+    held = {prop.origin: prop.treatment for prop in extract.manifest.table.columns_read}
     wanted = _treatments(table, rows, extract)
     changed = sorted(column for column in held if held[column] != wanted.get(column, "exclude"))
     if changed:
@@ -215,7 +215,7 @@ def _treatments(table: TableMapping, rows: ControlRows, extract: Extract) -> dic
         rows=rows,
         catalog_table=extract.manifest.table.as_catalog_table(),
     )
-    return {prop.column: prop.treatment for prop in today.properties}
+    return {prop.origin: prop.treatment for prop in today.properties}
 
 
 def digest_of(extract: Extract) -> str:

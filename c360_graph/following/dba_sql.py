@@ -61,7 +61,7 @@ def setup_sql(
         yield f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(role)};"
     for one in tables:
         table = one.table
-        columns = ", ".join(quoted(prop.column) for prop in table.columns_read)
+        columns = ", ".join(quoted(prop.origin) for prop in table.columns_read)
         place = quoted_table(table.source.db_schema, table.table_name)
         yield f"GRANT SELECT ({columns}) ON {place} TO {quoted(role)};"
     yield f"{publication_sql(name, tables, version=version)};"

@@ -68,7 +68,7 @@ class DirtyKeys:
         # By the table's own number; where it is read again before anything came, places are unknown.
         self._tables: dict[int, TableKeys] = {}
         self._relations: dict[int, Relation] = {}
-        self._xids: set[int] = set()
+        self._xids: list[int] = []
         self._commit_times: list[datetime] = []
         self._position = position
         self.is_in_transaction = False
@@ -99,7 +99,7 @@ class DirtyKeys:
                 self._add(message.oid, message.old, None, is_gone=True)
             case Begin():
                 self.is_in_transaction = True
-                self._xids.add(message.xid)
+                self._xids.append(message.xid)
                 self._commit_times.append(message.commit_time)
             case Commit():
                 self.is_in_transaction = False
@@ -130,11 +130,18 @@ class DirtyKeys:
         )
         for keys in self._tables.values():
             keys.keys, keys.may_be_gone, keys.is_emptied = {}, False, False
-        self._commit_times = []
-        # The rest of a transaction that goes on is visible where its beginning is.
-        self._xids = set()
+        self._forget_ended()
         self.count = self.changes = 0
         return dirty
+
+    def _forget_ended(self) -> None:
+        """Forget the transactions that came as a whole.
+
+        The one that goes on is kept: nothing of it may have been read yet, so that whoever reads its rows
+        still has to wait until they are visible.
+        """
+        kept = -1 if self.is_in_transaction else len(self._xids)
+        self._xids, self._commit_times = self._xids[kept:], self._commit_times[kept:]
 
     def skip_to(self, position: int) -> None:
         """The server has looked through its log up to here, and there was nothing of ours."""
@@ -187,12 +194,12 @@ class DirtyKeys:
             raise MappingChangedError(
                 f"source {self._source}: table {relation.name} is not as it was mapped."
             )
-        missing = [name for name in followed.table.key if name not in relation.columns]
+        missing = [name for name in followed.table.key_columns if name not in relation.columns]
         if missing:
             raise MappingChangedError(
                 f"source {self._source}: the stream of {relation.name} lacks {', '.join(missing)}."
             )
-        places = tuple(relation.columns.index(name) for name in followed.table.key)
+        places = tuple(relation.columns.index(name) for name in followed.table.key_columns)
         keys = self._tables.setdefault(relation.oid, TableKeys(followed=followed))
         keys.places = places
 

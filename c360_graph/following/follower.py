@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from uuid import uuid4
 
-from c360_graph.control.connection import ControlDatabase
 from c360_graph.control.follow_errors import FollowErrors
 from c360_graph.control.owner import control_owner
-from c360_graph.cypher import schema
-from c360_graph.errors import MappingChangedError
+from c360_graph.errors import MappingChangedError, SourceUnavailableError
+from c360_graph.following.away import AwaySources
 from c360_graph.following.dirty_keys import Dirty
-from c360_graph.following.graph_writer import GraphChanges, GraphWriter, Written
+from c360_graph.following.given import Flushed, Given, Stopped
+from c360_graph.following.graph_writer import GraphChanges, GraphWriter
 from c360_graph.following.handover import hand_over
+from c360_graph.following.health import HEARTBEAT_SECONDS
 from c360_graph.following.lag import LagMeter
 from c360_graph.following.loss_guard import LossGuard
 from c360_graph.following.mark import (
@@ -34,13 +36,9 @@ from c360_graph.following.pending_errors import PendingErrors
 from c360_graph.following.refused_rows import Outcome, write_all_but_refused
 from c360_graph.following.source_feed import SourceFeed
 from c360_graph.following.stream import wait_for_data
-from c360_graph.following.turn import Turn
-from c360_graph.graph.connection import Graph
-from c360_graph.graph.execution import Execution
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state, rows_fingerprint
-from c360_graph.settings import Settings
 from c360_graph.source.key_reads import Key, RowsRead
 
 GATHER_SECONDS = 0.02
@@ -50,55 +48,18 @@ CONTROL_ROWS_SECONDS = 5.0
 CONFIRM_SECONDS = 10.0
 """How often an idle source is told that nothing of its log is needed."""
 LOAD_POLL_SECONDS = 0.2
-
-
-class Stopped(Exception):
-    """Somebody asked the follower to end."""
+WRITING_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flushed:
-    """What one transaction brought into the graph."""
+class _Underway:
+    """What is being written while the next is read."""
 
-    written: Written
-    changes: int
-    lag_seconds: tuple[float, ...]
-    """From each source transaction's commit to ours, by both clocks."""
-    refused: int = 0
-    """Rows that Neo4j refused."""
-    held: int = 0
-    """Tables that are held now."""
-
-
-@dataclass(kw_only=True)
-class Callbacks:
-    """Who is told."""
-
-    say: Callable[[str], None] = lambda message: None
-    warn: Callable[[str], None] = lambda message: None
-    flushed: Callable[[Flushed], None] = lambda flushed: None
-    following: Callable[[], None] = lambda: None
-    """The graph is whole, and the stream is read."""
-    looked: Callable[[], None] = lambda: None
-    """The follower is at work, with or without changes."""
-    stopped: Callable[[], None] = lambda: None
-    """The stream is not read any more."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """What a follower works with."""
-
-    graph: Graph
-    control: ControlDatabase
-    settings: Settings
-    log_id: int
-    turn: Turn
-    stop: threading.Event
-    max_removed_share: float = 0.3
-    release: bool = False
-    """Whether tables that are held are followed again, whatever they have lost."""
-    callbacks: Callbacks = field(default_factory=Callbacks)
+    taken: list[tuple[SourceFeed, Dirty]]
+    changes: GraphChanges
+    mark: FollowMark
+    """The graph's once it is written."""
+    future: Future[tuple[Outcome | None, datetime]]
 
 
 class Follower:
@@ -110,6 +71,7 @@ class Follower:
         self._state: MappingState = read_mapping_state(given.control, given.settings.c360_data_dir)
         self._mapping: GraphMapping = self._state.mapping()
         self._feeds = self._make_feeds()
+        self._away = AwaySources(self._mapping)
         self._unfollowed: dict[str, str] = {}
         self._mark: FollowMark
         self._guard = LossGuard(max_removed_share=given.max_removed_share)
@@ -120,7 +82,10 @@ class Follower:
         self._patterns: Patterns
         self._writer: GraphWriter
         self._control_rows_seen = time.monotonic()
-        self._confirmed_idle = time.monotonic()
+        self._confirmed_idle = self._wrote = time.monotonic()
+        self._pool: ThreadPoolExecutor
+        self._underway: _Underway | None = None
+        self._is_over = threading.Event()
 
     def run(self) -> None:
         """Bring the graph to the state of the sources where it is not, then follow until something ends it.
@@ -135,11 +100,24 @@ class Follower:
             for feed in self._feeds:
                 stack.enter_context(feed.open(hashing=self._hashing(), waiting=self._keep_alive))
             self._try_refused_again()
+            self._writer.prepare([one.table for feed in self._feeds for one in feed.followed])
             self._given.callbacks.following()
             stack.callback(self._given.callbacks.stopped)
+            stack.callback(self._given.minutes.write)
+            stack.enter_context(self._away.watched())
+            stack.enter_context(self._writing_thread())
             while True:
                 self._step()
                 self._given.callbacks.looked()
+
+    @contextmanager
+    def _writing_thread(self) -> Iterator[None]:
+        """Writes while the sources are read; what it has begun ends with the block."""
+        with ThreadPoolExecutor(1, thread_name_prefix="graph writer") as self._pool:
+            try:
+                yield
+            finally:
+                self._is_over.set()
 
     def _try_refused_again(self) -> None:
         for row in self._errors.read():
@@ -167,12 +145,7 @@ class Follower:
         tell = self._given.callbacks
         found = self._await_no_load()
         known = found.follow if found and found.is_whole else None
-        slots = known.slots if known else {}
-        reasons = [
-            f"source {feed.name}: {why}"
-            for feed in self._feeds
-            if (why := feed.prepare(slots.get(feed.name))) is not None
-        ]
+        reasons = self._prepare_feeds(known)
         for feed in self._feeds:
             for table in feed.unfollowed:
                 tell.warn(f"Not followed, and only as new as the last load: {table}.")
@@ -200,16 +173,44 @@ class Follower:
         elif known.held and self._given.release:
             reasons.append(f"{', '.join(known.held)} is followed again")
         if not reasons and known is not None and take_over(self._given.graph, holder=self._holder):
-            self._mark = known.model_copy(
-                update={"slots": {f.name: f.mark for f in self._feeds if f.mark}}
-            )
+            slots = {name: known.slots[name] for name in self._away.why}
+            slots |= {feed.name: feed.mark for feed in self._feeds if feed.mark}
+            self._mark = known.model_copy(update={"slots": slots, "away": self._away.why})
+        elif self._away.why:
+            # Only all sources together say what the whole graph should be.
+            raise SourceUnavailableError(" ".join(self._away.why.values()))
         else:
             tell.say(f"The graph is brought to the state of the sources: {'; '.join(reasons)}.")
             self._hand_over()
-        self._make_indexes()
+        self._writer.make_indexes()
+
+    def _prepare_feeds(self, known: FollowMark | None) -> list[str]:
+        """Why the graph cannot go on from what it says; leaves out sources that cannot be reached."""
+        reasons = []
+        for feed in self._feeds:
+            mark = known.slots.get(feed.name) if known else None
+            try:
+                why = feed.prepare(mark)
+            except SourceUnavailableError as error:
+                if known is None or mark is None:
+                    raise
+                self._away.add(feed, error, known)
+                self._given.callbacks.warn(f"{error} The other sources are followed.")
+                continue
+            if why is not None:
+                reasons.append(f"source {feed.name}: {why}")
+        if len(self._away.why) == len(self._feeds):
+            raise SourceUnavailableError(" ".join(self._away.why.values()))
+        return reasons
+
+    def _places(self) -> set[str]:
+        """The tables that are followed, with those of sources that are away."""
+        return {
+            one.table.place for feed in self._feeds for one in feed.followed
+        } | self._away.places
 
     def _prepare_writing(self) -> None:
-        places = {one.table.place for feed in self._feeds for one in feed.followed}
+        places = self._places()
         self._patterns = Patterns(self._mapping, places)
         self._writer = GraphWriter(
             self._given.graph,
@@ -217,12 +218,19 @@ class Follower:
             holder=self._holder,
             read_links=self._read_links,
             warn=self._given.callbacks.warn,
-            check=self._keep_alive,
+            check=self._refuse_over,
         )
+
+    def _refuse_over(self) -> None:
+        # In the thread that writes. The other one keeps the streams alive.
+        if self._is_over.is_set():
+            raise Stopped
+        self._refuse_stopped()
 
     def _read_links(
         self, table: TableMapping, columns: tuple[str, ...], values: list[Key]
     ) -> list[bytes]:
+        self._away.refuse_need(table.source.source_id)
         for feed in self._feeds:
             if feed.source.source_id == table.source.source_id:
                 return feed.read_by_values(table, columns, values)
@@ -254,14 +262,7 @@ class Follower:
         """Of all that decides what the graph holds."""
         said = [table.fingerprint_source for table in self._mapping.tables]
         said += sorted(mapping.fingerprint_source for mapping in self._mapping.relationships)
-        followed = sorted(one.table.place for feed in self._feeds for one in feed.followed)
-        return sha256("\n".join((*said, *followed)).encode()).hexdigest()[:32]
-
-    def _make_indexes(self) -> None:
-        execution = Execution(self._given.graph, load=self._holder)
-        for index in self._patterns.indexes():
-            execution.run_repeatable("The indexes of following", schema.create_index(index))
-        execution.run_repeatable("The indexes of following", schema.await_indexes(3600))
+        return sha256("\n".join((*said, *sorted(self._places()))).encode()).hexdigest()[:32]
 
     def _hashing(self) -> KeyedHash | None:
         key = self._given.settings.c360_hash_key
@@ -269,14 +270,18 @@ class Follower:
 
     def _step(self) -> None:
         self._look_around()
-        wait_for_data([feed.stream for feed in self._feeds], seconds=IDLE_SECONDS)
+        seconds = WRITING_POLL_SECONDS if self._underway else IDLE_SECONDS
+        wait_for_data([feed.stream for feed in self._feeds], seconds=seconds)
         self._take_in()
+        if self._underway and self._underway.future.done():
+            self._finish(self._underway)
         if any(feed.is_dirty for feed in self._feeds):
             self._gather()
             self._flush()
         elif time.monotonic() - self._confirmed_idle >= CONFIRM_SECONDS:
             self._confirmed_idle = time.monotonic()
-            if any(feed.is_ahead for feed in self._feeds):
+            is_due = time.monotonic() - self._wrote >= HEARTBEAT_SECONDS
+            if is_due or any(feed.is_ahead for feed in self._feeds):
                 self._flush()
 
     def _take_in(self) -> None:
@@ -292,17 +297,22 @@ class Follower:
             self._take_in()
 
     def _flush(self) -> None:
+        """Read what was gathered while the former is written, then begin to write it."""
         taken = [(feed, feed.take()) for feed in self._feeds]
-        while not self._applied(taken):
-            # A load is under way. What it leaves is looked at once it has ended.
-            self._await_no_load()
-
-    def _applied(self, taken: list[tuple[SourceFeed, Dirty]]) -> bool:
-        """Read again and write; False where the graph is not ours at the moment."""
-        marks = {feed.name: feed.moved_to(dirty.position) for feed, dirty in taken}
         reads = [read for feed, dirty in taken if dirty.wanted for read in feed.read(dirty)]
+        while self._underway:
+            wait([self._underway.future], timeout=IDLE_SECONDS)
+            if self._underway.future.done():
+                self._finish(self._underway)
+            else:
+                self._keep_alive()
+        self._begin_to_write(taken, reads)
+
+    def _begin_to_write(self, taken: list[tuple[SourceFeed, Dirty]], reads: list[RowsRead]) -> None:
+        marks = {feed.name: feed.moved_to(dirty.position) for feed, dirty in taken}
         emptied = [table for _, dirty in taken for table in dirty.emptied]
         changes, held = self._without_great_losses(emptied, reads)
+        before = self._mark.model_dump_json()
         mark = self._mark.model_copy(
             update={
                 "slots": self._mark.slots | marks,
@@ -310,25 +320,39 @@ class Follower:
                 "rates": self._lag.rates(),
             }
         )
-        outcome = write_all_but_refused(
-            self._writer,
-            changes,
-            before=self._mark.model_dump_json(),
-            after=mark.model_dump_json(),
+
+        def write() -> tuple[Outcome | None, datetime]:
+            outcome = write_all_but_refused(
+                self._writer, changes, before=before, after=mark.model_dump_json()
+            )
+            return outcome, datetime.now(UTC)
+
+        self._underway = _Underway(
+            taken=taken, changes=changes, mark=mark, future=self._pool.submit(write)
         )
+
+    def _finish(self, written: _Underway) -> None:
+        """Confirm what was written.
+
+        Raises:
+            MappingChangedError: the graph was not ours, since a load had come.
+        """
+        self._underway = None
+        outcome, moment = written.future.result()
         if outcome is None:
             self._refuse_other()
-            return False
-        written = outcome.written
+            self._await_no_load()
+            raise MappingChangedError("A load of the graph has come in between.")
+        mark = written.mark
         # Before anything is confirmed: what is not in the graph is to be known.
-        self._errors.note(changes, outcome.refused, marks=marks)
-        self._mark = mark
-        for feed, _ in taken:
-            feed.confirm(marks[feed.name])
-        for place, count in written.nodes_deleted.items():
+        self._errors.note(written.changes, outcome.refused, marks=mark.slots)
+        self._mark, self._wrote = mark, time.monotonic()
+        self._given.minutes.note(written.changes)
+        for feed, _ in written.taken:
+            feed.confirm(mark.slots[feed.name])
+        for place, count in outcome.written.nodes_deleted.items():
             self._guard.note(place, count)
-        self._tell(taken, outcome)
-        return True
+        self._tell(written.taken, outcome, moment)
 
     def _without_great_losses(
         self, emptied: list[TableMapping], reads: list[RowsRead]
@@ -358,18 +382,19 @@ class Follower:
         )
         return changes, held
 
-    def _tell(self, taken: list[tuple[SourceFeed, Dirty]], outcome: Outcome) -> None:
-        now = datetime.now(UTC)
+    def _tell(
+        self, taken: list[tuple[SourceFeed, Dirty]], outcome: Outcome, moment: datetime
+    ) -> None:
         flushed = Flushed(
             written=outcome.written,
             refused=len(outcome.refused),
             held=len(self._mark.held),
             changes=sum(dirty.changes for _, dirty in taken),
             lag_seconds=tuple(
-                (now - moment).total_seconds()
+                (moment - committed).total_seconds()
                 for _, dirty in taken
                 if dirty.changes
-                for moment in dirty.commit_times
+                for committed in dirty.commit_times
             ),
         )
         self._lag.add(flushed.changes, flushed.lag_seconds)
@@ -408,7 +433,9 @@ class Follower:
 
     def _look_around(self) -> None:
         self._refuse_stopped()
+        self._away.refuse_back()
         self._given.turn.check()
+        self._given.minutes.write_if_due()
         if time.monotonic() - self._control_rows_seen >= CONTROL_ROWS_SECONDS:
             self._control_rows_seen = time.monotonic()
             if rows_fingerprint(self._given.control.read_rows()) != self._state.fingerprint:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
 
 from c360_graph.cypher import following as text
+from c360_graph.cypher import schema
 from c360_graph.cypher.copy_text import blocks
 from c360_graph.cypher.counts_and_deletes import count_relationships
 from c360_graph.cypher.relationships import link_rows
@@ -17,7 +19,7 @@ from c360_graph.cypher.script_reader import Statement, lift
 from c360_graph.following.links import Links, ReadLinks
 from c360_graph.following.patterns import Pattern, Patterns
 from c360_graph.graph.connection import Graph
-from c360_graph.graph.execution import Attempts, Work
+from c360_graph.graph.execution import Attempts, Execution, Work
 from c360_graph.mapping.model import TableMapping
 from c360_graph.source.key_reads import RowsRead
 
@@ -82,6 +84,38 @@ class GraphWriter:
         types = {mapping.relationship_type for _, mapping in self._patterns.through(table)}
         return sum(int(self._graph.rows(count_relationships(kind))[0]["count"]) for kind in types)
 
+    def make_indexes(self) -> None:
+        """Create the indexes that find what changed nodes join, and wait for them.
+
+        Raises:
+            StatementError: the server refused, or kept failing.
+        """
+        execution = Execution(self._graph, load=self._holder)
+        for index in self._patterns.indexes():
+            execution.run_repeatable("The indexes of following", schema.create_index(index))
+        execution.run_repeatable("The indexes of following", schema.await_indexes(3600))
+
+    def prepare(self, tables: Sequence[TableMapping]) -> None:
+        """Have the server plan the statements that changes of these tables need, as far as it takes seconds.
+
+        A plan takes a server that has just started many times what the statement takes, and the first
+        changes would wait for it.
+
+        Raises:
+            StatementError: the server refused, or kept failing.
+        """
+        tag = {"c360_load": self._holder, "c360_work": uuid4().hex}
+        deadline = time.monotonic() + _PREPARING_SECONDS
+
+        def send() -> None:
+            with self._graph.transaction(tag) as transaction:
+                for statement, parameters in empty_statements(self._patterns, tables):
+                    if time.monotonic() > deadline:
+                        return
+                    transaction.run(statement, parameters).consume()
+
+        self._attempts.run(Work(title="Planning what following needs", tag=tag, send=send))
+
     def write(self, changes: GraphChanges, *, follow: str) -> Written | None:
         """Write changes, and `follow` as the follower's mark; None where the graph is not ours now.
 
@@ -89,20 +123,17 @@ class GraphWriter:
             StatementError: the server refused, or kept failing; nothing was changed.
         """
         tag = {"c360_load": self._holder, "c360_work": uuid4().hex}
-        written: list[Written | None] = []
 
-        def send() -> None:
+        def send() -> Written | None:
             with self._graph.transaction(tag) as transaction:
                 work = _Writing(transaction, self._patterns, self._read_links)
                 if not work.holds(self._holder, follow):
-                    written.append(None)
-                    return
+                    return None
                 work.write(changes)
                 transaction.commit()
-            written.append(work.written)
+            return work.written
 
-        self._attempts.run(Work(title="Following the sources", tag=tag, send=send))
-        return written[-1]
+        return self._attempts.run(Work(title="Following the sources", tag=tag, send=send))
 
 
 class _Transaction(Protocol):
@@ -226,6 +257,8 @@ class _Writing:
                     self._run(text.delete_stale_of_ids(mapping, end), ids=moved)
                 if made or moved:
                     self._run(text.create_missing_of_ids(mapping, end), ids=[*made, *moved])
+                if moved and mapping.properties and end == mapping.driving:
+                    self._run(text.update_of_ids(mapping, end), ids=moved)
                 continue
             if moved:
                 self._note(pattern, self._run(text.pairs_joined_now(mapping, end), ids=moved))
@@ -271,6 +304,36 @@ class _Writing:
 
 
 _PAIRS_IN_STATEMENT = 5_000
+_PREPARING_SECONDS = 5.0
+
+
+def empty_statements(
+    patterns: Patterns, tables: Iterable[TableMapping]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The statements that bring changes of these tables into the graph, and parameters without any change."""
+    labelled = [table for table in tables if table.node_label is not None]
+    for table in labelled:
+        row = b"\t".join([b"\\N"] * len(table.properties))
+        joined, told = patterns.joined(table), patterns.told(table)
+        yield _lifted(text.upsert_nodes(table, row, joined=joined, told=told)), {"rows": None}
+        yield (
+            _lifted(text.delete_keys(table, b"\t".join([b"\\N"] * len(table.key)))),
+            {"rows": None},
+        )
+    for label in dict.fromkeys(table.node_label or "" for table in labelled):
+        for pattern in patterns.of_label(label):
+            for mapping, end in pattern.ends_of(label):
+                if pattern.is_single:
+                    yield text.delete_stale_of_ids(mapping, end).decode(), {"ids": []}
+                    yield text.create_missing_of_ids(mapping, end).decode(), {"ids": []}
+                else:
+                    yield text.pairs_joined_now(mapping, end).decode(), {"ids": []}
+
+
+def _lifted(statement: bytes) -> str:
+    batch = lift(Statement(number=1, text=statement))
+    assert batch is not None
+    return batch.text
 
 
 def _blocks(lines: tuple[bytes, ...]) -> Iterator[bytes]:

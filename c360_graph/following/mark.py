@@ -43,6 +43,8 @@ class FollowMark(Frozen):
     """Tables (`source/table`) that are not followed until somebody says so, and why."""
     unfollowed: dict[str, str] = Field(default_factory=dict)
     """Tables that only a load brings up to date, and why."""
+    away: dict[str, str] = Field(default_factory=dict)
+    """Sources that cannot be reached at the moment, while the others are followed, and why."""
     rates: Rates | None = None
     """How it went in the minute before the last change."""
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from c360_graph.errors import SettingsError
-from c360_graph.following.follower import Flushed
+from c360_graph.following.given import Flushed
 from c360_graph.following.lag import LagMeter
 
 HEALTHY_SECONDS = 60.0

@@ -186,7 +186,7 @@ def _is_read_by(mapping: GraphMapping, table: TableMapping, end: End) -> bool:
     ends = [other for other in mapping.tables if end.has(other)]
     for name, column in end.pairs:
         properties = [table.property_of(column), *(other.property_of(name) for other in ends)]
-        if any(prop is None or prop.treatment or prop.form for prop in properties):
+        if any(p is None or p.treatment or p.form or p.cast_from for p in properties):
             return False
         bases = {prop.type.base for prop in properties if prop is not None}
         if not any(bases <= family for family in _READ_BY):
@@ -198,6 +198,7 @@ def _joined(mapping: RelationshipMapping, table: TableMapping) -> Iterator[str]:
     for end in (mapping.start, mapping.end):
         if end.has(table):
             yield from (column for column, _ in end.pairs)
+            yield from mapping.properties if end == mapping.driving else ()
     junction = mapping.junction
     if junction is not None and _goes_through(mapping, table):
         yield from (column for _, column in (*junction.from_pairs, *junction.to_pairs))

@@ -108,7 +108,7 @@ def followable(
             FollowedTable(
                 table=table,
                 oid=row.oid,
-                key_types=tuple(types[column] for column in table.key),
+                key_types=tuple(types[column] for column in table.key_columns),
                 sends_whole_rows=row.identity == "f",
             )
         )
@@ -132,12 +132,12 @@ def why_not(table: TableMapping, row: Any) -> str | None:
             "it has no replica identity, so that publishing it would make the application's own"
             " UPDATE and DELETE fail; add a primary key"
         )
-    if {*table.key} != {*row.identity_columns}:
+    if {*table.key_columns} != {*row.identity_columns}:
         return (
             f"its replica identity is ({', '.join(row.identity_columns)}) and its nodes are identified"
-            f" by ({', '.join(table.key)}); ALTER TABLE ... REPLICA IDENTITY USING INDEX names another"
+            f" by ({', '.join(table.key_columns)}); ALTER TABLE ... REPLICA IDENTITY USING INDEX names another"
         )
-    if {*table.key} & {*row.generated}:
+    if {*table.key_columns} & {*row.generated}:
         return "a column of its key is generated, and is not in the stream"
     return None
 
@@ -158,7 +158,7 @@ def _listed(tables: Iterable[FollowedTable], version: int) -> str:
         table = followed.table
         text = quoted_table(table.source.db_schema, table.table_name)
         if version >= COLUMN_LISTS_SINCE and not followed.sends_whole_rows:
-            text += f" ({', '.join(map(quoted, table.key))})"
+            text += f" ({', '.join(map(quoted, table.key_columns))})"
         listed.append(text)
     return ", ".join(listed)
 
@@ -219,7 +219,7 @@ def _is_published(
             return False
         listed = published[place]
         wants_list = version >= COLUMN_LISTS_SINCE and not followed.sends_whole_rows
-        if wants_list and (listed is None or {*listed} != {*table.key}):
+        if wants_list and (listed is None or {*listed} != {*table.key_columns}):
             return False
         if not wants_list and listed is not None:
             return False

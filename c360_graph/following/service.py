@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from uuid import uuid4
 
-from c360_graph.control.audit import Ending, RunLog
+from c360_graph.control.audit import FOLLOWER_PREFIX, Ending, RunLog
 from c360_graph.control.connection import (
     RUN_PATIENCE_SECONDS,
     ControlDatabase,
@@ -23,7 +23,9 @@ from c360_graph.errors import (
     SourceUnavailableError,
     StatementError,
 )
-from c360_graph.following.follower import Callbacks, Follower, Given, Stopped
+from c360_graph.following.follower import Follower
+from c360_graph.following.given import Callbacks, Given, Stopped
+from c360_graph.following.table_minutes import TableMinutes
 from c360_graph.following.turn import follower_turn
 from c360_graph.graph.connection import target_graph
 from c360_graph.settings import Settings
@@ -110,12 +112,13 @@ def _follow_once(
         ) as turn,
     ):
         run_log = RunLog(control)
-        with run_log.running(f"follow-{uuid4()}") as log_id:
+        with run_log.running(f"{FOLLOWER_PREFIX}{uuid4()}") as log_id:
             given = Given(
                 graph=graph,
                 control=control,
                 settings=settings,
                 log_id=log_id,
+                minutes=TableMinutes(run_log, log_id),
                 turn=turn,
                 stop=stop,
                 max_removed_share=max_removed_share,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +23,6 @@ from c360_graph.following.publication import (
 )
 from c360_graph.following.slot import (
     ask_server,
-    bytes_behind,
     create_slot,
     drop_slot,
     find_slot,
@@ -79,6 +79,8 @@ class SourceFeed:
         self._stream: ReplicationStream | None = None
         self._reader: KeyReader
         self._session: SourceSession
+        # What is written reads rows of junction tables while the next rows are read.
+        self._reading = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -92,9 +94,19 @@ class SourceFeed:
             SourceUnavailableError: the source cannot be reached at the moment.
             ReplicationError: it cannot be followed, and what a DBA does about it.
         """
+        with self._connected() as connection:
+            return self._prepare(connection, known)
+
+    def reach(self) -> None:
+        """Connect, and no more; errors as `prepare`."""
+        with self._connected():
+            pass
+
+    @contextmanager
+    def _connected(self) -> Iterator[psycopg.Connection]:
         try:
             with connect_source(self._credentials) as connection:
-                return self._prepare(connection, known)
+                yield connection
         except psycopg.Error as error:
             raise kind_of(error)(
                 f"source {self.name} ({self._credentials.place}) cannot be followed:"
@@ -246,7 +258,8 @@ class SourceFeed:
             MappingChangedError: it refuses since a table is not as it was mapped.
         """
         try:
-            return self._reader.read(dirty.wanted, xids=dirty.xids)
+            with self._reading:
+                return self._reader.read(dirty.wanted, xids=dirty.xids)
         except SourceError:
             self.refuse_changed_schema()
             raise
@@ -255,7 +268,8 @@ class SourceFeed:
         self, table: TableMapping, columns: tuple[str, ...], values: list[Key]
     ) -> list[bytes]:
         """Rows of a junction table by what they join; errors as `read`."""
-        return self._reader.read_by_values(table, columns, values)
+        with self._reading:
+            return self._reader.read_by_values(table, columns, values)
 
     def moved_to(self, position: int) -> SlotMark:
         """The mark at a position."""
@@ -294,18 +308,12 @@ class SourceFeed:
             if table.source.source_id == self.source.source_id
         )
         try:
-            self._session.begin()
-            catalog = SourceSnapshot(
-                self._session.connection, self.source, self._session.wait
-            ).catalog(names)
-            self._session.connection.execute("COMMIT")
+            with self._reading:
+                self._session.begin()
+                catalog = SourceSnapshot(
+                    self._session.connection, self.source, self._session.wait
+                ).catalog(names)
+                self._session.connection.execute("COMMIT")
         except psycopg.Error as error:
             raise self._session.failure(error) from None
         return tuple(table.model_copy(update={"estimated_rows": -1}) for table in catalog.tables)
-
-    def bytes_behind(self) -> int | None:
-        """How much the source has written since the confirmed position."""
-        try:
-            return bytes_behind(self._session.connection, self.slot)
-        except psycopg.Error as error:
-            raise self._session.failure(error) from None

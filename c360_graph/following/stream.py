@@ -178,7 +178,9 @@ def open_stream(endpoint: Endpoint) -> Iterator[ReplicationStream]:
         SourceUnavailableError: the source cannot be reached at the moment, or another client reads the slot.
         ReplicationError: the source refuses.
     """
-    connection = _connected(endpoint)
+    # Held to the end: it closes what it has made.
+    opened = _connected(endpoint)
+    connection = opened.pgconn
     try:
         options = f"proto_version '1', publication_names '{quoted(endpoint.publication)}'"
         command = f"START_REPLICATION SLOT {quoted(endpoint.slot)} LOGICAL 0/0 ({options})"
@@ -188,7 +190,7 @@ def open_stream(endpoint: Endpoint) -> Iterator[ReplicationStream]:
         connection.nonblocking = 1
         yield ReplicationStream(connection, endpoint.name)
     finally:
-        connection.finish()
+        opened.close()
 
 
 def wait_for_data(streams: list[ReplicationStream], *, seconds: float) -> None:
@@ -199,7 +201,7 @@ def wait_for_data(streams: list[ReplicationStream], *, seconds: float) -> None:
         time.sleep(max(0.0, seconds))
 
 
-def _connected(endpoint: Endpoint) -> pq.abc.PGconn:
+def _connected(endpoint: Endpoint) -> psycopg.Connection:
     credentials = endpoint.credentials
     parameters = {
         "host": credentials.host,
@@ -215,11 +217,11 @@ def _connected(endpoint: Endpoint) -> pq.abc.PGconn:
         **KEEPALIVE,
     }
     given = {name: value for name, value in parameters.items() if value is not None}
-    connection = pq.PGconn.connect(make_conninfo(**given).encode())
-    if connection.status == pq.ConnStatus.OK:
-        return connection
-    said = first_line(connection.error_message.decode(errors="replace"))
-    connection.finish()
+    try:
+        # Not libpq's own blocking call, during which no other thread of the process runs.
+        return psycopg.connect(make_conninfo(**given), autocommit=True)
+    except psycopg.Error as error:
+        said = first_line(error)
     if credentials.password:
         said = said.replace(credentials.password, "***")
     kind = (

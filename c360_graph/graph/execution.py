@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
 from neo4j import SummaryCounters
@@ -35,20 +35,30 @@ class _TryAgain(Exception):
     """An attempt failed in a way that another may not."""
 
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Done(Generic[T]):
+    """What work that seemed to have failed turned out to have done."""
+
+    result: T
+
+
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class Work(Generic[T]):
     """What is to take effect exactly once.
 
     `send` does it, raising the driver's errors. After an attempt that failed, whatever still runs
-    under `tag` is ended; then `recover` finds out what became of it or undoes it, and says whether
-    it turned out to be done. Where the server lacked memory, or went away, `lighten` comes before the
-    next attempt.
+    under `tag` is ended; then `recover` finds out what became of it or undoes it, and returns what it
+    turned out to have done, None where it is to be sent again. Where the server lacked memory, or went
+    away, `lighten` comes before the next attempt.
     """
 
     title: str
     tag: Tag
-    send: Callable[[], object]
-    recover: Callable[[], bool] = lambda: False
+    send: Callable[[], T]
+    recover: Callable[[], Done[T] | None] = lambda: None
     lighten: Callable[[], bool] = lambda: False
     """Has the next attempt need less memory; False where that cannot be."""
 
@@ -73,8 +83,8 @@ class Attempts:
         self._check = check
         self._verify = verify
 
-    def run(self, work: Work) -> None:
-        """Try until it is done.
+    def run(self, work: Work[T]) -> T:
+        """Try until it is done; what the attempt that did it returned.
 
         Raises:
             StatementError: it was refused, or kept failing.
@@ -82,17 +92,18 @@ class Attempts:
         # Remembered over all attempts: a recovery that fails leaves as much in doubt as before.
         in_doubt = False
 
-        def attempt() -> None:
+        def attempt() -> T:
             nonlocal in_doubt
             self._check()
             try:
                 self._verify()
                 if in_doubt:
                     self._graph.end_transactions(work.tag)
-                    if work.recover():
-                        return
+                    done = work.recover()
+                    if done is not None:
+                        return done.result
                     in_doubt = False
-                work.send()
+                return work.send()
             except ERRORS as error:
                 in_doubt = True
                 if outcome(error) not in ("lost", "out of memory") or not work.lighten():
@@ -108,7 +119,7 @@ class Attempts:
             before_sleep=lambda state: self._warn(_told(work, state)),
         )
         try:
-            retrying(attempt)
+            return retrying(attempt)
         except RetryError as error:
             cause = error.last_attempt.exception()
             raise StatementError(
@@ -133,15 +144,13 @@ def give_up_if_hopeless(title: str, error: BaseException) -> None:
         raise StatementRefusedError(f"{title} failed: {said(error)}.") from None
 
 
-def _told(work: Work, state: RetryCallState) -> str:
+def _told(work: Work[Any], state: RetryCallState) -> str:
     cause = state.outcome.exception() if state.outcome else None
     return f"{work.title} is tried again in {state.upcoming_sleep:.1f} s: {cause}"
 
 
 _CALLS = re.compile(rb"\bCALL\b", re.IGNORECASE)
 _TRANSACTION_ROWS = re.compile(rb"( IN TRANSACTIONS OF )(\d+)( ROWS)\Z")
-
-Result = TypeVar("Result")
 
 
 class Execution:
@@ -191,12 +200,15 @@ class Execution:
                 self._name_refused_row(statement, batch, error)
                 raise
 
-        def is_there() -> bool:
+        def recover() -> Done[None] | None:
             if keyed:
-                return self._has_first_node(statement, batch)
-            return bool(self.graph.fetch(counts_and_deletes.count_batch_marks(), **tag)[0]["count"])
+                is_there = self._has_first_node(statement, batch)
+            else:
+                marks = self.graph.fetch(counts_and_deletes.count_batch_marks(), **tag)
+                is_there = bool(marks[0]["count"])
+            return Done(None) if is_there else None
 
-        self._attempts.run(Work(title=statement.title, tag=tag, send=send, recover=is_there))
+        self._attempts.run(Work(title=statement.title, tag=tag, send=send, recover=recover))
 
     def run_repeatable(self, title: str, text: bytes, **parameters: Any) -> SummaryCounters:
         """A statement that may run twice: schema, waiting, removal; what its last attempt counted.
@@ -205,13 +217,9 @@ class Execution:
             StatementError: it was refused, or kept failing.
         """
         tag = self._tag()
-        counted: list[SummaryCounters] = []
-
-        def send() -> None:
-            counted.append(self.graph.run(text, tag=tag, **parameters))
-
-        self._attempts.run(Work(title=title, tag=tag, send=send))
-        return counted[-1]
+        return self._attempts.run(
+            Work(title=title, tag=tag, send=lambda: self.graph.run(text, tag=tag, **parameters))
+        )
 
     def run_in_batches(
         self, title: str, text: bytes, *, batch_rows: int, **parameters: Any
@@ -225,19 +233,17 @@ class Execution:
             StatementError: it was refused, or kept failing.
         """
         tag = self._tag()
-        counted: list[SummaryCounters] = []
         rows = batch_rows
 
-        def send() -> None:
-            counted.append(self.graph.run(text, tag=tag, batch_rows=rows, **parameters))
+        def send() -> SummaryCounters:
+            return self.graph.run(text, tag=tag, batch_rows=rows, **parameters)
 
         def lighten() -> bool:
             nonlocal rows
             was, rows = rows, max(1, rows // 2)
             return rows < was
 
-        self._attempts.run(Work(title=title, tag=tag, send=send, lighten=lighten))
-        return counted[-1]
+        return self._attempts.run(Work(title=title, tag=tag, send=send, lighten=lighten))
 
     def change(
         self, title: str, text: str, **parameters: Any
@@ -248,18 +254,16 @@ class Execution:
             StatementError: it was refused, or kept failing.
         """
         tag = self._tag()
-        answers: list[tuple[list[dict[str, Any]], SummaryCounters]] = []
 
-        def send() -> None:
+        def send() -> tuple[list[dict[str, Any]], SummaryCounters]:
             with self.graph.transaction(tag) as transaction:
                 result = transaction.run(text, parameters)
                 records = [record.data() for record in result]
                 counted = result.consume().counters
                 transaction.commit()
-            answers.append((records, counted))
+            return records, counted
 
-        self._attempts.run(Work(title=title, tag=tag, send=send))
-        return answers[-1]
+        return self._attempts.run(Work(title=title, tag=tag, send=send))
 
     def ask(self, title: str, text: str | bytes, **parameters: Any) -> list[dict[str, Any]]:
         """The records of a statement that only reads.
@@ -267,15 +271,9 @@ class Execution:
         Raises:
             StatementError: it was refused, or kept failing.
         """
-        answers: list[list[dict[str, Any]]] = []
-        self._attempts.run(
-            Work(
-                title=title,
-                tag=self._tag(),
-                send=lambda: answers.append(self.graph.fetch(text, **parameters)),
-            )
+        return self._attempts.run(
+            Work(title=title, tag=self._tag(), send=lambda: self.graph.fetch(text, **parameters))
         )
-        return answers[-1]
 
     def ask_numbers(
         self, title: str, text: bytes, *, keep: Callable[[int], bool] = lambda number: True
@@ -285,15 +283,9 @@ class Execution:
         Raises:
             StatementError: it was refused, or kept failing.
         """
-        answers: list[Sequence[int]] = []
-        self._attempts.run(
-            Work(
-                title=title,
-                tag=self._tag(),
-                send=lambda: answers.append(self.graph.numbers(text, keep=keep)),
-            )
+        return self._attempts.run(
+            Work(title=title, tag=self._tag(), send=lambda: self.graph.numbers(text, keep=keep))
         )
-        return answers[-1]
 
     def run_relationships(
         self, statement: Statement, *, earlier: Callable[[], Iterable[Statement]]
@@ -313,22 +305,19 @@ class Execution:
             from_label=statement.facts.from_label or "",
             to_label=statement.facts.to_label or "",
         )
-        made = 0
         halvings = 0
 
-        def send() -> None:
-            nonlocal made
+        def send() -> int:
             text = with_smaller_transactions(statement.text, halvings)
-            made = self.graph.run(text, tag=tag).relationships_created
+            return self.graph.run(text, tag=tag).relationships_created
 
-        def undo() -> bool:
+        def undo() -> None:
             self.graph.run(removal, tag=tag, batch_rows=max(1, DELETE_BATCH_ROWS >> halvings))
             for other in earlier():
                 text, parameters = _lifted(other)
                 if not parameters:
                     text = with_smaller_transactions(other.text, halvings)
                 self.graph.run(text, tag=tag, **parameters)
-            return False
 
         def lighten() -> bool:
             nonlocal halvings
@@ -336,10 +325,9 @@ class Execution:
             halvings += 1
             return with_smaller_transactions(statement.text, halvings) != before
 
-        self._attempts.run(
+        return self._attempts.run(
             Work(title=statement.title, tag=tag, send=send, recover=undo, lighten=lighten)
         )
-        return made
 
     def run_once(self, statement: Statement) -> None:
         """A statement nobody knows anything of: sent again only where it certainly took no effect.
@@ -409,7 +397,7 @@ class Execution:
         ) from None
 
 
-def in_parts(batch: Batch, send: Callable[[Batch], Result]) -> list[Result]:
+def in_parts(batch: Batch, send: Callable[[Batch], T]) -> list[T]:
     """Send a batch, or its halves where the server lacks the memory for it, and what each gave.
 
     Raises:

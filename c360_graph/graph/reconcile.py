@@ -18,6 +18,7 @@ from functools import partial
 from c360_graph.cypher import counts_and_deletes, merges
 from c360_graph.cypher.counting import count_labels
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS
+from c360_graph.errors import GraphError
 from c360_graph.graph.batching import Batching
 from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import Graph
@@ -41,7 +42,15 @@ from c360_graph.graph.relationship_sync import RelationshipChanges, Relationship
 from c360_graph.graph.schema_sync import SchemaSync
 from c360_graph.graph.state import relationship_counts
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, pattern_name
-from c360_graph.plan.decisions import GraphFacts, LoadDecision, decide, properties_to_count
+from c360_graph.plan.decisions import (
+    GraphFacts,
+    LoadDecision,
+    decide,
+    extras_to_remove,
+    label_conflicts,
+    properties_to_count,
+    relationship_properties_to_remove,
+)
 from c360_graph.plan.model import LabelChange
 
 
@@ -188,6 +197,9 @@ class Reconciliation:
         state = read_state(self._execution)
         old = state.manifest if state else GraphManifest()
         refuse_losing_tables(self._desired.header, old)
+        conflicts = list(label_conflicts(self._desired.manifest, old))
+        if conflicts:
+            raise GraphError(f"{' '.join(conflicts)} Nothing was changed.")
         decision = self._decide(old)
         desired = self._desired
         for caution in self._schema.refuse_blocked(
@@ -200,6 +212,8 @@ class Reconciliation:
         mark_broken(self._execution, under_way.model_copy(update={"others": decision.others(old)}))
         self._schema.drop_outdated_constraints()
         purged = self._purge(decision)
+        self._remove_extra_labels(old)
+        self._remove_relationship_properties(old)
         changed = {
             label: self._sync_label(label, decision.labels[label])
             for label in self._desired.manifest.labels
@@ -260,6 +274,25 @@ class Reconciliation:
                 batch_rows=self._batching.nodes(label),
             )
         return tuple(f"{label}.{name}" for label, name in decision.purged)
+
+    def _remove_extra_labels(self, old: GraphManifest) -> None:
+        """Off the nodes of tables that are still mapped: rows that changed are told apart by those of now."""
+        tables = {extract.table.place: extract.table for extract in self._desired.extracts}
+        for label, place, name in extras_to_remove(self._desired.manifest, old):
+            table = tables.get(place)
+            if table is not None and table.node_label == label:
+                self._execution.run_in_batches(
+                    _TITLE, merges.purge_label(table, name), batch_rows=self._batching.nodes(label)
+                )
+
+    def _remove_relationship_properties(self, old: GraphManifest) -> None:
+        manifest, kept = self._desired.manifest, self._desired.kept
+        for edges, name in relationship_properties_to_remove(manifest, old, kept):
+            self._execution.run_in_batches(
+                _TITLE,
+                merges.purge_relationship_property(edges, name),
+                batch_rows=self._batching.relationships(edges[0]),
+            )
 
     def _sync_label(self, label: str, change: LabelChange) -> NodeChanges:
         if self._known.label_is_unchanged(label):

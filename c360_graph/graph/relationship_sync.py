@@ -21,7 +21,7 @@ from c360_graph.cypher.script_writer import (
     TableExtract,
     relationship_statements,
 )
-from c360_graph.cypher.weights import DELETE_BATCH_ROWS, JOIN_BATCH_ROWS
+from c360_graph.cypher.weights import DELETE_BATCH_ROWS, JOIN_BATCH_ROWS, join_batch_rows
 from c360_graph.graph.batching import Batching
 from c360_graph.graph.counts import count_by_pattern
 from c360_graph.graph.desired import LinkChanges, RelationshipRows
@@ -57,7 +57,8 @@ class RelationshipSync:
         return int(self._execution.ask(f"Counting {kind}", text)[0]["count"])
 
     def adjust(self, mapping: RelationshipMapping) -> RelationshipChanges:
-        """For one mapping without junction: remove what joins no more and copies, make what is missing."""
+        """For one mapping without junction: remove what joins no more and copies, change properties, make what is
+        missing."""
         kind = mapping.relationship_type
         self._meter.begin(kind, unit="relationships", total=None)
         removed = self._execution.run_in_batches(
@@ -70,10 +71,15 @@ class RelationshipSync:
             merges.delete_surplus_relationships(mapping),
             batch_rows=JOIN_BATCH_ROWS,
         )
+        batch_rows = join_batch_rows(len(mapping.properties))
+        if mapping.properties:
+            self._execution.run_in_batches(
+                f"Updating {kind}", merges.update_relationships(mapping), batch_rows=batch_rows
+            )
         made = self._execution.run_in_batches(
             f"Making missing {kind}",
             create_missing_relationships(mapping),
-            batch_rows=JOIN_BATCH_ROWS,
+            batch_rows=batch_rows,
         )
         return RelationshipChanges(
             created=made.relationships_created,

@@ -28,7 +28,7 @@ from c360_graph.cypher import target_lock as text
 from c360_graph.errors import GraphUnavailableError, LoadLockedError
 from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import ERRORS, Graph
-from c360_graph.graph.execution import Attempts, Work
+from c360_graph.graph.execution import Attempts, Done, Work
 from c360_graph.repeating import repeating
 
 POLL_SECONDS = 0.5
@@ -233,20 +233,14 @@ def _judged(
     attempts: Attempts, watch: _Watch, graph: Graph
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:
     """The holders that are dead, each with its counter, and those that may live."""
-    found: list[tuple[dict[str, int], list[dict[str, Any]]]] = []
 
-    def look() -> None:
+    def look() -> tuple[dict[str, int], list[dict[str, Any]]]:
         holding = [lock for lock in graph.fetch(text.read_locks()) if lock["holds"]]
         dead = [lock for lock in holding if watch.is_dead(lock)]
-        found.append(
-            (
-                {lock["holder"]: lock["beat"] for lock in dead},
-                [lock for lock in holding if lock not in dead],
-            )
-        )
+        living = [lock for lock in holding if lock not in dead]
+        return {lock["holder"]: lock["beat"] for lock in dead}, living
 
-    attempts.run(Work(title="Looking at the target's lock", tag=_tag(), send=look))
-    return found[-1]
+    return attempts.run(Work(title="Looking at the target's lock", tag=_tag(), send=look))
 
 
 def _taken(
@@ -255,9 +249,8 @@ def _taken(
     """Take the lock unless another than these dead ones holds it."""
     parameters = _parameters(graph, claim) | {"holder": holder}
     tag = _tag()
-    taken: list[bool] = []
 
-    def send() -> None:
+    def send() -> bool:
         graph.run(text.request_lock(), tag=tag, timeout_seconds=TRANSACTION_SECONDS, **parameters)
         with graph.transaction(tag, timeout_seconds=TRANSACTION_SECONDS) as transaction:
             transaction.run(text.lock_requests().decode(), holder=holder).consume()
@@ -267,22 +260,18 @@ def _taken(
             if may and any(lock["holder"] == holder for lock in locks):
                 transaction.run(text.hold_lock().decode(), holder=holder).consume()
                 transaction.commit()
-                taken.append(True)
-                return
+                return True
             transaction.rollback()
         graph.run(text.release_lock(), tag=tag, timeout_seconds=TRANSACTION_SECONDS, **parameters)
-        taken.append(False)
+        return False
 
-    def is_held() -> bool:
-        held = any(
-            lock["holds"] and lock["holder"] == holder for lock in graph.fetch(text.read_locks())
-        )
-        if held:
-            taken.append(True)
-        return held
+    def recover() -> Done[bool] | None:
+        locks = graph.fetch(text.read_locks())
+        is_held = any(lock["holds"] and lock["holder"] == holder for lock in locks)
+        return Done(True) if is_held else None
 
-    attempts.run(Work(title="Taking the target's lock", tag=tag, send=send, recover=is_held))
-    return taken[-1]
+    work = Work(title="Taking the target's lock", tag=tag, send=send, recover=recover)
+    return attempts.run(work)
 
 
 def _may_be_replaced(lock: dict[str, Any], holder: str, dead: dict[str, int]) -> bool:

@@ -42,7 +42,7 @@ def _compared(
         for role, joined, rule in zip(roles, pair, functions, strict=True)
     )
     way = _way(lefts, rights)
-    columns = [joined.column for joined in pair]
+    columns = [_one_name(sides) for sides in (lefts, rights)]
     if way == "property":
         return columns[0], columns[1]
     # Beside what functions give, a column without any is compared as the text that it is.
@@ -87,7 +87,7 @@ class _Side:
     def __str__(self) -> str:
         treated = f" treated by {self.prop.treatment}" if self.prop.treatment else ""
         return (
-            f"{self.table.place}.{self.prop.column} ({self.prop.type.name}{treated}, property"
+            f"{self.table.place}.{self.prop.origin} ({self.prop.type.name}{treated}, property"
             f" {self.kind})"
         )
 
@@ -99,8 +99,20 @@ def _sides(tables: tuple[TableMapping, ...], column: str, functions: JoinFunctio
     return tuple(
         _Side(table, prop, functions)
         for table in tables
-        if (prop := table.property_of(column)) is not None
+        if (prop := table.property_from(column)) is not None
     )
+
+
+def _one_name(sides: Sides) -> str:
+    """The name of the property that a column becomes, the same in all tables of a side."""
+    names = list(dict.fromkeys(side.prop.column for side in sides))
+    if len(names) > 1:
+        listed = " and ".join(f"{side.prop.column!r} of {side.table.place}" for side in sides)
+        raise MappingError(
+            f"column {sides[0].prop.origin!r} becomes properties of several names, {listed}; give it one"
+            " name in property_mappings"
+        )
+    return names[0]
 
 
 def _way(lefts: Sides, rights: Sides) -> Compared:

@@ -27,14 +27,22 @@ class Frozen(BaseModel):
 
 
 class Refusal(Frozen):
-    """A control row that is refused."""
+    """A control row that is refused.
+
+    One that `is_partial` is used all the same, without what the reason names.
+    """
 
     control_table: str
     row_id: int
     reason: str
+    is_partial: bool = False
 
     def __str__(self) -> str:
         return f"{self.control_table} row {self.row_id}: {self.reason}"
+
+
+NEW_SOURCE_ID = -1
+"""Of a source that has no row yet."""
 
 
 class SourceRow(Frozen):
@@ -51,6 +59,13 @@ class SourceRow(Frozen):
     time_zone: str | None = None
     owner: str | None = None
     tags: str | None = None
+
+    @property
+    def told_as(self) -> str:
+        """Where to look if it cannot be read."""
+        if self.source_id == NEW_SOURCE_ID:
+            return "host, port, database, role and password of the new source"
+        return f"source_databases row {self.source_id}"
 
 
 class ExclusionRow(Frozen):
@@ -75,6 +90,9 @@ class NodeLabelRow(Frozen):
     tags: str | None = None
     row_filter: str | None = None
     key_columns: tuple[str, ...] | None = None
+    extra_labels: tuple[str, ...] | None = None
+    label_column: str | None = None
+    label_values: tuple[str, ...] | None = None
 
 
 class RelationshipRow(Frozen):
@@ -93,6 +111,18 @@ class RelationshipRow(Frozen):
     from_alias: str | None = None
     to_alias: str | None = None
     junction_alias: str | None = None
+    relationship_properties: tuple[str, ...] | None = None
+
+
+class PropertyRow(Frozen):
+    """An active row of `property_mappings`; no source_id means every source that has the table."""
+
+    mapping_id: int
+    source_id: int | None = None
+    table_name: str
+    column_name: str
+    property_name: str | None = None
+    cast_type: str | None = None
 
 
 class QualityRow(Frozen):
@@ -159,6 +189,7 @@ class ControlRows(Frozen):
     exclusions: tuple[ExclusionRow, ...] = ()
     labels: tuple[NodeLabelRow, ...] = ()
     relationships: tuple[RelationshipRow, ...] = ()
+    properties: tuple[PropertyRow, ...] = ()
     quality: tuple[QualityRow, ...] = ()
     identity_rules: tuple[IdentityRuleRow, ...] = ()
     inactive_labels: tuple[str, ...] = ()
@@ -181,6 +212,19 @@ class ControlRows(Frozen):
     def rules_about(self, table_name: str) -> tuple[ExclusionRow, ...]:
         """The exclusion rules that name a table, in whichever letter case and for whichever source."""
         return self._rules.get(table_name.casefold(), ())
+
+    def properties_of(self, source: SourceRow, table_name: str) -> tuple[PropertyRow, ...]:
+        """The rows about properties of a table, those that name its source first."""
+        found = self._properties.get(table_name, ())
+        mine = (row for row in found if row.source_id in (None, source.source_id))
+        return tuple(sorted(mine, key=lambda row: (row.source_id is None, row.mapping_id)))
+
+    @cached_property
+    def _properties(self) -> dict[str, tuple[PropertyRow, ...]]:
+        found: dict[str, list[PropertyRow]] = defaultdict(list)
+        for row in self.properties:
+            found[row.table_name].append(row)
+        return {name: tuple(rows) for name, rows in found.items()}
 
     @cached_property
     def _sources(self) -> dict[int | None, SourceRow]:
@@ -211,6 +255,7 @@ def control_rows(
     exclusions: Iterable[Row],
     labels: Iterable[Row],
     relationships: Iterable[Row],
+    properties: Iterable[Row] = (),
     quality: Iterable[Row] = (),
     identity_rules: Iterable[Row] = (),
 ) -> ControlRows:
@@ -252,11 +297,10 @@ def control_rows(
             "relationship_mappings",
             reader.on("relationship_mappings", relationships),
         ),
+        properties=reader.of_sources(PropertyRow, "property_mappings", properties, inactive_ids),
         quality=reader.read(QualityRow, "quality_rules", reader.on("quality_rules", quality)),
-        identity_rules=reader.read(
-            IdentityRuleRow,
-            "identity_rules",
-            _without(inactive_ids, reader.on("identity_rules", identity_rules)),
+        identity_rules=reader.of_sources(
+            IdentityRuleRow, "identity_rules", identity_rules, inactive_ids
         ),
         inactive_labels=tuple(sorted(unmapped)),
         inactive_sources=tuple(sorted(str(row.get("source_name")) for row in inactive)),
@@ -274,6 +318,7 @@ _IDS = {
     "field_exclusion_rules": "rule_id",
     "node_label_mappings": "mapping_id",
     "relationship_mappings": "relationship_id",
+    "property_mappings": "mapping_id",
     "quality_rules": "rule_id",
     "identity_rules": "rule_id",
     "identity_decisions": "decision_id",
@@ -317,6 +362,12 @@ class _Reader:
     def off(self, table: str, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows that do not apply."""
         return (row for row in rows if not self.is_on(table, row))
+
+    def of_sources(
+        self, kind: type[_Kind], table: str, rows: Iterable[Row], inactive: Collection[object]
+    ) -> tuple[_Kind, ...]:
+        """The rows that apply, but for those about a source that does not."""
+        return self.read(kind, table, _without(inactive, self.on(table, rows)))
 
     def read(self, kind: type[_Kind], table: str, rows: Iterable[Row]) -> tuple[_Kind, ...]:
         """The rows that are of the right kind."""

@@ -68,7 +68,7 @@ def forbidden_columns(table: TableMapping, rows: ControlRows) -> tuple[str, ...]
             rule := rule_for(
                 source or table.source,
                 table_name,
-                (prop.of if record else None) or prop.column,
+                prop.origin if record or prop.form is None else prop.column,
                 rows.exclusions,
             )
         )

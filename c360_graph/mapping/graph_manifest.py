@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from hashlib import sha256
 
@@ -71,7 +71,13 @@ class GraphManifest(Frozen):
     property_types: dict[str, dict[str, str]] = Field(default_factory=dict)
     """The type of each property, by label; that of the first table where several feed the label. Absent
     where an older version wrote the manifest."""
+    origins: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
+    """The columns that properties of another name are made of, by label and property."""
+    extras: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
+    """Labels that nodes may have beside the main one, by that and `source/table`. Absent where there are none."""
     edges: tuple[RelationshipPattern, ...] = ()
+    edge_properties: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Properties that relationships have of the nodes at one end, by `pattern_name`."""
     digests: dict[str, str] = Field(default_factory=dict)
     """What each table's extract held, by `source/table`; what each mapping said, by `type from to`."""
     nodes: dict[str, int] = Field(default_factory=dict)
@@ -93,6 +99,13 @@ class GraphManifest(Frozen):
     def names(self) -> frozenset[str]:
         """Labels and relationship types that are listed, and those that refused control rows name."""
         return frozenset((*self.labels, *(kind for kind, _, _ in self.edges), *self.refused))
+
+    @property
+    def extra_labels(self) -> frozenset[str]:
+        """Labels that nodes may have beside the main one."""
+        return frozenset(
+            label for tables in self.extras.values() for found in tables.values() for label in found
+        )
 
     def makes(self, edges: RelationshipPattern) -> bool:
         """Whether relationships of a type between two labels are listed."""
@@ -134,7 +147,13 @@ class GraphManifest(Frozen):
             keys={name: key for name, key in self.keys.items() if name in other.labels},
             key_types={name: t for name, t in self.key_types.items() if name in other.labels},
             table_keys={name: k for name, k in self.table_keys.items() if name in other.labels},
+            extras={name: found for name, found in self.extras.items() if name in other.labels},
             edges=tuple(edges for edges in other.edges if self.makes(edges)),
+            edge_properties={
+                name: found
+                for name, found in self.edge_properties.items()
+                if other.makes(pattern_named(name))
+            },
         )
 
     def joined(self, other: GraphManifest) -> GraphManifest:
@@ -156,8 +175,33 @@ class GraphManifest(Frozen):
             keys=further | self.keys,
             key_types=types | self.key_types,
             table_keys=tables | self.table_keys,
+            extras=_joined_extras(self.extras, other.extras),
             edges=tuple(dict.fromkeys((*self.edges, *other.edges))),
+            edge_properties={
+                name: tuple(
+                    dict.fromkeys(
+                        (
+                            *self.edge_properties.get(name, ()),
+                            *other.edge_properties.get(name, ()),
+                        )
+                    )
+                )
+                for name in (*self.edge_properties, *other.edge_properties)
+            },
         )
+
+
+Extras = Mapping[str, Mapping[str, tuple[str, ...]]]
+
+
+def _joined_extras(one: Extras, other: Extras) -> dict[str, dict[str, tuple[str, ...]]]:
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for extras in (one, other):
+        for label, tables in extras.items():
+            of_label = found.setdefault(label, {})
+            for place, labels in tables.items():
+                of_label[place] = tuple(dict.fromkeys((*of_label.get(place, ()), *labels)))
+    return found
 
 
 def manifest_of(
@@ -171,15 +215,23 @@ def manifest_of(
     key_types: dict[str, tuple[str, ...]] = {}
     table_keys: dict[str, dict[str, TableKey]] = {}
     types: dict[str, dict[str, str]] = {}
+    origins: dict[str, dict[str, tuple[str, ...]]] = {}
+    extras: dict[str, dict[str, tuple[str, ...]]] = {}
     for table in tables:
         if table.node_label is None:
             continue
         types[table.node_label] = _types(table) | types.get(table.node_label, {})
+        for prop in table.columns_read:
+            if prop.origin != prop.column:
+                made_of = origins.setdefault(table.node_label, {})
+                made_of[prop.column] = (*made_of.get(prop.column, ()), prop.origin)
         own = (TABLE_PROPERTY,) if table.label_is_shared else ()
         written = (*labels.get(table.node_label, ()), *own, *(p.column for p in table.properties))
         labels[table.node_label] = tuple(dict.fromkeys(written))
         key = _key(table, own)
         table_keys.setdefault(table.node_label, {})[table.place] = key
+        if table.extra.all:
+            extras.setdefault(table.node_label, {})[table.place] = table.extra.all
         if key:
             # For people, and for versions that know no keys of tables: those of all tables together.
             known = zip(
@@ -189,7 +241,11 @@ def manifest_of(
             keys[table.node_label] = tuple(joined)
             key_types[table.node_label] = tuple(joined.values())
     said: dict[RelationshipPattern, list[str]] = {}
+    copied: dict[str, tuple[str, ...]] = {}
     for mapping in mappings:
+        if mapping.properties:
+            name = pattern_name(pattern_of(mapping))
+            copied[name] = tuple(dict.fromkeys((*copied.get(name, ()), *mapping.properties)))
         said.setdefault(pattern_of(mapping), []).append(mapping.fingerprint_source)
     joins = {
         pattern_name(edges): sha256("\n".join(sorted(texts)).encode()).hexdigest()
@@ -201,7 +257,10 @@ def manifest_of(
         key_types=key_types,
         table_keys=table_keys,
         property_types=types,
+        origins=origins,
+        extras=extras,
         edges=tuple(said),
+        edge_properties=copied,
         digests=digests | joins,
     )
 

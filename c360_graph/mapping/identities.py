@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from c360_graph.errors import MappingError
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.control_rows import ControlRows, IdentityRuleRow, Refusal, SourceRow
+from c360_graph.mapping.identity_names import IS, identity_name, snake_case
 from c360_graph.mapping.join_columns import join_column, source_column, with_join_columns
 from c360_graph.mapping.join_condition import parse
 from c360_graph.mapping.join_functions import PLAIN, JoinFunctions
@@ -27,13 +28,10 @@ from c360_graph.mapping.table_index import TableIndex, grouped
 
 Tables = tuple[TableMapping, ...]
 
-IS = "IS"
-"""The type of the relationship from an entity to each of its records."""
 ID_COLUMN, RECORDS_COLUMN = "identity_id", "records"
 _KEY_PREFIX = "key_"
 _SOURCE_ID = 0
 _BIGINT = ColumnType(name="bigint", base="int8")
-_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _VALUE = re.compile(r"\bvalue\b", re.IGNORECASE)
 
 
@@ -189,7 +187,7 @@ class _Rules:
             raise MappingError(
                 f"entity_label {label!r} is a label of node_label_mappings; entities need one of their own"
             )
-        name = f"{snake_case(label)}_identity"
+        name = identity_name(label)
         sources = {s.source_name for s in self.rows.sources} | {*self.rows.inactive_sources}
         if name in sources or name in taken:
             other = f"entity_label {taken[name]!r}" if name in taken else "a source of that name"
@@ -225,18 +223,8 @@ class _Rules:
         yield from mine
 
 
-def snake_case(label: str) -> str:
-    """A label as a name of columns and tables.
-
-    >>> snake_case("LoyalCustomer")
-    'loyal_customer'
-    """
-    words = re.sub(r"\W+", "_", _WORD_START.sub("_", label)).strip("_")
-    return words.lower() or "entity"
-
-
 def _identifier(rule: IdentityRuleRow, table: TableMapping) -> Identifier:
-    prop = table.property_of(rule.column_name)
+    prop = table.property_from(rule.column_name)
     if not table.key:
         raise MappingError(
             f"{table.place} has no key that its records are told apart by; name one in"
@@ -247,7 +235,7 @@ def _identifier(rule: IdentityRuleRow, table: TableMapping) -> Identifier:
     if rule.min_agreement is not None and rule.min_agreement < 1:
         raise MappingError(f"min_agreement is {rule.min_agreement}; write 1 or more, or NULL for 1")
     if prop is None or prop.form is not None:
-        columns = [p.column for p in table.columns_read]
+        columns = [p.origin for p in table.columns_read]
         raise MappingError(
             f"{table.place} has no column {rule.column_name!r} that is read: the table lacks it, or a rule"
             f" excludes it{did_you_mean(rule.column_name, columns)}"

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import cast, get_args
 
+from c360_graph.mapping.casts import cast_sql
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.join_forms import JoinColumn, JoinForm, form_applies, form_sql
 from c360_graph.mapping.join_functions import JoinFunctions, functions_named
@@ -90,6 +91,7 @@ def with_join_columns(table: TableMapping, names: Iterable[str]) -> TableMapping
                     type=_TEXT,
                     treatment=prop.treatment,
                     of=prop.column,
+                    renamed_from=prop.renamed_from,
                     form=found[0].name if isinstance(found[0], JoinFunctions) else found[0],
                 )
             )
@@ -121,17 +123,23 @@ def shown_column(name: str) -> str:
 
 def column_of(prop: PropertyMapping, *, alias: str = "t") -> str:
     """SQL for the source's column that a property is made of."""
-    return f"{alias}.{quoted(prop.of or prop.column)}"
+    return f"{alias}.{quoted(prop.origin)}"
+
+
+def own_value(prop: PropertyMapping, *, alias: str = "t") -> str:
+    """SQL for the value of a column, cast as property_mappings says."""
+    value = column_of(prop, alias=alias)
+    return cast_sql(value, prop.cast_from, prop.type) if prop.cast_from else value
 
 
 def sql_of(table: TableMapping, prop: PropertyMapping, *, alias: str = "t") -> str:
     """SQL for the value of a property before it is rendered: a column of `alias`, or its join form."""
-    value = column_of(prop, alias=alias)
     found = parsed(prop.column) if prop.form is not None else None
     if found is None:
-        return value
+        return own_value(prop, alias=alias)
     column = table.property_of(prop.of or "")
     assert column is not None
+    value = own_value(column, alias=alias)
     return form_sql(found[0], value, JoinColumn(type=column.type, time_zone=table.source.time_zone))
 
 

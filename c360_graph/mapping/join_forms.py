@@ -34,7 +34,7 @@ NETWORKS = frozenset(["inet", "cidr"])
 MOMENTS = frozenset(["date", "timestamp", "timestamptz", "time", "timetz", "interval"])
 
 _FIRST_ANYWHERE, _LAST_ANYWHERE = "4714-11-25 00:00 BC", "294276-12-31 00:00"
-_SMALLEST_DOUBLE, _LARGEST_DOUBLE = "2.4703282292062328e-324", "1.7976931348623158e308"
+SMALLEST_DOUBLE, LARGEST_DOUBLE = "2.4703282292062328e-324", "1.7976931348623158e308"
 LONGEST_BYTES = 1_000
 """Of a join form; a longer one is stood for by its digest."""
 # A string is matched whole, so that nothing within one is taken for a number.
@@ -136,7 +136,7 @@ def _double(value: str, base: str) -> str:
         return f"({value}::float8 + 0)::text"
     return (
         f"CASE WHEN {value} = 0 THEN '0'"
-        f" WHEN abs({value}) BETWEEN {_SMALLEST_DOUBLE} AND {_LARGEST_DOUBLE}"
+        f" WHEN abs({value}) BETWEEN {SMALLEST_DOUBLE} AND {LARGEST_DOUBLE}"
         f" THEN ({value}::float8)::text"
         f" WHEN {value}::text IN ('NaN', 'Infinity', '-Infinity') THEN {value}::text END"
     )

@@ -56,7 +56,9 @@ class Ends:
         """
         tables = self.by_role[role]
         for name in reference.candidates:
-            if any(t.property_of(name) or _excluded(t, name) or name in t.withheld for t in tables):
+            if any(
+                t.property_from(name) or _excluded(t, name) or name in t.withheld for t in tables
+            ):
                 return name
         return None
 
@@ -81,7 +83,7 @@ class Ends:
     def columns(self, roles: tuple[Role, ...]) -> frozenset[str]:
         """Every column that is read of these roles' tables."""
         return frozenset(
-            prop.column
+            prop.origin
             for role in roles
             for table in self.by_role[role]
             for prop in table.columns_read

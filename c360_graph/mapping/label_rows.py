@@ -1,11 +1,12 @@
-"""What a row of node_label_mappings says of the rows that are read and of their key."""
+"""What a row of node_label_mappings says of the rows that are read, of their key and of their labels."""
 
 from __future__ import annotations
 
 from c360_graph.errors import MappingError
 from c360_graph.mapping.control_rows import NodeLabelRow
-from c360_graph.mapping.model import PropertyMapping
-from c360_graph.mapping.names import did_you_mean
+from c360_graph.mapping.model import ExtraLabels, PropertyMapping
+from c360_graph.mapping.names import did_you_mean, reason_against_name
+from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.row_condition import RowCondition
 from c360_graph.mapping.row_filter import parse_filter
 
@@ -48,6 +49,66 @@ def declared_key(row: NodeLabelRow, properties: Properties) -> tuple[str, ...]:
     if len({*declared}) < len(declared):
         raise MappingError("key_columns names a column twice")
     return declared
+
+
+def extra_labels(
+    row: NodeLabelRow, properties: Properties, *, time_zone: str | None
+) -> tuple[ExtraLabels, str | None]:
+    """The further labels of the row's nodes; `properties` have the names and types that they get.
+
+    Also why the column gives none: then no value of it is a label, so that one of a column which is excluded
+    later does not stay.
+
+    Raises:
+        MappingError: a name cannot be a label, or one of label_column and label_values is missing.
+    """
+    always, values = row.extra_labels or (), row.label_values or ()
+    for what, labels in (("extra_labels", always), ("label_values", values)):
+        for label in labels:
+            reason = reason_against_name(label, what=f"a label of {what}")
+            if reason:
+                raise MappingError(reason)
+    every = (row.node_label, *always, *values)
+    twice = next((label for label in every if every.count(label) > 1), None)
+    if twice is not None:
+        raise MappingError(
+            f"the label {twice!r} is named twice in node_label, extra_labels and label_values"
+        )
+    if (row.label_column is None) != (not values):
+        raise MappingError(
+            "label_column and label_values belong together: the column, and the values of it that become"
+            " labels; write both or neither"
+        )
+    try:
+        by_property = _label_property(row.label_column, properties, time_zone=time_zone)
+    except MappingError as error:
+        return ExtraLabels(always=always), f"{error}. The table is read without labels by value"
+    return ExtraLabels(always=always, by_property=by_property, values=values), None
+
+
+def _label_property(
+    column: str | None, properties: Properties, *, time_zone: str | None
+) -> str | None:
+    """The property whose values become labels."""
+    if column is None:
+        return None
+    prop = next((prop for prop in properties if prop.origin == column), None)
+    if prop is None:
+        raise MappingError(
+            f"label_column names {_not_read(column, {p.origin for p in properties})}"
+        )
+    kind = property_type(prop.type, treatment=prop.treatment, time_zone=time_zone).name
+    if prop.treatment is not None:
+        raise MappingError(
+            f"label_column names {column}, which has the treatment {prop.treatment}: its values are not"
+            " those of the source"
+        )
+    if kind != "STRING":
+        raise MappingError(
+            f"label_column names {column}, whose property is of the type {kind}; only a STRING gives"
+            " labels, so cast it to string in property_mappings"
+        )
+    return prop.column
 
 
 def _not_read(name: str, columns: set[str]) -> str:

@@ -47,9 +47,13 @@ def is_kept_name(name: str) -> bool:
 
 
 class PropertyMapping(Frozen):
-    """A column that is read and the property it becomes; both have the same name.
+    """A column that is read and the property it becomes.
 
-    One with a `form` is no column of the table: it holds the join form of the column `of`, a text.
+    `column` is the name of the property, and of the column where no row of property_mappings says
+    otherwise: then the column is `renamed_from`. `type` is that of the property's values, after the cast of
+    such a row: then the column has the type `cast_from`.
+
+    One with a `form` is no column of the table: it holds the join form of the property `of`, a text.
     """
 
     column: str
@@ -58,6 +62,23 @@ class PropertyMapping(Frozen):
     treatment: Treatment | None = None
     of: str | None = None
     form: str | None = None
+    renamed_from: str | None = None
+    cast_from: ColumnType | None = None
+    property_row: int | None = None
+    """The row of property_mappings that says so."""
+
+    @property
+    def origin(self) -> str:
+        """The source's column that it is made of."""
+        return self.renamed_from or self.of or self.column
+
+    @property
+    def mapped(self) -> str:
+        """What a row of property_mappings makes of it, as text; nothing without one."""
+        if not (self.renamed_from or self.cast_from):
+            return ""
+        cast = f" {self.cast_from.name} -> {self.type.name}" if self.cast_from else ""
+        return f"{self.origin} -> {self.column}{cast}"
 
 
 class ExcludedColumn(Frozen):
@@ -79,12 +100,33 @@ class IdentityTable(Frozen):
     record: tuple[str, str] | None = None
 
 
+class ExtraLabels(Frozen):
+    """The labels of a table's nodes beside the main one, by which they are found and counted.
+
+    Every node has those of `always`. One whose property `by_property` is one of `values` has that value as
+    a label, too.
+    """
+
+    always: tuple[str, ...] = ()
+    by_property: str | None = None
+    values: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every label that a node may have."""
+        return (*self.always, *self.values)
+
+    def __str__(self) -> str:
+        of_value = f"{' or '.join(self.values)} by {self.by_property}" if self.values else ""
+        return " and ".join(filter(None, (*self.always, of_value)))
+
+
 class TableMapping(Frozen):
     """A source table that is read: as nodes of `node_label`, or only as a junction when None.
 
-    `key` lists the columns whose values identify a row, () where the table has none. `unique` are
-    the columns of every unique index, `referring` those of every foreign key, `indexed` those of every
-    index that relationships seek by.
+    `key` lists the properties whose values identify a row, () where the table has none. `unique` are
+    the source's columns of every unique index, `referring` those of every foreign key, `indexed` the
+    properties of every index that relationships seek by.
     """
 
     source: SourceRow
@@ -101,6 +143,7 @@ class TableMapping(Frozen):
     declared_key: tuple[str, ...] = ()
     """The key, where it is the control row that says so."""
     label_is_shared: bool = False
+    extra: ExtraLabels = ExtraLabels()
     unique: tuple[tuple[str, ...], ...] = ()
     referring: tuple[tuple[str, ...], ...] = ()
     indexed: tuple[tuple[str, ...], ...] = ()
@@ -122,12 +165,20 @@ class TableMapping(Frozen):
         """All that decides what is made of the rows; not where their server is, who owns it, or why a
         rule is there."""
         kept = "".join(f" AND {condition}" for condition in self.row_filter)
-        return kept + self.model_dump_json(
+        mapped = "".join(
+            f"{(prop.column, prop.origin, prop.cast_from)!r}\n"
+            for prop in self.properties
+            if prop.mapped
+        )
+        labels = f"{self.extra!r}\n" if self.extra.all else ""
+        return (kept + mapped + labels) + self.model_dump_json(
             include={
                 "source": {"source_name", "db_name", "db_schema", "time_zone"},
                 "table_name": True,
                 "node_label": True,
-                "properties": True,
+                "properties": {
+                    "__all__": {"column", "type", "nullable", "treatment", "of", "form"}
+                },
                 "excluded": {"__all__": {"column"}},
                 "key": True,
                 "label_is_shared": True,
@@ -141,7 +192,7 @@ class TableMapping(Frozen):
     @property
     def known_columns(self) -> tuple[str, ...]:
         """Every column of the source's table that is read, or that a rule excludes."""
-        return (*(p.column for p in self.columns_read), *(e.column for e in self.excluded))
+        return (*(p.origin for p in self.columns_read), *(e.column for e in self.excluded))
 
     def as_catalog_table(self) -> CatalogTable:
         """The table's columns that are read, as a catalog would show them."""
@@ -149,7 +200,9 @@ class TableMapping(Frozen):
             schema_name=self.source.db_schema,
             table_name=self.table_name,
             columns=tuple(
-                CatalogColumn(name=prop.column, type=prop.type, nullable=prop.nullable)
+                CatalogColumn(
+                    name=prop.origin, type=prop.cast_from or prop.type, nullable=prop.nullable
+                )
                 for prop in self.columns_read
             ),
         )
@@ -172,17 +225,30 @@ class TableMapping(Frozen):
             == "FLOAT"
         )
 
-    def property_of(self, column: str) -> PropertyMapping | None:
-        """The property that this column becomes."""
-        return self._by_column.get(column)
+    def property_of(self, name: str) -> PropertyMapping | None:
+        """The property of this name."""
+        return self._by_name.get(name)
+
+    def property_from(self, column: str) -> PropertyMapping | None:
+        """The property that this column of the source becomes."""
+        return self._by_origin.get(column)
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The source's columns that are the key."""
+        return tuple(self._by_name[name].origin for name in self.key)
 
     def excluded_of(self, column: str) -> ExcludedColumn | None:
         """The exclusion of this column, None where it is read."""
         return self._excluded_by_column.get(column)
 
     @cached_property
-    def _by_column(self) -> dict[str, PropertyMapping]:
+    def _by_name(self) -> dict[str, PropertyMapping]:
         return {prop.column: prop for prop in self.properties}
+
+    @cached_property
+    def _by_origin(self) -> dict[str, PropertyMapping]:
+        return {prop.origin: prop for prop in self.columns_read}
 
     @cached_property
     def _excluded_by_column(self) -> dict[str, ExcludedColumn]:
@@ -234,13 +300,23 @@ class RelationshipMapping(Frozen):
     pairs: tuple[tuple[str, str], ...] = ()
     seek: Literal["from", "to"] = "from"
     junction: Junction | None = None
+    properties: tuple[str, ...] = ()
+    """Properties of the end that drives, which the relationship has too; a junction has its own."""
     execution_order: int = 0
     description: str | None = None
 
     @property
     def fingerprint_source(self) -> str:
         """All that decides which relationships are made; not in which order, or why."""
-        return self.model_dump_json(exclude={"relationship_id", "execution_order", "description"})
+        copied = f"{self.properties!r}\n" if self.properties else ""
+        return copied + self.model_dump_json(
+            exclude={"relationship_id", "execution_order", "description", "properties"}
+        )
+
+    @property
+    def copied(self) -> tuple[str, ...]:
+        """The properties of the rows that drive, which the relationship has too."""
+        return self.junction.properties if self.junction else self.properties
 
     @property
     def row(self) -> str:
@@ -341,6 +417,11 @@ class GraphMapping(Frozen):
     """Ids of relationships that are decided once a source that could not be asked answers."""
     identities: tuple[Identity, ...] = ()
     """What identity resolution makes; its tables are among `tables`."""
+
+    @property
+    def extra_labels(self) -> frozenset[str]:
+        """The labels that nodes have beside the one that they are counted by."""
+        return frozenset(label for table in self.tables for label in table.extra.all)
 
     @property
     def source_tables(self) -> tuple[TableMapping, ...]:

@@ -107,7 +107,7 @@ def _columns(row: QualityRow, table: TableMapping) -> Iterator[str]:
     names = [name.strip() for name in (row.column_name or "").split(",")]
     if not all(names) or (len(names) > 1 and row.kind != "unique"):
         raise MappingError(f"{row.kind} needs a column_name")
-    read = {prop.column for prop in table.columns_read}
+    read = {prop.origin: prop.column for prop in table.columns_read}
     excluded = {column.column: column.rule_id for column in table.excluded}
     for name in names:
         if name in excluded:
@@ -117,4 +117,4 @@ def _columns(row: QualityRow, table: TableMapping) -> Iterator[str]:
             )
         if name not in read:
             raise MappingError(f"{table.place} has no column {name!r}{did_you_mean(name, read)}")
-        yield name
+        yield read[name]

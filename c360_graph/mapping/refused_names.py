@@ -13,7 +13,11 @@ def refused_names(rows: ControlRows, refusals: Iterable[Refusal]) -> dict[str, s
 
     What such a row would make is missing from the graph, or is there as an older load left it.
     """
-    reasons = {(refusal.control_table, refusal.row_id): str(refusal) for refusal in refusals}
+    reasons = {
+        (refusal.control_table, refusal.row_id): str(refusal)
+        for refusal in refusals
+        if not refusal.is_partial
+    }
     labels = (("node_label_mappings", row.mapping_id, row.node_label) for row in rows.labels)
     entities = (("identity_rules", row.rule_id, row.entity_label) for row in rows.identity_rules)
     types = (

@@ -14,6 +14,7 @@ from c360_graph.mapping.control_rows import (
     Refusal,
     RelationshipRow,
 )
+from c360_graph.mapping.copied_properties import copied_properties
 from c360_graph.mapping.identities import identity_relationships
 from c360_graph.mapping.join_columns import is_normalised, source_column
 from c360_graph.mapping.join_condition import parse
@@ -50,19 +51,22 @@ def resolve_relationships(
             mapping = _resolve(row, given)
             _refuse_duplicate(mapping, earlier.setdefault(_facts(mapping), []))
         except MappingError as error:
-            refusals.append(
-                Refusal(
-                    control_table="relationship_mappings",
-                    row_id=row.relationship_id,
-                    reason=str(error),
-                )
-            )
+            refusals.append(_refusal(row, str(error)))
         else:
             found.append(mapping)
             earlier[_facts(mapping)].append(mapping)
     found.sort(key=lambda mapping: (mapping.execution_order, mapping.relationship_id))
     found += identity_relationships(given.index)
-    return tuple(found), tuple(refusals), tuple(inactive)
+    return tuple(found), (*refusals, *given.partly_refused), tuple(inactive)
+
+
+def _refusal(row: RelationshipRow, reason: str, *, is_partial: bool = False) -> Refusal:
+    return Refusal(
+        control_table="relationship_mappings",
+        row_id=row.relationship_id,
+        reason=reason,
+        is_partial=is_partial,
+    )
 
 
 class _Given:
@@ -71,6 +75,7 @@ class _Given:
     def __init__(self, rows: ControlRows, tables: Tables) -> None:
         self.rows = rows
         self.index = TableIndex(tables)
+        self.partly_refused: list[Refusal] = []
 
     @cached_property
     def label_rows(self) -> dict[str, tuple[NodeLabelRow, ...]]:
@@ -110,6 +115,9 @@ def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
     ends = Ends(row, given.index)
     meaning = meaning_of(ends, parse(row.join_condition))
     compared = joined_by(ends, meaning)
+    seek = _side_to_seek(ends, meaning.get(("from", "to"), ()))
+    copied, left_out = copied_properties(ends, "to" if seek == "from" else "from")
+    given.partly_refused += [_refusal(row, reason, is_partial=True) for reason in left_out]
     return RelationshipMapping(
         relationship_id=row.relationship_id,
         relationship_type=row.relationship_type,
@@ -118,8 +126,9 @@ def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
         from_tables=ends.places("from"),
         to_tables=ends.places("to"),
         pairs=compared.get(("from", "to"), ()),
-        seek=_side_to_seek(ends, meaning.get(("from", "to"), ())),
+        seek=seek,
         junction=_through(ends, compared) if row.junction_table else None,
+        properties=copied,
         execution_order=row.execution_order or 0,
         description=row.description,
     )
@@ -127,7 +136,7 @@ def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
 
 def _through(ends: Ends, meaning: ComparedJoin) -> Junction:
     (table,) = ends.by_role["junction"]
-    kept = next((p.column for p in table.columns_read if is_kept_name(p.column)), None)
+    kept = next((p.origin for p in table.columns_read if is_kept_name(p.column)), None)
     if kept:
         raise MappingError(
             f"junction_table {table.place} has a column {kept}, a name that is kept for the loader;"
@@ -197,7 +206,7 @@ def _has_foreign_key(ends: Ends, role: Role, columns: set[str]) -> bool:
 def _is_not_unique(ends: Ends, role: Role, columns: set[str]) -> bool:
     """Whether several rows of an end can have the same values in the joined columns."""
     return not all(
-        any(columns.issuperset(key) for key in (t.key, *t.unique) if key)
+        any(columns.issuperset(key) for key in (t.key_columns, *t.unique) if key)
         for t in ends.by_role[role]
     )
 

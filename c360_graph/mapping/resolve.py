@@ -9,6 +9,7 @@ from c360_graph.mapping.join_columns import joined_tables
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.new_columns import ColumnHistory
 from c360_graph.mapping.ownership import refused_ownership
+from c360_graph.mapping.property_rows import refused_property_rows
 from c360_graph.mapping.quality import resolve_quality
 from c360_graph.mapping.relationships import resolve_relationships
 from c360_graph.mapping.table_index import TableIndex
@@ -29,7 +30,9 @@ def resolve(
     """
     history = history or ColumnHistory()
     labelled, refusals, inactive_label_ids = resolve_tables(rows, catalogs, history)
-    junctions = junction_only_tables(rows, labelled, catalogs, history)
+    of_properties: list[Refusal] = []
+    junctions = junction_only_tables(rows, labelled, catalogs, history, refuse=of_properties.append)
+    of_properties += refused_property_rows(rows, labelled + junctions, tuple(catalogs))
     identities, id_refusals = resolve_identities(rows, labelled, tuple(catalogs))
     resolved = tuple(table for identity in identities for table in identity.tables)
     tables = labelled + junctions
@@ -49,7 +52,7 @@ def resolve(
         refusals=_by_row(
             (
                 *(*rows.unreadable, *refusals, *more, *id_refusals),
-                *(*refused_ownership(rows), *unchecked),
+                *(*refused_ownership(rows), *unchecked, *of_properties),
             )
         ),
         inactive_relationship_ids=inactive,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 
 from c360_graph.errors import MappingError
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
@@ -15,15 +16,17 @@ from c360_graph.mapping.control_rows import (
     SourceRow,
 )
 from c360_graph.mapping.exclusions import refused_exclusions, rule_for, treatment_of
-from c360_graph.mapping.label_rows import declared_key, filter_of
+from c360_graph.mapping.label_rows import declared_key, extra_labels, filter_of
 from c360_graph.mapping.model import (
     ExcludedColumn,
+    ExtraLabels,
     PropertyMapping,
     TableMapping,
     is_kept_name,
 )
 from c360_graph.mapping.names import did_you_mean, reason_against_name
 from c360_graph.mapping.new_columns import ColumnHistory, withheld_columns
+from c360_graph.mapping.property_rows import ReadColumns, mapped_properties
 from c360_graph.mapping.table_index import TableIndex
 
 Catalogs = Mapping[int, SourceCatalog]
@@ -56,20 +59,63 @@ def describe(
     catalog_table: CatalogTable | None,
     history: ColumnHistory | None = None,
     label_is_shared: bool = False,
+    refuse: Callable[[Refusal], None] = lambda refusal: None,
 ) -> TableMapping:
     """A table's mapping as its catalog is; without a catalog, only its place and label.
 
-    Without a history no column is new.
+    Without a history no column is new. `refuse` is told of rows of property_mappings that are refused, and of labels
+    that the row does not get.
 
     Raises:
         MappingError: the row's filter or key cannot be used with this table.
     """
-    exclusions = rows.rules_about(table_name)
     known = catalog_table or CatalogTable(schema_name=source.db_schema, table_name=table_name)
     withheld: tuple[str, ...] = ()
     if catalog_table and history:
         withheld = withheld_columns(source, catalog_table, rows, history)
-    rules = {c.name: rule_for(source, table_name, c.name, exclusions) for c in known.columns}
+    own, excluded = _columns(source, known, rows, withheld)
+    declared = declared_key(label_row, own) if label_row and catalog_table else ()
+    key = _key(known, own, declared)
+    columns = ReadColumns(
+        source=source,
+        table_name=table_name,
+        properties=own,
+        unread=_why_unread(excluded, withheld),
+        key=key,
+    )
+    properties, refused = mapped_properties(columns, rows)
+    for refusal in refused if catalog_table else ():
+        refuse(refusal)
+    extra = ExtraLabels()
+    if label_row and catalog_table:
+        extra, why = extra_labels(label_row, properties, time_zone=source.time_zone)
+        if why:
+            refuse(_partly_refused(label_row, f"{source.source_name}/{table_name}: {why}"))
+    names = {prop.origin: prop.column for prop in properties}
+    return TableMapping(
+        source=source,
+        table_name=table_name,
+        mapping_id=label_row.mapping_id if label_row else None,
+        node_label=label_row.node_label if label_row else None,
+        properties=properties,
+        excluded=excluded,
+        withheld=withheld,
+        key=tuple(names[column] for column in key),
+        row_filter=filter_of(label_row, own) if label_row and catalog_table else (),
+        declared_key=declared,
+        label_is_shared=label_is_shared,
+        extra=extra,
+        unique=known.unique_columns,
+        referring=known.referring_columns,
+    )
+
+
+def _columns(
+    source: SourceRow, known: CatalogTable, rows: ControlRows, withheld: tuple[str, ...]
+) -> tuple[tuple[PropertyMapping, ...], tuple[ExcludedColumn, ...]]:
+    """The columns that are read, under their own names, and those that rules exclude."""
+    exclusions = rows.rules_about(known.table_name)
+    rules = {c.name: rule_for(source, known.table_name, c.name, exclusions) for c in known.columns}
     treatments = {name: treatment_of(rule) if rule else None for name, rule in rules.items()}
     properties = tuple(
         PropertyMapping(
@@ -86,21 +132,20 @@ def describe(
         for name, rule in rules.items()
         if rule is not None and treatments[name] == "exclude"
     )
-    declared = declared_key(label_row, properties) if label_row and catalog_table else ()
-    return TableMapping(
-        source=source,
-        table_name=table_name,
-        mapping_id=label_row.mapping_id if label_row else None,
-        node_label=label_row.node_label if label_row else None,
-        properties=properties,
-        excluded=excluded,
-        withheld=withheld,
-        key=_key(known, properties, declared),
-        row_filter=filter_of(label_row, properties) if label_row and catalog_table else (),
-        declared_key=declared,
-        label_is_shared=label_is_shared,
-        unique=known.unique_columns,
-        referring=known.referring_columns,
+    return properties, excluded
+
+
+def _partly_refused(row: NodeLabelRow, reason: str) -> Refusal:
+    return Refusal(
+        control_table="node_label_mappings", row_id=row.mapping_id, reason=reason, is_partial=True
+    )
+
+
+def _why_unread(excluded: tuple[ExcludedColumn, ...], withheld: tuple[str, ...]) -> dict[str, str]:
+    """Of each column that is not read why."""
+    rules = {e.column: f"is excluded by field_exclusion_rules row {e.rule_id}" for e in excluded}
+    return rules | dict.fromkeys(
+        withheld, "is withheld, as it is new to a table with exclusion rules"
     )
 
 
@@ -118,12 +163,34 @@ class _Choice:
         """Take a row for the sources it means, or note why not."""
         reason = reason_against_name(row.node_label, what="node_label")
         reason = reason or (None if row.table_name.strip() else "table_name is empty")
+        reason = reason or self._reason_against_labels(row)
         if reason:
             self._refuse(row, reason)
         elif row.source_id is not None:
             self._consider_named(row, row.source_id)
         else:
             self._consider_any(row)
+
+    def _reason_against_labels(self, row: NodeLabelRow) -> str | None:
+        """Counts by label would be wrong if nodes of another table had the label, too."""
+        for label in (*(row.extra_labels or ()), *(row.label_values or ())):
+            if label != row.node_label and label in self._main_labels:
+                return (
+                    f"extra_labels or label_values name {label!r}, the label of {self._main_labels[label]};"
+                    " choose another one"
+                )
+        return None
+
+    @cached_property
+    def _main_labels(self) -> dict[str, str]:
+        """The labels that nodes are counted by, each with what gives it, deactivated rows among them."""
+        return {
+            **dict.fromkeys(self._rows.inactive_labels, "a deactivated row of node_label_mappings"),
+            **{
+                r.entity_label: f"identity_rules row {r.rule_id}" for r in self._rows.identity_rules
+            },
+            **{r.node_label: f"node_label_mappings row {r.mapping_id}" for r in self._rows.labels},
+        }
 
     def _consider_named(self, row: NodeLabelRow, source_id: int) -> None:
         source = self._rows.source(source_id)
@@ -190,6 +257,7 @@ class _Choice:
                     history=history,
                     catalog_table=_table_in(self._catalogs, source, row.table_name),
                     label_is_shared=feeding[row.node_label] > 1,
+                    refuse=self.refusals.append,
                 )
             except MappingError as error:
                 self._refuse(row, f"{source.source_name}/{row.table_name}: {error}")
@@ -281,6 +349,8 @@ def junction_only_tables(
     tables: tuple[TableMapping, ...],
     catalogs: Catalogs,
     history: ColumnHistory,
+    *,
+    refuse: Callable[[Refusal], None] = lambda refusal: None,
 ) -> tuple[TableMapping, ...]:
     """The unlabelled tables that relationships go through, each once.
 
@@ -302,6 +372,7 @@ def junction_only_tables(
             rows=rows,
             history=history,
             catalog_table=catalog.table(row.junction_table) if catalog else None,
+            refuse=refuse,
         )
         found[table.asset_key] = table
     return tuple(found.values())

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from c360_graph.control.accepted_columns import accept_columns, read_history
 from c360_graph.control.audit import Ending, RunLog, TableLog
@@ -24,7 +25,7 @@ from c360_graph.mapping.new_columns import (
     why_held_back,
 )
 from c360_graph.mapping.tables import describe, why_unknown_time_zone
-from c360_graph.pipeline.left_out_rows import rows_left_out
+from c360_graph.pipeline.left_out_rows import losses_of
 from c360_graph.pipeline.readiness import hash_key_problem
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
@@ -79,7 +80,7 @@ def extract_table(
         ending: Ending = "failed" if isinstance(error, Exception) else "cancelled"
         run_log.close_table(table_log_id, ending, rows=progress.rows, error=_said(error))
         raise
-    left_out = rows_left_out(extract.manifest)
+    left_out = losses_of(extract.manifest)
     table_log = run_log.close_table(
         table_log_id, "completed", rows=extract.manifest.rows, error=left_out
     )
@@ -202,6 +203,7 @@ def _described(
             node_label=table.node_label,
             row_filter=" AND ".join(map(str, table.row_filter)) or None,
             key_columns=table.declared_key or None,
+            **_labels(table),
         )
         if table.mapping_id is not None and table.node_label is not None
         else None
@@ -223,6 +225,16 @@ def _described(
         ) from None
     forms = (prop.column for prop in table.properties if prop.form is not None)
     return with_join_columns(described, forms).model_copy(update={"indexed": table.indexed})
+
+
+def _labels(table: TableMapping) -> dict[str, Any]:
+    """What the control row says of further labels."""
+    by_value = table.property_of(table.extra.by_property or "")
+    return {
+        "extra_labels": table.extra.always,
+        "label_column": by_value.origin if by_value else None,
+        "label_values": table.extra.values,
+    }
 
 
 def _hashing(table: TableMapping, settings: Settings) -> KeyedHash | None:

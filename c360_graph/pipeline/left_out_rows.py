@@ -1,9 +1,28 @@
-"""What is said of rows that are left out of an extract: how many, why, and the keys of a few."""
+"""What is said of rows that are left out of an extract, and of values that could not be cast."""
 
 from __future__ import annotations
 
 from c360_graph.extracts import ExtractManifest
+from c360_graph.mapping.casts import cast_named
 from c360_graph.text import plural
+
+
+def losses_of(manifest: ExtractManifest) -> str | None:
+    """Rows that are left out and values that could not be cast; None where there are none."""
+    return " ".join(filter(None, (rows_left_out(manifest), values_not_cast(manifest)))) or None
+
+
+def values_not_cast(manifest: ExtractManifest) -> str | None:
+    """How many values of which columns are absent as they are none of the type that they are cast to."""
+    found = [
+        f"{plural(count, 'value')} of {prop.origin} cannot be cast to {cast_named(prop.type)}"
+        f" (property_mappings row {prop.property_row})"
+        for prop in manifest.table.columns_read
+        if prop.cast_from and (count := manifest.values_absent.get(prop.column))
+    ]
+    if not found:
+        return None
+    return f"{'; '.join(found)}: absent from the graph. Correct them in the source, or the row."
 
 
 def rows_left_out(manifest: ExtractManifest) -> str | None:

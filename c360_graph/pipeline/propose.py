@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
-from c360_graph.control.connection import ControlDatabase
+from c360_graph.control.connection import ControlDatabase, Credentials
 from c360_graph.errors import C360Error, MappingError, SourceError
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
@@ -20,7 +21,8 @@ from c360_graph.proposal.sql_text import LOCK, statements
 from c360_graph.proposal.standing import Standing
 from c360_graph.proposal.tables import tables_to_read
 from c360_graph.source.foreign_keys import read_source_schema
-from c360_graph.source.sampling import measure_overlap, sample_columns
+from c360_graph.source.overlap import measure_overlap
+from c360_graph.source.sampling import sample_columns
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 from c360_graph.text import plural
 
@@ -30,7 +32,20 @@ MOST_COMPARISONS = 200
 """Pairs of columns whose values are compared across databases; each takes seconds at worst."""
 
 
-def propose_rows(control: ControlDatabase, source_name: str) -> Proposal:
+class ControlRowsReader(Protocol):
+    """What a proposal needs of the control database."""
+
+    def read_rows(self) -> ControlRows:
+        """All active rows."""
+
+    def read_rows_as_if_all_were_on(self) -> ControlRows:
+        """The rows of active sources as if none of them was switched off."""
+
+    def source_credentials(self, source: SourceRow) -> Credentials:
+        """How a source is reached."""
+
+
+def propose_rows(control: ControlRowsReader, source_name: str) -> Proposal:
     """Propose control rows for a source; nothing is written anywhere.
 
     Raises:
@@ -75,7 +90,7 @@ def _without_tables(schema: SourceSchema) -> Iterator[str]:
         source = schema.source
         yield (
             f"Schema {source.db_schema} of database {source.db_name} has no tables that the role may"
-            f" see. Check db_name, db_schema and db_user of source_databases row {source.source_id}."
+            f" see. Check db_name, db_schema and db_user of {source.told_as}."
         )
 
 
@@ -111,7 +126,7 @@ def _named_tables(rows: ControlRows) -> frozenset[str]:
 
 
 def _schemas(
-    control: ControlDatabase, rows: ControlRows, wanted: SourceRow, named: frozenset[str]
+    control: ControlRowsReader, rows: ControlRows, wanted: SourceRow, named: frozenset[str]
 ) -> tuple[dict[str, SourceSchema], tuple[str, ...]]:
     """The schema of each active source by its name, and why some could not be had."""
     schemas: dict[str, SourceSchema] = {}
@@ -165,7 +180,7 @@ def _by_name(
 
 
 def _overlaps(
-    control: ControlDatabase,
+    control: ControlRowsReader,
     schemas: Mapping[str, SourceSchema],
     own: SourceRow,
     pairs: Sequence[Candidate],
@@ -183,7 +198,7 @@ def _overlaps(
 
 
 def _compared(
-    control: ControlDatabase,
+    control: ControlRowsReader,
     schemas: Mapping[str, SourceSchema],
     mine: SourceSnapshot,
     other: SourceRow,

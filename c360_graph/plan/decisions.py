@@ -130,6 +130,68 @@ def decide(
     )
 
 
+def label_conflicts(desired: GraphManifest, listed: GraphManifest) -> Iterator[str]:
+    """Why nodes of one table cannot be told from those of another while the graph is updated.
+
+    >>> before = GraphManifest(labels={"Vip": ("vip_id",)})
+    >>> now = GraphManifest(labels={"Person": ("id",)}, extras={"Person": {"crm/people": ("Vip",)}})
+    >>> for reason in label_conflicts(now, before):
+    ...     print(reason)
+    Vip is a further label of other nodes now, and the graph has nodes that a table gave it. Load without
+    the further label first, or with clear_database: true.
+    """
+    for label in sorted(desired.extra_labels & listed.labels.keys()):
+        yield (
+            f"{label} is a further label of other nodes now, and the graph has nodes that a table gave it."
+            " Load without the further label first, or with clear_database: true."
+        )
+    for label in sorted(listed.extra_labels & desired.labels.keys()):
+        yield (
+            f"{label} is the label of a table now, and the graph has other nodes with it as a further label."
+            " Load without the table first, or with clear_database: true."
+        )
+
+
+def extras_to_remove(
+    desired: GraphManifest, listed: GraphManifest
+) -> Iterator[tuple[str, str, str]]:
+    """Label, `source/table` and a further label that nodes of the table had and have no more.
+
+    >>> before = GraphManifest(labels={"P": ("id",)}, extras={"P": {"crm/people": ("A", "B")}})
+    >>> now = GraphManifest(labels={"P": ("id",)}, extras={"P": {"crm/people": ("B",)}})
+    >>> list(extras_to_remove(now, before))
+    [('P', 'crm/people', 'A')]
+    """
+    for label, tables in listed.extras.items():
+        for place, former in tables.items() if label in desired.labels else ():
+            kept = desired.extras.get(label, {}).get(place, ())
+            yield from ((label, place, name) for name in former if name not in kept)
+
+
+def relationship_properties_to_remove(
+    desired: GraphManifest, listed: GraphManifest, kept: GraphManifest
+) -> Iterator[tuple[RelationshipPattern, str]]:
+    """Properties of relationships that were ours and are no longer, of relationships that stay.
+
+    Those of refused rows, `kept`, lose what the nodes at both ends have no more, such as an excluded column.
+
+    >>> edges = ("WATCHED", "Account", "PlayEvent")
+    >>> before = GraphManifest(edges=(edges,), edge_properties={pattern_name(edges): ("at", "by")})
+    >>> now = GraphManifest(edges=(edges,), edge_properties={pattern_name(edges): ("by",)})
+    >>> list(relationship_properties_to_remove(now, before, GraphManifest()))
+    [(('WATCHED', 'Account', 'PlayEvent'), 'at')]
+    """
+    for edges in listed.edges:
+        former = listed.edge_properties.get(pattern_name(edges), ())
+        if desired.makes(edges):
+            stay = desired.edge_properties.get(pattern_name(edges), ())
+        elif kept.makes(edges) and all(label in desired.labels for label in edges[1:]):
+            stay = (*desired.labels[edges[1]], *desired.labels[edges[2]])
+        else:
+            continue
+        yield from ((edges, name) for name in former if name not in stay)
+
+
 def properties_to_count(desired: GraphManifest, listed: GraphManifest) -> Iterator[LabelProperty]:
     """Properties that will be ours on nodes that are ours already: where nodes have them, others wrote them.
 

@@ -14,7 +14,7 @@ def destroyed(plan: Plan, holding: GraphState | None) -> Iterator[str]:
     for label in plan.labels:
         if label.destroys:
             yield _label(label)
-    labelled = sum(holding.nodes.values()) if holding else 0
+    labelled = sum(_counted_once(holding)) if holding else 0
     if plan.way == "clear" and plan.graph.nodes > labelled:
         yield f"{plan.graph.nodes - labelled:,} nodes without a label"
     for prop in plan.properties:
@@ -24,6 +24,12 @@ def destroyed(plan: Plan, holding: GraphState | None) -> Iterator[str]:
     for edges in plan.relationships:
         if edges.destroys:
             yield _relationships(edges, changes.get(edges.at_label or ""))
+
+
+def _counted_once(holding: GraphState) -> Iterator[int]:
+    """Nodes by label, without the labels that nodes have beside another."""
+    extra = holding.listed.extra_labels
+    return (count for label, count in holding.nodes.items() if label not in extra)
 
 
 def _label(label: PlannedLabel) -> str:

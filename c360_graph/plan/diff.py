@@ -164,4 +164,6 @@ def _tables(intention: Intention, estimates: Estimates) -> Iterator[PlannedTable
             excluded=tuple(column.column for column in table.excluded),
             withheld=table.withheld,
             row_filter=tuple(map(str, table.row_filter)),
+            extra_labels=str(table.extra),
+            mapped_properties=tuple(p.mapped for p in table.columns_read if p.mapped),
         )

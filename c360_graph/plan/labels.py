@@ -49,7 +49,8 @@ def _foreign(
     intention: Intention, holding: GraphState, decision: LoadDecision
 ) -> Iterator[PlannedLabel]:
     for label, nodes in holding.nodes.items():
-        if decision.labels.get(label, "foreign") == "foreign":
+        is_extra = label in holding.listed.extra_labels
+        if decision.labels.get(label, "foreign") == "foreign" and not is_extra:
             yield PlannedLabel(
                 label=label, change="foreign", nodes=nodes, destroys=intention.way == "clear"
             )

@@ -68,6 +68,9 @@ class PlannedTable(Frozen):
     excluded: tuple[str, ...]
     withheld: tuple[str, ...] = ()
     row_filter: tuple[str, ...] = ()
+    extra_labels: str = ""
+    mapped_properties: tuple[str, ...] = ()
+    """`column -> property type -> type` of the columns with another name or type."""
 
 
 class PlannedLabel(Frozen):
@@ -109,7 +112,8 @@ class PlannedRelationships(Frozen):
     """What one row of relationship_mappings makes, or relationships that none makes any more.
 
     `surplus` of them are beyond those that the last load left. `at_label` is set where relationships of
-    others go with nodes of this label. `compared` are the equalities that have functions in them.
+    others go with nodes of this label. `compared` are the equalities that have functions in them,
+    `properties` those that the relationships have.
     """
 
     type: str
@@ -118,6 +122,7 @@ class PlannedRelationships(Frozen):
     change: EdgesChange
     relationship_id: int | None = None
     compared: tuple[str, ...] = ()
+    properties: tuple[str, ...] = ()
     relationships: int | None = None
     sample: PartnerSample | None = None
     surplus: int = 0

@@ -46,6 +46,7 @@ def _mapped(
         change=change,
         relationship_id=mapping.relationship_id if mapping.relationship_id >= 0 else None,
         compared=tuple(_compared(mapping)),
+        properties=mapping.copied,
         relationships=holding.edges.get(pattern_name(edges), 0) if holding else None,
         sample=sample,
         surplus=surplus,

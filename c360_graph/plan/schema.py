@@ -8,6 +8,7 @@ from typing import Literal
 from c360_graph.cypher import schema
 from c360_graph.cypher.graph_schema import duplicates_of_key
 from c360_graph.cypher.schema import LabelProperties
+from c360_graph.plan.decisions import label_conflicts
 from c360_graph.plan.inputs import GraphState, Intention
 from c360_graph.plan.model import PlannedSchema
 
@@ -36,6 +37,11 @@ def obstacles(intention: Intention, holding: GraphState) -> tuple[str, ...]:
     indexes = schema.indexes(mapping.tables, mapping.relationships)
     copies = holding.duplicates.items()
     return (
+        *(
+            label_conflicts(intention.desired, holding.listed)
+            if intention.way == "reconcile"
+            else ()
+        ),
         *holding.schema.obstacles(keys, indexes),
         *(duplicates_of_key(key, count) for key, count in copies if count),
     )

@@ -51,7 +51,7 @@ class Candidate(Frozen):
     key_type: ColumnType
     required: bool = False
     kind: Kind | None = None
-    """What personal data the columns hold: then no value leaves its database, not even to be compared."""
+    """What personal data the columns hold: then no value is sent to another database to be compared."""
 
     @property
     def is_inside(self) -> bool:
@@ -73,8 +73,10 @@ class Candidate(Frozen):
 
 
 def candidates(own: SchemaTables, other: SchemaTables, findings: Findings) -> tuple[Candidate, ...]:
-    """Pairs of columns whose names agree, each pair once, the likeliest first; of equal ones those that
-    the first source refers by come first. Both may be the same source.
+    """Pairs of columns whose names agree, or that hold addresses of one kind in two sources.
+
+    Each pair comes once, the likeliest first; of equal ones those that the first source refers by come
+    first. Both may be the same source.
     """
     found: dict[frozenset[ColumnPlace], Candidate] = {}
     is_inside = own[0].source == other[0].source
@@ -82,7 +84,11 @@ def candidates(own: SchemaTables, other: SchemaTables, findings: Findings) -> tu
         for referring, referred in ((own, other), (other, own)):
             for candidate in _one_way(referring, referred, keys, findings):
                 found.setdefault(frozenset((candidate.reference, candidate.key)), candidate)
-    return tuple(sorted(found.values(), key=lambda candidate: candidate.rank))
+    by_name = sorted(found.values(), key=lambda candidate: candidate.rank)
+    # They may be many, so that those whose names agree go first.
+    further = () if is_inside else _of_one_kind(own, other, findings)
+    by_kind = [c for c in further if frozenset((c.reference, c.key)) not in found]
+    return (*by_name, *by_kind)
 
 
 def shared_out(
@@ -177,6 +183,20 @@ def _addresses(
             finding = findings.get(place)
             if finding is not None and finding.kind in _ADDRESSES:
                 yield table, column
+
+
+def _of_one_kind(own: SchemaTables, other: SchemaTables, findings: Findings) -> Iterator[Candidate]:
+    """Columns of e-mail addresses, or of phone numbers, in both: `mail` and `email`, `cell` and `mobile`."""
+    theirs = [
+        (ColumnPlace(other[0].source.source_name, table.table_name, column.name), column)
+        for table, column in _addresses(other, findings=findings)
+    ]
+    for table, column in _addresses(own, findings=findings):
+        place = ColumnPlace(own[0].source.source_name, table.table_name, column.name)
+        for key, key_column in theirs:
+            found = _candidate((place, table, column), (key, key_column), findings)
+            if found is not None:
+                yield found
 
 
 def _keys(referred: SchemaTables) -> Iterator[tuple[CatalogTable, CatalogColumn]]:

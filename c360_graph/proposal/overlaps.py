@@ -12,6 +12,11 @@ PROPOSED_SHARE = 0.5
 MENTIONED_SHARE = 0.1
 
 
+def _shown(functions: Calls) -> str:
+    """The functions around any column: `lower(trim())`, `phone(…, 'DE')`."""
+    return around(functions, "").replace("(, ", "(…, ")
+
+
 class Overlap(Frozen):
     """How many of the reference's different sampled values the key's column has; found None: not known.
 
@@ -58,7 +63,7 @@ class Overlap(Frozen):
         if self.functions:
             return (
                 f"{pair}, {100 * self.as_written:.0f} % as written, {100 * self.share:.0f} % by"
-                f" {around(self.functions, '')} of {self.sampled} sampled values"
+                f" {_shown(self.functions)} of {self.sampled} sampled values"
             )
         return f"{pair}, {100 * self.share:.0f} % of {self.sampled} sampled values"
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from c360_graph.mapping.control_rows import (
+    NEW_SOURCE_ID,
     ControlRows,
     ExclusionRow,
     Frozen,
     NodeLabelRow,
     RelationshipRow,
+    SourceRow,
 )
 
 Row = TypeVar("Row", NodeLabelRow, RelationshipRow, ExclusionRow)
@@ -24,10 +26,24 @@ class Proposed(Frozen, Generic[Row]):
     why: str
 
 
+class ProposedSource(Frozen):
+    """A source that has no row yet. `password_variable` names the variable that its password is read from."""
+
+    row: SourceRow
+    password_variable: str | None = None
+
+    @property
+    def db_password(self) -> str | None:
+        """What the row holds instead of the password."""
+        return f"env:{self.password_variable}" if self.password_variable else None
+
+
 class Proposal(Frozen):
     """What is proposed for a source, and what a person should know of the rest."""
 
     source_name: str
+    source: ProposedSource | None = None
+    """The source's own row, where it has none yet."""
     labels: tuple[Proposed[NodeLabelRow], ...] = ()
     relationships: tuple[Proposed[RelationshipRow], ...] = ()
     exclusions: tuple[Proposed[ExclusionRow], ...] = ()
@@ -36,7 +52,8 @@ class Proposal(Frozen):
     @property
     def count(self) -> int:
         """How many rows."""
-        return len(self.labels) + len(self.relationships) + len(self.exclusions)
+        own = 1 if self.source else 0
+        return own + len(self.labels) + len(self.relationships) + len(self.exclusions)
 
     def laid_over(self, rows: ControlRows) -> ControlRows:
         """The control rows as they would be."""
@@ -74,11 +91,17 @@ class Proposal(Frozen):
         """The same for programs: columns of the control tables, and `why`; ids are not known yet."""
         return {
             "source": self.source_name,
+            **({"source_databases": [_source_data(self.source)]} if self.source else {}),
             "node_label_mappings": [_data(p) for p in self.labels],
             "relationship_mappings": [_data(p) for p in self.relationships],
             "field_exclusion_rules": [_data(p) for p in self.exclusions],
             "remarks": list(self.remarks),
         }
+
+
+def _source_data(source: ProposedSource) -> dict[str, Any]:
+    values: dict[str, Any] = source.row.model_dump(exclude={"source_id"})
+    return {**values, "db_password": source.db_password}
 
 
 def _data(proposed: Proposed[Any]) -> dict[str, Any]:
@@ -92,6 +115,12 @@ def _data(proposed: Proposed[Any]) -> dict[str, Any]:
             "tags",
             "row_filter",
             "key_columns",
+            "extra_labels",
+            "label_column",
+            "label_values",
+            "relationship_properties",
         }
     )
+    if values.get("source_id") == NEW_SOURCE_ID:
+        values["source_id"] = None
     return {"source_name": proposed.source_name, **values, "why": proposed.why}

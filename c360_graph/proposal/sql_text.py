@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, RelationshipRow
-from c360_graph.proposal.rows import Proposal, Proposed
+from c360_graph.proposal.rows import Proposal, Proposed, ProposedSource
 from c360_graph.proposal.schema import ColumnPlace
 from c360_graph.text import json_visible, plural, visible
 
@@ -19,6 +19,7 @@ LOCK = (
 def statements(proposal: Proposal) -> tuple[str, ...]:
     """The INSERT statements without semicolons, in the order they are to be run."""
     return (
+        *([source_insert(proposal.source)] if proposal.source else []),
         *map(label_insert, proposal.labels),
         *map(exclusion_insert, proposal.exclusions),
         *map(relationship_insert, proposal.relationships),
@@ -35,12 +36,31 @@ def script(proposal: Proposal) -> str:
         _comment("Read them, change what you know better, and run this on the control database."),
         _comment("Safe to run again: a row that is there stays as it is, switched off or not."),
         f"BEGIN;\n{LOCK};\n",
+        *_section("The source", map(_source, [proposal.source] if proposal.source else [])),
         *_section("Tables that become nodes", map(_label, proposal.labels)),
         *_section("Columns that look personal", map(_exclusion, proposal.exclusions)),
         *_section("Relationships", map(_relationship, proposal.relationships)),
         "\nCOMMIT;\n",
     ]
     return "".join(parts)
+
+
+def source_insert(source: ProposedSource) -> str:
+    """A source with every column that people write, unless there is one of that name."""
+    row = source.row
+    texts = (
+        row.source_name, row.db_host, row.db_name, row.db_user, source.db_password, row.db_schema,
+        row.db_sslmode, row.time_zone, row.owner, row.tags,
+    )  # fmt: skip
+    name, host, *rest = map(literal, texts)
+    port = "NULL" if row.db_port is None else str(row.db_port)
+    return (
+        "INSERT INTO source_databases\n"
+        "    (source_name, db_host, db_port, db_name, db_user, db_password, db_schema, db_sslmode, time_zone,\n"
+        "     owner, tags, is_active)\n"
+        f"SELECT {name}, {host}, {port}, {', '.join(rest)}, true\n"
+        f"WHERE NOT EXISTS (SELECT FROM source_databases WHERE source_name = {name})"
+    )
 
 
 def label_insert(proposed: Proposed[NodeLabelRow]) -> str:
@@ -112,6 +132,10 @@ def literal(text: str | None) -> str:
 
 def _from_source(name: str) -> str:
     return f"FROM source_databases AS src\nWHERE src.source_name = {literal(name)}"
+
+
+def _source(source: ProposedSource) -> str:
+    return f"{_comment('It can be reached and read.')}{source_insert(source)};\n"
 
 
 def _label(proposed: Proposed[NodeLabelRow]) -> str:

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from dataclasses import astuple, fields
 from datetime import datetime
 
-from c360_graph.customer.journey import Repeat, Step, caption, cuts, group_table, repeats, steps
+from c360_graph.customer.journey import (
+    Repeat,
+    Step,
+    caption,
+    cuts,
+    group_table,
+    group_title,
+    name_of,
+    repeats,
+    steps,
+)
 from c360_graph.customer.neighbourhood import Neighbourhood, Thing
 from c360_graph.report.page import Page, Section, table_of
 from c360_graph.report.pictures import Edge, Node, Picture, details_of
@@ -43,7 +53,7 @@ def customer_page(around: Neighbourhood, *, made_at: datetime) -> Page:
         *_group_sections(around),
     ]
     return Page(
-        title=caption(centre),
+        title=name_of(around),
         subtitle=f"{centre.label} and what the graph knows around it",
         made_at=made_at,
         figures=tuple((group.label, f"{group.total:,}") for group in around.groups),
@@ -54,10 +64,10 @@ def customer_page(around: Neighbourhood, *, made_at: datetime) -> Page:
 
 def _group_sections(around: Neighbourhood) -> Iterator[Section]:
     for number, group in enumerate(around.groups, start=1):
-        columns, rows = group_table(group, around.centre)
+        columns, rows = group_table(group, around)
         yield Section(
             name=f"group-{number}",
-            title=f"{group.label}, by {group.relationship_type}",
+            title=group_title(group, around.centre),
             table=table_of(columns, rows, row_count=group.total),
         )
 
@@ -70,10 +80,16 @@ def neighbourhood_picture(around: Neighbourhood) -> Picture:
     for group in around.groups:
         left_out += max(0, group.total - MOST_DRAWN)
         for item in group.items[:MOST_DRAWN]:
+            parents = [i for i in item.parents or (around.centre.id,) if i in nodes]
+            if not parents:
+                # What it belongs to is not drawn itself.
+                left_out += 1
+                continue
             nodes[item.thing.id] = _node(item.thing)
-            edges.append(
-                Edge(source=around.centre.id, target=item.thing.id, kind=group.relationship_type)
-            )
+            edges += [
+                Edge(source=parent, target=item.thing.id, kind=group.relationship_type)
+                for parent in parents
+            ]
             for kind, thing in item.related:
                 nodes.setdefault(thing.id, _node(thing))
                 edges.append(Edge(source=item.thing.id, target=thing.id, kind=kind))

@@ -40,7 +40,6 @@ _SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "100",
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     # For `c360 follow`, which reads changes by logical replication.
     "wal_level": "logical",

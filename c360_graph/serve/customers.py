@@ -10,7 +10,7 @@ from typing import Any
 from c360_graph.customer.journey import Cut, cuts, repeats, steps
 from c360_graph.customer.neighbourhood import Group, Item, Neighbourhood, Thing
 from c360_graph.cypher import serving as text
-from c360_graph.mapping.identities import IS
+from c360_graph.mapping.identity_names import IS
 from c360_graph.serve.identifiers import Search
 from c360_graph.serve.problems import Problem
 from c360_graph.serve.reading import Reader
@@ -172,6 +172,8 @@ def _groups(
     return tuple(
         Group(
             relationship_type=branches[arm].relationship_type,
+            start=branches[arm].at,
+            hop=0 if branches[arm].relationship_type == IS else 1,
             label=branches[arm].label,
             properties=reader.names(reader.served.labels[branches[arm].label]),
             items=tuple(of_arm.values()),

@@ -74,6 +74,7 @@ class JourneyCut(_Document):
     label: str
     told: int
     total: int
+    newest: bool
 
 
 class JourneyDocument(_Document):

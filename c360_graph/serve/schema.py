@@ -15,7 +15,7 @@ from pydantic import Field
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern
-from c360_graph.mapping.identities import IS
+from c360_graph.mapping.identity_names import IS
 from c360_graph.mapping.join_columns import parsed
 from c360_graph.mapping.join_functions import Calls, JoinFunctions
 from c360_graph.mapping.model import JOIN_PREFIX
@@ -197,14 +197,25 @@ def _served_label(
         if rule.is_excluded and rule.treatment == "exclude"
     }
     types = manifest.property_types.get(label, {})
+    origins = manifest.origins.get(label, {})
     keys = dict(zip(manifest.keys.get(label, ()), manifest.key_types.get(label, ()), strict=False))
-    names = [name for name in manifest.labels[label] if name.lower() not in excluded]
+    names = [
+        name
+        for name in manifest.labels[label]
+        if not any(column.lower() in excluded for column in (name, *origins.get(name, ())))
+    ]
     key = manifest.keys.get(label, ())
     return ServedLabel(
         label=label,
         path=path,
         properties=tuple(
-            _served_property(name, types.get(name) or keys.get(name, ""), tables, of_label)
+            _served_property(
+                name,
+                types.get(name) or keys.get(name, ""),
+                tables,
+                of_label,
+                columns=(name, *origins.get(name, ())),
+            )
             for name in names
             if not name.startswith(JOIN_PREFIX)
         ),
@@ -218,13 +229,21 @@ def _served_label(
 
 
 def _served_property(
-    name: str, type_name: str, tables: Iterable[str], rules: Iterable[ServedRule]
+    name: str,
+    type_name: str,
+    tables: Iterable[str],
+    rules: Iterable[ServedRule],
+    *,
+    columns: tuple[str, ...],
 ) -> ServedProperty:
-    own = [rule for rule in rules if rule.column_name.lower() == name.lower()]
+    """A property of a name, and of the columns that it is made of, whose names count as well."""
+    known = {column.lower() for column in columns}
+    own = [rule for rule in rules if rule.column_name.lower() in known]
     treated = [rule for rule in own if rule.is_excluded]
     looks_personal = any(
-        kind_by_name(table.partition("/")[2], name, ColumnType(name=base, base=base)) is not None
+        kind_by_name(table.partition("/")[2], column, ColumnType(name=base, base=base)) is not None
         for table in tables
+        for column in columns
         for base in [_BASES.get(type_name, "text")]
     )
     # Who decided that a column is read as it is has looked at it.

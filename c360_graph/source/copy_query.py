@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from c360_graph.hashing import HASH_BYTES
+from c360_graph.mapping.casts import may_lose
 from c360_graph.mapping.join_columns import column_of, functions_of, sql_of
 from c360_graph.mapping.join_forms import LONGEST_BYTES
 from c360_graph.mapping.model import PropertyMapping, TableMapping
@@ -127,6 +128,8 @@ def _lost(table: TableMapping, prop: PropertyMapping) -> str | None:
     functions = functions_of(prop)
     if functions is not None and functions.may_lose and not functions.calls_left:
         return f"({column_of(prop)} IS NOT NULL AND {sql_of(table, prop)} IS NULL)::int"
+    if prop.form is None and prop.cast_from and may_lose(prop.cast_from, prop.type):
+        return f"({column_of(prop)} IS NOT NULL AND {rendered(table, prop)} IS NULL)::int"
     kind = _type(table, prop)
     return kind.lost(sql_of(table, prop)) if kind.lost else None
 

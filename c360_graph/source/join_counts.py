@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from c360_graph.mapping.join_columns import functions_of, source_column, sql_of
+from c360_graph.mapping.join_columns import functions_of, own_value, source_column, sql_of
 from c360_graph.mapping.join_comparison import compare
 from c360_graph.mapping.join_forms import JoinColumn
 from c360_graph.mapping.join_functions import JoinFunctions
@@ -120,8 +120,8 @@ def _own_equality(pair: _Pair) -> str | None:
     left, right = _original(*pair.left), _original(*pair.right)
     if left.functions or right.functions:
         texts = [
-            _own_value(f"{alias}.{quoted(source_column(prop.column))}", column.functions)
-            for alias, (_, prop), column in (
+            _own_value(_value(alias, table, prop), column.functions)
+            for alias, (table, prop), column in (
                 (pair.left_alias, pair.left, left),
                 (pair.right_alias, pair.right, right),
             )
@@ -134,8 +134,8 @@ def _own_equality(pair: _Pair) -> str | None:
         return None
     instants = comparison.ways[0] == "instant"
     texts = [
-        _moment(f"{alias}.{quoted(source_column(prop.column))}", column if instants else None)
-        for alias, (_, prop), column in (
+        _moment(_value(alias, table, prop), column if instants else None)
+        for alias, (table, prop), column in (
             (pair.left_alias, pair.left, left),
             (pair.right_alias, pair.right, right),
         )
@@ -145,11 +145,22 @@ def _own_equality(pair: _Pair) -> str | None:
     return f"{texts[0]} {operator} {texts[1]}"
 
 
-def _original(table: TableMapping, prop: PropertyMapping) -> JoinColumn:
+def _column(table: TableMapping, prop: PropertyMapping) -> PropertyMapping:
+    """The property of the column itself, where it may be one that holds a join form."""
     found = table.property_of(source_column(prop.column))
     assert found is not None
+    return found
+
+
+def _value(alias: str, table: TableMapping, prop: PropertyMapping) -> str:
+    return own_value(_column(table, prop), alias=alias)
+
+
+def _original(table: TableMapping, prop: PropertyMapping) -> JoinColumn:
     return JoinColumn(
-        type=found.type, time_zone=table.source.time_zone, functions=functions_of(prop)
+        type=_column(table, prop).type,
+        time_zone=table.source.time_zone,
+        functions=functions_of(prop),
     )
 
 

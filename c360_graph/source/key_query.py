@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.join_columns import column_of
+from c360_graph.mapping.model import PropertyMapping, TableMapping
 from c360_graph.source.copy_query import key_properties, rendered, row_conditions
 from c360_graph.sql_quoting import quoted, quoted_table
 
@@ -54,13 +55,13 @@ def copy_keys_without_row(table: TableMapping, types: Sequence[str]) -> str:
 
 def copy_rows_of_values(table: TableMapping, columns: Sequence[str]) -> str:
     """COPY of the rows that have one of the values in these columns, integers, texts or uuids."""
-    casts = [_CASTS[prop.type.base] for c in columns if (prop := table.property_of(c)) is not None]
+    casts = [_CASTS[_property(table, column).type.base] for column in columns]
     names = ", ".join(f"v{number}" for number, _ in enumerate(columns))
     arrays = ", ".join(
         f"pg_catalog.current_setting('c360.k{number}')::text[]" for number, _ in enumerate(columns)
     )
     equal = [
-        f"t.{quoted(column)} = d.v{number}::{cast}"
+        f"{column_of(_property(table, column))} = d.v{number}::{cast}"
         for number, (column, cast) in enumerate(zip(columns, casts, strict=True))
     ]
     read = ", ".join(rendered(table, prop) for prop in table.properties)
@@ -79,18 +80,24 @@ _CASTS = dict.fromkeys(("int2", "int4", "int8"), "pg_catalog.int8") | {
 """An index of a smaller integer's column serves a bigint, too."""
 
 
+def _property(table: TableMapping, name: str) -> PropertyMapping:
+    found = table.property_of(name)
+    assert found is not None
+    return found
+
+
 def _table(table: TableMapping) -> str:
     return quoted_table(table.source.db_schema, table.table_name)
 
 
 def _equal(table: TableMapping) -> list[str]:
-    return [f"t.{quoted(column)} = d.{quoted(column)}" for column in table.key]
+    return [f"t.{quoted(column)} = d.{quoted(column)}" for column in table.key_columns]
 
 
 def _keys(table: TableMapping, types: Sequence[str]) -> str:
     columns = ", ".join(
         f"u.v{number}::{kind} AS {quoted(column)}"
-        for number, (column, kind) in enumerate(zip(table.key, types, strict=True))
+        for number, (column, kind) in enumerate(zip(table.key_columns, types, strict=True))
     )
     names = ", ".join(f"v{number}" for number, _ in enumerate(types))
     arrays = ", ".join(

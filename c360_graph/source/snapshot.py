@@ -103,7 +103,9 @@ class SourceSnapshot:
             return ("a row without key",)
         rows = self.fetch(find_left_out(table, most=most))
         return tuple(
-            ", ".join(f"{name} = {value!r}" for name, value in zip(table.key, row, strict=True))
+            ", ".join(
+                f"{name} = {value!r}" for name, value in zip(table.key_columns, row, strict=True)
+            )
             for row in rows
         )
 
@@ -273,7 +275,7 @@ def open_session(
     except psycopg.Error as error:
         raise kind_of(error)(
             f"{where} cannot be reached: {_without(credentials.password, first_line(error))}."
-            f" Check source_databases row {source.source_id}."
+            f" Check {source.told_as}."
         ) from None
 
     def wait_for(backend: Callable[[], int]) -> Wait:
@@ -330,7 +332,7 @@ def _failure(where: str, source: SourceRow, error: psycopg.Error, wait: Wait) ->
     if wait.is_cut:
         return SourceUnavailableError(
             f"{where} went silent in the middle of a statement. Check the network to it"
-            f" (source_databases row {source.source_id})."
+            f" ({source.told_as})."
         )
     return kind_of(error)(f"{where} failed: {first_line(error)}.{advice(error, source)}")
 

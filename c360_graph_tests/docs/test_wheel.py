@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -118,6 +119,9 @@ def test_demo_dev_and_sandbox_find_their_files_away_from_a_checkout(installed: I
         "etl_control_db_schema.sql profiles_db_schema.sql streaming_db_schema.sql support_db_schema.sql",
         "True home",
     ], found.stderr
+    made = installed.run("c360", "init", "mine", "--json")
+    assert made.returncode == 0, made.stderr
+    assert {".gitignore", "sql/etl_control_db_schema.sql"} <= {*json.loads(made.stdout)["written"]}
 
 
 def test_the_definitions_load(installed: Installed, project: Project) -> None:

@@ -38,6 +38,7 @@ def test_on_the_sample_all_pass_but_the_orphans_that_it_has(project: Project, gr
         "relationship_counts_match",
         "no_row_is_an_orphan",
         "no_join_is_ambiguous",
+        "is_followed",
         "has_rows",
     }
     orphans = checks["no_row_is_an_orphan"]

@@ -24,6 +24,7 @@ from c360_graph.questions import read_question_set
 from c360_graph.resources import PostgresResource
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import working_folder
+from c360_graph_tests.smtp_server import smtp_server
 
 
 def test_assets_follow_the_control_rows_with_no_code_touched(project: Project) -> None:
@@ -160,6 +161,7 @@ def test_what_rebuilds_a_graph_is_off_and_what_keeps_the_audit_tables_true_is_on
         "rebuild_when_tables_change": "STOPPED",
         "close_abandoned_runs": "RUNNING",
         "failed_runs": "RUNNING",
+        "following": "RUNNING",
     }
 
 
@@ -190,14 +192,18 @@ def _told_of_failure(times: int = 1) -> dg.ExecuteInProcessResult:
     return result
 
 
-def test_a_webhook_is_told_of_a_failed_run_and_one_that_refuses_loses_no_audit_row(
+def test_webhook_and_people_are_told_of_a_failed_run_and_one_that_refuses_loses_no_audit_row(
     project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("C360_WEBSERVER_URL", "http://dagster.example/")
-    with _webhook(200) as (url, told):
+    monkeypatch.setenv("C360_FAILURE_EMAIL_TO", "ann@ops.example")
+    monkeypatch.setenv("C360_SMTP_TLS", "none")
+    with _webhook(200) as (url, told), smtp_server() as box:
         monkeypatch.setenv("C360_FAILURE_WEBHOOK", url)
+        monkeypatch.setenv("C360_SMTP_PORT", str(box.port))
         first = _told_of_failure()
-    (notice,) = told
+    (notice,), (mail,) = told, box.mails
+    assert f"Run {first.run_id} of failing failed." in mail.get_content()
     assert notice["failed_steps"] == ["fails"]
     assert notice["text"] == (
         f"failing failed (http://dagster.example/runs/{first.run_id}): {notice['message']}"
@@ -209,6 +215,7 @@ def test_a_webhook_is_told_of_a_failed_run_and_one_that_refuses_loses_no_audit_r
     logged = capfd.readouterr().err
     assert f"was not told of run {second.run_id}: the webhook answered 500." in logged
     assert f"was not told of run {third.run_id}: the webhook cannot be reached" in logged
+    assert f"C360_FAILURE_EMAIL_TO was not told of run {third.run_id}: the mail server" in logged
     assert "secret" not in logged
     with project.connect() as connection:
         (count,) = connection.execute("SELECT count(*) FROM etl_run_logs").fetchall()

@@ -16,6 +16,7 @@ TIERS: tuple[frozenset[str], ...] = (
             "data_folder",
             "errors",
             "files",
+            "new_project",
             "project_files",
             "repeating",
             "settings",
@@ -27,7 +28,16 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset({"copied_lines", "cypher", "hashing", "mapping", "plan", "proposal", "sql_quoting"}),
     frozenset({"control", "extracts", "faults", "graph", "script_files", "source"}),
     frozenset({"answers", "extract_joins", "identity", "questions", "script_store"}),
-    frozenset({"customer", "failure_notice", "pipeline", "report"}),
+    frozenset(
+        {
+            "customer",
+            "failure_mail",
+            "failure_notice",
+            "pipeline",
+            "report",
+            "starter_questions",
+        }
+    ),
     frozenset({"following"}),
     frozenset({"serve"}),
     frozenset(
@@ -40,7 +50,7 @@ TIERS: tuple[frozenset[str], ...] = (
             "step_failures",
         }
     ),
-    frozenset({"assets", "automation", "checks", "executor"}),
+    frozenset({"assets", "automation", "checks", "executor", "following_sensor"}),
     frozenset({"cli", "definitions"}),
 )
 PURE = TIERS[1]

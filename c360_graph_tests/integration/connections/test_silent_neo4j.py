@@ -64,7 +64,8 @@ def test_a_load_whose_neo4j_goes_silent_goes_on_or_is_given_up(
             with pytest.raises(C360Error, match="is given up"):
                 load_into_empty(far, script, sessions=1)
     quiet.join()
-    assert time.monotonic() - begin < 60
+    # What operations.md promises.
+    assert time.monotonic() - begin < 180
     assert any("has not answered for" in line for line in told)
     assert any("its connections are closed" in line for line in told)
     if ends:

@@ -11,12 +11,12 @@ from typing import Any
 
 import psycopg
 
-from c360_graph.following.follower import Callbacks, Flushed
+from c360_graph.following.given import Callbacks, Flushed
 from c360_graph.following.service import follow
 from c360_graph.sandbox.sample import Server
 from c360_graph.settings import load_settings
 
-PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 180.0
 
 
 @dataclass(kw_only=True)

@@ -74,19 +74,37 @@ def test_a_commit_that_is_in_the_log_and_not_visible_yet_is_waited_for(
         try:
             source.execute("SET synchronous_commit = on")
             pid = source.info.backend_pid
-            waiting = threading.Thread(
-                target=source.execute, args=("INSERT INTO plans VALUES (91, 'late', 1)",)
-            )
+            inserted: list[int] = []
+            is_caught = threading.Event()
+
+            def insert() -> None:
+                # The server's processes learn of the setting each in its own time.
+                for plan in range(91, 10_000):
+                    if is_caught.is_set():
+                        return
+                    inserted.append(plan)
+                    source.execute("INSERT INTO plans VALUES (%s, 'late', 1)", (plan,))
+
+            waiting = threading.Thread(target=insert)
             waiting.start()
             wait_event = "SELECT wait_event FROM pg_stat_activity WHERE pid = %s"
-            running.wait(lambda: admin.execute(wait_event, (pid,)).fetchall() == [("SyncRep",)])
+
+            def is_waiting() -> bool:
+                return admin.execute(wait_event, (pid,)).fetchall() == [("SyncRep",)]
+
+            try:
+                running.wait(is_waiting)
+            finally:
+                is_caught.set()
+            last = f"MATCH (n:Plan {{plan_id: {inserted[-1]}}}) RETURN 1 AS x"
             threading.Event().wait(3)
-            assert target.rows("MATCH (n:Plan {plan_id: 91}) RETURN 1 AS x") == []
+            assert is_waiting()
+            assert target.rows(last) == []
         finally:
             admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
             admin.execute("SELECT pg_reload_conf()")
         waiting.join(30)
-        running.wait(lambda: target.rows("MATCH (n:Plan {plan_id: 91}) RETURN 1 AS x"))
+        running.wait(lambda: target.rows(last))
 
 
 def test_a_row_that_neo4j_refuses_is_recorded_and_tried_again_and_all_others_are_written(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -56,6 +57,17 @@ def test_each_record_has_one_customer_however_awkward_its_key_is(world: World) -
     assert changes(reconcile()) == NOTHING
     assert changes(reconcile(full_comparison=True))["nodes_created"] == 0
     assert contents(world.graph) == made
+
+
+def test_starter_questions_quote_every_name(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("C360_QUERIES_DIR", str(tmp_path))
+    for command in (["ask", "--starter", str(tmp_path)], ["ask"]):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output
+    assert (tmp_path / "around_one_odd_customer.cypher").exists()
+    assert (tmp_path / "shared_record_email.cypher").exists()
 
 
 def test_plan_and_check_know_the_customers(world: World) -> None:

@@ -18,14 +18,15 @@ from c360_graph_tests.integration.runs import load_graph
 
 # Every 33rd address is written alike in both, the others in capitals or with blanks around them.
 CRM = """
-CREATE TABLE people (id int PRIMARY KEY, email text, phone text, shirt text);
+CREATE TABLE people (id int PRIMARY KEY, email text, phone text, shirt text, mobile text);
 INSERT INTO people SELECT n, CASE WHEN n % 33 = 0 THEN 'user' || n || '@example.com'
         WHEN n % 2 = 0 THEN '  USER' || n || '@EXAMPLE.COM' ELSE 'User' || n || '@example.com ' END,
-    '+49 30 ' || 5550000 + n, 'S' FROM generate_series(1, 330) AS n;
+    '+49 30 ' || 5550000 + n, 'S', CASE WHEN n % 3 = 0 THEN '+49 151 ' ELSE '0151/' END || 23000000 + n FROM generate_series(1, 330) AS n;
 """
 SHOP = """
-CREATE TABLE customers (no int PRIMARY KEY, email varchar(80) NOT NULL UNIQUE, phone text NOT NULL UNIQUE);
-INSERT INTO customers SELECT 1000 + n, 'user' || n || '@example.com', '+4930-' || 5550000 + n
+CREATE TABLE customers (no int PRIMARY KEY, email varchar(80) NOT NULL UNIQUE, phone text NOT NULL UNIQUE,
+    cell text);
+INSERT INTO customers SELECT 1000 + n, 'user' || n || '@example.com', '+4930-' || 5550000 + n, '0049151' || 23000000 + n
 FROM generate_series(1, 330) AS n WHERE n % 10 > 0;
 """
 
@@ -69,8 +70,11 @@ def test_columns_that_agree_only_when_normalised_are_proposed_so_with_both_share
     assert [row[1] for row in rows] == [
         "digits(p.phone) = digits(c.phone)",
         "lower(trim(p.email)) = lower(trim(c.email))",
+        "phone(p.mobile, 'DE') = phone(c.cell, 'DE')",
     ]
-    by_phone, by_address = (row[2] for row in rows)
+    by_phone, by_address, by_mobile = (row[2] for row in rows)
+    assert " 0 % as written, " in by_mobile
+    assert " % by phone(…, 'DE') of 200 sampled values" in by_mobile
     assert " 0 % as written, " in by_phone
     assert " % by digits() of 200 sampled values" in by_phone
     assert " % as written, " in by_address
@@ -78,7 +82,7 @@ def test_columns_that_agree_only_when_normalised_are_proposed_so_with_both_share
     assert CliRunner().invoke(app, ["check"]).exit_code == 0
     # The rules that map proposes hash both columns on both sides.
     assert load_graph().success
-    assert sorted(graph_counts(graph)[1].values()) == [297, 297]
+    assert sorted(graph_counts(graph)[1].values()) == [297, 297, 297]
     again = CliRunner().invoke(app, ["map", "crm"])
     assert again.stdout == "-- Nothing is left to propose for source crm.\n"
 

@@ -116,3 +116,19 @@ def test_colours_are_for_terminals_only() -> None:
     assert "\x1b[" not in printed(PLAN)
     assert "\x1b[31mremoved" in printed(PLAN, terminal=True)
     assert "\x1b[31m" not in printed(PLAN, terminal=True, no_color=True)
+
+
+def test_what_a_row_says_of_a_table_stands_below_it_line_by_line() -> None:
+    (table,) = PLAN.tables
+    more = {
+        "row_filter": ("a = '[b]\n'", "c > 1"),
+        "extra_labels": "Party",
+        "mapped_properties": ("no -> number", "mail -> contact"),
+    }
+    told = words(printed(PLAN.model_copy(update={"tables": (table.model_copy(update=more),)})))
+    assert told[5:8] == [
+        ["crm_db/customers", "Customer", "about 1,200,000", "3", "email"],
+        ["where a = '[b]\\n'", "and Party", "", "", ""],
+        ["and c > 1", "", "", "", ""],
+    ]
+    assert told[9:11] == [["crm_db/customers", "no -> number"], ["", "mail -> contact"]]

@@ -13,7 +13,7 @@ from c360_graph.report.one_customer import customer_page
 from c360_graph_tests.unit.customer.test_journey import AROUND, PATIENT, VISITS
 
 CUT = Neighbourhood(centre=PATIENT, groups=(replace(VISITS, total=1_234),))
-SAID = "Of Visit by HAD the newest 2 of 1,234 alone are told of and counted."
+SAID = "Of Visit by HAD, only the newest 2 are shown and counted, and 1,232 more are not."
 
 
 def test_the_page_says_what_its_journey_and_its_counts_leave_out() -> None:
@@ -28,13 +28,13 @@ def test_the_terminal_says_it_above_what_repeats(capsys: pytest.CaptureFixture[s
     assert "and 1,232 more rows" in said
     print_journey(AROUND)
     said = capsys.readouterr().out
-    assert "alone are told" not in said
+    assert "more are not" not in said
     assert "more rows" not in said
 
 
 def test_json_says_it_of_each_kind() -> None:
     assert as_data(CUT)["cut"] == [
-        {"relationship_type": "HAD", "label": "Visit", "told": 2, "total": 1_234}
+        {"relationship_type": "HAD", "label": "Visit", "told": 2, "total": 1_234, "newest": True}
     ]
     assert as_data(AROUND)["cut"] == []
 

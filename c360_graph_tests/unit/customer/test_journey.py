@@ -50,7 +50,7 @@ def test_what_repeats_is_told_with_its_first_and_last_moment() -> None:
 
 
 def test_a_group_shows_what_its_items_name_and_no_reference_to_the_centre() -> None:
-    assert group_table(VISITS, PATIENT) == (
+    assert group_table(VISITS, AROUND) == (
         ("visit_id", "at", "room", "related"),
         (
             (1, datetime(2025, 1, 2, 1), "R7", "Ward North"),
@@ -91,6 +91,7 @@ PATIENT = Thing(
 VISITS = Group(
     relationship_type="HAD",
     label="Visit",
+    start="Patient",
     properties=("visit_id", "patient_id", "at", "room"),
     items=(
         Item(

@@ -88,6 +88,25 @@ def test_a_position_is_known_only_at_a_transactions_end() -> None:
     assert (dirty.position, dirty.wanted[0].keys) == (130, (("2", "a"),))
 
 
+@pytest.mark.parametrize("first", [[], [Insert(oid=7, new=("a", "1"))], [Truncate(oids=(7,))]])
+def test_rows_of_a_transaction_that_goes_on_wait_for_it_even_where_its_beginning_was_taken(
+    first: list[Message],
+) -> None:
+    keys = gathered(
+        Begin(xid=1, commit_time=MOMENT), Commit(end_lsn=110), Begin(xid=2, commit_time=MOMENT)
+    )
+    for message in first:
+        keys.add(message)
+    assert keys.take().xids == {1, 2}
+    keys.add(Insert(oid=7, new=("a", "2")))
+    dirty = keys.take()
+    assert (dirty.xids, dirty.commit_times) == (frozenset({2}), (MOMENT,))
+    assert dirty.position == 110
+    keys.add(Commit(end_lsn=120))
+    assert keys.take().xids == {2}
+    assert keys.take().xids == set()
+
+
 def test_what_was_dirty_before_a_truncate_is_not_read_and_what_comes_after_it_is() -> None:
     keys = gathered(
         Insert(oid=7, new=("a", "1")), Truncate(oids=(7, 8)), Insert(oid=7, new=("a", "2"))

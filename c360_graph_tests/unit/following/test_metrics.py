@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 
 from c360_graph.errors import SettingsError
-from c360_graph.following.follower import Flushed
+from c360_graph.following.given import Flushed
 from c360_graph.following.graph_writer import Written
 from c360_graph.following.metrics import FollowMetrics, serving
 

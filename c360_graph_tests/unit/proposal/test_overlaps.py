@@ -93,8 +93,10 @@ def test_names_that_agree_make_candidates_and_others_do_not() -> None:
         "desk/logs.opener_email = crm/users.email",
         "desk/tickets.user_id = crm/users.id",
         "desk/tickets.created_by_user_id = crm/users.id",
+        # Of one kind, though their names do not agree.
+        "desk/tickets.mail = crm/users.email",
     ]
-    assert [c.kind for c in pairs(desk, crm)] == ["e-mail address", None, None]
+    assert [c.kind for c in pairs(desk, crm)] == ["e-mail address", None, None, "e-mail address"]
 
 
 def test_without_foreign_keys_names_within_a_source_make_candidates_too() -> None:

@@ -77,6 +77,20 @@ def test_rules_and_names_say_what_is_personal_and_what_is_served_no_more(
     assert "email" not in person.names(unmasked=False)
 
 
+def test_a_property_of_another_name_is_what_its_column_is() -> None:
+    renamed = MANIFEST.model_copy(
+        update={
+            "labels": {"Person": ("person_id", "contact", "remark")},
+            "origins": {"Person": {"contact": ("email",), "remark": ("note",)}},
+        }
+    )
+    person = served_graph(renamed, (rule("note"),)).labels["Person"]
+    assert [(p.name, p.is_personal) for p in person.properties] == [
+        ("person_id", False),
+        ("contact", True),
+    ]
+
+
 def test_customers_are_the_entities_and_are_found_by_what_their_records_have() -> None:
     graph = made()
     assert (graph.customer, graph.records) == ("Customer", ("Person",))

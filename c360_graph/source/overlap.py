@@ -1,0 +1,190 @@
+"""How many values of a column another column has, as they are written and by functions that may make them equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from secrets import token_hex
+
+from c360_graph.mapping.catalog import TEXTS, CatalogTable, ColumnType
+from c360_graph.mapping.join_comparison import compare
+from c360_graph.mapping.join_forms import JoinColumn, JoinForm, form_sql
+from c360_graph.mapping.join_functions import Calls, JoinFunctions
+from c360_graph.proposal.candidates import Candidate, family_of
+from c360_graph.proposal.evidence import (
+    as_numbered,
+    decoys_for,
+    doubt_about_names,
+    doubt_about_values,
+    doubt_by_chance,
+)
+from c360_graph.proposal.overlaps import PROPOSED_SHARE, Overlap
+from c360_graph.source.phone_overlap import measure_phones
+from c360_graph.source.sampling import ask_or_none, from_clause, some_rows
+from c360_graph.source.snapshot import SourceSnapshot
+from c360_graph.sql_quoting import quoted, sql_literal
+
+ROWS_TO_DRAW_FROM = 5_000
+SAMPLED_VALUES = 200
+
+
+def measure_overlap(
+    candidate: Candidate,
+    *,
+    referring: tuple[SourceSnapshot, CatalogTable],
+    referred: tuple[SourceSnapshot, CatalogTable],
+) -> Overlap:
+    """How many of a reference's sampled values are among the key's.
+
+    Personal values are compared by salted digests, which each database makes of its own, and phone
+    numbers also in this process: no value is sent to another database. Texts that agree better where
+    functions stand around them are measured so.
+    """
+    best = _measured(candidate, (), referring=referring, referred=referred)
+    written = best.share
+    for functions in _functions_for(candidate) if best.found is not None else ():
+        if best.share == 1:
+            break
+        overlap = _measured(candidate, functions, referring=referring, referred=referred)
+        if overlap.share >= best.share + _BETTER:
+            best = overlap.model_copy(update={"functions": functions, "as_written": written})
+    if candidate.kind == "phone number" and best.found is not None and best.share < 1:
+        phones = measure_phones(candidate, referring=referring, referred=referred)
+        if phones is not None:
+            best = phones.model_copy(update={"as_written": written})
+    return best
+
+
+def _functions_for(candidate: Candidate) -> Iterator[Calls]:
+    """The functions that may make the columns agree, those that change least first."""
+    tried = _OF_PHONES if candidate.kind == "phone number" else _OF_TEXTS
+    types = candidate.reference_type, candidate.key_type
+    for calls in tried:
+        functions = JoinFunctions(calls=calls)
+        if all(t.base in TEXTS and functions.why_not(t) is None for t in types):
+            yield calls
+
+
+_OF_TEXTS: tuple[Calls, ...] = (("trim",), ("lower", "trim"))
+_OF_PHONES: tuple[Calls, ...] = (("digits",),)
+_BETTER = 0.01
+
+
+def _measured(
+    candidate: Candidate,
+    functions: Calls,
+    *,
+    referring: tuple[SourceSnapshot, CatalogTable],
+    referred: tuple[SourceSnapshot, CatalogTable],
+) -> Overlap:
+    comparison = _comparison(candidate, functions)
+    values = _values(referring, candidate, comparison)
+    if values is None:
+        return Overlap(candidate=candidate, sampled=0, found=None)
+    if not values:
+        return Overlap(candidate=candidate, sampled=0, found=0)
+    found = _found(referred, candidate, comparison, values)
+    overlap = Overlap(candidate=candidate, sampled=len(values), found=found)
+    if overlap.share < PROPOSED_SHARE or candidate.is_inside or candidate.kind is not None:
+        return overlap
+    doubt = (
+        doubt_about_names(candidate)
+        or doubt_about_values(candidate, values)
+        or _doubt_by_chance(referred, candidate, comparison, values)
+    )
+    return overlap.model_copy(update={"doubt": doubt})
+
+
+def _doubt_by_chance(
+    referred: tuple[SourceSnapshot, CatalogTable],
+    candidate: Candidate,
+    comparison: _Comparison,
+    values: list[str],
+) -> str | None:
+    """Whether the key has numbers as well that the reference does not have."""
+    numbered = as_numbered(values)
+    if numbered is None:
+        return None
+    decoys = decoys_for(numbered)
+    for some in (decoys.near, decoys.between):
+        found = _found(referred, candidate, comparison, list(some)) if some else 0
+        if found is None:
+            return "it could not be told whether they agree by chance"
+        doubt = doubt_by_chance(found / len(some)) if some else None
+        if doubt is not None:
+            return doubt
+    return None
+
+
+def _found(
+    referred: tuple[SourceSnapshot, CatalogTable],
+    candidate: Candidate,
+    comparison: _Comparison,
+    values: list[str],
+) -> int | None:
+    """How many of the values a key has; None where the source refused or took long."""
+    snapshot, table = referred
+    # The table has a name of our choosing: its own could be the one that stands for the values.
+    there = f"SELECT FROM {from_clause(table)} AS t WHERE {comparison.of(candidate.key.column, candidate.key_type)}"
+    rows = ask_or_none(
+        snapshot,
+        "SELECT count(*) FROM unnest(%s::text[]) AS sampled (value)"
+        + f" WHERE EXISTS ({there} = {comparison.cast})".replace("%", "%%"),
+        values,
+    )
+    return None if rows is None else int(rows[0][0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Comparison:
+    """What is compared: digests, else the column itself, so that its index serves."""
+
+    salt: str | None = field(default=None, repr=False)
+    cast: str = "sampled.value"
+    as_text: bool = False
+    form: JoinForm | JoinFunctions | None = None
+
+    def of(self, column: str, column_type: ColumnType) -> str:
+        value = f"t.{quoted(column)}"
+        if self.form is not None:
+            value = form_sql(self.form, value, JoinColumn(type=column_type))
+        if self.salt is not None:
+            text = f"{sql_literal(self.salt)} || {value}::text"
+            return f"encode(sha256(convert_to({text}, 'UTF8')), 'hex')"
+        return f"{value}::text" if self.as_text else value
+
+
+def _comparison(candidate: Candidate, functions: Calls) -> _Comparison:
+    types = candidate.reference_type, candidate.key_type
+    ways = compare(*(JoinColumn(type=column_type) for column_type in types)).ways
+    # Texts that a join finds equal though they differ are to count here as well.
+    form: JoinForm | JoinFunctions | None = None
+    if functions:
+        form = JoinFunctions(calls=functions)
+    elif ways and ways[0] != "property":
+        form = ways[0]
+    if candidate.kind is not None:
+        return _Comparison(salt=token_hex(16), form=form)
+    if form is not None:
+        return _Comparison(form=form)
+    one, other = (column_type.base for column_type in types)
+    if family_of(candidate.key_type) == "number":
+        return _Comparison(cast="sampled.value::int8")
+    if one == other == "uuid":
+        return _Comparison(cast="sampled.value::uuid")
+    return _Comparison(as_text=not {one, other} <= {"text", "varchar"})
+
+
+def _values(
+    referring: tuple[SourceSnapshot, CatalogTable], candidate: Candidate, comparison: _Comparison
+) -> list[str] | None:
+    snapshot, table = referring
+    column = candidate.reference.column
+    rows = ask_or_none(
+        snapshot,
+        f"SELECT DISTINCT sampled.value FROM (SELECT"
+        f" ({comparison.of(column, candidate.reference_type)})::text AS value"
+        f" FROM ({some_rows(table, ROWS_TO_DRAW_FROM)}) AS t) AS sampled"
+        f" WHERE sampled.value IS NOT NULL LIMIT {SAMPLED_VALUES}",
+    )
+    return None if rows is None else [row[0] for row in rows]
