@@ -1,4 +1,4 @@
-# One image for the code server, the webserver and the daemon.
+# One image for the code server, the webserver, the daemon and the API.
 FROM python:3.13.7-slim-bookworm AS build
 WORKDIR /src
 COPY requirements.txt ./
@@ -8,7 +8,7 @@ COPY pyproject.toml README.md LICENSE dagster.yaml workspace.yaml ./
 COPY sql sql
 COPY c360_graph c360_graph
 RUN python -m venv /opt/c360 \
-    && /opt/c360/bin/pip install --quiet --no-cache-dir --no-index --find-links /packages . \
+    && /opt/c360/bin/pip install --quiet --no-cache-dir --no-index --find-links /packages '.[serve]' \
     && /opt/c360/bin/pip uninstall --quiet --yes pip
 
 FROM python:3.13.7-slim-bookworm

@@ -12,7 +12,7 @@ DEV_PORT ?= 3000
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo dev bench bench-follow test test-unit test-servers test-browser test-lts test-lowest check docs docs-check format requirements clean
+.PHONY: help venv demo dev bench bench-follow bench-serve test test-unit test-servers test-browser test-lts test-lowest check docs docs-check format requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -76,6 +76,9 @@ $(DEBEZIUM)/.installed:
 bench-follow: $(STAMP) $(DEBEZIUM)/.installed ## how long after a COMMIT the graph shows it, beside Debezium and polling
 	$(BIN)/python -m benchmarks.following --rate 1000 --rate 5000 --update-rate 10000 --in-one-transaction 1000000 \
 		--beside polling --beside debezium --debezium-python $(DEBEZIUM)/bin/python $(BENCH)
+
+bench-serve: $(STAMP) ## how long a customer's view takes, beside the bare driver, at 1,000,000 play events
+	$(BIN)/python -m benchmarks.serving $(BENCH)
 
 docs: $(STAMP) ## write the generated documents anew
 	$(BIN)/python -m c360_graph_tests.docs renew

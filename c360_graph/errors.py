@@ -15,6 +15,7 @@
     ├── ScriptError              a script cannot be written, found or read
     ├── GraphError               Neo4j refused or the graph is not in the state that was asked for
     │   ├── GraphUnavailableError    Neo4j cannot be reached at the moment; another try may succeed
+    │   ├── GraphTimeoutError    Neo4j ended a statement that took too long
     │   ├── StatementError       one statement of a script failed; says which and how far the load came
     │   │   ├── StatementRefusedError    the server refused it, and would again
     │   │   └── ServerMemoryError    the server ran out of memory; a smaller transaction may succeed
@@ -88,6 +89,10 @@ class GraphError(C360Error):
 
 class GraphUnavailableError(GraphError):
     """Neo4j cannot be reached at the moment; another try may succeed."""
+
+
+class GraphTimeoutError(GraphError):
+    """Neo4j ended a statement that ran longer than it may."""
 
 
 class StatementError(GraphError):

@@ -222,6 +222,50 @@ class Settings(BaseSettings):
         ),
     )
 
+    c360_serve_customer_label: str | None = Field(
+        default=None,
+        description=(
+            "Label of the customers that `c360 serve` serves. Unset: that of `identity_rules`, or else the label"
+            " with most kinds of relationships."
+        ),
+    )
+    c360_serve_while_loading: Literal["refuse", "stale"] = Field(
+        default="refuse",
+        description=(
+            "What `c360 serve` does while a load is in progress or Neo4j is away. `refuse`: it answers 503."
+            " `stale`: it answers with what it last answered to the same request, marked as stale, or 503."
+        ),
+    )
+    c360_serve_rate_per_minute: int = Field(
+        default=6000, ge=1, description="Requests a minute of each client, for each worker."
+    )
+    c360_serve_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="How long a request to `c360 serve` may keep Neo4j busy."
+    )
+    c360_serve_max_degree: int = Field(
+        default=20_000,
+        ge=1,
+        description="Relationships of one kind at a node beyond which `c360 serve` counts them and follows none.",
+    )
+    c360_serve_origins: str | None = Field(
+        default=None,
+        description=(
+            "Origins whose pages may ask `c360 serve` from a browser (CORS), separated by commas:"
+            " `https://crm.example.com`. Unset: none."
+        ),
+    )
+    c360_serve_oidc_issuer: str | None = Field(
+        default=None,
+        description="URL of an OpenID Connect issuer whose access tokens (JWT) `c360 serve` accepts. Unset: keys only.",
+    )
+    c360_serve_oidc_audience: str | None = Field(
+        default=None, description="The `aud` that these tokens must have. Required with an issuer."
+    )
+    c360_serve_oidc_scope_claim: str = Field(
+        default="scope",
+        description="The claim with the scopes: `label:Account`, `label:*`, `answer:churn_risk`, `answer:*`, `unmasked`.",
+    )
+
     c360_most_lag_seconds: float = Field(
         default=60.0,
         gt=0,

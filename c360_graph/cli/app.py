@@ -19,6 +19,7 @@ from c360_graph.cli import (
     questions,
     run,
     sandbox,
+    serve,
     source,
 )
 from c360_graph.cli.exit_codes import EPILOG
@@ -64,5 +65,6 @@ app.command("ask")(questions.ask)
 app.command("customer")(customer.customer)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
+app.add_typer(serve.app, name="serve")
 app.add_typer(source.app, name="source")
 app.add_typer(sandbox.app, name="sandbox")

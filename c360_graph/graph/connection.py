@@ -20,7 +20,7 @@ from neo4j.exceptions import (
     SessionExpired,
 )
 
-from c360_graph.errors import GraphError, GraphUnavailableError
+from c360_graph.errors import GraphError, GraphTimeoutError, GraphUnavailableError
 from c360_graph.faults.silence import log_warning
 from c360_graph.graph.liveness import ANSWER_SECONDS, watching
 from c360_graph.settings import address_problem, load_settings
@@ -32,6 +32,7 @@ Tag = Mapping[str, str]
 ERRORS = (Neo4jError, DriverError, OSError)
 
 CONNECT_SECONDS = 15.0
+_TIMED_OUT = "TransactionTimedOut"
 _ENDING_SECONDS = 120.0
 _OUT_OF_MEMORY = re.compile(
     r"OutOfMemory|Java heap space|GC overhead limit|not enough memory|memory pool limit"
@@ -90,10 +91,7 @@ class Graph:
         try:
             return self.fetch(statement, **parameters)
         except ERRORS as error:
-            passing = outcome(error) in ("lost", "transient")
-            raise (GraphUnavailableError if passing else GraphError)(
-                f"Neo4j at {self.place} failed: {said(error)}"
-            ) from None
+            raise graph_error(error, self.place) from None
 
     def fetch(self, statement: str | bytes, **parameters: Any) -> list[dict[str, Any]]:
         """As `rows`, but the driver's errors pass through."""
@@ -274,6 +272,15 @@ def outcome(error: BaseException) -> Outcome:
         # It calls itself transient, but trying the same again needs the same memory.
         return "out of memory"
     return "transient" if error.is_retryable() else "refused"
+
+
+def graph_error(error: BaseException, place: str) -> GraphError:
+    """What to raise for an error of the driver, with the server's words."""
+    text = f"Neo4j at {place} failed: {said(error)}."
+    if isinstance(error, Neo4jError) and _TIMED_OUT in (error.code or ""):
+        return GraphTimeoutError(text)
+    passing = outcome(error) in ("lost", "transient")
+    return (GraphUnavailableError if passing else GraphError)(text)
 
 
 def said(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from neo4j import READ_ACCESS, NotificationMinimumSeverity, Query, ResultSummary, Session
 
 from c360_graph.errors import GraphError
-from c360_graph.graph.connection import ERRORS, Graph, said
+from c360_graph.graph.connection import ERRORS, Graph, graph_error
 
 _UNKNOWN = frozenset({"01N50", "01N51", "01N52"})
 """GQLSTATUS of a label, a relationship type and a property key that the database does not know."""
@@ -107,7 +107,7 @@ def read(
             unknown = _unknown_names(result.consume())
     # The driver raises ValueError for a moment that Python cannot hold.
     except (*ERRORS, ValueError) as error:
-        raise GraphError(f"Neo4j at {graph.place} failed: {said(error)}.") from None
+        raise graph_error(error, graph.place) from None
     return Reading(
         columns=columns,
         rows=tuple(kept.rows),
@@ -140,7 +140,7 @@ def refuse_beyond_reading(
         with _reading_session(graph) as session:
             summary = session.run(explained, dict(parameters)).consume()
     except ERRORS as error:
-        raise GraphError(f"Neo4j at {graph.place} failed: {said(error)}.") from None
+        raise graph_error(error, graph.place) from None
     used = [
         *_beyond_this_graph(statement),
         *(_beyond_reading(summary.plan) if summary.plan else ()),

@@ -68,6 +68,11 @@ class GraphManifest(Frozen):
     table_keys: dict[str, dict[str, TableKey]] = Field(default_factory=dict)
     """Properties that identify a node and their types, by label and `source/table`; none for a table
     without key. Absent where an older version wrote the manifest."""
+    property_types: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """The type of each property, by label; that of the first table where several feed the label. Absent
+    where an older version wrote the manifest."""
+    origins: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
+    """The columns that properties of another name are made of, by label and property."""
     extras: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
     """Labels that nodes may have beside the main one, by that and `source/table`. Absent where there are none."""
     edges: tuple[RelationshipPattern, ...] = ()
@@ -209,10 +214,17 @@ def manifest_of(
     keys: dict[str, tuple[str, ...]] = {}
     key_types: dict[str, tuple[str, ...]] = {}
     table_keys: dict[str, dict[str, TableKey]] = {}
+    types: dict[str, dict[str, str]] = {}
+    origins: dict[str, dict[str, tuple[str, ...]]] = {}
     extras: dict[str, dict[str, tuple[str, ...]]] = {}
     for table in tables:
         if table.node_label is None:
             continue
+        types[table.node_label] = _types(table) | types.get(table.node_label, {})
+        for prop in table.columns_read:
+            if prop.origin != prop.column:
+                made_of = origins.setdefault(table.node_label, {})
+                made_of[prop.column] = (*made_of.get(prop.column, ()), prop.origin)
         own = (TABLE_PROPERTY,) if table.label_is_shared else ()
         written = (*labels.get(table.node_label, ()), *own, *(p.column for p in table.properties))
         labels[table.node_label] = tuple(dict.fromkeys(written))
@@ -244,6 +256,8 @@ def manifest_of(
         keys=keys,
         key_types=key_types,
         table_keys=table_keys,
+        property_types=types,
+        origins=origins,
         extras=extras,
         edges=tuple(said),
         edge_properties=copied,
@@ -258,12 +272,16 @@ def _key(table: TableMapping, own: tuple[str, ...]) -> TableKey:
 
 
 def _key_types(table: TableMapping) -> Iterator[str]:
-    for column in table.key:
-        prop = table.property_of(column)
-        assert prop is not None
-        yield property_type(
-            prop.type, treatment=prop.treatment, time_zone=table.source.time_zone
-        ).name
+    types = _types(table)
+    yield from (types[column] for column in table.key)
+
+
+def _types(table: TableMapping) -> dict[str, str]:
+    zone = table.source.time_zone
+    return {
+        prop.column: property_type(prop.type, treatment=prop.treatment, time_zone=zone).name
+        for prop in table.properties
+    }
 
 
 def pattern_of(mapping: RelationshipMapping) -> RelationshipPattern:

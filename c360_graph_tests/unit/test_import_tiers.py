@@ -39,6 +39,7 @@ TIERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"following"}),
+    frozenset({"serve"}),
     frozenset(
         {
             "command_errors",
@@ -53,7 +54,7 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "definitions"}),
 )
 PURE = TIERS[1]
-WITH_DAGSTER = TIERS[6] | TIERS[7] | TIERS[8]
+WITH_DAGSTER = TIERS[7] | TIERS[8] | TIERS[9]
 WITH_NEO4J = frozenset({"graph", "sandbox"})
 APART = "sandbox"
 """Real servers for tests and demo: stands on errors and settings, and only `cli` stands on it."""

@@ -1,0 +1,254 @@
+"""Statements that serve a graph: one for each request, and all of them tell at their end whether a load began.
+
+A load marks the manifest before it changes anything. Each statement reads the mark after all data, so
+that whoever is told `whole` has read no part of a graph that was being rebuilt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from c360_graph.cypher.manifest import LABEL as MANIFEST
+from c360_graph.cypher.quoting import identifier
+
+_PIN = "CYPHER 5 "
+_STATES = f" OPTIONAL MATCH (l:{identifier(MANIFEST)}) RETURN found, collect(l.state) AS states"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seek:
+    """A way to find a node: one of `$PARAMETER` is the value of a property, of the node itself or of a record
+    that a relationship `through` leads to."""
+
+    label: str
+    property: str
+    parameter: str
+    through: tuple[str, str] | None = None
+    """Relationship type, and the label of the node that is wanted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """A kind of relationship at nodes of the label `at`; `names` are read of the nodes at the other end.
+
+    `moment` is the property by which the newest go first. Where `is_alone`, type and direction say already
+    that the other end has the label.
+    """
+
+    at: str
+    relationship_type: str
+    outward: bool
+    label: str
+    names: tuple[str, ...]
+    moment: str | None = None
+    is_alone: bool = False
+
+    @property
+    def _pattern(self) -> str:
+        kind = f"[:{identifier(self.relationship_type)}]"
+        return f"-{kind}->" if self.outward else f"<-{kind}-"
+
+    @property
+    def degree(self) -> str:
+        """How many there are: from the node's own counter where the label need not be looked at."""
+        other = "()" if self.is_alone else f"(:{identifier(self.label)})"
+        return f"COUNT {{ (s){self._pattern}{other} }}"
+
+    @property
+    def match(self) -> str:
+        """The relationships of the node `s`."""
+        return f"MATCH (s){self._pattern}(m:{identifier(self.label)})"
+
+
+def by_key(label: str, key: Sequence[str]) -> str:
+    """The node whose key has the values `$key0`, `$key1` and so on.
+
+    >>> by_key("Line", ("order_id", "number"))
+    'MATCH (n:`Line` {`order_id`: $key0, `number`: $key1})'
+    """
+    values = ", ".join(f"{identifier(name)}: $key{place}" for place, name in enumerate(key))
+    return f"MATCH (n:{identifier(label)} {{{values}}})"
+
+
+def by_values(seeks: Sequence[Seek]) -> str:
+    """Nodes that any of the seeks finds, each once.
+
+    >>> by_values([Seek(label="Account", property="email", parameter="values")])
+    'MATCH (n:`Account`) WHERE n.`email` IN $values'
+    """
+    if len(seeks) == 1:
+        return _seek(seeks[0])
+    parts = " UNION ".join(f"{_seek(seek)} RETURN n" for seek in seeks)
+    return f"CALL () {{ {parts} }}"
+
+
+def _seek(seek: Seek) -> str:
+    name, value = identifier(seek.property), f"${seek.parameter}"
+    if seek.through is None:
+        return f"MATCH (n:{identifier(seek.label)}) WHERE n.{name} IN {value}"
+    kind, wanted = seek.through
+    return (
+        f"MATCH (r:{identifier(seek.label)}) WHERE r.{name} IN {value}"
+        f" MATCH (r)<-[:{identifier(kind)}]-(n:{identifier(wanted)})"
+    )
+
+
+def properties(variable: str, names: Iterable[str]) -> str:
+    """A map of some properties, and of no others that the node may have.
+
+    >>> properties("n", ("email", "id"))
+    'n{.`email`, .`id`}'
+    """
+    return f"{variable}{{{', '.join(f'.{identifier(name)}' for name in names)}}}"
+
+
+def read_nodes(start: str, names: Iterable[str]) -> str:
+    """At most `$most` nodes: `found` is a list of maps with `id` and `properties`.
+
+    >>> print(read_nodes(by_key("Account", ("id",)), ("id", "email")))
+    CYPHER 5 MATCH (n:`Account` {`id`: $key0}) WITH n LIMIT $most WITH collect({id: elementId(n),
+    properties: n{.`id`, .`email`}}) AS found OPTIONAL MATCH (l:`_C360Load`) RETURN found,
+    collect(l.state) AS states
+    """
+    return (
+        f"{_PIN}{start} WITH n LIMIT $most"
+        f" WITH collect({{id: elementId(n), properties: {properties('n', names)}}}) AS found{_STATES}"
+    )
+
+
+def read_views(
+    start: str, names: Iterable[str], arms: Sequence[Arm], *, records: str | None
+) -> str:
+    """At most `$most` nodes with what is around each.
+
+    `found` is a list of maps with `id`, `properties` and `around`: for each subject (the node itself, and with
+    `records`, a relationship type, up to `$most_records` nodes that it leads to) and each arm that fits it a map
+    with `arm` (its place), `degree` and `last`, the newest moment. That is null where there are more than
+    `$guard`.
+    """
+    subjects = _subjects(records)
+    branches = " UNION ALL ".join(_view_branch(place, arm) for place, arm in enumerate(arms))
+    around = (
+        f"CALL (n) {{ {subjects} CALL (s) {{ {branches} }}"
+        " RETURN collect({arm: arm, degree: degree, last: last}) AS around }"
+        if arms
+        else "WITH n, [] AS around"
+    )
+    return (
+        f"{_PIN}{start} WITH n LIMIT $most {around}"
+        f" WITH collect({{id: elementId(n), properties: {properties('n', names)}, around: around}})"
+        f" AS found{_STATES}"
+    )
+
+
+def _subjects(records: str | None) -> str:
+    if records is None:
+        return "WITH n AS s"
+    return (
+        f"WITH [n] + COLLECT {{ MATCH (n)-[:{identifier(records)}]->(r) RETURN r LIMIT $most_records }}"
+        " AS subjects UNWIND subjects AS s"
+    )
+
+
+def _view_branch(place: int, arm: Arm) -> str:
+    begin = f"WITH s WHERE s:{identifier(arm.at)} WITH s, {arm.degree} AS degree WHERE degree > 0"
+    if arm.moment is None:
+        return f"{begin} RETURN {place} AS arm, degree, null AS last"
+    return (
+        f"{begin} CALL (s, degree) {{ WITH s, degree WHERE degree <= $guard {arm.match}"
+        f" RETURN max(m.{identifier(arm.moment)}) AS last }} RETURN {place} AS arm, degree, last"
+    )
+
+
+def read_around(start: str, arms: Sequence[Arm], *, records: str | None = None) -> str:
+    """What the relationships of some nodes lead to, at most `$each` for a node and an arm, the newest first.
+
+    `found` is a list of at most `$most` maps: `source` (an element id), `arm` (its place), `degree`, and `id` and
+    `properties` of a node at the other end. These are null where there are more than `$guard`, or none with the
+    label.
+    """
+    branches = " UNION ALL ".join(_around_branch(place, arm) for place, arm in enumerate(arms))
+    return (
+        f"{_PIN}{start} WITH n LIMIT $most_starts {_subjects(records)}"
+        f" CALL (s) {{ {branches} }}"
+        " WITH s, arm, degree, id, properties LIMIT $most"
+        " WITH collect({source: elementId(s), arm: arm, degree: degree, id: id, properties: properties})"
+        f" AS found{_STATES}"
+    )
+
+
+def by_ids() -> str:
+    """The nodes of the element ids `$ids`."""
+    return "UNWIND $ids AS of MATCH (n) WHERE elementId(n) = of"
+
+
+def _around_branch(place: int, arm: Arm) -> str:
+    order = f" ORDER BY m.{identifier(arm.moment)} DESC" if arm.moment else ""
+    return (
+        f"WITH s WHERE s:{identifier(arm.at)} WITH s, {arm.degree} AS degree WHERE degree > 0"
+        f" CALL (s, degree) {{ WITH s, degree WHERE degree <= $guard {arm.match}"
+        f" WITH DISTINCT m{order} LIMIT $each RETURN collect(m) AS ends }}"
+        " UNWIND CASE WHEN size(ends) = 0 THEN [null] ELSE ends END AS m"
+        f" RETURN {place} AS arm, degree, elementId(m) AS id,"
+        f" {properties('m', arm.names)} AS properties"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """What a property of the nodes of a list has to be."""
+
+    property: str
+    operator: str
+    parameter: str
+
+    def __str__(self) -> str:
+        return f"n.{identifier(self.property)} {self.operator} ${self.parameter}"
+
+
+def read_page(
+    label: str,
+    names: Iterable[str],
+    *,
+    key: Sequence[str],
+    is_first: bool,
+    conditions: Sequence[Condition],
+) -> str:
+    """At most `$most` nodes in the order of their key, those after `$after0`, `$after1` and so on.
+
+    A node that is added or removed meanwhile moves no other to another page. Without a key the order is
+    that of the database's own ids. `found` is as that of `read_nodes`, with `after` of each node.
+
+    >>> print(read_page("Account", ("id",), key=("id",), is_first=False, conditions=()))
+    CYPHER 5 MATCH (n:`Account`) WHERE n.`id` > $after0 WITH n ORDER BY n.`id` LIMIT $most WITH
+    collect({id: elementId(n), after: [n.`id`], properties: n{.`id`}}) AS found OPTIONAL MATCH
+    (l:`_C360Load`) RETURN found, collect(l.state) AS states
+    """
+    columns = [f"n.{identifier(name)}" for name in key] or ["id(n)"]
+    where = [*_there(columns, is_first=is_first), *map(str, conditions)]
+    order = ", ".join(columns)
+    return (
+        f"{_PIN}MATCH (n:{identifier(label)}) WHERE {' AND '.join(where)}"
+        f" WITH n ORDER BY {order} LIMIT $most"
+        f" WITH collect({{id: elementId(n), after: [{order}], properties: {properties('n', names)}}})"
+        f" AS found{_STATES}"
+    )
+
+
+def _there(columns: Sequence[str], *, is_first: bool) -> list[str]:
+    # That they are there lets the server walk along the index of the key.
+    if is_first:
+        return [f"{column} IS NOT NULL" for column in columns]
+    first, *others = columns
+    if not others:
+        return [f"{first} > $after0"]
+    later = f"{others[-1]} > $after{len(others)}"
+    for place in range(len(others) - 1, 0, -1):
+        column = columns[place]
+        later = f"({column} > $after{place} OR ({column} = $after{place} AND {later}))"
+    return [
+        f"{first} >= $after0",
+        f"({first} > $after0 OR {later})",
+        *(f"{column} IS NOT NULL" for column in others),
+    ]

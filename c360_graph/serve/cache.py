@@ -1,0 +1,61 @@
+"""Replies that are kept: those of questions, and all of them where stale ones may be served."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from c360_graph.serve.replies import Reply
+
+MOST_BYTES = 64 * 1024 * 1024
+MOST_ENTRIES = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cached:
+    """A reply, and the version of the graph and of the rules that it was made with."""
+
+    reply: Reply
+    version: str
+    rules: str
+    made: float = field(default_factory=time.monotonic)
+
+    @property
+    def age(self) -> int:
+        """Seconds since it was made."""
+        return int(time.monotonic() - self.made)
+
+    def is_fresh(self, lasts: float | None) -> bool:
+        """Whether it is not older than its kind lasts."""
+        return lasts is None or time.monotonic() - self.made < lasts
+
+
+class ResponseCache:
+    """The replies that were used last, within a number of bytes."""
+
+    def __init__(self, *, most_bytes: int = MOST_BYTES, most_entries: int = MOST_ENTRIES) -> None:
+        self._most_bytes, self._most_entries = most_bytes, most_entries
+        self._kept: OrderedDict[str, Cached] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, place: str) -> Cached | None:
+        """What was answered last to a request."""
+        found = self._kept.get(place)
+        if found is not None:
+            self._kept.move_to_end(place)
+        return found
+
+    def put(self, place: str, reply: Reply, *, version: str, rules: str) -> None:
+        """Keep a reply, and forget the ones that were not used for longest."""
+        size = len(reply.body) + len(place)
+        if size > self._most_bytes // 8:
+            return
+        old = self._kept.pop(place, None)
+        if old is not None:
+            self._bytes -= len(old.reply.body) + len(place)
+        self._kept[place] = Cached(reply=reply, version=version, rules=rules)
+        self._bytes += size
+        while self._bytes > self._most_bytes or len(self._kept) > self._most_entries:
+            forgotten, entry = self._kept.popitem(last=False)
+            self._bytes -= len(entry.reply.body) + len(forgotten)

@@ -1,0 +1,278 @@
+"""A customer's view, journey and neighbourhood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import Any
+
+from c360_graph.customer.journey import Cut, cuts, repeats, steps
+from c360_graph.customer.neighbourhood import Group, Item, Neighbourhood, Thing
+from c360_graph.cypher import serving as text
+from c360_graph.mapping.identity_names import IS
+from c360_graph.serve.identifiers import Search
+from c360_graph.serve.problems import Problem
+from c360_graph.serve.reading import Reader
+from c360_graph.serve.schema import Branch, ServedLabel
+
+MOST_FOUND = 10
+"""Customers that a search returns."""
+MOST_RECORDS = 50
+"""Records of a customer that are looked around."""
+MOST_STEPS_OF_KIND = 200
+"""Neighbours of a kind that a journey tells of."""
+MOST_NODES = 500
+"""Nodes that a neighbourhood may have."""
+
+Found = Mapping[str, Any]
+
+
+async def find_customers(reader: Reader, search: Search) -> dict[str, Any]:
+    """The views of at most ten customers that a search finds."""
+    if not search.seeks:
+        return {"customers": [], "more": False}
+    found = await _views(reader, text.by_values(search.seeks), search.parameters, MOST_FOUND + 1)
+    return {"customers": found[:MOST_FOUND], "more": len(found) > MOST_FOUND}
+
+
+async def customer_view(reader: Reader, key: str) -> dict[str, Any]:
+    """The view of one customer.
+
+    Raises:
+        Problem: 404, there is none.
+    """
+    label = reader.customer_label()
+    parameters = reader.key_parameters(label, key)
+    found = await _views(reader, text.by_key(label.label, label.key), parameters, 1)
+    if not found:
+        raise _missing(label)
+    return found[0]
+
+
+async def _views(
+    reader: Reader, start: str, parameters: Mapping[str, Any], most: int
+) -> list[dict[str, Any]]:
+    label = reader.customer_label()
+    branches, arms = reader.arms((label.label, *reader.served.records))
+    records = IS if reader.served.records else None
+    statement = reader.once(
+        ("views", start),
+        lambda: text.read_views(start, reader.read_names(label), arms, records=records),
+    )
+    bounds = {"most": most, "guard": reader.max_degree, "most_records": MOST_RECORDS}
+    found = await reader.found(statement, {**parameters, **bounds})
+    return [_view(reader, label, branches, one) for one in found]
+
+
+def _view(
+    reader: Reader, label: ServedLabel, branches: Sequence[Branch], found: Found
+) -> dict[str, Any]:
+    activity: dict[int, dict[str, Any]] = {}
+    for around in found["around"]:
+        branch = branches[around["arm"]]
+        # Of a record that leads back to its customer nothing is told.
+        if branch.label == label.label and branch.relationship_type == IS:
+            continue
+        told = activity.setdefault(
+            around["arm"],
+            {**_kind(branch), "count": 0, "last": None, "last_is_known": True},
+        )
+        told["count"] += around["degree"]
+        told["last"] = _latest([told["last"], around["last"]])
+        told["last_is_known"] &= around["degree"] <= reader.max_degree
+    listed = [activity[arm] for arm in sorted(activity)]
+    return {
+        **reader.node(label, found["properties"]),
+        "activity": listed,
+        "last_activity": _latest([one["last"] for one in listed]),
+    }
+
+
+def _kind(branch: Branch) -> dict[str, str]:
+    return {
+        "relationship": branch.relationship_type,
+        "direction": "out" if branch.outward else "in",
+        "label": branch.label,
+    }
+
+
+def _latest(moments: Sequence[Any]) -> Any:
+    return max((m for m in moments if isinstance(m, date)), key=_instant, default=None)
+
+
+def _instant(moment: date) -> datetime:
+    if not isinstance(moment, datetime):
+        return datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+async def read_journey(reader: Reader, key: str) -> Neighbourhood:
+    """The customer and its newest neighbours of each kind, those of its records too.
+
+    Raises:
+        Problem: 404, there is no such customer.
+    """
+    label = reader.customer_label()
+    parameters = reader.key_parameters(label, key)
+    centre = await _centre(reader, label, parameters)
+    branches, arms = reader.arms((label.label, *reader.served.records))
+    if not arms:
+        return Neighbourhood(centre=centre, groups=())
+    statement = reader.once(
+        ("journey",),
+        lambda: text.read_around(
+            text.by_key(label.label, label.key),
+            arms,
+            records=IS if reader.served.records else None,
+        ),
+    )
+    found = await reader.found(
+        statement,
+        {
+            **parameters,
+            "most_starts": 1,
+            "most_records": MOST_RECORDS,
+            "guard": reader.max_degree,
+            "each": MOST_STEPS_OF_KIND,
+            "most": MOST_STEPS_OF_KIND * len(arms),
+        },
+    )
+    return Neighbourhood(centre=centre, groups=_groups(reader, label, branches, found))
+
+
+async def _centre(reader: Reader, label: ServedLabel, parameters: Mapping[str, Any]) -> Thing:
+    found = await reader.found(
+        text.read_nodes(text.by_key(label.label, label.key), reader.read_names(label)),
+        {**parameters, "most": 1},
+    )
+    if not found:
+        raise _missing(label)
+    return _thing(reader, label, found[0])
+
+
+def _missing(label: ServedLabel) -> Problem:
+    return Problem(404, f"There is no {label.label} with this key.")
+
+
+def _groups(
+    reader: Reader, centre: ServedLabel, branches: Sequence[Branch], found: Sequence[Found]
+) -> tuple[Group, ...]:
+    items: dict[int, dict[str, Item]] = {}
+    totals: dict[int, dict[str, int]] = {}
+    for row in found:
+        branch = branches[row["arm"]]
+        if branch.label == centre.label and branch.relationship_type == IS:
+            continue
+        totals.setdefault(row["arm"], {})[row["source"]] = row["degree"]
+        of_arm = items.setdefault(row["arm"], {})
+        if row["id"] is not None and len(of_arm) < MOST_STEPS_OF_KIND:
+            thing = _thing(reader, reader.served.labels[branch.label], row)
+            of_arm[thing.id] = Item(thing=thing)
+    return tuple(
+        Group(
+            relationship_type=branches[arm].relationship_type,
+            start=branches[arm].at,
+            hop=0 if branches[arm].relationship_type == IS else 1,
+            label=branches[arm].label,
+            properties=reader.names(reader.served.labels[branches[arm].label]),
+            items=tuple(of_arm.values()),
+            total=sum(totals[arm].values()),
+        )
+        for arm, of_arm in sorted(items.items())
+    )
+
+
+def _thing(reader: Reader, label: ServedLabel, found: Found) -> Thing:
+    node = reader.node(label, found["properties"])
+    shown_key = tuple(name for name in label.key if name in node["properties"])
+    return Thing(id=found["id"], label=label.label, key=shown_key, properties=node["properties"])
+
+
+def journey_data(around: Neighbourhood) -> dict[str, Any]:
+    """What happened, the earliest first; what repeats; and what was left out."""
+    return {
+        "steps": [asdict(step) for step in steps(around)],
+        "repeats": [asdict(repeat) for repeat in repeats(around)],
+        "cut": [_cut(cut) for cut in cuts(around)],
+    }
+
+
+def _cut(cut: Cut) -> dict[str, Any]:
+    return asdict(cut)
+
+
+async def read_neighbourhood(
+    reader: Reader, label: ServedLabel, key: str, *, hops: int, limit: int
+) -> dict[str, Any]:
+    """The nodes around one, up to some hops away, and the relationships that lead to them.
+
+    Around a node with more relationships of a kind than the limit of the server nothing of this kind is
+    followed: it is listed in `not_expanded`.
+
+    Raises:
+        Problem: 404, there is no such node.
+    """
+    centre = await _centre(reader, label, reader.key_parameters(label, key))
+    nodes: dict[str, dict[str, Any]] = {
+        centre.id: {"id": centre.id, **reader.node(label, centre.properties), "hop": 0}
+    }
+    # The key is not among the properties where it may not be shown.
+    nodes[centre.id]["key"] = None if nodes[centre.id]["key"] is None else key
+    edges: dict[tuple[str, str, str], dict[str, str]] = {}
+    closed: list[dict[str, Any]] = []
+    frontier = {centre.id: label.label}
+    for hop in range(1, hops + 1):
+        branches, arms = reader.arms(dict.fromkeys(frontier.values()))
+        if not arms or len(nodes) >= limit:
+            break
+        found = await _around(reader, arms, list(frontier), limit)
+        frontier = {}
+        for row in found:
+            branch = branches[row["arm"]]
+            if row["id"] is None:
+                if row["degree"] > reader.max_degree:
+                    closed.append({"id": row["source"], **_kind(branch), "count": row["degree"]})
+                continue
+            if row["id"] not in nodes:
+                if len(nodes) >= limit:
+                    continue
+                far = reader.served.labels[branch.label]
+                node = reader.node(far, row["properties"])
+                nodes[row["id"]] = {"id": row["id"], **node, "hop": hop}
+                frontier[row["id"]] = branch.label
+            _add_edge(edges, branch, row)
+    return {
+        "centre": centre.id,
+        "nodes": list(nodes.values()),
+        "edges": list(edges.values()),
+        "not_expanded": closed,
+        "is_cut": len(nodes) >= limit,
+    }
+
+
+async def _around(
+    reader: Reader, arms: Sequence[text.Arm], ids: list[str], limit: int
+) -> Sequence[Found]:
+    return await reader.found(
+        text.read_around(text.by_ids(), arms),
+        {
+            "ids": ids,
+            "most_starts": len(ids),
+            "guard": reader.max_degree,
+            "each": max(3, limit // len(ids)),
+            "most": 4 * limit,
+        },
+    )
+
+
+def _add_edge(
+    edges: dict[tuple[str, str, str], dict[str, str]], branch: Branch, row: Found
+) -> None:
+    ends = (row["source"], row["id"])
+    start, end = ends if branch.outward else ends[::-1]
+    edges[start, branch.relationship_type, end] = {
+        "source": start,
+        "target": end,
+        "relationship": branch.relationship_type,
+    }

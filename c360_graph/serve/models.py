@@ -1,0 +1,266 @@
+"""What the API's OpenAPI document says of its answers, for each label of the graph."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from c360_graph.serve.schema import ServedLabel
+
+_TYPES: dict[str, Any] = {
+    "STRING": str,
+    "INTEGER": int,
+    "FLOAT": float | None,
+    "BOOLEAN": bool,
+    "DATE": str,
+    "ZONED DATETIME": str,
+    "LOCAL DATETIME": str,
+    "ZONED TIME": str,
+    "LOCAL TIME": str,
+    "DURATION": str,
+}
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NodeDocument(_Document):
+    """A node of any label."""
+
+    label: str
+    key: str | None = Field(description="Names the node in paths. Null: it cannot be named.")
+    properties: dict[str, Any] = Field(description="Moments are texts of ISO 8601.")
+
+
+class ActivityDocument(_Document):
+    """A kind of relationship of a customer."""
+
+    relationship: str
+    direction: Literal["out", "in"]
+    label: str
+    count: int
+    last: str | None = Field(description="The newest moment of these nodes.")
+    last_is_known: bool = Field(description="False where there are too many to look at.")
+
+
+class JourneyStep(_Document):
+    """Something that happened."""
+
+    moment: str
+    what: str
+    item: str
+    detail: str
+    related: str
+
+
+class JourneyRepeat(_Document):
+    """A value that several neighbours have in common."""
+
+    label: str
+    property: str
+    value: str
+    times: int
+    first: str | None
+    last: str | None
+
+
+class JourneyCut(_Document):
+    """A kind of neighbour of which only the newest ones are told of."""
+
+    relationship_type: str
+    label: str
+    told: int
+    total: int
+    newest: bool
+
+
+class JourneyDocument(_Document):
+    """What happened around a customer, the earliest first."""
+
+    steps: list[JourneyStep]
+    repeats: list[JourneyRepeat]
+    cut: list[JourneyCut]
+
+
+class DrawnNode(NodeDocument):
+    """A node of a neighbourhood; `id` is valid within this answer only."""
+
+    id: str
+    hop: int
+
+
+class DrawnEdge(_Document):
+    """A relationship between two nodes, by their `id`."""
+
+    source: str
+    target: str
+    relationship: str
+
+
+class ClosedDocument(_Document):
+    """Relationships of a node that were not followed, as there are too many."""
+
+    id: str
+    relationship: str
+    direction: Literal["out", "in"]
+    label: str
+    count: int
+
+
+class NeighbourhoodDocument(_Document):
+    """Nodes and relationships around a node."""
+
+    centre: str
+    nodes: list[DrawnNode]
+    edges: list[DrawnEdge]
+    not_expanded: list[ClosedDocument]
+    is_cut: bool = Field(description="Whether there may be more nodes than the limit.")
+
+
+class AnswerListed(_Document):
+    """A question that can be asked."""
+
+    name: str
+    title: str
+    description: str
+    parameters: dict[str, Any] = Field(description="The defaults.")
+
+
+class AnswersDocument(_Document):
+    """The questions that a client may ask."""
+
+    answers: list[AnswerListed]
+
+
+class AnswerDocument(_Document):
+    """An answer; `rows` are the first 1,000 of `row_count`."""
+
+    name: str
+    title: str
+    columns: list[str]
+    row_count: int
+    rows: list[dict[str, Any]]
+
+
+class PropertyDocument(_Document):
+    """A property of a label."""
+
+    name: str
+    type: str = Field(description="Neo4j's name of the type, empty where it is not known.")
+    is_personal: bool
+
+
+class LabelDocument(_Document):
+    """A label that is served."""
+
+    label: str
+    path: str = Field(description="Its name in paths.")
+    key: list[str]
+    properties: list[PropertyDocument]
+
+
+class RelationshipDocument(_Document):
+    """A relationship type between two labels."""
+
+    relationship: str
+    start: str
+    end: str
+
+
+class SchemaDocument(_Document):
+    """What is served to the client."""
+
+    customer: str | None
+    identifiers: list[str] = Field(description="Parameters of /v1/customers.")
+    labels: list[LabelDocument]
+    relationships: list[RelationshipDocument]
+
+
+class FollowedSource(_Document):
+    """A source whose changes are brought along."""
+
+    source: str
+    lsn: str
+
+
+class FreshnessDocument(_Document):
+    """What the graph was made from, and how far behind it is."""
+
+    state: Literal["whole", "rebuilding", "absent", "unreachable"]
+    version: str
+    changed_at: str = Field(description="When this server first saw the version.")
+    extracts: dict[str, str] = Field(description="Digest of each extract, by `source/table`.")
+    nodes: dict[str, int] = Field(description="Nodes of each label after the last load.")
+    is_followed: bool
+    sources: list[FollowedSource]
+    lag_p50_ms: float | None
+    lag_p99_ms: float | None
+    measured_at: str | None
+    held: list[str]
+
+
+def node_model(label: ServedLabel) -> type[BaseModel]:
+    """The document of a label's nodes."""
+    fields: dict[str, Any] = {
+        f"property_{place}": (
+            _TYPES.get(prop.type, Any),
+            Field(
+                default=None,
+                alias=prop.name,
+                json_schema_extra={
+                    "x-neo4j-type": prop.type or "unknown",
+                    "x-personal": prop.is_personal,
+                },
+            ),
+        )
+        for place, prop in enumerate(label.properties)
+    }
+    name = re.sub(r"\W", "_", label.path)
+    inner = create_model(
+        f"{name}Properties",
+        __config__=ConfigDict(extra="forbid", title=f"{name}Properties"),
+        **fields,
+    )
+    return create_model(
+        f"{name}Node",
+        __config__=ConfigDict(extra="forbid"),
+        label=(str, Field(json_schema_extra={"const": label.label})),
+        key=(str | None, ...),
+        properties=(inner, ...),
+    )
+
+
+def page_model(label: ServedLabel, node: type[BaseModel]) -> type[BaseModel]:
+    """The document of a page of a label's nodes."""
+    return create_model(
+        f"{re.sub(r'[^0-9A-Za-z]', '_', label.path)}Page",
+        __config__=ConfigDict(extra="forbid"),
+        nodes=(list[node], ...),  # type: ignore[valid-type]
+        next=(
+            str | None,
+            Field(description="The cursor of the next page. Null: there is none."),
+        ),
+    )
+
+
+def view_model(node: type[BaseModel]) -> type[BaseModel]:
+    """The document of a customer's view."""
+    return create_model(
+        "CustomerView",
+        __base__=node,
+        activity=(list[ActivityDocument], ...),
+        last_activity=(str | None, ...),
+    )
+
+
+def found_model(view: type[BaseModel]) -> type[BaseModel]:
+    """The document of the customers that a search finds."""
+    return create_model(
+        "CustomersFound",
+        __config__=ConfigDict(extra="forbid"),
+        customers=(list[view], ...),  # type: ignore[valid-type]
+        more=(bool, Field(description="Whether there are more than these.")),
+    )

@@ -1,0 +1,1 @@
+"""The page: HTML that is made here and needs no script."""

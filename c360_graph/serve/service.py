@@ -1,0 +1,231 @@
+"""From a request to its response: who asks, what is known already, the statement, the record of the access."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from hashlib import sha256
+from typing import Any
+
+from fastapi import Request, Response
+
+from c360_graph.control.api_clients import Access
+from c360_graph.errors import GraphError, GraphTimeoutError, GraphUnavailableError
+from c360_graph.graph.async_reading import AsyncGraph
+from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.questions import Question, QuestionSet
+from c360_graph.serve.audit import ControlLink, CustomerHash
+from c360_graph.serve.cache import ResponseCache
+from c360_graph.serve.clients import COOKIE, Client, Clients
+from c360_graph.serve.metrics import ServeMetrics
+from c360_graph.serve.problems import Problem, unavailable
+from c360_graph.serve.question_graph import QuestionGraph
+from c360_graph.serve.reading import REBUILDING, Reader
+from c360_graph.serve.replies import Operation, Reply, Route
+from c360_graph.serve.watch import GraphWatch, Snapshot
+from c360_graph.settings import Settings
+
+NOBODY = "(refused)"
+_LOG = logging.getLogger("c360_graph.serve")
+
+STATES = {
+    "rebuilding": REBUILDING,
+    "absent": "The graph was not loaded yet. Run the pipeline first.",
+    "unreachable": "Neo4j cannot be reached.",
+}
+
+
+@dataclass(kw_only=True)
+class Service:
+    """All that requests share within a process."""
+
+    settings: Settings
+    graph: AsyncGraph
+    watch: GraphWatch
+    clients: Clients
+    link: ControlLink
+    hashes: CustomerHash
+    questions: QuestionSet
+    question_graph: QuestionGraph
+    cache: ResponseCache
+    metrics: ServeMetrics
+    identify_token: Callable[[str], Awaitable[Client]] | None = None
+    _kept: dict[Any, Any] = field(default_factory=dict)
+    _fitting: tuple[GraphManifest, tuple[Question, ...]] | None = None
+
+    async def respond(self, request: Request, route: Route, operation: Operation) -> Response:
+        """Answer a request; whatever goes wrong becomes a problem document."""
+        started = time.perf_counter()
+        name, rows, about = NOBODY, 0, route.about
+        try:
+            client = await self.client(request)
+            name = client.name
+            response, reply = await self._answered(request, client, route, operation)
+            if reply is not None:
+                rows, about = reply.rows, reply.about or about
+        except Problem as problem:
+            response = problem.response()
+        seconds = time.perf_counter() - started
+        self._record(name, route.name, response.status_code, about, rows, seconds)
+        return response
+
+    def fitting_questions(self) -> tuple[Question, ...]:
+        """The questions that the graph can answer."""
+        manifest = self.watch.current.manifest
+        if self._fitting is None or self._fitting[0] is not manifest:
+            self._fitting = (manifest, self.questions.fitting(manifest.names).questions)
+        return self._fitting[1]
+
+    def known_question(self, name: str) -> Question | None:
+        """The question of a name; None where there is none, or the graph cannot answer it."""
+        return next((q for q in self.fitting_questions() if q.name == name), None)
+
+    async def client(self, request: Request) -> Client:
+        """Who asks.
+
+        Raises:
+            Problem: 401 or 429; 503, the control database has been away for too long.
+        """
+        self.link.refuse_unknown()
+        key = key_of(request)
+        if key is not None and self.identify_token is not None and key.count(".") == 2:
+            client = await self.identify_token(key)
+        else:
+            client = self.clients.identify(key)
+        self.clients.admit(client)
+        return client
+
+    async def _answered(
+        self, request: Request, client: Client, route: Route, operation: Operation
+    ) -> tuple[Response, Reply | None]:
+        snapshot = self.watch.current
+        place = f"{client.scope}\n{route.media}\n{request.url.path}?{request.url.query}"
+        tag = _tag(snapshot, place)
+        try:
+            if route.needs_graph and snapshot.state != "whole":
+                raise unavailable(STATES[snapshot.state])
+            if route.lasts is None and _is_known(request, snapshot, tag):
+                return Response(status_code=304, headers=_validators(snapshot, tag)), None
+            kept = self.cache.get(place) if route.is_kept else None
+            if kept is not None and kept.version == snapshot.version and kept.is_fresh(route.lasts):
+                return self._response(kept.reply, snapshot, tag, route), kept.reply
+            reply = await self._performed(operation, client, snapshot)
+        except Problem as problem:
+            stale = self._stale(problem, place, snapshot)
+            if stale is None:
+                raise
+            return stale
+        if route.needs_graph and (route.is_kept or self._keeps_all):
+            self.cache.put(
+                place, reply, version=snapshot.version, rules=snapshot.served.fingerprint
+            )
+        return self._response(reply, snapshot, tag, route), reply
+
+    @property
+    def _keeps_all(self) -> bool:
+        return self.settings.c360_serve_while_loading == "stale"
+
+    async def _performed(self, operation: Operation, client: Client, snapshot: Snapshot) -> Reply:
+        try:
+            return await operation(self.reader(client, snapshot))
+        except GraphTimeoutError:
+            raise Problem(504, "Neo4j ended the query. Ask for less, such as fewer hops.") from None
+        except GraphUnavailableError as error:
+            _LOG.warning("%s", error)
+            raise unavailable(STATES["unreachable"]) from None
+        except GraphError as error:
+            _LOG.error("%s", error)
+            raise Problem(502, "Neo4j refused the query. The server's log says why.") from None
+
+    def reader(self, client: Client, snapshot: Snapshot) -> Reader:
+        """What the client's requests are answered from."""
+        return Reader(
+            graph=self.graph,
+            served=snapshot.served,
+            client=client,
+            timeout_seconds=self.settings.c360_serve_timeout_seconds,
+            max_degree=self.settings.c360_serve_max_degree,
+            kept=self._kept,
+        )
+
+    def _stale(
+        self, problem: Problem, place: str, snapshot: Snapshot
+    ) -> tuple[Response, Reply] | None:
+        """What was answered last, where the graph is not to be had and the setting permits it."""
+        kept = self.cache.get(place) if problem.status == 503 and self._keeps_all else None
+        # Rules that came since may exclude what is in there.
+        if kept is None or kept.rules != snapshot.served.fingerprint:
+            return None
+        headers = {"C360-Stale": "true", "Age": str(kept.age), "Cache-Control": "no-store"}
+        return Response(kept.reply.body, headers=headers, media_type=kept.reply.media), kept.reply
+
+    def _response(self, reply: Reply, snapshot: Snapshot, tag: str, route: Route) -> Response:
+        known = route.lasts is None and route.needs_graph
+        headers = _validators(snapshot, tag) if known else {"Cache-Control": "no-store"}
+        return Response(reply.body, headers=headers, media_type=reply.media)
+
+    def _record(
+        self,
+        name: str,
+        route: str,
+        status: int,
+        about: tuple[tuple[str, str], ...],
+        rows: int,
+        seconds: float,
+    ) -> None:
+        self.metrics.answered(route, status, seconds)
+        now = datetime.now(UTC)
+        hashes: list[str | None] = [self.hashes.of(*node) for node in about]
+        for hashed in hashes or [None]:
+            self.link.record(
+                Access(
+                    accessed_at=now,
+                    client_name=name,
+                    route=route,
+                    status=status,
+                    customer_hash=hashed,
+                    rows_served=rows,
+                    duration_ms=round(seconds * 1000, 3),
+                )
+            )
+
+
+def key_of(request: Request) -> str | None:
+    """The key or the token that a request has; that of the page is in a cookie."""
+    sent = request.headers.get("authorization")
+    if sent is not None:
+        scheme, _, token = sent.partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+    return request.headers.get("x-api-key") or request.cookies.get(COOKIE) or None
+
+
+def _tag(snapshot: Snapshot, place: str) -> str:
+    said = "\n".join((snapshot.version, place))
+    return f'"{sha256(said.encode()).hexdigest()[:24]}"'
+
+
+def _validators(snapshot: Snapshot, tag: str) -> dict[str, str]:
+    return {
+        "ETag": tag,
+        "Last-Modified": format_datetime(snapshot.changed_at, usegmt=True),
+        "Cache-Control": "private, no-cache",
+        "Vary": "Authorization, X-API-Key, Cookie, Accept",
+    }
+
+
+def _is_known(request: Request, snapshot: Snapshot, tag: str) -> bool:
+    """Whether the client has what it would be sent."""
+    tags = request.headers.get("if-none-match")
+    if tags is not None:
+        return any(one.strip().removeprefix("W/") in (tag, "*") for one in tags.split(","))
+    since = request.headers.get("if-modified-since")
+    if since is None:
+        return False
+    try:
+        return parsedate_to_datetime(since) >= snapshot.changed_at
+    except (TypeError, ValueError):
+        return False

@@ -1,0 +1,140 @@
+"""Looks after the graph: whether it is whole, what it was made from, and what is served of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from c360_graph.cypher import customers as customer_text
+from c360_graph.cypher.counting import MOST_COUNTED, count_labels
+from c360_graph.cypher.following import read_mark
+from c360_graph.cypher.manifest import WHOLE
+from c360_graph.errors import GraphError
+from c360_graph.following.mark import FollowMark
+from c360_graph.graph.async_reading import AsyncGraph
+from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.serve.schema import ServedGraph, ServedRule, served_graph
+
+LOOK_SECONDS = 0.5
+_TIMEOUT_SECONDS = 2.0
+
+GraphState = Literal["whole", "rebuilding", "absent", "unreachable"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """What was known of the graph at the last look. `version` changes with whatever can change an answer."""
+
+    state: GraphState = "unreachable"
+    manifest: GraphManifest = field(default_factory=GraphManifest)
+    served: ServedGraph = field(default_factory=ServedGraph)
+    follow: FollowMark | None = None
+    is_followed: bool = False
+    version: str = ""
+    changed_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    """When this process first saw the version."""
+
+
+class GraphWatch:
+    """One statement of the server every half second, and a few more when the mapping changed."""
+
+    def __init__(self, graph: AsyncGraph, *, customer_label: str | None) -> None:
+        self._graph = graph
+        self._customer_label = customer_label
+        self._rules: tuple[ServedRule, ...] = ()
+        self._content: str | None = None
+        self._built_with: tuple[ServedRule, ...] = ()
+        self.current = Snapshot()
+        self.interruptions = 0
+        """How often the graph was found not to be whole."""
+
+    def use_rules(self, rules: tuple[ServedRule, ...]) -> None:
+        """The exclusion rules that are in force from now on."""
+        self._rules = rules
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Bring `current` up to date; a server that cannot be reached is a state, too."""
+        try:
+            rows = await self._graph.rows(read_mark(), timeout_seconds=_TIMEOUT_SECONDS)
+            self.current = await self._seen(rows)
+        except GraphError:
+            self.current = replace(self.current, state="unreachable")
+        self.interruptions += self.current.state in ("rebuilding", "absent")
+
+    async def _seen(self, rows: list[dict[str, Any]]) -> Snapshot:
+        if not rows:
+            return replace(self.current, state="absent")
+        row = rows[0]
+        if len(rows) > 1 or row["state"] != WHOLE:
+            return replace(self.current, state="rebuilding")
+        content = row["content"] or ""
+        known = self.current
+        if content != self._content or self._rules != self._built_with or not known.version:
+            try:
+                manifest = GraphManifest.model_validate_json(content)
+            except ValidationError:
+                return replace(known, state="rebuilding")
+            rules = self._rules
+            served = await self._served(manifest, rules)
+            known = replace(known, manifest=manifest, served=served)
+            self._content, self._built_with = content, rules
+        follow = _follow(row["follow"])
+        version = _version(content, known.served.fingerprint, follow)
+        changed_at = known.changed_at
+        if version != known.version:
+            changed_at = datetime.now(UTC).replace(microsecond=0)
+        return replace(
+            known,
+            state="whole",
+            follow=follow,
+            is_followed=row["follower"] is not None,
+            version=version,
+            changed_at=changed_at,
+        )
+
+    async def _served(self, manifest: GraphManifest, rules: tuple[ServedRule, ...]) -> ServedGraph:
+        found = await self._graph.rows(
+            customer_text.indexed_properties(), timeout_seconds=_TIMEOUT_SECONDS
+        )
+        names = list(manifest.labels)
+        counts: list[int] = []
+        for place in range(0, len(names), MOST_COUNTED):
+            (row,) = await self._graph.rows(
+                count_labels(names[place : place + MOST_COUNTED]), timeout_seconds=_TIMEOUT_SECONDS
+            )
+            counts += row["counts"]
+        return served_graph(
+            manifest,
+            rules,
+            indexed=[(row["label"], row["property"]) for row in found],
+            counts=dict(zip(names, counts, strict=True)),
+            customer=self._customer_label,
+        )
+
+
+def _follow(text: str | None) -> FollowMark | None:
+    if not text:
+        return None
+    try:
+        return FollowMark.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+def _version(content: str, served: str, follow: FollowMark | None) -> str:
+    # The rates of a follower change without a change of the graph.
+    slots = {name: slot.lsn for name, slot in follow.slots.items()} if follow else None
+    text = json.dumps([content, served, slots], sort_keys=True)
+    return sha256(text.encode()).hexdigest()[:20]
