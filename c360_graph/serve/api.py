@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from c360_graph.serve import models
 from c360_graph.serve.answer_routes import add_answers
+from c360_graph.serve.changes import add_changes
 from c360_graph.serve.customers import (
     MOST_NODES,
     customer_view,
@@ -63,6 +64,7 @@ def create_app(service: Service, served: ServedGraph) -> FastAPI:
     router = APIRouter(prefix="/v1", redirect_slashes=False)
     _add_facts(router, service)
     add_answers(router, service)
+    add_changes(router, service)
     if served.customer is not None:
         _add_customers(router, service, served)
     for label in served.labels.values():

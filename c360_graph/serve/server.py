@@ -7,9 +7,10 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 from starlette.middleware.cors import CORSMiddleware
 
@@ -37,6 +38,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 MOST_BODY_BYTES = 16_384
+MCP_PATH = "/mcp"
 
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -150,6 +152,7 @@ class Server:
         self._binding = binding
         self._service: Service | None = None
         self._app: Any = None
+        self._tools = _tools(self)
         self._making: asyncio.Task[None] | None = None
         self._made_for: str | None = None
 
@@ -163,7 +166,12 @@ class Server:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            async with opened_service(self._settings, self._binding) as service:
+            async with AsyncExitStack() as stack:
+                service = await stack.enter_async_context(
+                    opened_service(self._settings, self._binding)
+                )
+                if self._tools is not None:
+                    await stack.enter_async_context(self._tools.running())
                 self._service = service
                 await self._make(service)
                 await send({"type": "lifespan.startup.complete"})
@@ -184,10 +192,24 @@ class Server:
         if refused or plain:
             await (refused or plain)(scope, receive, guarded)  # type: ignore[misc]
             return
+        if self._tools is not None and scope["path"] == MCP_PATH:
+            await self._use_tools(self._tools, service, scope, receive, guarded)
+            return
         if service.watch.current.served.fingerprint != self._made_for and self._making is None:
             self._making = asyncio.create_task(self._make(service))
         raw = scope.get("raw_path") or scope["path"].encode()
         await self._app({**scope, "path": split_path(raw)}, receive, guarded)
+
+    async def _use_tools(
+        self, tools: Any, service: Service, scope: Message, receive: Receive, send: Send
+    ) -> None:
+        # What the tools are is for clients only; each of their requests is looked at for itself.
+        try:
+            await service.client(Request(scope))
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
+            return
+        await tools.app(scope, receive, send)
 
     def _refused(self, headers: dict[bytes, bytes]) -> Response | None:
         length = headers.get(b"content-length", b"0")
@@ -243,6 +265,15 @@ class Server:
             allow_headers=["Authorization", "X-API-Key", "If-None-Match"],
             expose_headers=["ETag", "Last-Modified", "Retry-After", "C360-Stale"],
         )
+
+
+def _tools(server: Server) -> Any:
+    """The tools for agents; None where the extra `mcp` is not installed."""
+    if find_spec("mcp") is None:
+        return None
+    from c360_graph.serve.mcp_tools import McpTools
+
+    return McpTools(server, path=MCP_PATH)
 
 
 def _without_port(host: str) -> str:

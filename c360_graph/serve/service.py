@@ -70,7 +70,7 @@ class Service:
         except Problem as problem:
             response = problem.response()
         seconds = time.perf_counter() - started
-        self._record(name, route.name, response.status_code, about, rows, seconds)
+        self.record(name, route.name, response.status_code, about=about, rows=rows, seconds=seconds)
         return response
 
     def fitting_questions(self) -> tuple[Question, ...]:
@@ -168,15 +168,17 @@ class Service:
         headers = _validators(snapshot, tag) if known else {"Cache-Control": "no-store"}
         return Response(reply.body, headers=headers, media_type=reply.media)
 
-    def _record(
+    def record(
         self,
         name: str,
         route: str,
         status: int,
-        about: tuple[tuple[str, str], ...],
-        rows: int,
-        seconds: float,
+        *,
+        about: tuple[tuple[str, str], ...] = (),
+        rows: int = 0,
+        seconds: float = 0.0,
     ) -> None:
+        """Count an access, and have it written into the access log."""
         self.metrics.answered(route, status, seconds)
         now = datetime.now(UTC)
         hashes: list[str | None] = [self.hashes.of(*node) for node in about]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -505,3 +506,30 @@ def openapi(api: httpx.Client) -> dict[str, dict[str, object]]:
     """The server's own document."""
     document: dict[str, dict[str, object]] = api.get("/v1/openapi.json").json()
     return document
+
+
+def test_a_client_is_told_when_a_follower_has_moved_the_graph(served: Served) -> None:
+    key = served.key("live")
+    mark = '{"mapping": "m", "slots": {"shop": {"slot": "s", "database_oid": 1, "lsn": "0/%s"}}}'
+    follow = "MATCH (m:_C360Load) SET m.follow = $follow, m.follower = 'f'"
+
+    def told(lines: Iterator[str]) -> dict[str, Any]:
+        data = next(line for line in lines if line.startswith("data: "))
+        event: dict[str, Any] = json.loads(data.removeprefix("data: "))
+        return event
+
+    try:
+        with server(key=key) as client:
+            with client.stream("GET", "/v1/changes") as response:
+                lines = response.iter_lines()
+                first = told(lines)
+                served.graph.run(follow, tag={}, follow=mark % 1)
+                second = told(lines)
+                served.graph.run(follow, tag={}, follow=mark % 2)
+                third = told(lines)
+            assert client.get("/v1/changes", headers={"X-API-Key": "wrong"}).status_code == 401
+    finally:
+        served.graph.run("MATCH (m:_C360Load) REMOVE m.follow, m.follower", tag={})
+    assert (first["is_followed"], second["is_followed"]) == (False, True)
+    assert len({first["version"], second["version"], third["version"]}) == 3
+    assert third["sources"] == [{"source": "shop", "lsn": "0/2"}]
