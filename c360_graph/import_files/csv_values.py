@@ -64,10 +64,12 @@ def header_field(name: str, kind: str) -> str:
     """A property's field of a header, not quoted yet.
 
     >>> header_field("account_id", "long"), header_field("odd{name", "string")
-    ('account_id:long', 'odd{name:string{}')
+    ('account_id:long', 'odd{name:string{timezone:UTC}')
     """
-    # What follows the last brace is read as options, so that a name with one needs empty options behind it.
-    return f"{name}:{kind}{'{}' if '{' in name or '}' in name else ''}"
+    # What follows the last brace is read as options, so that a name with one needs options behind it: these say
+    # what holds anyway, of the types that have a zone, and nothing of others.
+    options = "{timezone:UTC}" if "{" in name or "}" in name else ""
+    return f"{name}:{kind}{options}"
 
 
 def header_line(columns: tuple[CsvColumn, ...]) -> str:

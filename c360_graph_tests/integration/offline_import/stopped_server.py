@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import stat
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,7 +55,10 @@ def neo4j_admin(path: Path, *, home: Path, line: str) -> Path:
     return path
 
 
-def contents(graph: Graph) -> tuple[list[str], list[str]]:
+Contents = tuple[Counter[str], Counter[str]]
+
+
+def contents(graph: Graph) -> Contents:
     """All nodes but the loader's own and all relationships, with the type of each property."""
     nodes = graph.rows(
         "MATCH (n) WHERE NOT labels(n)[0] STARTS WITH '_C360' RETURN labels(n) AS labels,"
@@ -66,7 +70,15 @@ def contents(graph: Graph) -> tuple[list[str], list[str]]:
         " [name IN keys(a) | [name, valueType(a[name]), a[name]]] AS start,"
         " [name IN keys(b) | [name, valueType(b[name]), b[name]]] AS end"
     )
-    return sorted(map(_shown, nodes)), sorted(map(_shown, relationships))
+    return Counter(map(_shown, nodes)), Counter(map(_shown, relationships))
+
+
+def differences(one: Contents, other: Contents) -> tuple[list[str], list[str]]:
+    """What only the one graph has, and what only the other has."""
+    return (
+        [text for ours, theirs in zip(one, other, strict=True) for text in ours - theirs],
+        [text for ours, theirs in zip(one, other, strict=True) for text in theirs - ours],
+    )
 
 
 def schema(graph: Graph) -> list[str]:

@@ -27,7 +27,7 @@ INSERT INTO lists VALUES
     (2, 'a', '{""}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'),
     (3, E'\ufeffb', '{"",""}', '{{1,2},{3,4}}', '{{t},{f}}', '{{2024-01-01}}', NULL, NULL, NULL, NULL, NULL, '{{1.5}}', NULL),
     (4, E'two\nlines', ARRAY[E'a\x1fb', E'\x1d1', E'\x1c', E'c\nd\t\\e"'], '{NULL,1,NULL}', NULL, '{infinity}', NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-    (5, 'nothing', '{{a,b},{"c,""d",e}}', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+    (5, 'nothing', '{{a,b},{"c,\"d",e}}', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
     (6, NULL, '{plain}', '{7}', '{t}', '{2024-01-01}', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 CREATE TABLE says (list int REFERENCES lists, word text, tags text[], note text, at timestamptz, stars float8);
 INSERT INTO says VALUES (1, 'a', '{x,y}', E'a "quoted"\nline', '2024-01-01', 'NaN'), (1, 'a', '{}', '', NULL, '-0'),

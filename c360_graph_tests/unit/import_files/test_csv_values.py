@@ -72,8 +72,8 @@ def test_a_byte_order_mark_is_a_part_of_the_first_value(tmp_path: Path) -> None:
     [
         ("account_id", "account_id:string"),
         ("a:b(c)", "a:b(c):string"),
-        ("odd{name", "odd{name:string{}"),
-        ("}", "}:string{}"),
+        ("odd{name", "odd{name:string{timezone:UTC}"),
+        ("}", "}:string{timezone:UTC}"),
     ],
 )
 def test_a_property_of_any_name_is_followed_by_its_type(name: str, field: str) -> None:
