@@ -62,13 +62,11 @@ def contents(graph: Graph) -> Contents:
     """All nodes but the loader's own and all relationships, with the type of each property."""
     nodes = graph.rows(
         "MATCH (n) WHERE NOT labels(n)[0] STARTS WITH '_C360' RETURN labels(n) AS labels,"
-        " [name IN keys(n) | [name, valueType(n[name]), n[name]]] AS properties"
+        f" {_properties('n')} AS properties"
     )
     relationships = graph.rows(
         "MATCH (a)-[r]->(b) RETURN type(r) AS type, labels(a) AS from, labels(b) AS to,"
-        " [name IN keys(r) | [name, valueType(r[name]), r[name]]] AS properties,"
-        " [name IN keys(a) | [name, valueType(a[name]), a[name]]] AS start,"
-        " [name IN keys(b) | [name, valueType(b[name]), b[name]]] AS end"
+        f" {_properties('r')} AS properties, {_properties('a')} AS start, {_properties('b')} AS end"
     )
     return Counter(map(_shown, nodes)), Counter(map(_shown, relationships))
 
@@ -87,6 +85,15 @@ def schema(graph: Graph) -> list[str]:
     indexes = graph.rows("SHOW INDEXES YIELD name, type, state, labelsOrTypes, properties")
     return sorted(
         repr(sorted(row.items())) for row in (*constraints, *indexes) if row["type"] != "LOOKUP"
+    )
+
+
+def _properties(of: str) -> str:
+    """Name, type and text of each property: the driver has no dates before Christ."""
+    text = "toStringOrNull"
+    return (
+        f"[name IN keys({of}) | [name, valueType({of}[name]), CASE WHEN {of}[name] IS :: LIST<ANY>"
+        f" THEN [e IN {of}[name] | {text}(e)] ELSE {text}({of}[name]) END]]"
     )
 
 
