@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,14 @@ from c360_graph.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from c360_graph.pipeline.write_import_files import WrittenImport
+
+_AMOUNT = re.compile("[0-9]{1,6}(MB|GB|TB)")
+
+
+def _amount(memory: str) -> str:
+    if not _AMOUNT.fullmatch(memory):
+        raise typer.BadParameter("give an amount such as 500MB or 8GB")
+    return memory
 
 
 def export(
@@ -38,7 +47,11 @@ def export(
         bool, typer.Option("--overwrite", help="Replace what the database holds.")
     ] = False,
     memory: Annotated[
-        str, typer.Option(help="Memory for joining the extracts, such as 8GB; more goes to disk.")
+        str,
+        typer.Option(
+            callback=_amount,
+            help="Memory for joining the extracts, such as 8GB; more goes to disk.",
+        ),
     ] = "1GB",
     as_json: Json = False,
 ) -> None:
@@ -48,7 +61,7 @@ def export(
     what the next load has to know. It is complete after the script after_import.cypher has run on the
     started server. The folder has mode 0700, holds customers' data, and may be removed after that.
 
-    Run `c360 run` for the tables first: sources are not read. The server must be stopped for the import.
+    Materialize the tables first, as sources are not read. The server must be stopped for the import.
 
     **Examples**
 

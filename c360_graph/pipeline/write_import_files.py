@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -87,7 +88,7 @@ def write_import_files(
     _refuse_taken(target)
     try:
         private_folder(target.parent)
-        with _work_beside(target) as work, join_engine(work, memory=memory) as engine:
+        with _work_beside(target) as work, join_engine(work / "spilled", memory=memory) as engine:
             files = private_folder(work / "files")
             writer = _Writer(engine, files, target, report=report)
             writer.write(parts, header)
@@ -236,6 +237,7 @@ class _Writer:
             f" ESCAPE '\"', NULLSTR ''{force})",
         )
         if written:
+            _flush(self._files / name)
             self._add(name, file.kind, file.group, file.columns)
         else:
             (self._files / name).unlink(missing_ok=True)
@@ -289,6 +291,12 @@ class _Writer:
     def _put(self, name: str, content: bytes) -> None:
         with open_private(self._files / name) as file:
             file.write(content)
+
+
+def _flush(path: Path) -> None:
+    """Wait until the disk has a file that the engine wrote."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _has_line_break(ours: GraphManifest) -> bool:
