@@ -80,11 +80,7 @@ def export(
             database=database or settings.neo4j_database,
             overwrite=overwrite,
         )
-        if as_json:
-            _print_json(written, command)
-        else:
-            out.print(grid("Nodes", ("label", "count"), written.nodes.items()))
-            out.print(grid("Relationships", ("type", "count"), written.relationships.items()))
+        (_print_json if as_json else _print_tables)(written, command)
         if run:
             from c360_graph.pipeline.run_import import run_import
 
@@ -121,6 +117,11 @@ def _command(written: WrittenImport, *, program: str, database: str, overwrite: 
 
     options = ("--overwrite-destination",) if overwrite else ()
     return import_command(program, database, written.arguments, options)
+
+
+def _print_tables(written: WrittenImport, _: list[str]) -> None:
+    out.print(grid("Nodes", ("label", "count"), written.nodes.items()))
+    out.print(grid("Relationships", ("type", "count"), written.relationships.items()))
 
 
 def _print_json(written: WrittenImport, command: list[str]) -> None:

@@ -24,7 +24,7 @@ from c360_graph.import_files.csv_files import (
     node_file,
     relationship_files,
 )
-from c360_graph.import_files.csv_values import CsvColumn, header_line
+from c360_graph.import_files.csv_values import LIST_DELIMITER, CsvColumn, header_line
 from c360_graph.import_files.end_script import end_script
 from c360_graph.import_files.numbered_rows import BYTE_ORDER_MARK, NumberedTable
 from c360_graph.mapping.graph_manifest import (
@@ -80,7 +80,7 @@ def write_import_files(
         report: is told of each file.
 
     Raises:
-        ImportFilesError: the folder is not empty or cannot be written.
+        ImportFilesError: the folder is not empty or cannot be written, or a label cannot be.
         ExtractError: an extract is not what was read, or cannot be joined.
     """
     target = folder.resolve()
@@ -145,13 +145,15 @@ class _Writer:
         return dict(found)
 
     def write(self, parts: GraphParts, header: ScriptHeader) -> None:
+        ours = script_manifest(header, parts.tables, parts.relationships)
+        _refuse_labels(ours)
         tables = self._numbered(parts)
         for table in tables.values():
             if table.table.node_label is not None:
                 self._write_nodes(table, table.table.node_label)
         for mapping in parts.relationships:
             self._write_relationships(mapping, tables, parts)
-        ours = self._counted(script_manifest(header, parts.tables, parts.relationships))
+        ours = self._counted(ours)
         content = ours.to_json()
         self._write_manifest(content)
         text = arguments_text(
@@ -297,6 +299,16 @@ def _flush(path: Path) -> None:
     """Wait until the disk has a file that the engine wrote."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _refuse_labels(ours: GraphManifest) -> None:
+    """Make sure that no label holds what stands between labels."""
+    for label in (*ours.labels, *ours.extra_labels):
+        if chr(LIST_DELIMITER) in label:
+            raise ImportFilesError(
+                f"The label {label!r} holds U+{LIST_DELIMITER:04X}, which stands between labels in the files of an"
+                " import. Name it otherwise in node_label_mappings, or load online."
+            )
 
 
 def _has_line_break(ours: GraphManifest) -> bool:

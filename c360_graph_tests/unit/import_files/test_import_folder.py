@@ -118,6 +118,14 @@ def test_an_export_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"data"}
 
 
+def test_a_label_that_the_importer_would_cut_apart_is_refused(tmp_path: Path) -> None:
+    (patient, _) = MAPPED.tables
+    odd = patient.model_copy(update={"node_label": "Pa\x1ftient"})
+    made = extract(ExtractStore(tmp_path / "data"), odd, PATIENTS)
+    with pytest.raises(ImportFilesError, match=r"holds U\+001F"):
+        write(parts(made), tmp_path / "import")
+
+
 def test_the_script_behind_the_import_converts_lists_before_it_constrains_keys() -> None:
     late = (
         LateList(column="tags", held_in="_late", convert=lambda t: f"split({t}, ';')", label="A"),
