@@ -13,6 +13,7 @@
     ├── DataFolderError          the data folder cannot be written
     ├── ExtractError             an extract is missing or damaged
     ├── ScriptError              a script cannot be written, found or read
+    ├── ImportFilesError         the files of an offline import cannot be written, or neo4j-admin fails
     ├── GraphError               Neo4j refused or the graph is not in the state that was asked for
     │   ├── GraphUnavailableError    Neo4j cannot be reached at the moment; another try may succeed
     │   ├── GraphTimeoutError    Neo4j ended a statement that took too long
@@ -81,6 +82,10 @@ class ExtractError(C360Error):
 
 class ScriptError(C360Error):
     """A script cannot be written, found or read."""
+
+
+class ImportFilesError(C360Error):
+    """The files of an offline import cannot be written, or neo4j-admin does not import them."""
 
 
 class GraphError(C360Error):

@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     neo4j_username: str = Field(default="neo4j", description="User of the target Neo4j.")
     neo4j_password: SecretStr = Field(default=SecretStr(""), description="Password of that user.")
     neo4j_database: str = Field(default="neo4j", description="Database of the target Neo4j.")
+    c360_neo4j_admin: str = Field(
+        default="neo4j-admin",
+        description="The program that `c360 export --run` imports with.",
+    )
     c360_data_dir: Path = Field(
         default=Path("c360_data"),
         description="Folder of extracts, scripts and reports. It and its subfolders have mode 0700.",

@@ -12,6 +12,7 @@ from c360_graph.cli import (
     customer,
     demo,
     dev,
+    export,
     follow,
     init,
     load,
@@ -57,6 +58,7 @@ def main(
 app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("load")(load.load)
+app.command("export")(export.export)
 app.command("follow")(follow.follow)
 app.command("check")(check.check)
 app.command("plan")(plan.plan)

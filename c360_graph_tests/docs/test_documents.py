@@ -19,6 +19,9 @@ NOT_RUN = {
     ("CONTRIBUTING.md", "writes files of the project"),
     ("CONTRIBUTING.md", "takes an hour or more"),
     ("docs/deployment.md", "needs a Docker engine"),
+    ("docs/export.md", "needs a stopped server"),
+    ("docs/export.md", "needs the server that was imported"),
+    ("docs/export.md", "needs an Aura instance"),
 }
 """Every block that is not run, with its reason. It gets longer only where there is no other way."""
 

@@ -27,7 +27,9 @@ TIERS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"copied_lines", "cypher", "hashing", "mapping", "plan", "proposal", "sql_quoting"}),
     frozenset({"control", "extracts", "faults", "graph", "script_files", "source"}),
-    frozenset({"answers", "extract_joins", "identity", "questions", "script_store"}),
+    frozenset(
+        {"answers", "extract_joins", "identity", "import_files", "questions", "script_store"}
+    ),
     frozenset(
         {
             "customer",
