@@ -13,8 +13,9 @@ ON CONFLICT (source_name) DO NOTHING;
 
 -- A table that becomes nodes. NULL for row_filter reads all rows, NULL for key_columns takes the primary key.
 /*
-INSERT INTO node_label_mappings (source_id, table_name, node_label, row_filter, key_columns, owner, tags, is_active)
-SELECT source_id, 'customers', 'Customer', 'deleted_at IS NULL', ARRAY['customer_id'], NULL, NULL, true
+INSERT INTO node_label_mappings
+    (source_id, table_name, node_label, row_filter, key_columns, extra_labels, label_column, label_values, owner, tags, is_active)
+SELECT source_id, 'customers', 'Customer', 'deleted_at IS NULL', ARRAY['customer_id'], NULL, NULL, NULL, NULL, NULL, true
 FROM source_databases WHERE source_name = 'shop';
 */
 
@@ -29,10 +30,10 @@ FROM source_databases WHERE source_name = 'shop';
 /*
 INSERT INTO relationship_mappings
     (source_db, relationship_type, from_label, to_label, join_condition, junction_table, junction_label,
-     from_alias, to_alias, junction_alias, execution_order, description, is_active)
+     from_alias, to_alias, junction_alias, relationship_properties, execution_order, description, is_active)
 VALUES
     ('shop', 'PLACED', 'Customer', 'Order', 'c.customer_id = o.customer_id', NULL, NULL,
-     'c', 'o', NULL, 10, 'Who placed which order.', true);
+     'c', 'o', NULL, NULL, 10, 'Who placed which order.', true);
 */
 
 -- An identifier by which records of several tables are found to be of one person.
