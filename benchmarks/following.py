@@ -215,7 +215,7 @@ class _Bench:
         with self._source() as source:
             last = _drive(source, load, committed=watcher.commits.append, tick=resources.look)
         written = time.monotonic() - begun
-        watcher.await_all()
+        watcher.await_all(process)
         self.next_event = max(self.next_event, last + 1)
         lags = sorted(
             (seen - moment) * 1_000
@@ -303,11 +303,12 @@ class _Watcher:
                 now = time.monotonic()
                 self.seen += [now] * sum(event <= found for event in ids)
 
-    def await_all(self) -> None:
-        """Until every transaction is there."""
+    def await_all(self, follower: subprocess.Popen[bytes]) -> None:
+        """Until every transaction is there; a follower that has ended brings none."""
         deadline = time.monotonic() + _CATCH_UP_SECONDS
         while len(self.seen) < len(self.commits):
-            if time.monotonic() > deadline or not self._thread.is_alive():
+            ended = follower.poll() is not None or not self._thread.is_alive()
+            if time.monotonic() > deadline or ended:
                 raise SystemExit(
                     f"{len(self.commits) - len(self.seen)} of {len(self.commits)} transactions did not"
                     f" come in {_CATCH_UP_SECONDS:.0f} s"

@@ -19,7 +19,7 @@ SECONDS = 1.0
 _ROWS = (
     "SELECT event_id, session_id, account_id_from_token::text, media_id,"
     " to_char(event_timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS event_timestamp,"
-    " action, ip_address, device_fingerprint FROM play_events WHERE event_id > %s"
+    " action, host(ip_address) AS ip_address, device_fingerprint FROM play_events WHERE event_id > %s"
     " ORDER BY event_id LIMIT 20000"
 )
 
