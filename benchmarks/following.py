@@ -12,7 +12,6 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ import psycopg
 import typer
 
 from benchmarks.generator import Databases, generate
-from benchmarks.target import Memory, Target, running_target
+from benchmarks.target import Memory, Target, temporary_target
 from c360_graph.following.lag import percentile
 from c360_graph.graph.connection import Graph
 
@@ -111,26 +110,21 @@ def main(
     line: Annotated[str, typer.Option(help="Line of Neo4j: 2026 or 5.26.")] = "2026",
 ) -> None:
     """Measure the lag of following."""
-    with tempfile.TemporaryDirectory(prefix="c360_bench_") as name:
-        folder = Path(name)
-        (folder / "imports").mkdir()
-        memory = Memory(heap_mb=heap_mb, page_cache_mb=page_cache_mb)
-        with running_target(
-            folder / "sandbox", line=line, memory=memory, imports=folder / "imports"
-        ) as target:
-            databases = generate(target.source_server, events=events, seed=360)
-            bench = _Bench(target=target, databases=databases, folder=folder)
-            with bench.following(OWN, [sys.executable, "-c", _OWN_COMMAND, "follow"]) as process:
-                bench.insert("warm-up", process, 500, warm_up)
-                for asked in rate or [1_000]:
-                    bench.insert(OWN, process, asked, seconds)
-                for asked in update_rate or []:
-                    bench.update(OWN, process, asked, seconds)
-                if in_one_transaction:
-                    bench.insert(OWN, process, _TRANSACTIONS_A_SECOND * in_one_transaction, 0.0)
-            for other in beside or []:
-                with bench.following(other, bench.command(other, debezium_python)) as process:
-                    bench.insert(other, process, beside_rate, seconds)
+    memory = Memory(heap_mb=heap_mb, page_cache_mb=page_cache_mb)
+    with temporary_target(line=line, memory=memory) as (target, folder):
+        databases = generate(target.source_server, events=events, seed=360)
+        bench = _Bench(target=target, databases=databases, folder=folder)
+        with bench.following(OWN, [sys.executable, "-c", _OWN_COMMAND, "follow"]) as process:
+            bench.insert("warm-up", process, 500, warm_up)
+            for asked in rate or [1_000]:
+                bench.insert(OWN, process, asked, seconds)
+            for asked in update_rate or []:
+                bench.update(OWN, process, asked, seconds)
+            if in_one_transaction:
+                bench.insert(OWN, process, _TRANSACTIONS_A_SECOND * in_one_transaction, 0.0)
+        for other in beside or []:
+            with bench.following(other, bench.command(other, debezium_python)) as process:
+                bench.insert(other, process, beside_rate, seconds)
 
 
 _OWN_COMMAND = "from c360_graph.cli import app; app()"

@@ -12,7 +12,6 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -24,7 +23,7 @@ import psutil
 import typer
 
 from benchmarks.generator import generate
-from benchmarks.target import Memory, Target, running_target
+from benchmarks.target import Memory, Target, temporary_target
 from c360_graph.cypher import serving as text
 from c360_graph.following.lag import percentile
 from c360_graph.graph.async_reading import AsyncGraph, open_async_graph
@@ -89,28 +88,23 @@ def main(
     page_cache_mb: Annotated[int, typer.Option(help="Neo4j's page cache.")] = 512,
 ) -> None:
     """Measure the latency of a customer's view, and how many a second there can be."""
-    with tempfile.TemporaryDirectory(prefix="c360_bench_") as name:
-        folder = Path(name)
-        (folder / "imports").mkdir()
-        memory = Memory(heap_mb=heap_mb, page_cache_mb=page_cache_mb)
-        with running_target(
-            folder / "sandbox", line="2026", memory=memory, imports=folder / "imports"
-        ) as target:
-            databases = generate(target.source_server, events=events, seed=360)
-            environment = os.environ | target.environment(databases.control)
-            environment |= {
-                "C360_DATA_DIR": str(folder / "data"),
-                "C360_SERVE_RATE_PER_MINUTE": "1000000",
-            }
-            _load(environment, folder)
-            with _serving(environment, folder) as (port, process):
-                load_1, load_5, _ = os.getloadavg()
-                typer.echo(f"load averages before: {load_1:.1f}, {load_5:.1f}", err=True)
-                found = asyncio.run(
-                    _measure(target, port, process, rate=rate, seconds=seconds, clients=clients)
-                )
-            for result in found:
-                typer.echo(json.dumps(asdict(result)))
+    memory = Memory(heap_mb=heap_mb, page_cache_mb=page_cache_mb)
+    with temporary_target(line="2026", memory=memory) as (target, folder):
+        databases = generate(target.source_server, events=events, seed=360)
+        environment = os.environ | target.environment(databases.control)
+        environment |= {
+            "C360_DATA_DIR": str(folder / "data"),
+            "C360_SERVE_RATE_PER_MINUTE": "1000000",
+        }
+        _load(environment, folder)
+        with _serving(environment, folder) as (port, process):
+            load_1, load_5, _ = os.getloadavg()
+            typer.echo(f"load averages before: {load_1:.1f}, {load_5:.1f}", err=True)
+            found = asyncio.run(
+                _measure(target, port, process, rate=rate, seconds=seconds, clients=clients)
+            )
+        for result in found:
+            typer.echo(json.dumps(asdict(result)))
 
 
 def _load(environment: Mapping[str, str], folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,6 +76,18 @@ class Target:
             "SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name"
         ):
             self.graph.run(f"DROP INDEX `{row['name']}`".encode(), tag={})
+
+
+@contextmanager
+def temporary_target(*, line: str, memory: Memory) -> Iterator[tuple[Target, Path]]:
+    """Both servers, and the folder that they and the rest of a benchmark leave their files in."""
+    with tempfile.TemporaryDirectory(prefix="c360_bench_") as name:
+        folder = Path(name)
+        (folder / "imports").mkdir()
+        with running_target(
+            folder / "sandbox", line=line, memory=memory, imports=folder / "imports"
+        ) as target:
+            yield target, folder
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern
 from c360_graph.mapping.identities import RECORDS_COLUMN
 from c360_graph.mapping.identity_names import snake_case
-from c360_graph.proposal.personal_names import Kind, kind_by_name
+from c360_graph.proposal.personal_names import IDENTIFYING, Kind, kind_by_name
 from c360_graph.text import visible
 
 MOST_COUNTED = 200
@@ -23,18 +23,7 @@ MOST_SHARED = 5
 """Properties of which a question lists the values that several nodes have."""
 MOST_LOOKED_AT = 30
 _LONGEST_NAME = 60
-_IDENTIFYING: frozenset[Kind] = frozenset(
-    [
-        "e-mail address",
-        "phone number",
-        "national id",
-        "card number",
-        "bank account",
-        "network address",
-        "device id",
-        "user name",
-    ]
-)
+_SHARED: frozenset[Kind] = IDENTIFYING | {"network address"}
 _TEXT = ColumnType(name="text", base="text")
 
 Property = tuple[str, str]
@@ -104,7 +93,7 @@ def _identifying(schema: GraphManifest) -> Iterator[Property]:
     for label, names in schema.labels.items():
         for name in names:
             is_key = schema.keys.get(label) == (name,)
-            if not is_key and kind_by_name(label, name, _TEXT) in _IDENTIFYING:
+            if not is_key and kind_by_name(label, name, _TEXT) in _SHARED:
                 yield label, name
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Json, exit_on_error, print_json, say
+from c360_graph.cli.output import Apply, Json, Yes, exit_on_error, print_json, say
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.proposal.rows import Proposal
 from c360_graph.settings import load_settings
@@ -16,13 +16,8 @@ from c360_graph.text import plural
 
 def map_source(
     source: Annotated[str, typer.Argument(help="The source_name of a row in source_databases.")],
-    add: Annotated[
-        bool,
-        typer.Option("--apply", help="Add the rows to the control database after a confirmation."),
-    ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="With --apply: skip the confirmation.")
-    ] = False,
+    add: Apply = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Propose control rows for a source, as SQL on standard output.

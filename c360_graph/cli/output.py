@@ -36,6 +36,11 @@ Json = Annotated[
     typer.Option("--json", help="Print one JSON document to standard output, and nothing else."),
 ]
 
+Apply = Annotated[
+    bool, typer.Option("--apply", help="Add the rows to the control database after a confirmation.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="With --apply: skip the confirmation.")]
+
 
 class SafeConsole(Console):
     """A console whose own codes are the only ones that reach the terminal.

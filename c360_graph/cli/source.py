@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from c360_graph.cli.map import add_rows, offer
-from c360_graph.cli.output import Json, exit_on_error
+from c360_graph.cli.output import Apply, Json, Yes, exit_on_error
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.mapping.control_rows import NEW_SOURCE_ID, SourceRow
 from c360_graph.proposal.rows import ProposedSource
@@ -70,13 +70,8 @@ def add(
         str | None, typer.Option(help="libpq's sslmode.", show_default="libpq's")
     ] = None,
     time_zone: _TimeZone = None,
-    apply: Annotated[
-        bool,
-        typer.Option("--apply", help="Add the rows to the control database after a confirmation."),
-    ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="With --apply: skip the confirmation.")
-    ] = False,
+    apply: Apply = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Try a source database, and propose its row and those that c360 map proposes, as SQL.

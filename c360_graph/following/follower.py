@@ -273,8 +273,7 @@ class Follower:
         seconds = WRITING_POLL_SECONDS if self._underway else IDLE_SECONDS
         wait_for_data([feed.stream for feed in self._feeds], seconds=seconds)
         self._take_in()
-        if self._underway and self._underway.future.done():
-            self._finish(self._underway)
+        self._finish_if_written(seconds=0.0)
         if any(feed.is_dirty for feed in self._feeds):
             self._gather()
             self._flush()
@@ -301,10 +300,8 @@ class Follower:
         taken = [(feed, feed.take()) for feed in self._feeds]
         reads = [read for feed, dirty in taken if dirty.wanted for read in feed.read(dirty)]
         while self._underway:
-            wait([self._underway.future], timeout=IDLE_SECONDS)
-            if self._underway.future.done():
-                self._finish(self._underway)
-            else:
+            self._finish_if_written(seconds=IDLE_SECONDS)
+            if self._underway:
                 self._keep_alive()
         self._begin_to_write(taken, reads)
 
@@ -330,6 +327,10 @@ class Follower:
         self._underway = _Underway(
             taken=taken, changes=changes, mark=mark, future=self._pool.submit(write)
         )
+
+    def _finish_if_written(self, *, seconds: float) -> None:
+        if self._underway and wait([self._underway.future], timeout=seconds).done:
+            self._finish(self._underway)
 
     def _finish(self, written: _Underway) -> None:
         """Confirm what was written.

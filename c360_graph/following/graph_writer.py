@@ -15,7 +15,7 @@ from c360_graph.cypher import schema
 from c360_graph.cypher.copy_text import blocks
 from c360_graph.cypher.counts_and_deletes import count_relationships
 from c360_graph.cypher.relationships import link_rows
-from c360_graph.cypher.script_reader import Statement, lift
+from c360_graph.cypher.script_reader import Batch, Statement, lift
 from c360_graph.following.links import Links, ReadLinks
 from c360_graph.following.patterns import Pattern, Patterns
 from c360_graph.graph.connection import Graph
@@ -104,7 +104,7 @@ class GraphWriter:
         Raises:
             StatementError: the server refused, or kept failing.
         """
-        tag = {"c360_load": self._holder, "c360_work": uuid4().hex}
+        tag = self._tag()
         deadline = time.monotonic() + _PREPARING_SECONDS
 
         def send() -> None:
@@ -122,7 +122,7 @@ class GraphWriter:
         Raises:
             StatementError: the server refused, or kept failing; nothing was changed.
         """
-        tag = {"c360_load": self._holder, "c360_work": uuid4().hex}
+        tag = self._tag()
 
         def send() -> Written | None:
             with self._graph.transaction(tag) as transaction:
@@ -134,6 +134,9 @@ class GraphWriter:
             return work.written
 
         return self._attempts.run(Work(title="Following the sources", tag=tag, send=send))
+
+    def _tag(self) -> dict[str, str]:
+        return {"c360_load": self._holder, "c360_work": uuid4().hex}
 
 
 class _Transaction(Protocol):
@@ -289,8 +292,7 @@ class _Writing:
         counted[table.place] = counted.get(table.place, 0) + count
 
     def _run_batch(self, statement: bytes) -> list[dict[str, Any]]:
-        batch = lift(Statement(number=1, text=statement))
-        assert batch is not None
+        batch = _lifted(statement)
         return self._run(batch.text, rows=batch.rows)
 
     def _run(self, statement: bytes | str, **parameters: Any) -> list[dict[str, Any]]:
@@ -315,11 +317,9 @@ def empty_statements(
     for table in labelled:
         row = b"\t".join([b"\\N"] * len(table.properties))
         joined, told = patterns.joined(table), patterns.told(table)
-        yield _lifted(text.upsert_nodes(table, row, joined=joined, told=told)), {"rows": None}
-        yield (
-            _lifted(text.delete_keys(table, b"\t".join([b"\\N"] * len(table.key)))),
-            {"rows": None},
-        )
+        yield _lifted(text.upsert_nodes(table, row, joined=joined, told=told)).text, {"rows": None}
+        key = b"\t".join([b"\\N"] * len(table.key))
+        yield _lifted(text.delete_keys(table, key)).text, {"rows": None}
     for label in dict.fromkeys(table.node_label or "" for table in labelled):
         for pattern in patterns.of_label(label):
             for mapping, end in pattern.ends_of(label):
@@ -330,10 +330,10 @@ def empty_statements(
                     yield text.pairs_joined_now(mapping, end).decode(), {"ids": []}
 
 
-def _lifted(statement: bytes) -> str:
+def _lifted(statement: bytes) -> Batch:
     batch = lift(Statement(number=1, text=statement))
     assert batch is not None
-    return batch.text
+    return batch
 
 
 def _blocks(lines: tuple[bytes, ...]) -> Iterator[bytes]:

@@ -12,9 +12,8 @@ from neo4j import READ_ACCESS, AsyncDriver, AsyncGraphDatabase, Query
 from neo4j.exceptions import DriverError, ServiceUnavailable, SessionExpired
 
 from c360_graph.errors import GraphError, GraphUnavailableError
-from c360_graph.graph.connection import ERRORS, graph_error
+from c360_graph.graph.connection import ERRORS, driver_options, graph_error, refuse_address
 from c360_graph.graph.read_only import plain
-from c360_graph.settings import address_problem
 
 CONNECT_SECONDS = 3.0
 GRACE_SECONDS = 3.0
@@ -102,20 +101,13 @@ async def open_async_graph(
     """
     # Each failed connection would be told of; the caller says it once.
     logging.getLogger("neo4j").setLevel(logging.CRITICAL)
-    problem = address_problem(uri)
-    if problem:
-        raise GraphError(f"The address of Neo4j cannot be used: {problem}. Check NEO4J_URI.")
+    refuse_address(uri)
     try:
         driver = AsyncGraphDatabase.driver(
             uri,
-            auth=(username, password),
-            keep_alive=True,
-            connection_timeout=CONNECT_SECONDS,
-            connection_acquisition_timeout=CONNECT_SECONDS,
+            **driver_options(username, password, connect_seconds=CONNECT_SECONDS),
             max_connection_pool_size=MOST_CONNECTIONS,
             max_transaction_retry_time=0,
-            liveness_check_timeout=30,
-            notifications_min_severity="OFF",
             user_agent="c360_graph/serve",
         )
     except (ValueError, DriverError) as error:

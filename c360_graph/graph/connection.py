@@ -180,6 +180,32 @@ class Graph:
             self.fetch("CALL dbms.killConnections($ids)", ids=[i for i in ids if i])
 
 
+def driver_options(
+    username: str, password: str, *, connect_seconds: float = CONNECT_SECONDS
+) -> dict[str, Any]:
+    """What every driver of ours is made with."""
+    return {
+        "auth": (username, password),
+        "keep_alive": True,
+        "connection_timeout": connect_seconds,
+        # The time above does not cover the handshake.
+        "connection_acquisition_timeout": connect_seconds,
+        "liveness_check_timeout": 30,
+        "notifications_min_severity": "OFF",
+    }
+
+
+def refuse_address(uri: str) -> None:
+    """Make sure that drivers know what an address means.
+
+    Raises:
+        GraphError: they do not.
+    """
+    problem = address_problem(uri)
+    if problem:
+        raise GraphError(f"The address of Neo4j cannot be used: {problem}. Check NEO4J_URI.")
+
+
 @contextmanager
 def open_graph(*, uri: str, username: str, password: str, database: str) -> Iterator[Graph]:
     """Connect and make sure that the server answers.
@@ -188,22 +214,14 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
         GraphError: it does not, or refuses the login; the password is not in the message.
     """
     logging.getLogger("neo4j.notifications").setLevel(logging.ERROR)
-    problem = address_problem(uri)
-    if problem:
-        raise GraphError(f"The address of Neo4j cannot be used: {problem}. Check NEO4J_URI.")
+    refuse_address(uri)
     client = f"c360_graph/{uuid4().hex}"
     try:
         driver = GraphDatabase.driver(
             uri,
-            auth=(username, password),
-            keep_alive=True,
-            connection_timeout=CONNECT_SECONDS,
-            # The time above does not cover the handshake.
-            connection_acquisition_timeout=CONNECT_SECONDS,
+            **driver_options(username, password),
             # The driver's own waits double up to half a minute, past the moment a server is back.
             max_transaction_retry_time=5,
-            liveness_check_timeout=30,
-            notifications_min_severity="OFF",
             user_agent=client,
         )
     except (ValueError, DriverError) as error:

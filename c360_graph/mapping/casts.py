@@ -127,17 +127,17 @@ def _integer_of_text(text: str) -> str:
 
 
 def _integer_of_numeric(value: str) -> str:
-    return (
-        f"CASE WHEN {value} BETWEEN {_LEAST_INTEGER} AND {_MOST_INTEGER}"
-        f" THEN CASE WHEN {value} = trunc({value}) THEN {value}::int8 END END"
-    )
+    return _whole(value, f"{value} BETWEEN {_LEAST_INTEGER} AND {_MOST_INTEGER}")
 
 
 def _integer_of_float(value: str) -> str:
     # The greatest integer is no double; the next one is.
+    return _whole(value, f"{value} >= {_LEAST_INTEGER} AND {value} < {_MOST_INTEGER + 1}")
+
+
+def _whole(value: str, is_within: str) -> str:
     return (
-        f"CASE WHEN {value} >= {_LEAST_INTEGER} AND {value} < {_MOST_INTEGER + 1}"
-        f" THEN CASE WHEN {value} = trunc({value}) THEN {value}::int8 END END"
+        f"CASE WHEN {is_within} THEN CASE WHEN {value} = trunc({value}) THEN {value}::int8 END END"
     )
 
 

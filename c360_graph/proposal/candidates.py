@@ -12,7 +12,7 @@ from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.proposal.findings import Finding
 from c360_graph.proposal.naming import ROLE_ENDINGS, singular_words, words
-from c360_graph.proposal.personal_names import Kind
+from c360_graph.proposal.personal_names import IDENTIFYING, Kind
 from c360_graph.proposal.schema import ColumnPlace, SourceSchema
 
 SAYS_LITTLE = ROLE_ENDINGS | {"name", "title", "slug", "status", "type", "label", "value", "key"}
@@ -20,19 +20,6 @@ SAYS_LITTLE = ROLE_ENDINGS | {"name", "title", "slug", "status", "type", "label"
 _TEXTS = frozenset(["text", "varchar", "bpchar", "citext", "name"])
 _NUMBERS = frozenset(["int2", "int4", "int8"])
 _ID_WORDS = frozenset(["id", "ids", "pk", "sk", "uuid", "guid", "oid", "key", "rowid", "serial"])
-_IDENTIFYING: frozenset[Kind] = frozenset(
-    [
-        "e-mail address",
-        "phone number",
-        "national id",
-        "card number",
-        "bank account",
-        "device id",
-        "user name",
-    ]
-)
-"""Kinds of personal data that mean the same person, or thing, in whichever database they are."""
-
 _ADDRESSES: frozenset[Kind] = frozenset(["e-mail address", "phone number"])
 
 Family = Literal["text", "number", "uuid"]
@@ -149,7 +136,7 @@ def _candidate(
         return None
     kinds = {findings[place].kind for place in (reference, key) if place in findings}
     # A person's name or address is no sign of who it is.
-    if len(kinds) > 1 or not kinds <= _IDENTIFYING:
+    if len(kinds) > 1 or not kinds <= IDENTIFYING:
         return None
     made_up = is_id(column.name, column.type) and is_id(key.column, key_column.type)
     if reference.source != key.source and made_up and not kinds and _is_key(table, column):

@@ -28,6 +28,19 @@ Kind = Literal[
     "pay",
 ]
 
+IDENTIFYING: frozenset[Kind] = frozenset(
+    [
+        "e-mail address",
+        "phone number",
+        "national id",
+        "card number",
+        "bank account",
+        "device id",
+        "user name",
+    ]
+)
+"""Kinds of personal data that mean the same person, or thing, in whichever database they are."""
+
 _TEXT = frozenset(["text", "varchar", "bpchar", "name", "citext"])
 _DOCUMENT = frozenset(["json", "jsonb", "hstore", "xml"])
 _WHOLE = frozenset(["int4", "int8", "numeric"])

@@ -14,7 +14,7 @@ from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.identity.test_customers import failed_checks
 from c360_graph_tests.integration.reconcile.reconciled import NOTHING, changes, contents, reconcile
 from c360_graph_tests.integration.runs import load_graph
-from c360_graph_tests.integration.schemas.world import World, built
+from c360_graph_tests.integration.schemas.world import World, built_from
 
 ONE = """
 CREATE EXTENSION citext;
@@ -37,9 +37,7 @@ INSERT INTO identity_rules (entity_label, table_name, identifier_kind, column_na
 @pytest.fixture(scope="module")
 def world(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("awkward")
-    for name, text in {"one": ONE, "control": CONTROL}.items():
-        (folder / f"{name}.sql").write_text(text, encoding="utf-8")
-    with built(str(folder), servers, folder) as made:
+    with built_from({"one": ONE, "control": CONTROL}, servers, folder) as made:
         yield made
 
 

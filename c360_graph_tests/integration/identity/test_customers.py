@@ -13,7 +13,7 @@ from c360_graph.pipeline.cleaning import clean_data_folder
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.reconcile.reconciled import NOTHING, changes, contents, reconcile
 from c360_graph_tests.integration.runs import load_graph
-from c360_graph_tests.integration.schemas.world import World, built
+from c360_graph_tests.integration.schemas.world import World, built_from
 
 CRM = """
 CREATE TABLE people (person_id int PRIMARY KEY, name text, email text, phone text);
@@ -44,9 +44,7 @@ RETURN c.customer_id, c.records, collect(coalesce(r.name, r.mail)) ORDER BY c.cu
 @pytest.fixture
 def world(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("identity")
-    for name, text in {"crm": CRM, "shop": SHOP, "control": CONTROL}.items():
-        (folder / f"{name}.sql").write_text(text, encoding="utf-8")
-    with built(str(folder), servers, folder) as made:
+    with built_from({"crm": CRM, "shop": SHOP, "control": CONTROL}, servers, folder) as made:
         yield made
 
 

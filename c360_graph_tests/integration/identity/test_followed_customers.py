@@ -16,15 +16,13 @@ from c360_graph_tests.integration.identity.test_customers import (
     SHOP,
 )
 from c360_graph_tests.integration.reconcile.reconciled import reconcile
-from c360_graph_tests.integration.schemas.world import World, built
+from c360_graph_tests.integration.schemas.world import World, built_from
 
 
 @pytest.fixture
 def world(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("followed")
-    for name, text in {"crm": CRM, "shop": SHOP, "control": CONTROL}.items():
-        (folder / f"{name}.sql").write_text(text, encoding="utf-8")
-    with built(str(folder), servers, folder) as made:
+    with built_from({"crm": CRM, "shop": SHOP, "control": CONTROL}, servers, folder) as made:
         try:
             yield made
         finally:

@@ -16,7 +16,7 @@ from c360_graph.customer import neighbourhood
 from c360_graph.questions import read_question_set
 from c360_graph.report.pictures import picture_of
 from c360_graph_tests.conftest import TestServers
-from c360_graph_tests.integration.schemas.world import World, built
+from c360_graph_tests.integration.schemas.world import World, built_from
 
 CRM = """
 CREATE TABLE people (person_id int PRIMARY KEY, name text, email text, phone text);
@@ -58,9 +58,7 @@ INSERT INTO identity_rules (entity_label, table_name, identifier_kind, column_na
 @pytest.fixture(scope="module")
 def world(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("customer")
-    for name, text in {"crm": CRM, "shop": SHOP, "control": CONTROL}.items():
-        (folder / f"{name}.sql").write_text(text, encoding="utf-8")
-    with built(str(folder), servers, folder) as made:
+    with built_from({"crm": CRM, "shop": SHOP, "control": CONTROL}, servers, folder) as made:
         yield made
 
 

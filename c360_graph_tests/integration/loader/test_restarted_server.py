@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -24,19 +23,14 @@ from c360_graph_tests.integration.loader.scripts import (
     with_small_transactions,
     write,
 )
+from c360_graph_tests.integration.server_process import server_process
 
 MANY = 10_000
 
 
 @pytest.fixture
 def server(servers: TestServers) -> tuple[psutil.Process, Path]:
-    """The server's process and its sandbox folder; one that no sandbox started is never killed."""
-    port = urlsplit(servers.neo4j_uri).port
-    for process in psutil.process_iter(["cmdline"]):
-        arguments = [a for a in process.info["cmdline"] or () if a.endswith("/java.arguments")]
-        if arguments and any(c.laddr.port == port for c in process.net_connections("tcp")):
-            return process, Path(arguments[0].removeprefix("@")).parents[2]
-    pytest.skip("the server is not one of a sandbox")
+    return server_process(servers)
 
 
 def test_a_load_whose_server_is_killed_and_started_again_completes_exactly(

@@ -8,15 +8,10 @@ import stat
 from collections import Counter
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-
-import psutil
-import pytest
 
 from c360_graph.graph.connection import Graph
 from c360_graph.sandbox import jars, java
 from c360_graph.sandbox.lines import find_line
-from c360_graph_tests.conftest import TestServers
 
 _MAIN_CLASS = "org.neo4j.cli.AdminTool"
 _JAVA_OPTIONS = (
@@ -28,16 +23,6 @@ _JAVA_OPTIONS = (
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
     "--enable-native-access=ALL-UNNAMED",
 )
-
-
-def server_process(servers: TestServers) -> tuple[psutil.Process, Path]:
-    """The server's process and its sandbox folder; one that no sandbox started is never stopped."""
-    port = urlsplit(servers.neo4j_uri).port
-    for process in psutil.process_iter(["cmdline"]):
-        arguments = [a for a in process.info["cmdline"] or () if a.endswith("/java.arguments")]
-        if arguments and any(c.laddr.port == port for c in process.net_connections("tcp")):
-            return process, Path(arguments[0].removeprefix("@")).parents[2]
-    pytest.skip("the server is not one of a sandbox")
 
 
 def neo4j_admin(path: Path, *, home: Path, line: str) -> Path:

@@ -21,12 +21,12 @@ from c360_graph_tests.integration.offline_import.stopped_server import (
     differences,
     neo4j_admin,
     schema,
-    server_process,
 )
 from c360_graph_tests.integration.offline_import.world_of_types import write_world
 from c360_graph_tests.integration.reconcile.reconciled import NOTHING, changes, reconcile
 from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.schemas.world import built
+from c360_graph_tests.integration.server_process import server_process
 
 RUNNER = CliRunner()
 CUSTOMERS = """

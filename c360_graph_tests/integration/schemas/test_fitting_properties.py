@@ -13,7 +13,7 @@ from c360_graph_tests.conftest import TestServers, empty
 from c360_graph_tests.integration.following.followed import drop_slots, following
 from c360_graph_tests.integration.following.test_schemas import await_quiet
 from c360_graph_tests.integration.reconcile.reconciled import NOTHING, changes, contents, reconcile
-from c360_graph_tests.integration.schemas.world import World, built
+from c360_graph_tests.integration.schemas.world import World, built_from
 
 RUNNER = CliRunner()
 SHOP = """
@@ -45,9 +45,7 @@ INSERT INTO relationship_mappings (relationship_id, source_db, relationship_type
 @pytest.fixture(scope="module")
 def world(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("fitting")
-    for name, text in {"shop": SHOP, "control": CONTROL}.items():
-        (folder / f"{name}.sql").write_text(text, encoding="utf-8")
-    with built(str(folder), servers, folder) as made:
+    with built_from({"shop": SHOP, "control": CONTROL}, servers, folder) as made:
         try:
             yield made
         finally:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from c360_graph.cli import app
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.reconcile.reconciled import NOTHING, changes, reconcile
-from c360_graph_tests.integration.schemas.world import World, built
+from c360_graph_tests.integration.schemas.world import World, built_from
 
 RUNNER = CliRunner()
 SHOP = """
@@ -40,9 +40,7 @@ INSERT INTO relationship_mappings (relationship_type, from_label, to_label, join
 @pytest.fixture(scope="module")
 def world(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("fitting")
-    for name, text in {"shop": SHOP, "control": CONTROL}.items():
-        (folder / f"{name}.sql").write_text(text, encoding="utf-8")
-    with built(str(folder), servers, folder) as made:
+    with built_from({"shop": SHOP, "control": CONTROL}, servers, folder) as made:
         yield made
 
 

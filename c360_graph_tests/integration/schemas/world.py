@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,15 @@ def joined(left: Iterable[tuple[Any, ...]], right: Iterable[tuple[Any, ...]]) ->
     """Rows of an inner join by whole tuples, as SQL counts them: NULL equals nothing."""
     ours, theirs = (Counter(row for row in rows if None not in row) for rows in (left, right))
     return sum(count * theirs[row] for row, count in ours.items())
+
+
+@contextmanager
+def built_from(files: Mapping[str, str], servers: TestServers, folder: Path) -> Iterator[World]:
+    """The world of SQL texts, by the names of their databases, as `built` makes that of files."""
+    for name, text in files.items():
+        (folder / f"{name}.sql").write_text(text, encoding="utf-8")
+    with built(str(folder), servers, folder) as made:
+        yield made
 
 
 @contextmanager
