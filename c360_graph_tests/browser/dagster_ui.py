@@ -92,10 +92,11 @@ def browser_page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         try:
-            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-            page.set_default_timeout(_PAGE_MILLISECONDS)
+            # A context, so that a test may open a page beside this one.
+            context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+            context.set_default_timeout(_PAGE_MILLISECONDS)
             expect.set_options(timeout=_PAGE_MILLISECONDS)
-            yield page
+            yield context.new_page()
         finally:
             browser.close()
 
