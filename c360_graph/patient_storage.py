@@ -285,9 +285,9 @@ def _original(raised: BaseException) -> BaseException:
 
 def _said(postgres_url: str, error: BaseException) -> str:
     url = make_url(postgres_url)
-    place = url.set(query={}).render_as_string(hide_password=True).partition("://")[2]
+    server = url.set(query={}).render_as_string(hide_password=True).partition("://")[2]
     return (
-        f"Dagster's storage in {place.replace(':***', '')} failed: {first_line(error)}. Check that"
+        f"Dagster's storage in {server.replace(':***', '')} failed: {first_line(error)}. Check that"
         f" the control database runs, and ETL_DB_*.{hint(error)}"
     )
 

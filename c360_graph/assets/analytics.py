@@ -114,7 +114,7 @@ def _sound_graph(
         state = refuse_broken(graph)
         if state is not None and state.manifest.owner is not None:
             claim = Claim(owner=control_owner(control))
-            refuse_anothers_graph(state.manifest, claim, place=graph.place)
+            refuse_anothers_graph(state.manifest, claim, server=graph.server)
         if state is not None and state.manifest.rules != rules:
             raise GraphError(
                 "The graph was loaded under other exclusion rules. Materialize neo4j_graph first."

@@ -160,7 +160,7 @@ def _load(
 ) -> Metadata:
     scripts = ScriptStore(load_settings().c360_data_dir)
     path = script_to_load(RunLog(target.control), scripts, log_id=log_id)
-    context.log.info(f"Loading {path.name} into {target.graph.place}")
+    context.log.info(f"Loading {path.name} into {target.graph.server}")
     loaded = load_registered_script(target, path, scripts, clear=True)
     return load_facts(
         loaded, mapping.relationships, log_id=log_id, extra_labels=mapping.extra_labels
@@ -174,7 +174,7 @@ def _reconcile(
     config: Neo4jGraphConfig,
     log_id: int,
 ) -> Metadata:
-    context.log.info(f"Bringing {target.graph.place} to the state of the extracts")
+    context.log.info(f"Bringing {target.graph.server} to the state of the extracts")
     store = ExtractStore(load_settings().c360_data_dir)
     parts = gather_parts(
         mapping=mapped.mapping, rows=mapped.rows, store=store, run_log=RunLog(target.control)

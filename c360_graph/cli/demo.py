@@ -159,7 +159,7 @@ def refuse_foreign_labels(graph: Graph) -> None:
     foreign = sorted(set(graph_counts(graph)[0]) - LABELS)
     if foreign:
         raise GraphNotEmptyError(
-            f"{graph.place} has nodes that are not from the sample ({', '.join(foreign[:5])}), and the"
+            f"{graph.server} has nodes that are not from the sample ({', '.join(foreign[:5])}), and the"
             " demo empties the graph. Set NEO4J_URI to another server, or unset it."
         )
 
@@ -175,7 +175,7 @@ def refuse_anothers(graph: Graph) -> None:
         return
     control = ControlDatabase(control_credentials(load_settings()))
     claim = Claim(owner=control_owner(control))
-    refuse_anothers_graph(state.manifest, claim, place=graph.place)
+    refuse_anothers_graph(state.manifest, claim, server=graph.server)
 
 
 def _own(graph: Graph) -> None:

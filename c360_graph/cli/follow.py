@@ -156,7 +156,7 @@ def _print_sql(found: Survey) -> None:
     from c360_graph.following.dba_sql import NOTES
 
     for source in found.sources:
-        typer.echo(f"-- {source.name}: {source.place}")
+        typer.echo(f"-- {source.name}: {source.server}")
         if source.problem:
             typer.echo(f"-- cannot be asked: {source.problem}")
         for statement in source.setup:

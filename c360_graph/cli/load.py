@@ -69,7 +69,7 @@ def load(
     - `c360 load graph_output_….cypher --json | jq .nodes` in CI
     """
     with exit_on_error(), target_graph() as graph:
-        say(f"Loading {file} into {graph.place}")
+        say(f"Loading {file} into {graph.server}")
         with shown_progress(err) as report:
             target = _Target(graph=graph, take_over=take_over, wait_seconds=wait, report=report)
             result = (_locked if lock else _unlocked)(file, target, clear=clear)

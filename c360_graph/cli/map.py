@@ -78,7 +78,7 @@ def add_rows(control: ControlDatabase, proposal: Proposal, *, ask: bool) -> None
     if not proposal.count:
         say("There is nothing to add.")
         return
-    question = f"Add {plural(proposal.count, 'row')} to {control.credentials.place}?"
+    question = f"Add {plural(proposal.count, 'row')} to {control.credentials.server}?"
     if ask and not typer.confirm(question, err=True):
         say("Nothing was added.")
         raise typer.Exit(FAILED)

@@ -68,7 +68,7 @@ def _make(way: Way) -> Plan:
         control=control,
         state=find_mapping_state(control, settings.c360_data_dir),
         open_graph=target_graph,
-        place=f"{settings.neo4j_uri}/{settings.neo4j_database}",
+        server=f"{settings.neo4j_uri}/{settings.neo4j_database}",
         way=way,
         settings=settings,
     )

@@ -69,7 +69,7 @@ def _summary(plan: Plan) -> Table:
         ("", ""),
         (
             ("way", _WAYS[plan.way]),
-            ("graph", f"{graph.place} {_STATES[graph.state]}{shown}"),
+            ("graph", f"{graph.server} {_STATES[graph.state]}{shown}"),
         ),
     )
 

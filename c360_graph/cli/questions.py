@@ -238,7 +238,7 @@ def _refuse_unknown(given: dict[str, Any], asked: QuestionSet) -> None:
 
 def _unknown(graph: Graph) -> str:
     return (
-        f"The graph at {graph.place} was not loaded by this project, so its sources and exclusion rules"
+        f"The graph at {graph.server} was not loaded by this project, so its sources and exclusion rules"
         " are unknown. The questions are asked anyway."
     )
 

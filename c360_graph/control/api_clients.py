@@ -147,7 +147,7 @@ class ApiClients:
         def checked(connection: Connection) -> Any:
             if not connection.execute(_TABLES).scalar_one():
                 raise ControlDatabaseError(
-                    f"The control database {self._database.credentials.place} lacks the tables api_clients"
+                    f"The control database {self._database.credentials.server} lacks the tables api_clients"
                     " and api_access_log. Run sql/etl_control_db_schema.sql on it (safe to repeat)."
                 )
             return work(connection)

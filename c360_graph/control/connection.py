@@ -68,10 +68,10 @@ class Credentials:
             object.__setattr__(self, "host", self.host[1:-1])
 
     def __repr__(self) -> str:
-        return f"Credentials({self.place})"
+        return f"Credentials({self.server})"
 
     @property
-    def place(self) -> str:
+    def server(self) -> str:
         """`user@host:port/database`, for messages."""
         host = self.host or ""
         shown = f"[{host}]" if ":" in host else host
@@ -120,10 +120,10 @@ class ControlDatabase:
             ControlDatabaseUnavailableError: it could not, in all of the patience.
             ControlDatabaseError: the server refused.
         """
-        place = self.credentials.place
+        server = self.credentials.server
         # Who has just been waited for in vain is not waited for again at each further use.
         given = self.patience_seconds if patience_seconds is None else patience_seconds
-        patience = 0.0 if place in _given_up else given
+        patience = 0.0 if server in _given_up else given
         failed: float | None = None
         wait = _FIRST_WAIT_SECONDS
         while True:
@@ -135,14 +135,14 @@ class ControlDatabase:
                 now = time.monotonic()
                 failed = now if failed is None else failed
                 if now - failed + wait > patience:
-                    _given_up.add(place)
+                    _given_up.add(server)
                     raise self._unavailable(error, now - failed) from None
                 said = first_line(error.orig)
-                log_warning(f"The control database {place} is tried again in {wait:.1f} s: {said}.")
+                log_warning(f"The control database {server} is tried again in {wait:.1f} s: {said}.")
                 time.sleep(wait)
                 wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
             else:
-                _given_up.discard(place)
+                _given_up.discard(server)
                 return value
 
     @contextmanager
@@ -163,7 +163,7 @@ class ControlDatabase:
         raw = connection.connection.dbapi_connection
         assert isinstance(raw, psycopg.Connection)
         wait = Wait(
-            server=f"The control database {self.credentials.place}",
+            server=f"The control database {self.credentials.server}",
             probe=lambda: backend_answer(
                 lambda: psycopg.connect(
                     **(raw.info.get_parameters() | {"connect_timeout": CONNECT_SECONDS}),
@@ -192,13 +192,13 @@ class ControlDatabase:
     def _unavailable(self, error: DBAPIError, seconds: float) -> ControlDatabaseUnavailableError:
         tried = f" for {seconds:.0f} s" if seconds >= 1 else ""
         return ControlDatabaseUnavailableError(
-            f"The control database {self.credentials.place} could not be reached{tried}:"
+            f"The control database {self.credentials.server} could not be reached{tried}:"
             f" {first_line(error.orig)}. Check that it runs, and ETL_DB_*."
         )
 
     def _refused(self, error: DBAPIError) -> ControlDatabaseError:
         return ControlDatabaseError(
-            f"The control database {self.credentials.place} failed: {first_line(error.orig)}."
+            f"The control database {self.credentials.server} failed: {first_line(error.orig)}."
             " Check ETL_DB_*, and run sql/etl_control_db_schema.sql on it (safe to repeat)."
         )
 
@@ -219,7 +219,7 @@ class ControlDatabase:
         ]
         if lacking:
             raise ControlDatabaseError(
-                f"The control database {self.credentials.place} lacks {' and '.join(lacking)}."
+                f"The control database {self.credentials.server} lacks {' and '.join(lacking)}."
                 " Run sql/etl_control_db_schema.sql on it (safe to repeat)."
             )
 

@@ -116,7 +116,7 @@ class LockSession:
                 ours.add(_backend(connection))
         if len(ours) > 1 or len(theirs) > 1 or ours & theirs:
             raise ControlDatabaseError(
-                f"The control database {self._database.credentials.place} is reached through a"
+                f"The control database {self._database.credentials.server} is reached through a"
                 " connection pooler that gives each transaction another session (PgBouncer's"
                 " pool_mode = transaction, or statement). The locks that keep two loads apart and say"
                 " that a run is alive belong to a session, so they would hold nothing. Set ETL_DB_HOST"

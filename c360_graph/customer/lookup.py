@@ -65,7 +65,7 @@ class CustomerGraph:
             return GraphManifest.model_validate_json(rows[0]["content"] if rows else "")
         except ValidationError:
             raise GraphError(
-                f"{self._graph.place} holds no graph of this pipeline. Materialize neo4j_graph first."
+                f"{self._graph.server} holds no graph of this pipeline. Materialize neo4j_graph first."
             ) from None
 
     @cached_property

@@ -105,7 +105,7 @@ def _follow_once(
         target_graph() as graph,
         follower_turn(
             control,
-            target=graph.place,
+            target=graph.server,
             identity=graph.identity(),
             waiting=callbacks.say,
             check=refuse_stopped,

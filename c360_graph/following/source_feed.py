@@ -109,7 +109,7 @@ class SourceFeed:
                 yield connection
         except psycopg.Error as error:
             raise kind_of(error)(
-                f"source {self.name} ({self._credentials.place}) cannot be followed:"
+                f"source {self.name} ({self._credentials.server}) cannot be followed:"
                 f" {str(error).splitlines()[0]}."
             ) from None
 

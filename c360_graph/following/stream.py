@@ -228,7 +228,7 @@ def _connected(endpoint: Endpoint) -> psycopg.Connection:
         SourceUnavailableError if is_passing(psycopg.OperationalError(said)) else ReplicationError
     )
     raise kind(
-        f"source {endpoint.name} ({credentials.place}) refuses a replication connection: {said}. Its"
+        f"source {endpoint.name} ({credentials.server}) refuses a replication connection: {said}. Its"
         " role needs REPLICATION, and a pooler cannot stand between."
     )
 

@@ -29,7 +29,7 @@ class SourceSurvey:
     """One source. Where it could not be asked only `problem` says anything."""
 
     name: str
-    place: str
+    server: str
     problem: str = ""
     slot_name: str = ""
     slot: Slot | None = None
@@ -76,7 +76,7 @@ class _Asking:
     def ask(self, source: SourceRow) -> SourceSurvey:
         """One source."""
         credentials = self._control.source_credentials(source)
-        asked = SourceSurvey(name=source.source_name, place=credentials.place)
+        asked = SourceSurvey(name=source.source_name, server=credentials.server)
         tables = [t for t in self._mapping.tables if t.source.source_id == source.source_id]
         try:
             with connect_source(credentials) as connection:
@@ -86,7 +86,7 @@ class _Asking:
                 followed, unfollowed = followable(connection, tables, self._mapping)
                 return SourceSurvey(
                     name=asked.name,
-                    place=asked.place,
+                    server=asked.server,
                     slot_name=name,
                     slot=find_slot(connection, name),
                     bytes_behind=bytes_behind(connection, name),
@@ -105,4 +105,4 @@ class _Asking:
             said = first_line(error)
             if credentials.password:
                 said = said.replace(credentials.password, "***")
-            return SourceSurvey(name=asked.name, place=asked.place, problem=said)
+            return SourceSurvey(name=asked.name, server=asked.server, problem=said)

@@ -27,7 +27,7 @@ class AsyncGraph:
     def __init__(self, driver: AsyncDriver, database: str, uri: str) -> None:
         self._driver = driver
         self._database = database
-        self.place = f"{uri}/{database}"
+        self.server = f"{uri}/{database}"
         """`uri/database`, for messages."""
 
     async def rows(
@@ -56,9 +56,9 @@ class AsyncGraph:
                 except (SessionExpired, ServiceUnavailable):
                     return await self._fetch(query, parameters)
         except TimeoutError:
-            raise GraphUnavailableError(f"Neo4j at {self.place} does not answer.") from None
+            raise GraphUnavailableError(f"Neo4j at {self.server} does not answer.") from None
         except ERRORS as error:
-            raise graph_error(error, self.place) from None
+            raise graph_error(error, self.server) from None
 
     async def _fetch(
         self, query: Query, parameters: Mapping[str, Any] | None

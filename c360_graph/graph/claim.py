@@ -31,7 +31,7 @@ class Claim:
         return self.owner.name if self.owner else "a script that names no control database"
 
 
-def owned_by_another(manifest: GraphManifest | None, claim: Claim, *, place: str) -> str | None:
+def owned_by_another(manifest: GraphManifest | None, claim: Claim, *, server: str) -> str | None:
     """Why a load may not write to a graph; None where it may.
 
     A graph without a manifest, or with that of a version that named no owner, may be loaded by anyone.
@@ -40,7 +40,7 @@ def owned_by_another(manifest: GraphManifest | None, claim: Claim, *, place: str
     if owner is None or claim.take_over or (claim.owner and claim.owner.id == owner.id):
         return None
     return (
-        f"The graph {place} is loaded from another control database ({owner.name}; this load is for"
+        f"The graph {server} is loaded from another control database ({owner.name}; this load is for"
         f" {claim.name}), and nothing was changed. Point NEO4J_URI at a graph of its own. If this one"
         " is to take the graph over, for instance because the control database was moved or restored,"
         " load once with take_over: true (c360 load --take-over): what the other one wrote is then"
@@ -48,12 +48,12 @@ def owned_by_another(manifest: GraphManifest | None, claim: Claim, *, place: str
     )
 
 
-def refuse_anothers_graph(manifest: GraphManifest | None, claim: Claim, *, place: str) -> None:
+def refuse_anothers_graph(manifest: GraphManifest | None, claim: Claim, *, server: str) -> None:
     """Make sure that the graph is not another control database's.
 
     Raises:
         GraphOwnedError: it is, and the claim does not take it over.
     """
-    reason = owned_by_another(manifest, claim, place=place)
+    reason = owned_by_another(manifest, claim, server=server)
     if reason is not None:
         raise GraphOwnedError(reason)

@@ -73,7 +73,7 @@ class Graph:
             raise GraphUnavailableError(self._given_up)
 
     @property
-    def place(self) -> str:
+    def server(self) -> str:
         """`uri/database`, for messages."""
         return f"{self.uri}/{self.database}"
 
@@ -91,7 +91,7 @@ class Graph:
         try:
             return self.fetch(statement, **parameters)
         except ERRORS as error:
-            raise graph_error(error, self.place) from None
+            raise graph_error(error, self.server) from None
 
     def fetch(self, statement: str | bytes, **parameters: Any) -> list[dict[str, Any]]:
         """As `rows`, but the driver's errors pass through."""
@@ -262,7 +262,7 @@ def target_graph(
     password: str | None = None,
     database: str | None = None,
 ) -> Iterator[Graph]:
-    """The target that the settings name; what is given stands in a setting's place.
+    """The target that the settings name; what is given takes precedence over a setting.
 
     Raises:
         SettingsError: a setting cannot be used.
@@ -292,9 +292,9 @@ def outcome(error: BaseException) -> Outcome:
     return "transient" if error.is_retryable() else "refused"
 
 
-def graph_error(error: BaseException, place: str) -> GraphError:
+def graph_error(error: BaseException, server: str) -> GraphError:
     """What to raise for an error of the driver, with the server's words."""
-    text = f"Neo4j at {place} failed: {said(error)}."
+    text = f"Neo4j at {server} failed: {said(error)}."
     if isinstance(error, Neo4jError) and _TIMED_OUT in (error.code or ""):
         return GraphTimeoutError(text)
     passing = outcome(error) in ("lost", "transient")

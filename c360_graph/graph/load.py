@@ -147,7 +147,7 @@ class _Load:
         ]
         if there:
             raise GraphNotEmptyError(
-                f"{self._graph.place} holds {there:,} nodes, and a script is only for an empty graph."
+                f"{self._graph.server} holds {there:,} nodes, and a script is only for an empty graph."
                 " Clear it by clear_database: true (c360 load --clear), or load into another database."
             )
 

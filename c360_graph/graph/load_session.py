@@ -95,7 +95,7 @@ def under_way(
                 owner=claim.owner,
             )
             state = read_state(execution)
-            refuse_anothers_graph(state.manifest if state else None, claim, place=graph.place)
+            refuse_anothers_graph(state.manifest if state else None, claim, server=graph.server)
             execution.end_other_loads()
             with _ending(execution, guard, meter, listener):
                 yield execution, meter

@@ -61,7 +61,7 @@ def refuse_broken(graph: Graph) -> KnownState | None:
     state = read_state(Execution(graph))
     if state is not None and not state.is_whole:
         raise GraphError(
-            f"The last load of {graph.place} is under way or did not end, so a part of the graph may"
+            f"The last load of {graph.server} is under way or did not end, so a part of the graph may"
             " be missing and no question is answered. Materialize neo4j_graph again, or wait for"
             " the load that is under way."
         )
@@ -76,7 +76,7 @@ def refuse_changed(graph: Graph, before: KnownState | None) -> None:
     """
     if refuse_broken(graph) != before:
         raise GraphError(
-            f"A load changed {graph.place} while it was asked. The answers may not fit together; ask"
+            f"A load changed {graph.server} while it was asked. The answers may not fit together; ask"
             " again."
         )
 

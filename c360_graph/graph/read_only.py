@@ -107,7 +107,7 @@ def read(
             unknown = _unknown_names(result.consume())
     # The driver raises ValueError for a moment that Python cannot hold.
     except (*ERRORS, ValueError) as error:
-        raise graph_error(error, graph.place) from None
+        raise graph_error(error, graph.server) from None
     return Reading(
         columns=columns,
         rows=tuple(kept.rows),
@@ -140,7 +140,7 @@ def refuse_beyond_reading(
         with _reading_session(graph) as session:
             summary = session.run(explained, dict(parameters)).consume()
     except ERRORS as error:
-        raise graph_error(error, graph.place) from None
+        raise graph_error(error, graph.server) from None
     used = [
         *_beyond_this_graph(statement),
         *(_beyond_reading(summary.plan) if summary.plan else ()),

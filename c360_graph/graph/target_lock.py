@@ -80,7 +80,7 @@ class TargetLock:
         begin = time.monotonic()
         if not self._send(text.beat()).properties_set and not self._held_again():
             self._lost = LoadLockedError(
-                f"The lock on {self._graph.place} was lost: this load did not answer for a while, and"
+                f"The lock on {self._graph.server} was lost: this load did not answer for a while, and"
                 " another took it for dead. It stops before the two can mix. Run it again."
             )
             raise self._lost
@@ -219,10 +219,10 @@ def _acquire(
         # Also who is not to wait looks until the holder is known to live, or to be dead.
         patience = 0.0 if watch.lives else 2 * ABSENT_SECONDS
         if time.monotonic() >= deadline + patience:
-            raise LoadLockedError(_refusal(graph.place, living[0], claim.wait_seconds))
+            raise LoadLockedError(_refusal(graph.server, living[0], claim.wait_seconds))
         if not told and claim.wait_seconds:
             warn(
-                f"Another load of {graph.place} is under way ({_described(living[0])}); waiting up to"
+                f"Another load of {graph.server} is under way ({_described(living[0])}); waiting up to"
                 f" {claim.wait_seconds:.0f} s."
             )
             told = True
@@ -281,10 +281,10 @@ def _may_be_replaced(lock: dict[str, Any], holder: str, dead: dict[str, int]) ->
     return bool(dead.get(lock["holder"]) == lock["beat"])
 
 
-def _refusal(place: str, lock: dict[str, Any], wait_seconds: float) -> str:
+def _refusal(server: str, lock: dict[str, Any], wait_seconds: float) -> str:
     waited = f" for {wait_seconds:.0f} s" if wait_seconds else ""
     return (
-        f"Another load of {place} has been under way{waited} ({_described(lock)}). Wait for it to"
+        f"Another load of {server} has been under way{waited} ({_described(lock)}). Wait for it to"
         " end, or give a longer lock_wait_seconds (c360 load --wait). If it died without a word, its"
         f" lock ends {LEASE_SECONDS:.0f} s after somebody waits for it."
     )

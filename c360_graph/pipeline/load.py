@@ -60,7 +60,7 @@ class Target:
         begin = time.monotonic()
         with load_lock(
             self.control,
-            target=self.graph.place,
+            target=self.graph.server,
             identity=self.graph.identity(),
             wait_seconds=self.lock_wait_seconds,
             waiting=self.warn,

@@ -44,7 +44,7 @@ def make_plan(
     control: ControlDatabase,
     state: MappingState,
     open_graph: OpenGraph,
-    place: str,
+    server: str,
     way: Way,
     settings: Settings,
 ) -> Plan:
@@ -54,7 +54,7 @@ def make_plan(
         control: where the sources' passwords are.
         state: control rows and catalogs.
         open_graph: connects to the target.
-        place: the target, for messages where it cannot be reached.
+        server: the target, for messages where it cannot be reached.
         way: of loading.
         settings: what a run would read and write with.
     """
@@ -73,19 +73,19 @@ def make_plan(
     general = () if state.unasked else state.warnings
     plan = plan_load(
         intention,
-        place=place,
+        server=server,
         holding=holding,
         problems=(*general, *problems),
         source_problems=reading.problems,
         estimates=reading.estimates,
         samples=reading.samples,
-        refusal=_refusal(control, holding, place),
+        refusal=_refusal(control, holding, server),
     )
     failing = (*lacking(mapping, settings), *reading.failing)
     return plan.model_copy(update={"failing": failing})
 
 
-def _refusal(control: ControlDatabase, holding: GraphState | None, place: str) -> str | None:
+def _refusal(control: ControlDatabase, holding: GraphState | None, server: str) -> str | None:
     """Why the graph may not be loaded: another control database loads it."""
     if holding is None or holding.listed.owner is None:
         return None
@@ -94,7 +94,7 @@ def _refusal(control: ControlDatabase, holding: GraphState | None, place: str) -
     except ControlDatabaseError:
         # The plan says already that it is down.
         return None
-    return owned_by_another(holding.listed, Claim(owner=owner), place=place)
+    return owned_by_another(holding.listed, Claim(owner=owner), server=server)
 
 
 def _read_graph(

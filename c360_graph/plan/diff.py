@@ -75,7 +75,7 @@ def _told_of(decision: LoadDecision) -> Iterator[RelationshipPattern]:
 def plan_load(
     intention: Intention,
     *,
-    place: str,
+    server: str,
     holding: GraphState | None,
     problems: tuple[str, ...] = (),
     source_problems: Mapping[int, str] | None = None,
@@ -87,7 +87,7 @@ def plan_load(
 
     Args:
         intention: the mapping and the way of loading.
-        place: the target, for messages.
+        server: the target, for messages.
         holding: what the target holds, its counts answered; None where it cannot be asked.
         problems: what could not be asked beside the sources.
         source_problems: why a source could not be asked, by source_id.
@@ -99,7 +99,7 @@ def plan_load(
     decision = intention.decide(holding) if holding else None
     plan = Plan(
         way=intention.way,
-        graph=_graph(place, holding, refusal),
+        graph=_graph(server, holding, refusal),
         sources=_sources(intention, source_problems),
         tables=tuple(_tables(intention, estimates or {})),
         labels=planned_labels(intention, holding, decision),
@@ -120,11 +120,11 @@ def plan_load(
     return plan.model_copy(update={"destroyed": tuple(destroyed(plan, holding))})
 
 
-def _graph(place: str, holding: GraphState | None, refusal: str | None) -> PlannedGraph:
+def _graph(server: str, holding: GraphState | None, refusal: str | None) -> PlannedGraph:
     if holding is None:
-        return PlannedGraph(place=place, state="unreachable")
+        return PlannedGraph(server=server, state="unreachable")
     return PlannedGraph(
-        place=place,
+        server=server,
         state=_state(holding),
         nodes=holding.all_nodes,
         relationships=sum(holding.relationships.values()),

@@ -34,7 +34,7 @@ PurgeOutcome = Literal["removed", "replaced", "stays"]
 class PlannedGraph(Frozen):
     """The target. Counts are without the loader's own nodes. `refusal` says why no load may write to it."""
 
-    place: str
+    server: str
     state: GraphStatus
     nodes: int = 0
     relationships: int = 0

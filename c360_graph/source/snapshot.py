@@ -269,7 +269,7 @@ def open_session(
     warn: Callable[[str], None] = log_warning,
 ) -> Iterator[SourceSession]:
     """Connect to a source, for one snapshot after the other. Arguments and errors as `open_snapshot`."""
-    where = f"source {source.source_name} ({credentials.place})"
+    where = f"source {source.source_name} ({credentials.server})"
     try:
         connection = connect_source(credentials)
     except psycopg.Error as error:

@@ -129,7 +129,7 @@ def test_a_graph_that_no_load_has_finished_is_not_asked(loaded: Loaded) -> None:
     graph.run(b"MATCH (m:_C360Load) SET m.state = 'broken'", tag={})
     try:
         assert failure_messages(_materialize_keys(REPORT))["answers"] == (
-            f"The last load of {graph.place} is under way or did not end, so a part of the graph may"
+            f"The last load of {graph.server} is under way or did not end, so a part of the graph may"
             " be missing and no question is answered. Materialize neo4j_graph again, or wait for"
             " the load that is under way."
         )

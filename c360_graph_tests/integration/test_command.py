@@ -83,7 +83,7 @@ def test_who_asks_a_graph_that_no_load_made_is_told_so(project: Project, graph: 
     graph.run(b"CREATE (:Customer {name: 'Ann'})", tag={})
     done = RUNNER.invoke(app, ["ask"])
     assert done.exit_code == 0, done.stderr
-    assert f"The graph at {graph.place} was not loaded by this project" in done.stderr
+    assert f"The graph at {graph.server} was not loaded by this project" in done.stderr
 
 
 def test_questions_are_answered_with_their_titles(project: Project, graph: Graph) -> None:
@@ -119,7 +119,7 @@ def test_dev_against_a_control_database_without_its_schema_is_one_sentence(
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"Error: The control database {servers.credentials(scratch_db).place} lacks the schema dagster"
+        f"Error: The control database {servers.credentials(scratch_db).server} lacks the schema dagster"
         " and the table source_databases. Run sql/etl_control_db_schema.sql on it (safe to repeat).\n"
     )
 

@@ -65,9 +65,9 @@ def test_variables_of_libpq_are_taken_from_env_file_where_they_are_not_set(
 @pytest.mark.parametrize(
     ("host", "shown"), [("[::1]", "u@[::1]:5432/d"), ("/run", "u@/run:5432/d"), (None, "u@:5432/d")]
 )
-def test_a_place_is_shown_as_it_would_be_written(host: str | None, shown: str) -> None:
+def test_a_server_is_shown_as_its_address_is_written(host: str | None, shown: str) -> None:
     made = Credentials(host=host, port=5432, database="d", user="u", password="p")
-    assert made.place == shown
+    assert made.server == shown
 
 
 def test_several_hosts_have_a_port_each_in_the_storages_address() -> None:

@@ -22,7 +22,7 @@ from c360_graph.plan.model import (
 
 PLAN = Plan(
     way="reconcile",
-    graph=PlannedGraph(place="bolt://x/neo4j", state="loaded", nodes=1_005, relationships=7),
+    graph=PlannedGraph(server="bolt://x/neo4j", state="loaded", nodes=1_005, relationships=7),
     sources=(PlannedSource(source="crm_db", tables=1, problem="it is down [/] now"),),
     tables=(
         PlannedTable(

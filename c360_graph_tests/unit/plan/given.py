@@ -11,7 +11,7 @@ from c360_graph.plan.inputs import GraphState, Intention
 from c360_graph.plan.model import Plan, Way
 from c360_graph_tests.unit.mapping.given import Case, table
 
-PLACE = "bolt://somewhere:7687/neo4j"
+SERVER = "bolt://somewhere:7687/neo4j"
 EDGES = "BOUGHT\tCustomer\tPurchase"
 
 
@@ -65,4 +65,4 @@ def loaded(case: Case) -> GraphState:
 
 def planned(case: Case, holding: GraphState | None, *, way: Way = "clear") -> Plan:
     """What a load of a case would do to a graph."""
-    return plan_load(intention(case, way=way), place=PLACE, holding=holding)
+    return plan_load(intention(case, way=way), server=SERVER, holding=holding)

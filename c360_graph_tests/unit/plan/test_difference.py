@@ -23,14 +23,14 @@ from c360_graph.plan.model import (
     Way,
 )
 from c360_graph_tests.unit.mapping.given import table
-from c360_graph_tests.unit.plan.given import EDGES, PLACE, intention, loaded, planned, shop
+from c360_graph_tests.unit.plan.given import EDGES, SERVER, intention, loaded, planned, shop
 
 WAYS: tuple[Way, ...] = ("clear", "reconcile")
 
 
 FIRST = Plan(
     way="clear",
-    graph=PlannedGraph(place=PLACE, state="empty"),
+    graph=PlannedGraph(server=SERVER, state="empty"),
     sources=(
         PlannedSource(source="crm_db", tables=1),
         PlannedSource(source="shop_db", tables=1),
@@ -93,7 +93,7 @@ FIRST = Plan(
 def test_for_an_empty_graph_everything_is_new() -> None:
     plan = plan_load(
         intention(shop().excluding("customers", "email")),
-        place=PLACE,
+        server=SERVER,
         holding=GraphState(),
         estimates={("crm_db", "customers"): RowEstimate(rows=3, basis="count")},
         samples={1: PartnerSample(sampled=5, matched=4)},
@@ -206,7 +206,7 @@ def test_what_others_wrote_is_destroyed_only_when_the_graph_is_cleared(way: Way)
 def test_nodes_of_a_mapped_label_that_no_load_of_ours_made_are_at_risk(way: Way) -> None:
     holding = GraphState(all_nodes=2, nodes={"Customer": 2})
     plan = planned(shop(), holding, way=way)
-    assert plan.graph == PlannedGraph(place=PLACE, state="foreign", nodes=2)
+    assert plan.graph == PlannedGraph(server=SERVER, state="foreign", nodes=2)
     assert [label.change for label in plan.labels] == ["taken over", "new"]
     assert plan.destroyed == (
         "2 nodes of Customer (this project did not load them; those that no row produces are removed)",
@@ -214,8 +214,8 @@ def test_nodes_of_a_mapped_label_that_no_load_of_ours_made_are_at_risk(way: Way)
 
 
 def test_nothing_is_said_of_a_graph_that_cannot_be_asked() -> None:
-    plan = plan_load(intention(shop()), place=PLACE, holding=None, problems=("It is down.",))
-    assert plan.graph == PlannedGraph(place=PLACE, state="unreachable")
+    plan = plan_load(intention(shop()), server=SERVER, holding=None, problems=("It is down.",))
+    assert plan.graph == PlannedGraph(server=SERVER, state="unreachable")
     assert {label.change for label in plan.labels} == {"unknown"}
     assert {edges.change for edges in plan.relationships} == {"unknown"}
     assert (plan.schema_changes, plan.destroyed) == ((), ())
@@ -233,7 +233,7 @@ def test_a_source_that_was_never_asked_takes_nothing_away() -> None:
         ),
     )
     plan = plan_load(
-        intention(case), place=PLACE, holding=holding, source_problems={2: "shop_db is down."}
+        intention(case), server=SERVER, holding=holding, source_problems={2: "shop_db is down."}
     )
     assert plan.sources[1] == PlannedSource(source="shop_db", tables=1, problem="shop_db is down.")
     assert plan.labels[1].change == "unknown"
