@@ -172,18 +172,18 @@ class ExtractStore:
     def commit(self, folder: Path, manifest: ExtractManifest) -> Extract:
         """Make an extract the table's latest: manifest first, the pointer last."""
         write_whole(folder / _MANIFEST, manifest.model_dump_json().encode())
-        place = self.table_folder(manifest.table.asset_key)
-        make_private_folder(place, within=self._data_dir)
-        with locked_folder(place):
+        table_folder = self.table_folder(manifest.table.asset_key)
+        make_private_folder(table_folder, within=self._data_dir)
+        with locked_folder(table_folder):
             former: tuple[str, ...] = ()
             with suppress(OSError, ValueError):
-                before = _pointer(place)
-                former = _chain(place, before) if before else ()
-            committed = _moved(folder, place, manifest.log_id)
+                before = _pointer(table_folder)
+                former = _chain(table_folder, before) if before else ()
+            committed = _moved(folder, table_folder, manifest.log_id)
             pointer = Pointer(
                 extract=committed.name, former=former, columns=manifest.table.known_columns
             )
-            _write_pointer(place, pointer)
+            _write_pointer(table_folder, pointer)
         return Extract(committed, manifest)
 
     def latest(self, asset_key: tuple[str, str]) -> Extract | None:
@@ -257,7 +257,7 @@ class ExtractStore:
         for extract in self.every():
             if is_forbidden(extract.manifest.table):
                 _forget(extract.folder.parent, extract.folder.name)
-                removed.append(extract.manifest.table.place)
+                removed.append(extract.manifest.table.qualified_name)
         return tuple(removed)
 
     def every(self) -> Iterator[Extract]:
@@ -324,11 +324,11 @@ def _log_order(extract: Path) -> tuple[int, int] | None:
     return None
 
 
-def _moved(folder: Path, place: Path, log_id: int) -> Path:
+def _moved(folder: Path, table_folder: Path, log_id: int) -> Path:
     """Give an extract's folder its own name in the table's folder."""
     name = f"{file_stamp()}-{log_id}"
     names = chain([name], (f"{name}-{number}" for number in count(2)))
-    return folder.rename(next(place / n for n in names if not (place / n).exists()))
+    return folder.rename(next(table_folder / n for n in names if not (table_folder / n).exists()))
 
 
 def _forget(folder: Path, name: str) -> None:

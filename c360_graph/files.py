@@ -52,7 +52,7 @@ def open_private(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes its place when the block has ended; a reader never finds half of it.
+    """A new file that replaces the old one when the block has ended; a reader never finds half of it.
 
     What a writer of the same file left behind when it was killed is removed.
     """

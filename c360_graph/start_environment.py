@@ -91,7 +91,7 @@ def overridden(
 
 
 def refuse_storage_of_env_file(config: object) -> None:
-    """Make sure that Dagster's storage is not reached by values that `.env` put in the place of others.
+    """Make sure that Dagster's storage is not reached by values that `.env` put over others.
 
     Args:
         config: the storage's part of dagster.yaml, which may name variables as `env: NAME`.

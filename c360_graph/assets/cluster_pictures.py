@@ -28,7 +28,7 @@ def cluster_svg(cluster: Cluster) -> bytes:
         key = f"\\n{literal(record.key)}" if record.key is not None else ""
         graph.add_node(
             f"r{number}",
-            label=literal(record.place) + key,
+            label=literal(record.table) + key,
             shape="box",
             fillcolor="#e8f0fe",
             color="#3b5bdb",

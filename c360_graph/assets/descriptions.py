@@ -19,9 +19,9 @@ def table_description(
     """Markdown: source, label, key, relationships that use it, columns withheld and why."""
     label = code(f":{table.node_label}") if table.node_label else None
     what = f"nodes {label}" if label else "a junction table without a label"
-    place = code(f"{table.source.db_schema}.{table.table_name}")
+    name = code(f"{table.source.db_schema}.{table.table_name}")
     paragraphs = [
-        f"Table {place} of source {code(table.source.source_name)}, read as {what}.",
+        f"Table {name} of source {code(table.source.source_name)}, read as {what}.",
         f"Key: {', '.join(map(code, table.key))}."
         if table.key
         else "Key: none, so the label has no constraint.",

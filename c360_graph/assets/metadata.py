@@ -274,7 +274,7 @@ def _extracts_table(written: WrittenScript, log_id: int) -> str:
         ("table", "rows", "extract of"),
         [
             (
-                cell(e.manifest.table.place),
+                cell(e.manifest.table.qualified_name),
                 f"{e.manifest.rows:,}",
                 f"{'this run' if e.manifest.log_id == log_id else f'run {e.manifest.log_id}'},"
                 f" {e.manifest.end_time:%Y-%m-%d %H:%M:%S} UTC",

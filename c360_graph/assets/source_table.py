@@ -57,8 +57,8 @@ def source_table_asset(
                 log_id=RunLog(control).open_run(context.run.run_id),
                 control=control,
                 settings=now,
-                report=lambda count: context.log.info(f"{table.place}: {count:,} rows read"),
-                warn=lambda said: context.log.warning(f"{table.place}: {said}"),
+                report=lambda count: context.log.info(f"{table.qualified_name}: {count:,} rows read"),
+                warn=lambda said: context.log.warning(f"{table.qualified_name}: {said}"),
             )
         return dg.MaterializeResult(
             asset_key=list(table.asset_key),

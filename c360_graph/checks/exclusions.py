@@ -70,9 +70,9 @@ def excluded_values_check(*, rows: ControlRows) -> dg.AssetChecksDefinition:
             values, unasked = _excluded_values(rows, postgres.control_database())
             files = [*files_below(data_dir), *_scripts_elsewhere(data_dir)]
             found = [
-                f"{path.name} of {path.parent} holds a value of {place}"
+                f"{path.name} of {path.parent} holds a value of {column}"
                 for path in files
-                for place in sorted(places_held(path, values))
+                for column in sorted(columns_held(path, values))
             ]
             found += _held_otherwise(data_dir, rows)
         severity = dg.AssetCheckSeverity.ERROR if found else dg.AssetCheckSeverity.WARN
@@ -102,16 +102,16 @@ def files_below(folder: Path) -> list[Path]:
 
 def holds_any(path: Path, values: Iterable[str]) -> bool:
     """Whether a file holds one of the texts, as it is or as an extract, a script or a page quotes it."""
-    return bool(places_held(path, {"": tuple(values)}))
+    return bool(columns_held(path, {"": tuple(values)}))
 
 
-def places_held(path: Path, values: Mapping[str, Iterable[str]]) -> set[str]:
+def columns_held(path: Path, values: Mapping[str, Iterable[str]]) -> set[str]:
     """The names under which a file holds one of the texts; read once, compressed or not.
 
     A file that another process has removed since holds nothing; of one that is cut short, all that can be
     read counts.
     """
-    forms = {form: place for place, texts in values.items() for v in texts for form in _forms(v)}
+    forms = {form: column for column, texts in values.items() for v in texts for form in _forms(v)}
     overlap = max(map(len, forms), default=1) - 1
     found: set[str] = set()
     kept = b""
@@ -119,8 +119,8 @@ def places_held(path: Path, values: Mapping[str, Iterable[str]]) -> set[str]:
     with suppress(FileNotFoundError, ScriptError), open_script(path) as file:
         while forms and (block := file.read(_READ_BYTES)):
             text = kept + block
-            found |= {place for form, place in forms.items() if form in text}
-            forms = {form: place for form, place in forms.items() if place not in found}
+            found |= {column for form, column in forms.items() if form in text}
+            forms = {form: column for form, column in forms.items() if column not in found}
             kept = text[-overlap:] if overlap else b""
     return found
 
@@ -150,7 +150,7 @@ def _held_otherwise(data_dir: Path, rows: ControlRows) -> list[str]:
         columns = forbidden_columns(extract.manifest.table, rows)
         if columns:
             found.append(
-                f"{extract.folder} holds {', '.join(columns)} of {extract.manifest.table.place}"
+                f"{extract.folder} holds {', '.join(columns)} of {extract.manifest.table.qualified_name}"
                 " against the current field_exclusion_rules. The next run removes it."
             )
     return found
@@ -207,4 +207,4 @@ def _values_of(
         )
         for column in table.excluded:
             values = distinctive_values(snapshot, table, column.column)
-            yield f"{table.place}.{column.column}", values
+            yield f"{table.qualified_name}.{column.column}", values

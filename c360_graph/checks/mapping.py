@@ -128,7 +128,7 @@ def unread_tables(
     """Each table without an extract, and why the last try to read it failed."""
     unread = [table for table in tables if store.latest(table.asset_key) is None]
     return [
-        f"{table.place} is left out of the graph because it was never read:"
+        f"{table.qualified_name} is left out of the graph because it was never read:"
         f" {run_log.last_failure(table) or 'materialize that asset'}"
         for table in unread
     ]
@@ -138,20 +138,20 @@ def tables_with_losses(tables: Sequence[TableMapping], store: ExtractStore) -> l
     """Each table whose latest extract lacks rows or values that the graph cannot hold, with a few keys."""
     latest = (store.latest(table.asset_key) for table in tables)
     manifests = [extract.manifest for extract in latest if extract is not None]
-    return [f"{m.table.place}: {said}" for m in manifests if (said := losses_of(m))]
+    return [f"{m.table.qualified_name}: {said}" for m in manifests if (said := losses_of(m))]
 
 
 def column_changes(old: TableMapping, new: TableMapping) -> Iterator[str]:
     """What happened to the source's columns; a change of the exclusion rules is none."""
     before, after = _columns(old), _columns(new)
     for name in sorted(after.keys() - before.keys()):
-        yield f"{new.place}: {name} was added"
+        yield f"{new.qualified_name}: {name} was added"
     for name in sorted(before.keys() - after.keys()):
-        yield f"{new.place}: {name} was dropped"
+        yield f"{new.qualified_name}: {name} was dropped"
     for name in sorted(before.keys() & after.keys()):
         was, now = before[name], after[name]
         if was and now and was != now:
-            yield f"{new.place}: {name} was {was} and is {now}"
+            yield f"{new.qualified_name}: {name} was {was} and is {now}"
 
 
 def _columns(table: TableMapping) -> dict[str, str | None]:

@@ -107,7 +107,7 @@ def node_counts(graph: Graph, parts: GraphParts) -> dg.AssetCheckResult:
         lines = manifest.file_lines
         if lines != manifest.rows:
             wrong.append(
-                f"{manifest.table.place}: {manifest.rows:,} rows were read from the source,"
+                f"{manifest.table.qualified_name}: {manifest.rows:,} rows were read from the source,"
                 f" {lines:,} lines are in the extract"
             )
         if manifest.table.node_label is not None:

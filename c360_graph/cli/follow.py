@@ -177,7 +177,7 @@ def _print_check(found: Survey, *, as_json: bool) -> None:
                 "source": source.name,
                 "problem": source.problem,
                 "findings": [asdict(finding) for finding in source.findings],
-                "not_followed": {table.place: table.why for table in source.unfollowed},
+                "not_followed": {table.qualified_name: table.why for table in source.unfollowed},
             }
         )
         if not as_json:
@@ -194,7 +194,7 @@ def _checked(source: SourceSurvey) -> list[tuple[str, str, str]]:
         ("yes" if f.is_good else "no", f.what, "" if f.is_good else f.advice)
         for f in source.findings
     ]
-    rows += [("", f"{table.place} is not followed", table.why) for table in source.unfollowed]
+    rows += [("", f"{table.qualified_name} is not followed", table.why) for table in source.unfollowed]
     return rows
 
 

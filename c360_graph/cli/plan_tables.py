@@ -88,7 +88,7 @@ def _tables(plan: Plan) -> Table:
         ("table", "label", "rows", "properties", "excluded"),
         (
             (
-                _place(t),
+                _table_names(t),
                 _label(t),
                 _rows(t),
                 t.properties,
@@ -100,7 +100,7 @@ def _tables(plan: Plan) -> Table:
     )
 
 
-def _place(table: PlannedTable) -> tuple[str, ...]:
+def _table_names(table: PlannedTable) -> tuple[str, ...]:
     """The table, and below it which of its rows are read."""
     words = ("where", *["and"] * len(table.row_filter))
     kept = (f"  {word} {c}" for word, c in zip(words, table.row_filter, strict=False))

@@ -51,7 +51,7 @@ def read_history(
 def accept_columns(
     control: ControlDatabase, *, source_id: int, table_name: str, columns: Iterable[str]
 ) -> None:
-    """Write down what a table was read with, in the place of what was accepted before."""
+    """Write down what a table was read with,; it replaces what was accepted before."""
     values = {"source": source_id, "table": table_name, "columns": list(columns)}
 
     def accept(connection: Connection) -> None:

@@ -34,9 +34,9 @@ def upsert_nodes(
     rows = row_literal(block)
     new, pattern = row_and_key(table, rows)
     label = identifier(table.node_label or "")
-    places = {prop.column: place for place, prop in enumerate(table.properties)}
+    indexes = {prop.column: index for index, prop in enumerate(table.properties)}
     mark = string_literal(rows.null_mark)
-    texts = ", ".join(f"nullIf(row[{places[column]}], {mark})" for column in told)
+    texts = ", ".join(f"nullIf(row[{indexes[column]}], {mark})" for column in told)
     shown = f"[{texts}]" if told else "null"
     text = (
         f"\nWITH {{{new}}} AS new, {shown} AS shown"
@@ -102,7 +102,7 @@ def count_nodes_of_table(table: TableMapping) -> bytes:
 
 
 def _table_nodes(table: TableMapping) -> str:
-    where = f" WHERE {of_tables('n', (table.place,))}" if table.label_is_shared else ""
+    where = f" WHERE {of_tables('n', (table.qualified_name,))}" if table.label_is_shared else ""
     return f"(n:{identifier(table.node_label or '')}){where}"
 
 

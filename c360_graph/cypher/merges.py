@@ -124,7 +124,7 @@ def purge_property(label: str, name: str) -> bytes:
 
 def purge_label(table: TableMapping, label: str) -> bytes:
     """A further label that was ours and is no more, off every node of a table."""
-    own = f" AND {of_tables('n', (table.place,))}" if table.label_is_shared else ""
+    own = f" AND {of_tables('n', (table.qualified_name,))}" if table.label_is_shared else ""
     return (
         PIN
         + (

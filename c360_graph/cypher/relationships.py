@@ -124,13 +124,13 @@ def link_rows(mapping: RelationshipMapping, table: TableMapping, block: bytes) -
     return PIN + rows.unwound + text.encode()
 
 
-def of_tables(variable: str, places: tuple[str, ...]) -> str:
+def of_tables(variable: str, tables: tuple[str, ...]) -> str:
     """The condition that a node of a shared label comes from one of these tables.
 
     >>> of_tables("a", ("profiles_db/accounts",))
     "a.`_c360_table` IN ['profiles_db/accounts']"
     """
-    listed = ", ".join(string_literal(place) for place in places)
+    listed = ", ".join(string_literal(table) for table in tables)
     return f"{variable}.{identifier(TABLE_PROPERTY)} IN [{listed}]"
 
 
@@ -142,9 +142,9 @@ def copied_from(mapping: RelationshipMapping, row: str) -> str:
     return f" {{{copied}}}"
 
 
-def _row(label: str, places: tuple[str, ...]) -> str:
+def _row(label: str, tables: tuple[str, ...]) -> str:
     """The pattern of the nodes that drive a statement."""
-    where = f" WHERE {of_tables('row', places)}" if places else ""
+    where = f" WHERE {of_tables('row', tables)}" if tables else ""
     return f"(row:{identifier(label)}){where}"
 
 
@@ -217,13 +217,13 @@ def create_links(tables: LinkTables, block: bytes) -> bytes:
 def delete_links(tables: LinkTables, block: bytes) -> bytes:
     """One batch of rows of links, each with one more column: how many such relationships go."""
     rows = row_literal(block)
-    places = len(tables.columns)
-    found, own = _ends_and_properties(tables, rows.null_mark, columns=places + 1)
+    width = len(tables.columns)
+    found, own = _ends_and_properties(tables, rows.null_mark, columns=width + 1)
     same = " AND ".join(_same(name, expression, kind) for name, expression, kind in own)
     text = (
         f"{found}\nMATCH (a)-[x:{identifier(tables.mapping.relationship_type)}]->(b)"
         f"{f' WHERE {same}' if same else ''}"
-        f"\nWITH row, collect(x)[0..toInteger(row[{places}])] AS gone"
+        f"\nWITH row, collect(x)[0..toInteger(row[{width}])] AS gone"
         "\nUNWIND gone AS x DELETE x"
     )
     return PIN + rows.unwound + text.encode()

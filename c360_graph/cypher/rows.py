@@ -168,4 +168,4 @@ def own_properties(table: TableMapping) -> tuple[str, ...]:
     """The properties of a map literal that no column gives: where a label is shared, the table."""
     if not table.label_is_shared:
         return ()
-    return (f"{identifier(TABLE_PROPERTY)}: {string_literal(table.place)}",)
+    return (f"{identifier(TABLE_PROPERTY)}: {string_literal(table.qualified_name)}",)

@@ -134,7 +134,7 @@ def script_manifest(
     ours = manifest_of(
         (extract.table for extract in kept),
         mappings,
-        {extract.table.place: extract.digest for extract in kept},
+        {extract.table.qualified_name: extract.digest for extract in kept},
     )
     return ours.model_copy(
         update={name: getattr(header, name) for name in ("rules", "owner", "refused", "excluded")}
@@ -184,9 +184,9 @@ def _statements(
             schema.create_index(index),
         )
     yield StatementFacts(kind="await"), schema.await_indexes(INDEX_WAIT_SECONDS)
-    by_place = {extract.table.asset_key: extract for extract in extracts}
+    by_table = {extract.table.asset_key: extract for extract in extracts}
     for mapping in mappings:
-        yield from relationship_statements(mapping, by_place)
+        yield from relationship_statements(mapping, by_table)
     yield StatementFacts(kind="manifest"), manifest.end_manifest()
 
 
@@ -195,7 +195,7 @@ def _node_batches(extract: TableExtract) -> Iterator[tuple[StatementFacts, bytes
     for rows, block in _whole(extract):
         statement, match = create_nodes(table, block)
         facts = StatementFacts(
-            kind="nodes", table=table.place, label=table.node_label, rows=rows, match=match
+            kind="nodes", table=table.qualified_name, label=table.node_label, rows=rows, match=match
         )
         yield facts, statement
 
@@ -221,7 +221,7 @@ def relationship_statements(
     extract = extracts[mapping.junction.table]
     for rows, block in _whole(extract):
         yield (
-            facts.model_copy(update={"kind": "links", "table": extract.table.place, "rows": rows}),
+            facts.model_copy(update={"kind": "links", "table": extract.table.qualified_name, "rows": rows}),
             relationships.link_rows(mapping, extract.table, block),
         )
 
@@ -235,7 +235,7 @@ def _whole(extract: TableExtract) -> Iterator[tuple[int, bytes]]:
             yield rows, block
     if there != extract.rows:
         raise ScriptError(
-            f"The extract of {extract.table.place} holds {there:,} rows where {extract.rows:,} were"
+            f"The extract of {extract.table.qualified_name} holds {there:,} rows where {extract.rows:,} were"
             " read. Something changed it; materialize that asset again."
         )
 

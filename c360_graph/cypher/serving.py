@@ -67,7 +67,7 @@ def by_key(label: str, key: Sequence[str]) -> str:
     >>> by_key("Line", ("order_id", "number"))
     'MATCH (n:`Line` {`order_id`: $key0, `number`: $key1})'
     """
-    values = ", ".join(f"{identifier(name)}: $key{place}" for place, name in enumerate(key))
+    values = ", ".join(f"{identifier(name)}: $key{index}" for index, name in enumerate(key))
     return f"MATCH (n:{identifier(label)} {{{values}}})"
 
 
@@ -124,11 +124,11 @@ def read_views(
 
     `found` is a list of maps with `id`, `properties` and `around`: for each subject (the node itself, and with
     `records`, a relationship type, up to `$most_records` nodes that it leads to) and each arm that fits it a map
-    with `arm` (its place), `degree` and `last`, the newest moment. That is null where there are more than
+    with `arm` (its index), `degree` and `last`, the newest moment. That is null where there are more than
     `$guard`.
     """
     subjects = _subjects(records)
-    branches = " UNION ALL ".join(_view_branch(place, arm) for place, arm in enumerate(arms))
+    branches = " UNION ALL ".join(_view_branch(index, arm) for index, arm in enumerate(arms))
     around = (
         f"CALL (n) {{ {subjects} CALL (s) {{ {branches} }}"
         " RETURN collect({arm: arm, degree: degree, last: last}) AS around }"
@@ -151,24 +151,24 @@ def _subjects(records: str | None) -> str:
     )
 
 
-def _view_branch(place: int, arm: Arm) -> str:
+def _view_branch(index: int, arm: Arm) -> str:
     begin = f"WITH s WHERE s:{identifier(arm.at)} WITH s, {arm.degree} AS degree WHERE degree > 0"
     if arm.moment is None:
-        return f"{begin} RETURN {place} AS arm, degree, null AS last"
+        return f"{begin} RETURN {index} AS arm, degree, null AS last"
     return (
         f"{begin} CALL (s, degree) {{ WITH s, degree WHERE degree <= $guard {arm.match}"
-        f" RETURN max(m.{identifier(arm.moment)}) AS last }} RETURN {place} AS arm, degree, last"
+        f" RETURN max(m.{identifier(arm.moment)}) AS last }} RETURN {index} AS arm, degree, last"
     )
 
 
 def read_around(start: str, arms: Sequence[Arm], *, records: str | None = None) -> str:
     """What the relationships of some nodes lead to, at most `$each` for a node and an arm, the newest first.
 
-    `found` is a list of at most `$most` maps: `source` (an element id), `arm` (its place), `degree`, and `id` and
+    `found` is a list of at most `$most` maps: `source` (an element id), `arm` (its index), `degree`, and `id` and
     `properties` of a node at the other end. These are null where there are more than `$guard`, or none with the
     label.
     """
-    branches = " UNION ALL ".join(_around_branch(place, arm) for place, arm in enumerate(arms))
+    branches = " UNION ALL ".join(_around_branch(index, arm) for index, arm in enumerate(arms))
     return (
         f"{_PIN}{start} WITH n LIMIT $most_starts {_subjects(records)}"
         f" CALL (s) {{ {branches} }}"
@@ -183,14 +183,14 @@ def by_ids() -> str:
     return "UNWIND $ids AS of MATCH (n) WHERE elementId(n) = of"
 
 
-def _around_branch(place: int, arm: Arm) -> str:
+def _around_branch(index: int, arm: Arm) -> str:
     order = f" ORDER BY m.{identifier(arm.moment)} DESC" if arm.moment else ""
     return (
         f"WITH s WHERE s:{identifier(arm.at)} WITH s, {arm.degree} AS degree WHERE degree > 0"
         f" CALL (s, degree) {{ WITH s, degree WHERE degree <= $guard {arm.match}"
         f" WITH DISTINCT m{order} LIMIT $each RETURN collect(m) AS ends }}"
         " UNWIND CASE WHEN size(ends) = 0 THEN [null] ELSE ends END AS m"
-        f" RETURN {place} AS arm, degree, elementId(m) AS id,"
+        f" RETURN {index} AS arm, degree, elementId(m) AS id,"
         f" {properties('m', arm.names)} AS properties"
     )
 
@@ -244,9 +244,9 @@ def _there(columns: Sequence[str], *, is_first: bool) -> list[str]:
     if not others:
         return [f"{first} > $after0"]
     later = f"{others[-1]} > $after{len(others)}"
-    for place in range(len(others) - 1, 0, -1):
-        column = columns[place]
-        later = f"({column} > $after{place} OR ({column} = $after{place} AND {later}))"
+    for index in range(len(others) - 1, 0, -1):
+        column = columns[index]
+        later = f"({column} > $after{index} OR ({column} = $after{index} AND {later}))"
     return [
         f"{first} >= $after0",
         f"({first} > $after0 OR {later})",

@@ -64,7 +64,7 @@ def _statement(rule: QualityRule, extract: Extract) -> str:
     missing = [column for column in rule.columns if column not in names]
     if missing:
         raise ExtractError(
-            f"The latest extract of {extract.manifest.table.place} has no column {missing[0]}."
+            f"The latest extract of {extract.manifest.table.qualified_name} has no column {missing[0]}."
             " Materialize the table again."
         )
     columns = [f"c{names.index(column)}" for column in rule.columns]

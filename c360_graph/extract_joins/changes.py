@@ -54,14 +54,14 @@ class ExtractChanges:
         self._different: dict[str, bool] = {}
         self._numbers = count()
 
-    def rows_before(self, place: str) -> int | None:
+    def rows_before(self, qualified_name: str) -> int | None:
         """Rows of the table's extract that the graph holds; None where it is not kept."""
-        versions = self._versions.get(place)
+        versions = self._versions.get(qualified_name)
         return versions.old.manifest.rows if versions else None
 
-    def of_table(self, place: str) -> RowChanges | None:
+    def of_table(self, qualified_name: str) -> RowChanges | None:
         """Rows that are new, other or gone; None where the extracts cannot be compared."""
-        versions = self._comparable(place)
+        versions = self._comparable(qualified_name)
         if versions is None:
             return None
         try:
@@ -70,13 +70,13 @@ class ExtractChanges:
                 deleted=self._table_extract(versions, versions.name("gone")),
             )
         except ExtractError as error:
-            self._warn(_not_compared(place, error))
+            self._warn(_not_compared(qualified_name, error))
             return None
 
     def of_mapping(self, mapping: RelationshipMapping) -> LinkChanges | None:
         """Relationships that are new or gone; None where that cannot be told from the extracts."""
         parts = taking_part(mapping, self._versions, self._index)
-        if parts is None or not all(self._comparable(part.place) for part in parts.versions):
+        if parts is None or not all(self._comparable(part.qualified_name) for part in parts.versions):
             return None
         queries = link_queries(parts, name=f"m{next(self._numbers)}")
         try:
@@ -91,14 +91,14 @@ class ExtractChanges:
             self._warn(_not_compared(mapping.row, error))
             return None
 
-    def _comparable(self, place: str) -> Versions | None:
+    def _comparable(self, qualified_name: str) -> Versions | None:
         """Both versions of a table, after what differs was put into two tables of the engine."""
-        versions = self._versions.get(place)
+        versions = self._versions.get(qualified_name)
         if versions is None or not versions.are_comparable:
             return None
-        if place not in self._different:
-            self._different[place] = self._compare(versions)
-        return versions if self._different[place] else None
+        if qualified_name not in self._different:
+            self._different[qualified_name] = self._compare(versions)
+        return versions if self._different[qualified_name] else None
 
     def _compare(self, versions: Versions) -> bool:
         old, new = file_lines(versions.old), file_lines(versions.new)
@@ -121,7 +121,7 @@ class ExtractChanges:
                 f" ANTI JOIN {there} AS n ON {keys}"
             )
         except ExtractError as error:
-            self._warn(_not_compared(versions.place, error))
+            self._warn(_not_compared(versions.qualified_name, error))
             return False
         return True
 
@@ -151,8 +151,8 @@ def _versions(
     for number, extract in enumerate(parts.extracts):
         table = extract.manifest.table
         for kept in store.kept(table.asset_key):
-            if digest_of(kept) == digests.get(table.place):
-                found[table.place] = Versions(number=number, old=kept, new=extract)
+            if digest_of(kept) == digests.get(table.qualified_name):
+                found[table.qualified_name] = Versions(number=number, old=kept, new=extract)
                 break
     return found
 

@@ -67,7 +67,7 @@ class GraphParts:
             update={
                 "refused": dict(self.refused),
                 "excluded": dict(self.excluded),
-                "left_out": {m.table.place: m.table.node_label or "" for m in self.left_out},
+                "left_out": {m.table.qualified_name: m.table.node_label or "" for m in self.left_out},
             }
         )
 
@@ -117,7 +117,7 @@ def _unready(relationship_id: int, table: TableMapping) -> Refusal:
     return Refusal(
         control_table=_RELATIONSHIPS,
         row_id=relationship_id,
-        reason=f"the latest extract of {table.place} was made before this join was mapped, or before the"
+        reason=f"the latest extract of {table.qualified_name} was made before this join was mapped, or before the"
         " other side had its type now; materialize that asset again",
     )
 
@@ -174,7 +174,7 @@ def _left_out(table: TableMapping, run_log: RunLog) -> LeftOutTable:
     why = run_log.last_failure(table)
     if why is None:
         raise ExtractError(
-            f"{table.place} has not been extracted yet. Materialize that asset first."
+            f"{table.qualified_name} has not been extracted yet. Materialize that asset first."
         )
     return LeftOutTable(table=table, why=why)
 
@@ -191,7 +191,7 @@ def latest_extract(table: TableMapping, rows: ControlRows, store: ExtractStore) 
     if table.identity is not None:
         if extract.manifest.table.properties != table.properties:
             raise ExtractError(
-                f"The latest extract of {table.place} has other columns than identity_rules and the key of"
+                f"The latest extract of {table.qualified_name} has other columns than identity_rules and the key of"
                 f" its records now ask for. Materialize {table.source.source_name} again."
             )
         return extract
@@ -200,7 +200,7 @@ def latest_extract(table: TableMapping, rows: ControlRows, store: ExtractStore) 
     changed = sorted(column for column in held if held[column] != wanted.get(column, "exclude"))
     if changed:
         raise ExtractError(
-            f"The latest extract of {table.place} holds {', '.join(changed)} otherwise than"
+            f"The latest extract of {table.qualified_name} holds {', '.join(changed)} otherwise than"
             " field_exclusion_rules now say. Materialize that asset again."
         )
     return extract

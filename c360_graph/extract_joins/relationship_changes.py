@@ -91,7 +91,7 @@ def taking_part(
     driven = index.driving(mapping)
     if not driven:
         return None
-    driving = versions[driven[0].place]
+    driving = versions[driven[0].qualified_name]
     start_side, end_side = _sides(mapping, start, end)
     tables = LinkTables(
         mapping=mapping,
@@ -198,4 +198,4 @@ def _links(part: DiffTables, which: Which, affected: str) -> str:
 
 def _only(versions: Mapping[str, Versions], index: TableIndex, label: str) -> Versions | None:
     found = index.labelled(label)
-    return versions[found[0].place] if len(found) == 1 and not found[0].label_is_shared else None
+    return versions[found[0].qualified_name] if len(found) == 1 and not found[0].label_is_shared else None

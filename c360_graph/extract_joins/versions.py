@@ -27,9 +27,9 @@ class Versions:
         return self.new.manifest.table
 
     @property
-    def place(self) -> str:
+    def qualified_name(self) -> str:
         """`source/table`."""
-        return self.table.place
+        return self.table.qualified_name
 
     @property
     def are_comparable(self) -> bool:

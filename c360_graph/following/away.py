@@ -22,7 +22,7 @@ class AwaySources:
         self._feeds: dict[str, SourceFeed] = {}
         self.why: dict[str, str] = {}
         """By the name of the source."""
-        self.places: frozenset[str] = frozenset()
+        self.tables: frozenset[str] = frozenset()
         """Their tables that were followed."""
         self._back: str | None = None
 
@@ -30,11 +30,11 @@ class AwaySources:
         """Leave a source out for now."""
         self._feeds[feed.name] = feed
         self.why[feed.name] = str(error)
-        self.places |= {
-            table.place
+        self.tables |= {
+            table.qualified_name
             for table in self._mapping.tables
             if table.source.source_id == feed.source.source_id
-            and table.place not in known.unfollowed
+            and table.qualified_name not in known.unfollowed
         }
 
     def refuse_need(self, source_id: int) -> None:

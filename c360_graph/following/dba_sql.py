@@ -62,8 +62,8 @@ def setup_sql(
     for one in tables:
         table = one.table
         columns = ", ".join(quoted(prop.origin) for prop in table.columns_read)
-        place = quoted_table(table.source.db_schema, table.table_name)
-        yield f"GRANT SELECT ({columns}) ON {place} TO {quoted(role)};"
+        relation = quoted_table(table.source.db_schema, table.table_name)
+        yield f"GRANT SELECT ({columns}) ON {relation} TO {quoted(role)};"
     yield f"{publication_sql(name, tables, version=version)};"
 
 

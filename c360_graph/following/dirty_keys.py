@@ -29,7 +29,7 @@ class TableKeys:
     """Keys of one table. `may_be_gone` is whether one was deleted or replaced by another."""
 
     followed: FollowedTable
-    places: tuple[int, ...] = ()
+    indexes: tuple[int, ...] = ()
     """Where the columns of the key are in the relation's rows."""
     keys: dict[Key, None] = field(default_factory=dict)
     may_be_gone: bool = False
@@ -65,7 +65,7 @@ class DirtyKeys:
         self._by_name = {
             (one.table.source.db_schema, one.table.table_name): one for one in followed
         }
-        # By the table's own number; where it is read again before anything came, places are unknown.
+        # By the table's own number; where it is read again before anything came, the indexes are unknown.
         self._tables: dict[int, TableKeys] = {}
         self._relations: dict[int, Relation] = {}
         self._xids: list[int] = []
@@ -199,20 +199,20 @@ class DirtyKeys:
             raise MappingChangedError(
                 f"source {self._source}: the stream of {relation.name} lacks {', '.join(missing)}."
             )
-        places = tuple(relation.columns.index(name) for name in followed.table.key_columns)
+        indexes = tuple(relation.columns.index(name) for name in followed.table.key_columns)
         keys = self._tables.setdefault(relation.oid, TableKeys(followed=followed))
-        keys.places = places
+        keys.indexes = indexes
 
 
 def _key(keys: TableKeys, values: Values, old: Values | None) -> Key:
     found = []
-    for place in keys.places:
-        value = values[place]
+    for index in keys.indexes:
+        value = values[index]
         if value == UNCHANGED:
-            value = old[place] if old is not None else None
+            value = old[index] if old is not None else None
         if value is None or value == UNCHANGED:
             raise MappingChangedError(
-                f"{keys.followed.table.place}: a row came without a part of its key."
+                f"{keys.followed.table.qualified_name}: a row came without a part of its key."
             )
         found.append(value)
     return tuple(found)

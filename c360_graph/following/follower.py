@@ -160,9 +160,9 @@ class Follower:
                 f"Not followed, and only as new as the last load: nodes of {identity.label}, and which"
                 " records are theirs. Identity resolution makes them of all records."
             )
-        self._unfollowed = {table.place: table.why for f in self._feeds for table in f.unfollowed}
+        self._unfollowed = {table.qualified_name: table.why for f in self._feeds for table in f.unfollowed}
         self._unfollowed |= {
-            identity.entities.place: "identity resolution makes its rows of all records"
+            identity.entities.qualified_name: "identity resolution makes its rows of all records"
             for identity in self._mapping.identities
         }
         self._feeds = [feed for feed in self._feeds if feed.followed]
@@ -203,15 +203,15 @@ class Follower:
             raise SourceUnavailableError(" ".join(self._away.why.values()))
         return reasons
 
-    def _places(self) -> set[str]:
+    def _followed_tables(self) -> set[str]:
         """The tables that are followed, with those of sources that are away."""
         return {
-            one.table.place for feed in self._feeds for one in feed.followed
-        } | self._away.places
+            one.table.qualified_name for feed in self._feeds for one in feed.followed
+        } | self._away.tables
 
     def _prepare_writing(self) -> None:
-        places = self._places()
-        self._patterns = Patterns(self._mapping, places)
+        followed = self._followed_tables()
+        self._patterns = Patterns(self._mapping, followed)
         self._writer = GraphWriter(
             self._given.graph,
             self._patterns,
@@ -262,7 +262,7 @@ class Follower:
         """Of all that decides what the graph holds."""
         said = [table.fingerprint_source for table in self._mapping.tables]
         said += sorted(mapping.fingerprint_source for mapping in self._mapping.relationships)
-        return sha256("\n".join((*said, *sorted(self._places()))).encode()).hexdigest()[:32]
+        return sha256("\n".join((*said, *sorted(self._followed_tables()))).encode()).hexdigest()[:32]
 
     def _hashing(self) -> KeyedHash | None:
         key = self._given.settings.c360_hash_key
@@ -351,8 +351,8 @@ class Follower:
         self._given.minutes.note(written.changes)
         for feed, _ in written.taken:
             feed.confirm(mark.slots[feed.name])
-        for place, count in outcome.written.nodes_deleted.items():
-            self._guard.note(place, count)
+        for table, count in outcome.written.nodes_deleted.items():
+            self._guard.note(table, count)
         self._tell(written.taken, outcome, moment)
 
     def _without_great_losses(
@@ -360,26 +360,26 @@ class Follower:
     ) -> tuple[GraphChanges, dict[str, str]]:
         """What is written: nothing of a table that lost too many rows, which is held from now on."""
         held = dict(self._mark.held)
-        going = {table.place: (table, 0) for table in emptied}
-        going |= {read.table.place: (read.table, len(read.gone)) for read in reads if read.gone}
+        going = {table.qualified_name: (table, 0) for table in emptied}
+        going |= {read.table.qualified_name: (read.table, len(read.gone)) for read in reads if read.gone}
         for table in emptied:
-            going[table.place] = (table, self._writer.count(table))
-        for place, (table, rows) in going.items():
-            if place in held:
+            going[table.qualified_name] = (table, self._writer.count(table))
+        for name, (table, rows) in going.items():
+            if name in held:
                 continue
             why = self._guard.why_refused(
-                place, going=rows, count=partial(self._writer.count, table)
+                name, going=rows, count=partial(self._writer.count, table)
             )
             if why is not None:
-                held[place] = why
+                held[name] = why
                 self._given.callbacks.warn(
-                    f"{place} is held: {why}. Its nodes stay as they are, and the other tables are"
+                    f"{name} is held: {why}. Its nodes stay as they are, and the other tables are"
                     " followed. If the rows are meant to be gone, run c360 follow --release, or a load"
                     " with max_removed_share: 1.0."
                 )
         changes = GraphChanges(
-            emptied=tuple(table for table in emptied if table.place not in held),
-            reads=tuple(read for read in reads if read.table.place not in held),
+            emptied=tuple(table for table in emptied if table.qualified_name not in held),
+            reads=tuple(read for read in reads if read.table.qualified_name not in held),
         )
         return changes, held
 

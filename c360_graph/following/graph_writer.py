@@ -50,8 +50,8 @@ class Written:
         self.nodes_updated += other.nodes_updated
         self.relationships_made += other.relationships_made
         self.relationships_deleted += other.relationships_deleted
-        for place, count in other.nodes_deleted.items():
-            self.nodes_deleted[place] = self.nodes_deleted.get(place, 0) + count
+        for table, count in other.nodes_deleted.items():
+            self.nodes_deleted[table] = self.nodes_deleted.get(table, 0) + count
 
 
 class GraphWriter:
@@ -198,8 +198,8 @@ class _Writing:
             for end in mapping.sought:
                 for changed in self._patterns.at(end):
                     names = self._patterns.told(changed)
-                    places = [names.index(column) for column, _ in end.pairs]
-                    told = [[texts[p] for p in places] for texts in self._told[changed.place]]
+                    indexes = [names.index(column) for column, _ in end.pairs]
+                    told = [[texts[p] for p in indexes] for texts in self._told[changed.qualified_name]]
                     links.read_of_end(end, told, self._read_links)
             for block in _blocks(tuple(links.rows)):
                 self._note(pattern, self._run_batch(text.pairs_of_links(mapping, table, block)))
@@ -247,7 +247,7 @@ class _Writing:
             self.written.nodes_updated += record["updated"]
             self._made[label] += record["made"]
             self._moved[label] += record["moved"]
-            self._told[read.table.place] += record["told"]
+            self._told[read.table.qualified_name] += record["told"]
             if self._patterns.through(read.table):
                 self._junction_rows[read.table.asset_key] += [*record["made"], *record["moved"]]
 
@@ -289,7 +289,7 @@ class _Writing:
 
     def _count_deleted(self, table: TableMapping, count: int) -> None:
         counted = self.written.nodes_deleted
-        counted[table.place] = counted.get(table.place, 0) + count
+        counted[table.qualified_name] = counted.get(table.qualified_name, 0) + count
 
     def _run_batch(self, statement: bytes) -> list[dict[str, Any]]:
         batch = _lifted(statement)
@@ -344,7 +344,7 @@ def _blocks(lines: tuple[bytes, ...]) -> Iterator[bytes]:
 
 def key_lines(read: RowsRead) -> tuple[bytes, ...]:
     """The keys of whole rows, as lines of the key's columns."""
-    places = {prop.column: place for place, prop in enumerate(read.table.properties)}
-    chosen = [places[column] for column in read.table.key]
+    indexes = {prop.column: index for index, prop in enumerate(read.table.properties)}
+    chosen = [indexes[column] for column in read.table.key]
     lines = (line.split(b"\t") for line in read.rows)
-    return tuple(b"\t".join(values[place] for place in chosen) for values in lines)
+    return tuple(b"\t".join(values[index] for index in chosen) for values in lines)

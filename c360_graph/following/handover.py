@@ -81,8 +81,8 @@ def hand_over(
         return None
     # Another load's extracts may be older than the slots.
     loaded = GraphManifest.model_validate_json(mark.content).digests
-    ours = {extract.manifest.table.place: digest_of(extract) for extract in parts.extracts}
-    if any(loaded.get(place) != digest for place, digest in ours.items()):
+    ours = {extract.manifest.table.qualified_name: digest_of(extract) for extract in parts.extracts}
+    if any(loaded.get(table) != digest for table, digest in ours.items()):
         return None
     return HandedOver(mark=mark, reconciled=reconciled)
 

@@ -28,8 +28,8 @@ class Links:
         """Rows that join what the changed ones do: a pair of nodes may be joined by several."""
         columns = self._columns(*self.mapping.sought)
         self.gone = read.gone
-        keys = [_values(line, self._places(columns, self._names)) for line in read.rows]
-        keys += [_values(line, self._places(columns, self.table.key)) for line in read.gone]
+        keys = [_values(line, self._indexes(columns, self._names)) for line in read.rows]
+        keys += [_values(line, self._indexes(columns, self.table.key)) for line in read.gone]
         self._add(columns, keys, reader)
 
     def read_of_end(
@@ -58,10 +58,10 @@ class Links:
         return tuple(dict.fromkeys(column for end in ends for _, column in end.pairs))
 
     @staticmethod
-    def _places(columns: tuple[str, ...], names: tuple[str, ...]) -> list[int]:
+    def _indexes(columns: tuple[str, ...], names: tuple[str, ...]) -> list[int]:
         return [names.index(column) for column in columns]
 
 
-def _values(line: bytes, places: list[int]) -> tuple[str | None, ...]:
+def _values(line: bytes, indexes: list[int]) -> tuple[str | None, ...]:
     texts = line.decode().split("\t")
-    return tuple(decode_value(texts[place]) for place in places)
+    return tuple(decode_value(texts[index]) for index in indexes)

@@ -21,18 +21,18 @@ class LossGuard:
         self._clock = clock
         self._removed: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
 
-    def why_refused(self, place: str, *, going: int, count: Callable[[], int]) -> str | None:
+    def why_refused(self, table: str, *, going: int, count: Callable[[], int]) -> str | None:
         """Why a table's rows may not be removed; None where they may.
 
         Args:
-            place: the table.
+            table: its qualified name.
             going: how many rows are gone; some of them may have no node.
             count: how many nodes of the table there are; asked only where it matters.
 
         >>> LossGuard(max_removed_share=0.3).why_refused("shop/orders", going=40_000, count=lambda: 100_000)
         '40,000 of 100,000 nodes would be removed within an hour, more than 30% of them'
         """
-        lately = self._lately(place)
+        lately = self._lately(table)
         if lately + going <= MOST_UNGUARDED:
             return None
         there = count() + lately
@@ -43,13 +43,13 @@ class LossGuard:
             f" {self._share:.0%} of them"
         )
 
-    def note(self, place: str, removed: int) -> None:
+    def note(self, table: str, removed: int) -> None:
         """Remember what was removed."""
         if removed:
-            self._removed[place].append((self._clock(), removed))
+            self._removed[table].append((self._clock(), removed))
 
-    def _lately(self, place: str) -> int:
-        events = self._removed[place]
+    def _lately(self, table: str) -> int:
+        events = self._removed[table]
         while events and events[0][0] < self._clock() - WINDOW_SECONDS:
             events.popleft()
         return sum(count for _, count in events)

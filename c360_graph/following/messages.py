@@ -133,27 +133,27 @@ def _decode(data: bytes) -> Message | None:
 
 def _update(data: bytes) -> Update:
     old: Values | None = None
-    place = 5
-    if data[place : place + 1] in (b"K", b"O"):
-        old, place = _tuple(data, place + 1)
-    new, _ = _tuple(data, _marked(data, place, b"N"))
+    offset = 5
+    if data[offset : offset + 1] in (b"K", b"O"):
+        old, offset = _tuple(data, offset + 1)
+    new, _ = _tuple(data, _marked(data, offset, b"N"))
     return Update(oid=_int32(data, 1), old=old, new=new)
 
 
 def _relation(data: bytes) -> Relation:
-    schema, place = _string(data, 5)
-    name, place = _string(data, place)
-    identity = chr(data[place])
-    (count,) = _INT16.unpack_from(data, place + 1)
-    place += 3
+    schema, offset = _string(data, 5)
+    name, offset = _string(data, offset)
+    identity = chr(data[offset])
+    (count,) = _INT16.unpack_from(data, offset + 1)
+    offset += 3
     columns: list[str] = []
     types: list[int] = []
     for _ in range(count):
-        column, place = _string(data, place + 1)
-        kind, _ = _TYPE.unpack_from(data, place)
+        column, offset = _string(data, offset + 1)
+        kind, _ = _TYPE.unpack_from(data, offset)
         columns.append(column)
         types.append(kind)
-        place += _TYPE.size
+        offset += _TYPE.size
     return Relation(
         oid=_int32(data, 1),
         # An empty name stands for pg_catalog.
@@ -165,39 +165,39 @@ def _relation(data: bytes) -> Relation:
     )
 
 
-def _tuple(data: bytes, place: int) -> tuple[Values, int]:
-    (count,) = _INT16.unpack_from(data, place)
-    place += 2
+def _tuple(data: bytes, offset: int) -> tuple[Values, int]:
+    (count,) = _INT16.unpack_from(data, offset)
+    offset += 2
     values: list[str | None] = []
     for _ in range(count):
-        kind = data[place]
-        place += 1
+        kind = data[offset]
+        offset += 1
         if kind == 0x74:  # t
-            (length,) = _INT32.unpack_from(data, place)
-            end = place + 4 + length
+            (length,) = _INT32.unpack_from(data, offset)
+            end = offset + 4 + length
             if end > len(data):
                 raise ValueError("cut short")
-            values.append(data[place + 4 : end].decode())
-            place = end
+            values.append(data[offset + 4 : end].decode())
+            offset = end
         elif kind == 0x6E:  # n
             values.append(None)
         elif kind == 0x75:  # u
             values.append(UNCHANGED)
         else:
             raise ValueError("an unknown kind of value")
-    return tuple(values), place
+    return tuple(values), offset
 
 
-def _marked(data: bytes, place: int, marks: bytes) -> int:
-    if data[place] not in marks:
+def _marked(data: bytes, offset: int, marks: bytes) -> int:
+    if data[offset] not in marks:
         raise ValueError("a row without its mark")
-    return place + 1
+    return offset + 1
 
 
-def _int32(data: bytes, place: int) -> int:
-    return int(_INT32.unpack_from(data, place)[0])
+def _int32(data: bytes, offset: int) -> int:
+    return int(_INT32.unpack_from(data, offset)[0])
 
 
-def _string(data: bytes, place: int) -> tuple[str, int]:
-    end = data.index(b"\0", place)
-    return data[place:end].decode(), end + 1
+def _string(data: bytes, offset: int) -> tuple[str, int]:
+    end = data.index(b"\0", offset)
+    return data[offset:end].decode(), end + 1

@@ -45,7 +45,7 @@ class Patterns:
     """All patterns of a mapping.
 
     Those through a table without a label that is not followed are left to the loads: its rows are not in
-    the graph. `followed` are places (`source/table`).
+    the graph. `followed` are qualified names (`source/table`).
     """
 
     def __init__(self, mapping: GraphMapping, followed: Collection[str]) -> None:

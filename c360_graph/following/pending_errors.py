@@ -60,7 +60,7 @@ class PendingErrors:
                 )
             )
             self._warn(
-                f"A row of {table.place if table else row.table_name} is not in the graph, since Neo4j"
+                f"A row of {table.qualified_name if table else row.table_name} is not in the graph, since Neo4j"
                 f" refused it: {row.reason} Its key is in etl_follow_errors."
             )
         self._errors.record(found)

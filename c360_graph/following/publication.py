@@ -21,11 +21,11 @@ SELECT c.relname::text AS name, c.oid::bigint AS oid, c.relkind::text AS kind,
     c.relpersistence::text AS persistence, c.relreplident::text AS identity,
     coalesce(ARRAY(
         SELECT a.attname::text FROM pg_catalog.pg_index i
-        CROSS JOIN LATERAL unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(attnum, place)
+        CROSS JOIN LATERAL unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(attnum, ordinal)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
-        WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate AND k.place <= i.indnkeyatts
+        WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate AND k.ordinal <= i.indnkeyatts
             AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
-        ORDER BY k.place), '{}') AS identity_columns,
+        ORDER BY k.ordinal), '{}') AS identity_columns,
     ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns,
     ARRAY(SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname)
@@ -74,11 +74,11 @@ class FollowedTable:
 class UnfollowedTable:
     """A mapped table that only a load brings up to date, and why."""
 
-    place: str
+    qualified_name: str
     why: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.why}"
+        return f"{self.qualified_name}: {self.why}"
 
 
 def followable(
@@ -101,7 +101,7 @@ def followable(
         row: Any = found.get(table.table_name)
         why = why_not(table, row) or why_links_are_left(mapping, table)
         if why:
-            unfollowed.append(UnfollowedTable(place=table.place, why=why))
+            unfollowed.append(UnfollowedTable(qualified_name=table.qualified_name, why=why))
             continue
         types = dict(zip(row.columns, row.types, strict=True))
         followed.append(
@@ -214,10 +214,10 @@ def _is_published(
     published = {(schema, table): listed for schema, table, listed in rows}
     for followed in tables:
         table = followed.table
-        place = (table.source.db_schema, table.table_name)
-        if place not in published:
+        relation = (table.source.db_schema, table.table_name)
+        if relation not in published:
             return False
-        listed = published[place]
+        listed = published[relation]
         wants_list = version >= COLUMN_LISTS_SINCE and not followed.sends_whole_rows
         if wants_list and (listed is None or {*listed} != {*table.key_columns}):
             return False

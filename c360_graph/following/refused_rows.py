@@ -126,14 +126,14 @@ def _joined(pieces: list[GraphChanges]) -> GraphChanges:
     gone: dict[str, list[bytes]] = {}
     for piece in pieces:
         for read in piece.reads:
-            place = read.table.place
-            tables[place] = read.table
-            rows.setdefault(place, []).extend(read.rows)
-            gone.setdefault(place, []).extend(read.gone)
+            name = read.table.qualified_name
+            tables[name] = read.table
+            rows.setdefault(name, []).extend(read.rows)
+            gone.setdefault(name, []).extend(read.gone)
     return GraphChanges(
         emptied=tuple(table for piece in pieces for table in piece.emptied),
         reads=tuple(
-            RowsRead(table=table, rows=tuple(rows[place]), gone=tuple(gone[place]))
-            for place, table in tables.items()
+            RowsRead(table=table, rows=tuple(rows[name]), gone=tuple(gone[name]))
+            for name, table in tables.items()
         ),
     )

@@ -1,4 +1,4 @@
-"""The replication slot of a source: the place in its log up to which everything was applied."""
+"""The replication slot of a source: the position in its log up to which everything was applied."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ class Graph:
             ids = [row["transactionId"] for row in running]
             if time.monotonic() > deadline:
                 raise GraphError(
-                    f"Transactions {', '.join(ids)} of {self.place} do not end after being"
+                    f"Transactions {', '.join(ids)} of {self.qualified_name} do not end after being"
                     " terminated. Look at SHOW TRANSACTIONS, then run the load again."
                 )
             self.fetch("TERMINATE TRANSACTIONS $ids", ids=ids)

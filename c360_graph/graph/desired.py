@@ -46,10 +46,10 @@ class Changes(Protocol):
     None means that it is not known: then everything is compared with the graph itself.
     """
 
-    def rows_before(self, place: str) -> int | None:
+    def rows_before(self, qualified_name: str) -> int | None:
         """Rows of the extract of a table (`source/table`) that the graph holds."""
 
-    def of_table(self, place: str) -> RowChanges | None:
+    def of_table(self, qualified_name: str) -> RowChanges | None:
         """Of a table with a key."""
 
     def of_mapping(self, mapping: RelationshipMapping) -> LinkChanges | None:

@@ -13,12 +13,12 @@ def refuse_losing_tables(header: ScriptHeader, held: GraphManifest) -> None:
     Raises:
         GraphError: it has; names the table.
     """
-    for place, label in header.left_out.items():
+    for table, label in header.left_out.items():
         only_its_own = label not in header.labels and bool(held.labels.get(label))
-        if place in held.digests or only_its_own:
+        if table in held.digests or only_its_own:
             what = f"{label} nodes" if label else "relationships"
             raise GraphError(
-                f"{place} could not be read, no extract of it is kept, and the graph has its {what} from a"
+                f"{table} could not be read, no extract of it is kept, and the graph has its {what} from a"
                 " former load, which this load would remove. Nothing was changed. Make the table"
                 " readable and materialize it; or deactivate its row of node_label_mappings (or of"
                 " relationship_mappings, for a junction) if they are to go."

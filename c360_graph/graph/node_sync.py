@@ -30,17 +30,17 @@ class NodeIds:
     def add(self, ids: Iterable[int]) -> None:
         """Add ids; those that are in already change nothing."""
         for number in ids:
-            place, bit = number >> 3, 1 << (number & 7)
-            if place >= len(self._bits):
-                self._bits.extend(bytes(max(place + 1 - len(self._bits), len(self._bits))))
-            self._bits[place] |= bit
+            index, bit = number >> 3, 1 << (number & 7)
+            if index >= len(self._bits):
+                self._bits.extend(bytes(max(index + 1 - len(self._bits), len(self._bits))))
+            self._bits[index] |= bit
 
     def __len__(self) -> int:
         return int.from_bytes(self._bits, "little").bit_count()
 
     def __contains__(self, number: int) -> bool:
-        place = number >> 3
-        return place < len(self._bits) and bool(self._bits[place] & (1 << (number & 7)))
+        index = number >> 3
+        return index < len(self._bits) and bool(self._bits[index] & (1 << (number & 7)))
 
 
 IDS_IN_STATEMENT = 5_000
@@ -261,7 +261,7 @@ def _creates(label: str, extracts: Sequence[TableExtract]) -> Iterator[Statement
 
 
 def _facts(label: str, extract: TableExtract, rows: int) -> StatementFacts:
-    return StatementFacts(kind="nodes", table=extract.table.place, label=label, rows=rows)
+    return StatementFacts(kind="nodes", table=extract.table.qualified_name, label=label, rows=rows)
 
 
 def _lifted(statement: Statement) -> Batch:

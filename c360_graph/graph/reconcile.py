@@ -62,19 +62,19 @@ class KnownGraph:
 
     def label_is_unchanged(self, label: str) -> bool:
         """Whether the label's nodes are those of the extracts of now."""
-        places = [extract.table.place for extract in self._desired.extracts_of(label)]
+        tables = [extract.table.qualified_name for extract in self._desired.extracts_of(label)]
         rows = self._desired.header.labels.get(label)
-        return self._same_digests(places) and self._old.nodes.get(label) == rows
+        return self._same_digests(tables) and self._old.nodes.get(label) == rows
 
     def rows(self, label: str) -> list[RowChanges] | None:
         """What changed in the tables of a label that has a key."""
         if self._changes is None:
             return None
-        places = [extract.table.place for extract in self._desired.extracts_of(label)]
-        before = [self._changes.rows_before(place) for place in places]
+        tables = [extract.table.qualified_name for extract in self._desired.extracts_of(label)]
+        before = [self._changes.rows_before(table) for table in tables]
         if None in before or sum(filter(None, before)) != self._old.nodes.get(label):
             return None
-        found = [self._changes.of_table(place) for place in places]
+        found = [self._changes.of_table(table) for table in tables]
         told = [change for change in found if change is not None]
         return told if len(told) == len(found) else None
 
@@ -277,9 +277,9 @@ class Reconciliation:
 
     def _remove_extra_labels(self, old: GraphManifest) -> None:
         """Off the nodes of tables that are still mapped: rows that changed are told apart by those of now."""
-        tables = {extract.table.place: extract.table for extract in self._desired.extracts}
-        for label, place, name in extras_to_remove(self._desired.manifest, old):
-            table = tables.get(place)
+        tables = {extract.table.qualified_name: extract.table for extract in self._desired.extracts}
+        for label, qualified_name, name in extras_to_remove(self._desired.manifest, old):
+            table = tables.get(qualified_name)
             if table is not None and table.node_label == label:
                 self._execution.run_in_batches(
                     _TITLE, merges.purge_label(table, name), batch_rows=self._batching.nodes(label)

@@ -16,13 +16,13 @@ MOST_CLUSTERS, MOST_RECORDS = 10, 12
 class ClusterRecord:
     """A record of an entity; without its key where values of rows are not shown."""
 
-    place: str
+    table: str
     key: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SharedIdentifier:
-    """A value that several of the records have, as their places in `Cluster.shown`."""
+    """A value that several of the records have, as their indexes in `Cluster.shown`."""
 
     kind: str
     records: tuple[int, ...]
@@ -65,25 +65,25 @@ def largest_clusters(
     )
     engine.rows(
         "CREATE TABLE shown AS SELECT * FROM (SELECT l.id, m.record, row_number() OVER"
-        " (PARTITION BY l.id ORDER BY m.record) - 1 AS place FROM largest AS l"
-        f" JOIN members AS m ON l.root = m.root) WHERE place < {MOST_RECORDS}"
+        " (PARTITION BY l.id ORDER BY m.record) - 1 AS ordinal FROM largest AS l"
+        f" JOIN members AS m ON l.root = m.root) WHERE ordinal < {MOST_RECORDS}"
     )
     records: dict[int, list[ClusterRecord]] = defaultdict(list)
     for entity, number, key in engine.rows(
         f"SELECT s.id, r.number, r.key FROM shown AS s JOIN ({every}) AS r ON s.record = r.record"
-        " ORDER BY s.id, s.place"
+        " ORDER BY s.id, s.ordinal"
     ):
         shown = key.replace("\t", ", ") if keys else None
-        records[entity].append(ClusterRecord(place=tables[number].place, key=shown))
+        records[entity].append(ClusterRecord(table=tables[number].qualified_name, key=shown))
     shared: dict[int, list[SharedIdentifier]] = defaultdict(list)
-    for entity, kind, places in engine.rows(
-        "SELECT s.id, i.kind, list(s.place ORDER BY s.place) AS places FROM shown AS s"
+    for entity, kind, indexes in engine.rows(
+        "SELECT s.id, i.kind, list(s.ordinal ORDER BY s.ordinal) AS indexes FROM shown AS s"
         " JOIN identifiers AS i ON s.record = i.record"
         " JOIN shared AS h ON i.kind = h.kind AND i.token = h.token"
         f" WHERE h.records <= {limit} GROUP BY s.id, i.kind, i.token HAVING count(*) > 1"
         " ORDER BY ALL"
     ):
-        shared[entity].append(SharedIdentifier(kind=kinds[kind], records=tuple(places)))
+        shared[entity].append(SharedIdentifier(kind=kinds[kind], records=tuple(indexes)))
     return tuple(
         Cluster(
             id=entity, records=count, shown=tuple(records[entity]), shared=tuple(shared[entity])

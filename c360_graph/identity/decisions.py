@@ -43,23 +43,23 @@ def find_decided(
     engine: JoinEngine, tables: Sequence[RecordExtract], rows: Iterable[IdentityDecisionRow]
 ) -> Applied:
     """The records that decisions are about. Of several about the same two records the last one counts."""
-    by_place = {table.place: table for table in tables}
+    by_name = {table.qualified_name: table for table in tables}
     problems: list[str] = []
     wanted: dict[str, dict[str, None]] = defaultdict(dict)
     read: list[tuple[IdentityDecisionRow, tuple[str, str], tuple[str, str]]] = []
     for row in rows:
         try:
-            left, right = (_record_named(by_place, *named) for named in row.records)
+            left, right = (_record_named(by_name, *named) for named in row.records)
         except ValueError as error:
             problems.append(f"identity_decisions row {row.decision_id}: {error}")
             continue
         read.append((row, left, right))
-        for place, key in (left, right):
-            wanted[place][key] = None
+        for table, key in (left, right):
+            wanted[table][key] = None
     numbers = {
-        (place, key): number
-        for place, keys in wanted.items()
-        for key, number in _numbers(engine, by_place[place], [*keys])
+        (table, key): number
+        for table, keys in wanted.items()
+        for key, number in _numbers(engine, by_name[table], [*keys])
     }
     last: dict[tuple[int, int], IdentityDecisionRow] = {}
     for row, left, right in sorted(read, key=lambda each: each[0].order):
@@ -191,15 +191,15 @@ class _Groups:
 def _record_named(
     tables: dict[str, RecordExtract], source: str, table: str, key: str
 ) -> tuple[str, str]:
-    """The place and the key, as extracts write it, of a record that a decision names.
+    """The qualified name of the table and the key, as extracts write it, of a record that a decision names.
 
     Raises:
         ValueError: there is no such table, or the key is of another form.
     """
-    place = f"{source}/{table}"
-    found = tables.get(place)
+    qualified_name = f"{source}/{table}"
+    found = tables.get(qualified_name)
     if found is None:
-        raise ValueError(f"{place} is no table of identity_rules for this label")
+        raise ValueError(f"{qualified_name} is no table of identity_rules for this label")
     columns = found.extract.manifest.table.key
     values = [key]
     if len(columns) > 1:
@@ -209,10 +209,10 @@ def _record_named(
             values = []
         if len(values) != len(columns):
             raise ValueError(
-                f"the key of {place} has the columns {', '.join(columns)}; write their values as a JSON"
+                f"the key of {qualified_name} has the columns {', '.join(columns)}; write their values as a JSON"
                 ' array of texts, such as ["1", "x"]'
             )
-    return place, "\t".join(copied_text(value).decode() for value in values)
+    return qualified_name, "\t".join(copied_text(value).decode() for value in values)
 
 
 def _numbers(

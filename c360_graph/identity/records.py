@@ -38,9 +38,9 @@ class RecordExtract:
         return f"records_{self.number}"
 
     @property
-    def place(self) -> str:
+    def qualified_name(self) -> str:
         """`source/table`."""
-        return self.extract.manifest.table.place
+        return self.extract.manifest.table.qualified_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class IgnoredIdentifier:
 
 
 def kinds_of(identity: Identity) -> tuple[str, ...]:
-    """The kinds of identifiers; an identifier's number is its place among them.
+    """The kinds of identifiers; an identifier's number is its index among them.
 
     Those that count by themselves come first, in the order of the rules.
     """

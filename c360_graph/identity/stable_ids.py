@@ -77,7 +77,7 @@ def give_ids(engine: JoinEngine, former: Mapping[str, Extract], *, highest: int)
     )
     engine.rows(
         "CREATE TABLE kept AS SELECT root, min(id) AS id FROM (SELECT id, root, row_number() OVER"
-        " (PARTITION BY id ORDER BY records DESC, root) AS place FROM votes) WHERE place = 1 GROUP BY root"
+        " (PARTITION BY id ORDER BY records DESC, root) AS ordinal FROM votes) WHERE ordinal = 1 GROUP BY root"
     )
     engine.rows(
         "CREATE TABLE entities AS WITH sizes AS (SELECT root, count(*) AS records FROM members"

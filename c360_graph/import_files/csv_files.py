@@ -39,7 +39,7 @@ _PLAIN_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 class CsvFile:
     """One file of nodes or relationships.
 
-    `group` names the label or type in the arguments; None where a column of the file has it. `table` is the place
+    `group` names the label or type in the arguments; None where a column of the file has it. `table` is the qualified name
     (`source/table`) of the rows, `columns` are those of the file in order.
     """
 
@@ -97,19 +97,19 @@ def node_file(table: NumberedTable) -> CsvFile:
     if listed:
         columns.append(CsvColumn(header=":LABEL", sql=_labels_sql(table, named), is_text=True))
     if mapped.label_is_shared:
-        place = CsvColumn(
+        of_table = CsvColumn(
             header=header_field(TABLE_PROPERTY, "string"),
-            sql=sql_literal(mapped.place),
+            sql=sql_literal(mapped.qualified_name),
             is_text=True,
         )
-        columns.append(place)
+        columns.append(of_table)
     for i, _ in enumerate(mapped.properties):
         columns += _columns_of(table, i, f"c{i}")
     texts: Mapping[str, str | None] = {f"c{i}": p.column for i, p in enumerate(mapped.properties)}
     return CsvFile(
         kind="nodes",
         group=None if listed else ":".join(named),
-        table=mapped.place,
+        table=mapped.qualified_name,
         columns=tuple(columns),
         source=f"({table.rows_sql(texts)})",
     )
@@ -120,7 +120,7 @@ def relationship_files(
 ) -> Iterator[CsvFile]:
     """The files of a mapping, one for each table for whose rows ends are looked up.
 
-    `tables` are by place (`source/table`); those of `index` without rows may lack.
+    `tables` are by qualified name (`source/table`); those of `index` without rows may lack.
     """
     for driving in _present(index.driving(mapping), tables):
         ends = {
@@ -185,7 +185,7 @@ def _relationship_file(
     return CsvFile(
         kind="relationships",
         group=mapping.relationship_type if plain else None,
-        table=driving.table.place,
+        table=driving.table.qualified_name,
         columns=tuple(columns),
         source=f"({driving.rows_sql(texts)}) AS d" + "".join(end.joined() for end in sought),
     )
@@ -197,7 +197,7 @@ def late_lists(
     index: TableIndex,
 ) -> tuple[LateList, ...]:
     """What is converted after the import, once for each label or type, property and type of list."""
-    late = {table.table.place: table for table in tables if table.late}
+    late = {table.table.qualified_name: table for table in tables if table.late}
     found: dict[tuple[str | None, str | None, str], LateList] = {}
     for table in late.values():
         if table.table.node_label is not None:
@@ -262,7 +262,7 @@ def _labels_sql(table: NumberedTable, named: tuple[str, ...]) -> str:
 def _present(
     tables: Iterable[TableMapping], numbered: Mapping[str, NumberedTable]
 ) -> list[NumberedTable]:
-    return [numbered[table.place] for table in tables if table.place in numbered]
+    return [numbered[table.qualified_name] for table in tables if table.qualified_name in numbered]
 
 
 def _type(prop: PropertyMapping, time_zone: str | None) -> PropertyType:

@@ -87,7 +87,7 @@ class _Side:
     def __str__(self) -> str:
         treated = f" treated by {self.prop.treatment}" if self.prop.treatment else ""
         return (
-            f"{self.table.place}.{self.prop.origin} ({self.prop.type.name}{treated}, property"
+            f"{self.table.qualified_name}.{self.prop.origin} ({self.prop.type.name}{treated}, property"
             f" {self.kind})"
         )
 
@@ -107,7 +107,7 @@ def _one_name(sides: Sides) -> str:
     """The name of the property that a column becomes, the same in all tables of a side."""
     names = list(dict.fromkeys(side.prop.column for side in sides))
     if len(names) > 1:
-        listed = " and ".join(f"{side.prop.column!r} of {side.table.place}" for side in sides)
+        listed = " and ".join(f"{side.prop.column!r} of {side.table.qualified_name}" for side in sides)
         raise MappingError(
             f"column {sides[0].prop.origin!r} becomes properties of several names, {listed}; give it one"
             " name in property_mappings"

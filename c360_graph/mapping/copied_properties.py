@@ -38,17 +38,17 @@ def copied_properties(ends: Ends, role: Role) -> tuple[tuple[str, ...], tuple[st
 
 
 def _property(ends: Ends, role: Role, column: str) -> str:
-    for places, what in (
+    for tables, what in (
         (ends.excluded(role, column), "excluded"),
         (ends.withheld(role, column), "withheld, as it is new to a table with exclusion rules"),
     ):
-        if places:
+        if tables:
             raise MappingError(
-                f"relationship_properties names {column!r}, which is {what} in {', '.join(places)}"
+                f"relationship_properties names {column!r}, which is {what} in {', '.join(tables)}"
             )
     tables = ends.by_role[role]
     found = [(table, table.property_from(column)) for table in tables]
-    lacking = [table.place for table, prop in found if prop is None]
+    lacking = [table.qualified_name for table, prop in found if prop is None]
     if lacking:
         near = did_you_mean(column, ends.columns((role,)))
         raise MappingError(

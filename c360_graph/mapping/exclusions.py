@@ -180,7 +180,7 @@ def _held_back(
             for rule in holding_rules(
                 table.source, found, rows, history, without_table=lost[table.source.source_id]
             ):
-                held.setdefault(rule.rule_id, []).append(table.place)
+                held.setdefault(rule.rule_id, []).append(table.qualified_name)
     return held
 
 

@@ -199,8 +199,8 @@ def _joined_extras(one: Extras, other: Extras) -> dict[str, dict[str, tuple[str,
     for extras in (one, other):
         for label, tables in extras.items():
             of_label = found.setdefault(label, {})
-            for place, labels in tables.items():
-                of_label[place] = tuple(dict.fromkeys((*of_label.get(place, ()), *labels)))
+            for table, labels in tables.items():
+                of_label[table] = tuple(dict.fromkeys((*of_label.get(table, ()), *labels)))
     return found
 
 
@@ -229,9 +229,9 @@ def manifest_of(
         written = (*labels.get(table.node_label, ()), *own, *(p.column for p in table.properties))
         labels[table.node_label] = tuple(dict.fromkeys(written))
         key = _key(table, own)
-        table_keys.setdefault(table.node_label, {})[table.place] = key
+        table_keys.setdefault(table.node_label, {})[table.qualified_name] = key
         if table.extra.all:
-            extras.setdefault(table.node_label, {})[table.place] = table.extra.all
+            extras.setdefault(table.node_label, {})[table.qualified_name] = table.extra.all
         if key:
             # For people, and for versions that know no keys of tables: those of all tables together.
             known = zip(

@@ -89,14 +89,14 @@ def identity_relationships(tables: TableIndex) -> Iterator[RelationshipMapping]:
             relationship_type=IS,
             from_label=link.identity.label,
             to_label=record.node_label,
-            to_tables=(record.place,) if shared else (),
+            to_tables=(record.qualified_name,) if shared else (),
             junction=Junction(
                 table=link.asset_key,
                 node_label=None,
                 from_pairs=tuple((column, ID_COLUMN) for column in entities.key),
                 to_pairs=tuple((p.of or p.column, p.column) for p in link.properties[1:]),
             ),
-            description=f"Each record of {record.place} that is of the {link.identity.label}.",
+            description=f"Each record of {record.qualified_name} that is of the {link.identity.label}.",
         )
 
 
@@ -208,7 +208,7 @@ class _Rules:
         unknown = [t for t in mine if t.source.source_id not in self.known]
         if unknown:
             raise MappingError(
-                f"rule {rule.rule_id} is about {unknown[0].place}, whose source cannot be reached; the"
+                f"rule {rule.rule_id} is about {unknown[0].qualified_name}, whose source cannot be reached; the"
                 f" {rule.entity_label} of the last load stay until it can"
             )
         if rule.source_id is not None and self.rows.source(rule.source_id) is None:
@@ -227,7 +227,7 @@ def _identifier(rule: IdentityRuleRow, table: TableMapping) -> Identifier:
     prop = table.property_from(rule.column_name)
     if not table.key:
         raise MappingError(
-            f"{table.place} has no key that its records are told apart by; name one in"
+            f"{table.qualified_name} has no key that its records are told apart by; name one in"
             " node_label_mappings.key_columns"
         )
     if not rule.identifier_kind.strip():
@@ -237,12 +237,12 @@ def _identifier(rule: IdentityRuleRow, table: TableMapping) -> Identifier:
     if prop is None or prop.form is not None:
         columns = [p.origin for p in table.columns_read]
         raise MappingError(
-            f"{table.place} has no column {rule.column_name!r} that is read: the table lacks it, or a rule"
+            f"{table.qualified_name} has no column {rule.column_name!r} that is read: the table lacks it, or a rule"
             f" excludes it{did_you_mean(rule.column_name, columns)}"
         )
     if prop.treatment == "mask":
         raise MappingError(
-            f"{table.place}.{prop.column} is masked, and masked values are not unique; use the treatment"
+            f"{table.qualified_name}.{prop.column} is masked, and masked values are not unique; use the treatment"
             " hash"
         )
     calls = calls_of(rule.normaliser)
@@ -250,7 +250,7 @@ def _identifier(rule: IdentityRuleRow, table: TableMapping) -> Identifier:
     why_not = functions.why_not(prop.type) if functions else None
     if why_not:
         raise MappingError(
-            f"normaliser {rule.normaliser!r} of {table.place}.{prop.column}: {why_not}"
+            f"normaliser {rule.normaliser!r} of {table.qualified_name}.{prop.column}: {why_not}"
         )
     return Identifier(
         kind=rule.identifier_kind.strip(),
@@ -269,11 +269,11 @@ def _refuse_mixed_treatments(
             column = source_column(identifier.column)
             prop = table.property_of(column)
             hashed = prop is not None and prop.treatment == "hash"
-            treated.setdefault(identifier.kind, {})[hashed] = f"{table.place}.{column}"
-    for kind, places in treated.items():
-        if len(places) > 1:
+            treated.setdefault(identifier.kind, {})[hashed] = f"{table.qualified_name}.{column}"
+    for kind, columns in treated.items():
+        if len(columns) > 1:
             raise MappingError(
-                f"identifier_kind {kind!r}: {places[True]} is hashed and {places[False]} is not, so that no"
+                f"identifier_kind {kind!r}: {columns[True]} is hashed and {columns[False]} is not, so that no"
                 " value of one equals one of the other; give both the treatment hash"
             )
 

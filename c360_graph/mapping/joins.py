@@ -42,12 +42,12 @@ class Ends:
         """The roles that the join condition has to speak of."""
         return tuple(self.by_role)
 
-    def places(self, role: Role) -> tuple[str, ...]:
+    def tables_of(self, role: Role) -> tuple[str, ...]:
         """The tables of a role where they are not all of its label's, else ()."""
         mine = self.by_role[role]
         if len(mine) == len(self._labelled[role]):
             return ()
-        return tuple(sorted(table.place for table in mine))
+        return tuple(sorted(table.qualified_name for table in mine))
 
     def column(self, role: Role, reference: ColumnReference) -> str | None:
         """The column's own spelling where a table of the role has it, excluded or not.
@@ -65,14 +65,14 @@ class Ends:
     def excluded(self, role: Role, column: str) -> tuple[str, ...]:
         """Where a column of a role is excluded, and by which row."""
         return tuple(
-            f"{table.place} (field_exclusion_rules row {found.rule_id})"
+            f"{table.qualified_name} (field_exclusion_rules row {found.rule_id})"
             for table in self.by_role[role]
             if (found := _excluded(table, column)) is not None
         )
 
     def withheld(self, role: Role, column: str) -> tuple[str, ...]:
         """Where a column of a role is withheld."""
-        return tuple(table.place for table in self.by_role[role] if column in table.withheld)
+        return tuple(table.qualified_name for table in self.by_role[role] if column in table.withheld)
 
     def names(self, role: Role) -> frozenset[str]:
         """What SQL would let a condition call a role by without an alias: its label and tables."""
@@ -118,7 +118,7 @@ def _junction(row: RelationshipRow, name: str, tables: TableIndex) -> TableMappi
     if len(narrowed) > 1:
         raise MappingError(
             f"junction_table {row.junction_table!r} can be"
-            f" {' or '.join(table.place for table in narrowed)}; name the source in source_db"
+            f" {' or '.join(table.qualified_name for table in narrowed)}; name the source in source_db"
         )
     return narrowed[0]
 
@@ -247,18 +247,18 @@ def _meaning(
 def _refuse_excluded(ends: Ends, meaning: ResolvedJoin) -> None:
     for roles, pairs in meaning.items():
         for role, column in ((roles[side], pair[side].column) for pair in pairs for side in (0, 1)):
-            places = ends.excluded(role, column)
-            if places:
+            tables = ends.excluded(role, column)
+            if tables:
                 raise MappingError(
                     f"join_condition {ends.row.join_condition!r} uses {column}, which is excluded in"
-                    f" {', '.join(places)}; join by another column, or give it the treatment hash on"
+                    f" {', '.join(tables)}; join by another column, or give it the treatment hash on"
                     " both sides"
                 )
-            places = ends.withheld(role, column)
-            if places:
+            tables = ends.withheld(role, column)
+            if tables:
                 raise MappingError(
                     f"join_condition {ends.row.join_condition!r} uses {column}, which is withheld in"
-                    f" {', '.join(places)}, as it is new to a table with exclusion rules; give it a rule"
+                    f" {', '.join(tables)}, as it is new to a table with exclusion rules; give it a rule"
                     " in field_exclusion_rules, or let it in by a row with is_excluded false"
                 )
 
@@ -301,7 +301,7 @@ def _why_unknown(ends: Ends, reference: ColumnReference, fixed: dict[str, Role])
     roles = ends.roles if role is None else (role,)
     if any(ends.column(role, reference) for role in roles):
         return None
-    tables = ", ".join(table.place for role in roles for table in ends.by_role[role])
+    tables = ", ".join(table.qualified_name for role in roles for table in ends.by_role[role])
     lacks = f"{tables} lacks" if len(roles) == 1 else "no table of its labels has"
     near = did_you_mean(reference.column, ends.columns(roles))
     return f"join_condition uses {reference}, a column that {lacks}{near}"

@@ -17,7 +17,7 @@ class LeftOutTable:
     why: str
 
     def __str__(self) -> str:
-        return f"{self.table.place} could not be read, and no extract of it is kept: {self.why}"
+        return f"{self.table.qualified_name} could not be read, and no extract of it is kept: {self.why}"
 
 
 def refusals_of(

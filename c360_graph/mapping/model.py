@@ -156,7 +156,7 @@ class TableMapping(Frozen):
         return (self.source.source_name, self.table_name)
 
     @property
-    def place(self) -> str:
+    def qualified_name(self) -> str:
         """`source/table`, as messages, audit rows and scripts name it."""
         return "/".join(self.asset_key)
 
@@ -268,7 +268,7 @@ class Junction(Frozen):
 class End(Frozen):
     """One end of a relationship. Pairs are (its own column, the column that it equals).
 
-    `tables` are places (`source/table`) where only these of a shared label's tables take part, () where
+    `tables` are qualified names (`source/table`) where only these of a shared label's tables take part, () where
     all of the label's nodes do.
     """
 
@@ -279,14 +279,14 @@ class End(Frozen):
 
     def has(self, table: TableMapping) -> bool:
         """Whether the rows of a table take part."""
-        return table.node_label == self.label and (not self.tables or table.place in self.tables)
+        return table.node_label == self.label and (not self.tables or table.qualified_name in self.tables)
 
 
 class RelationshipMapping(Frozen):
     """A join that becomes a relationship.
 
     Without a junction `pairs` holds (from column, to column) and `seek` says which end is looked up
-    for each row of the other. `from_tables` and `to_tables` are places (`source/table`) where only
+    for each row of the other. `from_tables` and `to_tables` are qualified names (`source/table`) where only
     these of a shared label's tables take part, () where all of the label's nodes do.
     """
 

@@ -117,9 +117,9 @@ def holding_rules(
     return tuple(missing)
 
 
-def why_held_back(place: str, table: CatalogTable, rules: Rules) -> str:
+def why_held_back(qualified_name: str, table: CatalogTable, rules: Rules) -> str:
     """In words, for who reads the table."""
-    return f"{place} is not read, and its last good extract stays: " + "; ".join(
+    return f"{qualified_name} is not read, and its last good extract stays: " + "; ".join(
         _why(rule, table) for rule in rules
     )
 
@@ -129,7 +129,7 @@ def withheld_lines(tables: Iterable[TableMapping]) -> Iterator[str]:
     for table in tables:
         if table.withheld:
             yield (
-                f"{table.place}: {', '.join(table.withheld)} withheld, new to a table with exclusion rules."
+                f"{table.qualified_name}: {', '.join(table.withheld)} withheld, new to a table with exclusion rules."
                 " Add a row to field_exclusion_rules for each: a treatment, or is_excluded false to read"
                 " it as it is."
             )

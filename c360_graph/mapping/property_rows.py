@@ -29,7 +29,7 @@ class ReadColumns:
     key: tuple[str, ...]
 
     @property
-    def place(self) -> str:
+    def qualified_name(self) -> str:
         """`source/table`."""
         return f"{self.source.source_name}/{self.table_name}"
 
@@ -63,9 +63,9 @@ def mapped_properties(
                     f"row {taken[0].mapping_id} is about the same column; deactivate one of the two"
                 )
         except MappingError as error:
-            refusals.append(_refusal(row, columns.place, str(error)))
+            refusals.append(_refusal(row, columns.qualified_name, str(error)))
     for row, reason in _without_clashes(chosen, columns):
-        refusals.append(_refusal(row, columns.place, reason))
+        refusals.append(_refusal(row, columns.qualified_name, reason))
     found = (chosen[p.column][1] if p.column in chosen else p for p in columns.properties)
     return tuple(found), tuple(refusals)
 
@@ -112,7 +112,7 @@ def _changed(
     if row.column_name in columns.unread:
         raise MappingError(f"column {row.column_name!r} {columns.unread[row.column_name]}")
     if prop is None:
-        raise MappingError(_no_column(columns.place, row.column_name, columns.names))
+        raise MappingError(_no_column(columns.qualified_name, row.column_name, columns.names))
     if row.property_name is None and row.cast_type is None:
         raise MappingError("it has neither a property_name nor a cast_type; write one of them")
     target = _cast(row, prop, columns)
@@ -195,10 +195,10 @@ def _without_clashes(
         )
 
 
-def _no_column(place: str, name: str, known: tuple[str, ...] | set[str]) -> str:
-    return f"{place} has no column {name!r}{did_you_mean(name, known)}"
+def _no_column(qualified_name: str, name: str, known: tuple[str, ...] | set[str]) -> str:
+    return f"{qualified_name} has no column {name!r}{did_you_mean(name, known)}"
 
 
-def _refusal(row: PropertyRow, place: str, reason: str) -> Refusal:
-    said = reason if not place or reason.startswith(place) else f"{place}: {reason}"
+def _refusal(row: PropertyRow, qualified_name: str, reason: str) -> Refusal:
+    said = reason if not qualified_name or reason.startswith(qualified_name) else f"{qualified_name}: {reason}"
     return Refusal(control_table="property_mappings", row_id=row.mapping_id, reason=said)

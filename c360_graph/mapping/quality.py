@@ -112,9 +112,9 @@ def _columns(row: QualityRow, table: TableMapping) -> Iterator[str]:
     for name in names:
         if name in excluded:
             raise MappingError(
-                f"{table.place}.{name} is excluded by field_exclusion_rules row {excluded[name]}, so it is"
+                f"{table.qualified_name}.{name} is excluded by field_exclusion_rules row {excluded[name]}, so it is"
                 " not read"
             )
         if name not in read:
-            raise MappingError(f"{table.place} has no column {name!r}{did_you_mean(name, read)}")
+            raise MappingError(f"{table.qualified_name} has no column {name!r}{did_you_mean(name, read)}")
         yield read[name]

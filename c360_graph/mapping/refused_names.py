@@ -45,7 +45,7 @@ def excluded_names(tables: Iterable[TableMapping]) -> dict[str, str]:
     read = {prop.column for table in listed for prop in table.properties}
     return {
         column.column: (
-            f"{table.place}.{column.column} is excluded by field_exclusion_rules row"
+            f"{table.qualified_name}.{column.column} is excluded by field_exclusion_rules row"
             f" {column.rule_id}."
         )
         for table in listed

@@ -123,8 +123,8 @@ def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
         relationship_type=row.relationship_type,
         from_label=row.from_label,
         to_label=row.to_label,
-        from_tables=ends.places("from"),
-        to_tables=ends.places("to"),
+        from_tables=ends.tables_of("from"),
+        to_tables=ends.tables_of("to"),
         pairs=compared.get(("from", "to"), ()),
         seek=seek,
         junction=_through(ends, compared) if row.junction_table else None,
@@ -139,7 +139,7 @@ def _through(ends: Ends, meaning: ComparedJoin) -> Junction:
     kept = next((p.origin for p in table.columns_read if is_kept_name(p.column)), None)
     if kept:
         raise MappingError(
-            f"junction_table {table.place} has a column {kept}, a name that is kept for the loader;"
+            f"junction_table {table.qualified_name} has a column {kept}, a name that is kept for the loader;"
             " map a view that renames it"
         )
     # What functions give is not the value itself, which the relationship keeps.
@@ -233,6 +233,6 @@ def _facts(mapping: RelationshipMapping) -> tuple[object, ...]:
     )
 
 
-def _overlap(places: tuple[str, ...], others: tuple[str, ...]) -> bool:
+def _overlap(tables: tuple[str, ...], others: tuple[str, ...]) -> bool:
     """Whether two choices of a label's tables share one; () is all of them."""
-    return not places or not others or not set(places).isdisjoint(others)
+    return not tables or not others or not set(tables).isdisjoint(others)

@@ -61,7 +61,7 @@ def describe(
     label_is_shared: bool = False,
     refuse: Callable[[Refusal], None] = lambda refusal: None,
 ) -> TableMapping:
-    """A table's mapping as its catalog is; without a catalog, only its place and label.
+    """A table's mapping as its catalog is; without a catalog, only its name and label.
 
     Without a history no column is new. `refuse` is told of rows of property_mappings that are refused, and of labels
     that the row does not get.

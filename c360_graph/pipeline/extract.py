@@ -176,7 +176,7 @@ def _described(
     catalog = snapshot.catalog(frozenset({table.table_name}))
     if catalog.unknown_time_zone is not None:
         raise SourceError(
-            f"{table.place} is not read: {why_unknown_time_zone(table.source)} (source_databases row"
+            f"{table.qualified_name} is not read: {why_unknown_time_zone(table.source)} (source_databases row"
             f" {table.source.source_id})."
         )
     found = catalog.table(table.table_name)
@@ -194,7 +194,7 @@ def _described(
         without_table=rules_without_table(table.source, catalog, rows),
     )
     if holding:
-        raise SourceError(why_held_back(table.place, found, holding))
+        raise SourceError(why_held_back(table.qualified_name, found, holding))
     label_row = (
         NodeLabelRow(
             mapping_id=table.mapping_id,
@@ -221,7 +221,7 @@ def _described(
     except MappingError as error:
         # The table has changed since the run began.
         raise SourceError(
-            f"{table.place} is not read: {error} (node_label_mappings row {table.mapping_id})."
+            f"{table.qualified_name} is not read: {error} (node_label_mappings row {table.mapping_id})."
         ) from None
     forms = (prop.column for prop in table.properties if prop.form is not None)
     return with_join_columns(described, forms).model_copy(update={"indexed": table.indexed})

@@ -16,7 +16,7 @@ from c360_graph.proposal.overlaps import Overlap
 from c360_graph.proposal.personal_names import kind_by_name
 from c360_graph.proposal.propose import Known, propose
 from c360_graph.proposal.rows import Proposal
-from c360_graph.proposal.schema import ColumnPlace, SourceSchema
+from c360_graph.proposal.schema import QualifiedColumn, SourceSchema
 from c360_graph.proposal.sql_text import LOCK, statements
 from c360_graph.proposal.standing import Standing
 from c360_graph.proposal.tables import tables_to_read
@@ -144,9 +144,9 @@ def _schemas(
 
 def _findings(
     snapshot: SourceSnapshot, tables: Tables
-) -> tuple[dict[ColumnPlace, Finding], tuple[str, ...]]:
+) -> tuple[dict[QualifiedColumn, Finding], tuple[str, ...]]:
     """The columns of the mapped source that look personal by name or by sampled values."""
-    found: dict[ColumnPlace, Finding] = {}
+    found: dict[QualifiedColumn, Finding] = {}
     remarks: list[str] = []
     name = snapshot.source.source_name
     for table in tables:
@@ -158,17 +158,17 @@ def _findings(
                 " their names alone."
             )
         here, more = findings_of(table, samples or {})
-        found |= {ColumnPlace(name, table.table_name, c): f for c, f in here.items()}
+        found |= {QualifiedColumn(name, table.table_name, c): f for c, f in here.items()}
         remarks += [f"{name}/{table.table_name}.{remark}" for remark in more]
     return found, tuple(remarks)
 
 
 def _by_name(
     schemas: Mapping[str, SourceSchema], tables: Mapping[str, Tables], but: str
-) -> dict[ColumnPlace, Finding]:
+) -> dict[QualifiedColumn, Finding]:
     """The other sources' columns that look personal by name: only these are not sampled for it."""
     return {
-        ColumnPlace(name, table.table_name, column.name): Finding(
+        QualifiedColumn(name, table.table_name, column.name): Finding(
             kind=kind, why="its name or type says so"
         )
         for name in schemas

@@ -38,7 +38,7 @@ def hash_key_problem(table: TableMapping, settings: Settings) -> str | None:
     hashed = [prop.column for prop in table.properties if prop.treatment == "hash"]
     if not hashed or settings.c360_hash_key is not None:
         return None
-    return f"{table.place}: {', '.join(hashed)} are to be hashed, and C360_HASH_KEY is not set."
+    return f"{table.qualified_name}: {', '.join(hashed)} are to be hashed, and C360_HASH_KEY is not set."
 
 
 def folder_problem(folder: Path) -> str | None:

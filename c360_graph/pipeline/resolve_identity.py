@@ -90,14 +90,14 @@ def _extracts(
         if lacking or read.key != table.key:
             what = f"has no {', '.join(lacking)}" if lacking else "has another key"
             raise ExtractError(
-                f"The latest extract of {table.place} {what}: it was made before identity_rules were as they"
+                f"The latest extract of {table.qualified_name} {what}: it was made before identity_rules were as they"
                 " are now. Materialize that asset again."
             )
         found[record.table] = extract
     if not found:
-        places = ", ".join("/".join(record.table) for record in identity.records)
+        tables = ", ".join("/".join(record.table) for record in identity.records)
         raise ExtractError(
-            f"No table with records of {identity.label} has been extracted yet: {places}. Materialize them"
+            f"No table with records of {identity.label} has been extracted yet: {tables}. Materialize them"
             " first."
         )
     return found

@@ -92,7 +92,7 @@ def write_import_files(
             files = private_folder(work / "files")
             writer = _Writer(engine, files, target, report=report)
             writer.write(parts, header)
-            # Anything that came meanwhile is not replaced: a folder can only take an empty one's place.
+            # Anything that came meanwhile is not replaced: a folder can only replace an empty one.
             files.rename(target)
     except OSError as error:
         raise ImportFilesError(f"{target} cannot be written: {error.strerror or error}.") from None
@@ -171,13 +171,13 @@ class _Writer:
         self._put(END_SCRIPT, end_script(read, parts.relationships, late))
 
     def _numbered(self, parts: GraphParts) -> dict[str, NumberedTable]:
-        """The tables that have rows, by place."""
+        """The tables that have rows, by qualified name."""
         first = _MANIFEST_ID + 1
         found = {}
         for extract in parts.extracts:
             if extract.manifest.rows:
                 table = self._examined(extract, first=first)
-                found[table.table.place] = table
+                found[table.table.qualified_name] = table
                 first += table.rows
         return found
 
@@ -209,11 +209,11 @@ class _Writer:
         written = self._copied(table, node_file(table))
         if written != table.rows:
             raise ExtractError(
-                f"The extract of {table.table.place} holds {written:,} rows where {table.rows:,} were read."
+                f"The extract of {table.table.qualified_name} holds {written:,} rows where {table.rows:,} were read."
                 " Something changed it; materialize that asset again."
             )
         self.nodes[label] += written
-        self._report(f"{label}: {plural(written, 'node')} of {table.table.place}")
+        self._report(f"{label}: {plural(written, 'node')} of {table.table.qualified_name}")
 
     def _write_relationships(
         self,
@@ -250,7 +250,7 @@ class _Writer:
             return self._engine.rows(statement)
         except ExtractError as error:
             raise ExtractError(
-                f"The extract of {table.table.place} cannot be exported: {error}. Give the export more memory"
+                f"The extract of {table.table.qualified_name} cannot be exported: {error}. Give the export more memory"
                 " (--memory) or disk, or materialize the table again."
             ) from None
 

@@ -163,9 +163,9 @@ def extras_to_remove(
     [('P', 'crm/people', 'A')]
     """
     for label, tables in listed.extras.items():
-        for place, former in tables.items() if label in desired.labels else ():
-            kept = desired.extras.get(label, {}).get(place, ())
-            yield from ((label, place, name) for name in former if name not in kept)
+        for table, former in tables.items() if label in desired.labels else ():
+            kept = desired.extras.get(label, {}).get(table, ())
+            yield from ((label, table, name) for name in former if name not in kept)
 
 
 def relationship_properties_to_remove(

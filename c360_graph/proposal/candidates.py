@@ -13,7 +13,7 @@ from c360_graph.mapping.control_rows import Frozen
 from c360_graph.proposal.findings import Finding
 from c360_graph.proposal.naming import ROLE_ENDINGS, singular_words, words
 from c360_graph.proposal.personal_names import IDENTIFYING, Kind
-from c360_graph.proposal.schema import ColumnPlace, SourceSchema
+from c360_graph.proposal.schema import QualifiedColumn, SourceSchema
 
 SAYS_LITTLE = ROLE_ENDINGS | {"name", "title", "slug", "status", "type", "label", "value", "key"}
 """A column of such words alone means something only together with its table's name."""
@@ -25,15 +25,15 @@ _ADDRESSES: frozenset[Kind] = frozenset(["e-mail address", "phone number"])
 Family = Literal["text", "number", "uuid"]
 Tables = Iterable[CatalogTable]
 SchemaTables = tuple[SourceSchema, Tables]
-Findings = Mapping[ColumnPlace, Finding]
+Findings = Mapping[QualifiedColumn, Finding]
 Keys = Callable[[SchemaTables], Iterator[tuple[CatalogTable, CatalogColumn]]]
 
 
 class Candidate(Frozen):
     """A column whose name says that it refers to a key, of its own source or another."""
 
-    reference: ColumnPlace
-    key: ColumnPlace
+    reference: QualifiedColumn
+    key: QualifiedColumn
     reference_type: ColumnType
     key_type: ColumnType
     required: bool = False
@@ -65,7 +65,7 @@ def candidates(own: SchemaTables, other: SchemaTables, findings: Findings) -> tu
     Each pair comes once, the likeliest first; of equal ones those that the first source refers by come
     first. Both may be the same source.
     """
-    found: dict[frozenset[ColumnPlace], Candidate] = {}
+    found: dict[frozenset[QualifiedColumn], Candidate] = {}
     is_inside = own[0].source == other[0].source
     for keys in (_keys,) if is_inside else (_keys, partial(_addresses, findings=findings)):
         for referring, referred in ((own, other), (other, own)):
@@ -104,21 +104,21 @@ def family_of(column_type: ColumnType) -> Family | None:
     return "uuid" if base == "uuid" else None
 
 
-def full_name(place: ColumnPlace) -> tuple[str, ...]:
+def full_name(column: QualifiedColumn) -> tuple[str, ...]:
     """The words of a column, after its table's where they say too little alone."""
-    found = words(place.column)
-    return found if set(found) - SAYS_LITTLE else (*singular_words(place.table), *found)
+    found = words(column.column)
+    return found if set(found) - SAYS_LITTLE else (*singular_words(column.table), *found)
 
 
 def _one_way(
     referring: SchemaTables, referred: SchemaTables, keys_of: Keys, findings: Findings
 ) -> Iterator[Candidate]:
-    keys: dict[tuple[str, ...], list[tuple[ColumnPlace, CatalogColumn]]] = defaultdict(list)
+    keys: dict[tuple[str, ...], list[tuple[QualifiedColumn, CatalogColumn]]] = defaultdict(list)
     for table, column in keys_of(referred):
-        place = ColumnPlace(referred[0].source.source_name, table.table_name, column.name)
-        keys[full_name(place)].append((place, column))
+        qualified = QualifiedColumn(referred[0].source.source_name, table.table_name, column.name)
+        keys[full_name(qualified)].append((qualified, column))
     for table, column in _references(referring):
-        reference = ColumnPlace(referring[0].source.source_name, table.table_name, column.name)
+        reference = QualifiedColumn(referring[0].source.source_name, table.table_name, column.name)
         for part in _parts(full_name(reference)):
             for key, key_column in keys.get(part, ()):
                 found = _candidate((reference, table, column), (key, key_column), findings)
@@ -127,14 +127,14 @@ def _one_way(
 
 
 def _candidate(
-    referring: tuple[ColumnPlace, CatalogTable, CatalogColumn],
-    referred: tuple[ColumnPlace, CatalogColumn],
+    referring: tuple[QualifiedColumn, CatalogTable, CatalogColumn],
+    referred: tuple[QualifiedColumn, CatalogColumn],
     findings: Findings,
 ) -> Candidate | None:
     (reference, table, column), (key, key_column) = referring, referred
     if reference == key or not _alike(column.type, key_column.type):
         return None
-    kinds = {findings[place].kind for place in (reference, key) if place in findings}
+    kinds = {findings[one].kind for one in (reference, key) if one in findings}
     # A person's name or address is no sign of who it is.
     if len(kinds) > 1 or not kinds <= IDENTIFYING:
         return None
@@ -166,8 +166,8 @@ def _addresses(
     """Columns that tell a person though no key says so: somebody may be written down twice."""
     for table in referred[1]:
         for column in table.columns:
-            place = ColumnPlace(referred[0].source.source_name, table.table_name, column.name)
-            finding = findings.get(place)
+            qualified = QualifiedColumn(referred[0].source.source_name, table.table_name, column.name)
+            finding = findings.get(qualified)
             if finding is not None and finding.kind in _ADDRESSES:
                 yield table, column
 
@@ -175,13 +175,13 @@ def _addresses(
 def _of_one_kind(own: SchemaTables, other: SchemaTables, findings: Findings) -> Iterator[Candidate]:
     """Columns of e-mail addresses, or of phone numbers, in both: `mail` and `email`, `cell` and `mobile`."""
     theirs = [
-        (ColumnPlace(other[0].source.source_name, table.table_name, column.name), column)
+        (QualifiedColumn(other[0].source.source_name, table.table_name, column.name), column)
         for table, column in _addresses(other, findings=findings)
     ]
     for table, column in _addresses(own, findings=findings):
-        place = ColumnPlace(own[0].source.source_name, table.table_name, column.name)
+        qualified = QualifiedColumn(own[0].source.source_name, table.table_name, column.name)
         for key, key_column in theirs:
-            found = _candidate((place, table, column), (key, key_column), findings)
+            found = _candidate((qualified, table, column), (key, key_column), findings)
             if found is not None:
                 yield found
 

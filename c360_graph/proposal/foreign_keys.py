@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.proposal.cross_schema import join_of_key, referred_schemas
-from c360_graph.proposal.joins import Fact, Link, ProposedJoin, TablePlace, fact
+from c360_graph.proposal.joins import Fact, Link, ProposedJoin, QualifiedTable, fact
 from c360_graph.proposal.schema import ForeignKey, SourceSchema, is_key
 
 
@@ -27,8 +27,8 @@ def joins_of(
             continue
         reason = _reason_against(key, schema, read)
         if reason:
-            place = f"{schema.source.source_name}/{key.table_name}"
-            remarks.append(f"{place}: foreign key {key.name} is not proposed: {reason}")
+            table = f"{schema.source.source_name}/{key.table_name}"
+            remarks.append(f"{table}: foreign key {key.name} is not proposed: {reason}")
         else:
             join = join_of_key(key, schema, schema)
             found.setdefault(fact(join.edges), join)
@@ -52,14 +52,14 @@ def links_of(
     there is nothing else but a key of one column; and no other table refers to it. `joins` are those
     of this schema's tables, `referring` those of others that lead to them.
     """
-    by_child: dict[TablePlace, list[ProposedJoin]] = defaultdict(list)
+    by_child: dict[QualifiedTable, list[ProposedJoin]] = defaultdict(list)
     for join in joins:
         by_child[join.child].append(join)
     parents = {join.parent for ends in by_child.values() for join in ends}
     parents |= {join.parent for join in referring}
     found = []
-    for place, ends in by_child.items():
-        if len(ends) == 2 and place not in parents and _only_links(schema.table(place[1]), ends):
+    for table, ends in by_child.items():
+        if len(ends) == 2 and table not in parents and _only_links(schema.table(table[1]), ends):
             first, second = sorted(ends, key=lambda join: _order(schema.table(join.child[1]), join))
             found.append(Link(junction=first.child, ends=(first, second)))
     return tuple(found)

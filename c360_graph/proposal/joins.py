@@ -9,19 +9,19 @@ from c360_graph.mapping.join_columns import source_column
 from c360_graph.mapping.join_functions import Calls
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.table_index import TableIndex
-from c360_graph.proposal.schema import ColumnPlace
+from c360_graph.proposal.schema import QualifiedColumn
 
-TablePlace = tuple[str, str]
-Edge = tuple[ColumnPlace, ColumnPlace]
-Fact = frozenset[frozenset[ColumnPlace]]
+QualifiedTable = tuple[str, str]
+Edge = tuple[QualifiedColumn, QualifiedColumn]
+Fact = frozenset[frozenset[QualifiedColumn]]
 """What a relationship says, whichever way round it is and whatever it is called."""
 
 
 class ProposedJoin(Frozen):
     """Rows of `child` refer to rows of `parent`; pairs are (child's column, parent's column)."""
 
-    child: TablePlace
-    parent: TablePlace
+    child: QualifiedTable
+    parent: QualifiedTable
     pairs: tuple[tuple[str, str], ...]
     functions: Calls = ()
     """What stands around each column where values agree only so."""
@@ -35,7 +35,7 @@ class ProposedJoin(Frozen):
     def edges(self) -> tuple[Edge, ...]:
         """The columns that are equal."""
         return tuple(
-            (ColumnPlace(*self.child, own), ColumnPlace(*self.parent, other))
+            (QualifiedColumn(*self.child, own), QualifiedColumn(*self.parent, other))
             for own, other in self.pairs
         )
 
@@ -43,7 +43,7 @@ class ProposedJoin(Frozen):
 class Link(Frozen):
     """A junction table: each row of it joins a row of one parent to a row of the other."""
 
-    junction: TablePlace
+    junction: QualifiedTable
     ends: tuple[ProposedJoin, ProposedJoin]
 
     @property
@@ -72,16 +72,16 @@ def _edges(
     junction = relationship.junction
     if junction is None:
         return tuple(
-            (_place(start.asset_key, left), _place(end.asset_key, right))
+            (_compared_column(start.asset_key, left), _compared_column(end.asset_key, right))
             for left, right in relationship.pairs
         )
     return tuple(
-        (_place(side.asset_key, left), _place(junction.table, right))
+        (_compared_column(side.asset_key, left), _compared_column(junction.table, right))
         for side, pairs in ((start, junction.from_pairs), (end, junction.to_pairs))
         for left, right in pairs
     )
 
 
-def _place(table: TablePlace, column: str) -> ColumnPlace:
+def _compared_column(table: QualifiedTable, column: str) -> QualifiedColumn:
     """The column behind what is compared."""
-    return ColumnPlace(*table, source_column(column))
+    return QualifiedColumn(*table, source_column(column))

@@ -11,18 +11,18 @@ from c360_graph.proposal.acceptance import accepted
 from c360_graph.proposal.cross_schema import joins_between
 from c360_graph.proposal.findings import Finding
 from c360_graph.proposal.foreign_keys import joins_of, links_of
-from c360_graph.proposal.joins import Edge, Link, ProposedJoin, TablePlace, fact, proposed_edges
+from c360_graph.proposal.joins import Edge, Link, ProposedJoin, QualifiedTable, fact, proposed_edges
 from c360_graph.proposal.naming import label_name
 from c360_graph.proposal.overlaps import MENTIONED_SHARE, Overlap
 from c360_graph.proposal.relationships import ProposedRelationships
 from c360_graph.proposal.rows import Proposal, Proposed
-from c360_graph.proposal.schema import ColumnPlace, SourceSchema
+from c360_graph.proposal.schema import QualifiedColumn, SourceSchema
 from c360_graph.proposal.standing import Standing
 from c360_graph.proposal.tables import tables_to_read
 from c360_graph.proposal.treatments import Treatments, groups_of, needs_hash, stands_against_hash
 from c360_graph.text import plural
 
-Findings = Mapping[ColumnPlace, Finding]
+Findings = Mapping[QualifiedColumn, Finding]
 
 _MOST_SHOWN = 5
 
@@ -42,7 +42,7 @@ def propose(known: Known) -> Proposal:
     tables, remarks = tables_to_read(known.schema, known.standing)
     joins, links, between, more = _declared(known, tables)
     linking = {link.junction for link in links}
-    labels = _labels(known, [t for t in tables if _place(known, t) not in linking])
+    labels = _labels(known, [t for t in tables if _qualified_table(known, t) not in linking])
     all_labels = known.standing.labels | {
         (p.source_name, p.row.table_name): p.row.node_label for p in labels
     }
@@ -82,7 +82,7 @@ def _declared(
     own = known.schema.source.source_name
     declared, remarks = joins_of(known.schema, tables, known.standing.schemas)
     joins = (*declared, *(o.as_join() for o in known.overlaps if o.agrees and o.is_inside))
-    read = {_place(known, table) for table in tables}
+    read = {_qualified_table(known, table) for table in tables}
     between = tuple(
         join
         for join in joins_between(known.schema, known.standing.schemas)
@@ -94,7 +94,7 @@ def _declared(
 
 
 def _between_schemas(
-    between: tuple[ProposedJoin, ...], known: Known, labels: Mapping[TablePlace, str]
+    between: tuple[ProposedJoin, ...], known: Known, labels: Mapping[QualifiedTable, str]
 ) -> tuple[tuple[ProposedJoin, ...], tuple[str, ...]]:
     """The foreign keys between schemas whose tables are both mapped, and a remark on those that wait."""
     own = known.schema.source.source_name
@@ -109,7 +109,7 @@ def _between_schemas(
     return tuple(joins), tuple(remarks)
 
 
-def _place(known: Known, table: CatalogTable) -> TablePlace:
+def _qualified_table(known: Known, table: CatalogTable) -> QualifiedTable:
     return (known.schema.source.source_name, table.table_name)
 
 
@@ -118,7 +118,7 @@ def _labels(known: Known, tables: list[CatalogTable]) -> tuple[Proposed[NodeLabe
     own: set[str] = set()
     found: list[Proposed[NodeLabelRow]] = []
     for table in tables:
-        if _place(known, table) in known.standing.labels:
+        if _qualified_table(known, table) in known.standing.labels:
             continue
         name = label_name(table.table_name, known.schema.source, own=own, others=others)
         own.add(name.casefold())
@@ -143,7 +143,7 @@ def _about(table: CatalogTable) -> str:
 
 
 def _across(
-    overlaps: tuple[Overlap, ...], labels: Mapping[TablePlace, str]
+    overlaps: tuple[Overlap, ...], labels: Mapping[QualifiedTable, str]
 ) -> tuple[tuple[ProposedJoin, ...], tuple[str, ...]]:
     """The joins across databases, and a remark on overlaps that are weak, unknown or too early."""
     joins: list[ProposedJoin] = []
@@ -152,11 +152,11 @@ def _across(
         if overlap.agrees_by_chance or (overlap.agrees and overlap.is_inside):
             continue
         join = overlap.as_join()
-        unmapped = [place for place in (join.child, join.parent) if place not in labels]
+        unmapped = [table for table in (join.child, join.parent) if table not in labels]
         if overlap.agrees and not unmapped:
             joins.append(join)
         elif overlap.agrees:
-            where = ", ".join("/".join(place) for place in unmapped)
+            where = ", ".join("/".join(table) for table in unmapped)
             remarks.append(f"{overlap}: is proposed once {where} is mapped.")
         elif overlap.found is None or (overlap.share >= MENTIONED_SHARE and overlap.has_values):
             remarks.append(f"{overlap}: is not proposed.")
@@ -200,11 +200,11 @@ def _without_conflicts(
     remarks: list[str] = []
     while True:
         against = {
-            place: obstacle
+            column: obstacle
             for group in groups_of(_edges(tuple(kept), known))
             if needs_hash(group, known.findings, known.standing)
             and (obstacle := stands_against_hash(group, known.standing))
-            for place in group
+            for column in group
         }
         broken = [one for one in kept if any(a in against for a, _ in one.edges)]
         if not broken:
@@ -225,7 +225,7 @@ def _edges(kept: tuple[ProposedJoin | Link, ...], known: Known) -> list[Edge]:
 
 
 def _relationships(
-    kept: tuple[ProposedJoin | Link, ...], known: Known, labels: Mapping[TablePlace, str]
+    kept: tuple[ProposedJoin | Link, ...], known: Known, labels: Mapping[QualifiedTable, str]
 ) -> tuple[tuple[Proposed[RelationshipRow], ...], tuple[str, ...]]:
     orders = [row.execution_order or 0 for row in known.standing.every.relationships]
     rows = ProposedRelationships(labels, known.standing.relationship_names, max(orders, default=0))
@@ -254,38 +254,38 @@ def _exclusions(
         source_name=own,
         edges=_edges(kept, known),
         likely=(
-            place
+            column
             for overlap in known.overlaps
             if overlap.agrees
-            for place in (overlap.candidate.reference, overlap.candidate.key)
+            for column in (overlap.candidate.reference, overlap.candidate.key)
         ),
     )
-    keys = frozenset(ColumnPlace(own, t.table_name, c) for t in tables for c in t.primary_key)
+    keys = frozenset(QualifiedColumn(own, t.table_name, c) for t in tables for c in t.primary_key)
     return tuple(
         Proposed(
             row=ExclusionRow(
                 rule_id=-1 - number,
-                source_id=source_ids[place.source],
-                table_name=place.table,
-                column_name=place.column,
+                source_id=source_ids[column.source],
+                table_name=column.table,
+                column_name=column.column,
                 reason=why,
                 treatment=treatment,
             ),
-            source_name=place.source,
+            source_name=column.source,
             why=why,
         )
-        for number, (place, treatment, why) in enumerate(treatments.each(keys))
-        if place.source != own or place.table in read
+        for number, (column, treatment, why) in enumerate(treatments.each(keys))
+        if column.source != own or column.table in read
     )
 
 
 def _in_the_clear(exclusions: tuple[Proposed[ExclusionRow], ...], known: Known) -> Iterator[str]:
     for proposed in exclusions:
         if (proposed.source_name, proposed.row.table_name) in known.standing.labels:
-            place = ColumnPlace(
+            column = QualifiedColumn(
                 proposed.source_name, proposed.row.table_name, proposed.row.column_name
             )
             yield (
-                f"{place} is read in the clear at present; with its rule ({proposed.row.treatment})"
+                f"{column} is read in the clear at present; with its rule ({proposed.row.treatment})"
                 " the next run takes the clear values out of the graph."
             )

@@ -7,7 +7,7 @@ from itertools import chain, count
 
 from c360_graph.mapping.control_rows import RelationshipRow
 from c360_graph.mapping.join_functions import Calls, around
-from c360_graph.proposal.joins import Link, ProposedJoin, TablePlace
+from c360_graph.proposal.joins import Link, ProposedJoin, QualifiedTable
 from c360_graph.proposal.naming import (
     ROLE_ENDINGS,
     alias_for,
@@ -25,7 +25,7 @@ _LINKING = frozenset(
 )
 """Words of a junction table's name that say no more than that it links."""
 
-Labels = Mapping[TablePlace, str]
+Labels = Mapping[QualifiedTable, str]
 Names = tuple[str, str, str]
 
 
@@ -95,7 +95,7 @@ class ProposedRelationships:
     def _row(
         self,
         kind: str,
-        ends: tuple[TablePlace, TablePlace],
+        ends: tuple[QualifiedTable, QualifiedTable],
         *,
         why: str,
         source_db: str,

@@ -9,7 +9,7 @@ from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, SourceCatalo
 from c360_graph.mapping.control_rows import Frozen, SourceRow
 
 
-class ColumnPlace(NamedTuple):
+class QualifiedColumn(NamedTuple):
     """A column of a source."""
 
     source: str
@@ -21,7 +21,7 @@ class ColumnPlace(NamedTuple):
 
 
 class ForeignKey(Frozen):
-    """A foreign key; `columns` and `to_columns` are paired by their place."""
+    """A foreign key; `columns` and `to_columns` are paired by their index."""
 
     name: str
     table_name: str

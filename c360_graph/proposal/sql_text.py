@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, RelationshipRow
 from c360_graph.proposal.rows import Proposal, Proposed, ProposedSource
-from c360_graph.proposal.schema import ColumnPlace
+from c360_graph.proposal.schema import QualifiedColumn
 from c360_graph.text import json_visible, plural, visible
 
 LOCK = (
@@ -139,14 +139,14 @@ def _source(source: ProposedSource) -> str:
 
 
 def _label(proposed: Proposed[NodeLabelRow]) -> str:
-    place = f"{proposed.source_name}/{proposed.row.table_name}"
-    return f"{_comment(f'{place}: {proposed.why}')}{label_insert(proposed)};\n"
+    table = f"{proposed.source_name}/{proposed.row.table_name}"
+    return f"{_comment(f'{table}: {proposed.why}')}{label_insert(proposed)};\n"
 
 
 def _exclusion(proposed: Proposed[ExclusionRow]) -> str:
     row = proposed.row
-    place = ColumnPlace(proposed.source_name, row.table_name, row.column_name)
-    return f"{_comment(f'{place}: {proposed.why}')}{exclusion_insert(proposed)};\n"
+    column = QualifiedColumn(proposed.source_name, row.table_name, row.column_name)
+    return f"{_comment(f'{column}: {proposed.why}')}{exclusion_insert(proposed)};\n"
 
 
 def _relationship(proposed: Proposed[RelationshipRow]) -> str:

@@ -11,8 +11,8 @@ from c360_graph.mapping.exclusions import rule_for
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.resolve import resolve
 from c360_graph.mapping.tables import Catalogs
-from c360_graph.proposal.joins import Fact, TablePlace, fact, proposed_edges
-from c360_graph.proposal.schema import ColumnPlace, SourceSchema
+from c360_graph.proposal.joins import Fact, QualifiedTable, fact, proposed_edges
+from c360_graph.proposal.schema import QualifiedColumn, SourceSchema
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Standing:
         return resolve(self.active, self.catalogs)
 
     @cached_property
-    def labels(self) -> dict[TablePlace, str]:
+    def labels(self) -> dict[QualifiedTable, str]:
         """The label of each table that has one."""
         return {t.asset_key: t.node_label for t in self.mapping.tables if t.node_label}
 
@@ -57,17 +57,17 @@ class Standing:
         spoken_of = not sources.isdisjoint((None, schema.source.source_id))
         return spoken_of and (schema.source.source_name, table_name) not in self.labels
 
-    def rule(self, place: ColumnPlace) -> ExclusionRow | None:
+    def rule(self, column: QualifiedColumn) -> ExclusionRow | None:
         """The rule in force for a column."""
-        return self._rule(place, self.active)
+        return self._rule(column, self.active)
 
-    def is_left_clear(self, place: ColumnPlace) -> bool:
+    def is_left_clear(self, column: QualifiedColumn) -> bool:
         """Whether a rule that is switched off says that the column is to be read as it is."""
-        return self.rule(place) is None and self._rule(place, self.every) is not None
+        return self.rule(column) is None and self._rule(column, self.every) is not None
 
-    def _rule(self, place: ColumnPlace, rows: ControlRows) -> ExclusionRow | None:
-        source = self._sources[place.source]
-        return rule_for(source, place.table, place.column, rows.rules_about(place.table))
+    def _rule(self, column: QualifiedColumn, rows: ControlRows) -> ExclusionRow | None:
+        source = self._sources[column.source]
+        return rule_for(source, column.table, column.column, rows.rules_about(column.table))
 
     @cached_property
     def _sources(self) -> dict[str, SourceRow]:

@@ -9,7 +9,7 @@ from c360_graph.mapping.exclusions import treatment_of
 from c360_graph.proposal.findings import Finding
 from c360_graph.proposal.joins import Edge
 from c360_graph.proposal.personal_names import Kind
-from c360_graph.proposal.schema import ColumnPlace
+from c360_graph.proposal.schema import QualifiedColumn
 from c360_graph.proposal.standing import Standing
 
 ALONE: dict[Kind, Treatment] = {
@@ -34,12 +34,12 @@ ALONE: dict[Kind, Treatment] = {
 }
 """The treatment of a column that nothing joins by and that is no key."""
 
-Group = frozenset[ColumnPlace]
+Group = frozenset[QualifiedColumn]
 
 
 def groups_of(edges: Iterable[Edge]) -> tuple[Group, ...]:
     """Columns that are joined, each with all it is equal to over however many joins."""
-    member_of: dict[ColumnPlace, set[ColumnPlace]] = {}
+    member_of: dict[QualifiedColumn, set[QualifiedColumn]] = {}
     for one, other in edges:
         mine = member_of.setdefault(one, {one})
         theirs = member_of.setdefault(other, {other})
@@ -48,24 +48,24 @@ def groups_of(edges: Iterable[Edge]) -> tuple[Group, ...]:
         # The smaller joins the larger: no column changes its group more often than groups double.
         small, large = sorted((mine, theirs), key=len)
         large |= small
-        for place in small:
-            member_of[place] = large
+        for column in small:
+            member_of[column] = large
     return tuple({id(group): frozenset(group) for group in member_of.values()}.values())
 
 
-def needs_hash(group: Group, findings: Mapping[ColumnPlace, Finding], standing: Standing) -> bool:
+def needs_hash(group: Group, findings: Mapping[QualifiedColumn, Finding], standing: Standing) -> bool:
     """Whether a group is personal, or hashed on one side already."""
-    rules = [standing.rule(place) for place in group]
+    rules = [standing.rule(column) for column in group]
     hashed = any(rule and treatment_of(rule) == "hash" for rule in rules)
     return hashed or not group.isdisjoint(findings)
 
 
-def stands_against_hash(group: Group, standing: Standing) -> ColumnPlace | None:
+def stands_against_hash(group: Group, standing: Standing) -> QualifiedColumn | None:
     """A column of a group that a row excludes, masks or leaves clear on purpose."""
-    for place in sorted(group):
-        rule = standing.rule(place)
-        if standing.is_left_clear(place) or (rule and treatment_of(rule) != "hash"):
-            return place
+    for column in sorted(group):
+        rule = standing.rule(column)
+        if standing.is_left_clear(column) or (rule and treatment_of(rule) != "hash"):
+            return column
     return None
 
 
@@ -74,12 +74,12 @@ class Treatments:
 
     def __init__(
         self,
-        findings: Mapping[ColumnPlace, Finding],
+        findings: Mapping[QualifiedColumn, Finding],
         standing: Standing,
         *,
         source_name: str,
         edges: Iterable[Edge],
-        likely: Iterable[ColumnPlace],
+        likely: Iterable[QualifiedColumn],
     ) -> None:
         """Of one source, and of what its columns are joined with.
 
@@ -89,38 +89,38 @@ class Treatments:
         self._findings = findings
         self._standing = standing
         self._likely = frozenset(likely)
-        self._of: dict[ColumnPlace, Group] = {}
+        self._of: dict[QualifiedColumn, Group] = {}
         for group in groups_of(edges):
-            if all(place.source != source_name for place in group):
+            if all(column.source != source_name for column in group):
                 continue
             if needs_hash(group, findings, standing) and not stands_against_hash(group, standing):
                 self._of |= dict.fromkeys(group, group)
 
-    def each(self, keys: frozenset[ColumnPlace]) -> Iterator[tuple[ColumnPlace, Treatment, str]]:
+    def each(self, keys: frozenset[QualifiedColumn]) -> Iterator[tuple[QualifiedColumn, Treatment, str]]:
         """Columns without a rule, their treatment and why; `keys` are columns of primary keys."""
-        own = {place for place in self._findings if place.source == self._source}
-        for place in sorted(own | self._of.keys()):
-            if self._standing.rule(place) or self._standing.is_left_clear(place):
+        own = {column for column in self._findings if column.source == self._source}
+        for column in sorted(own | self._of.keys()):
+            if self._standing.rule(column) or self._standing.is_left_clear(column):
                 continue
-            finding = self._findings.get(place)
-            if place in self._of:
-                yield place, "hash", self._why_joined(place, finding)
+            finding = self._findings.get(column)
+            if column in self._of:
+                yield column, "hash", self._why_joined(column, finding)
             elif finding:
-                yield place, *self._alone(place, finding, keys)
+                yield column, *self._alone(column, finding, keys)
 
-    def _why_joined(self, place: ColumnPlace, finding: Finding | None) -> str:
-        others = ", ".join(str(other) for other in sorted(self._of[place] - {place}))
+    def _why_joined(self, column: QualifiedColumn, finding: Finding | None) -> str:
+        others = ", ".join(str(other) for other in sorted(self._of[column] - {column}))
         what = f"{finding.kind}: {finding.why}" if finding else "its partner is hashed"
         return f"{what}; hashed, so that the join with {others} still works"
 
     def _alone(
-        self, place: ColumnPlace, finding: Finding, keys: frozenset[ColumnPlace]
+        self, column: QualifiedColumn, finding: Finding, keys: frozenset[QualifiedColumn]
     ) -> tuple[Treatment, str]:
         why = f"{finding.kind}: {finding.why}"
         treatment = ALONE[finding.kind]
-        if place in keys and treatment != "hash":
+        if column in keys and treatment != "hash":
             return "hash", f"{why}; hashed, since it is part of the primary key"
-        if place in self._likely and finding.kind != "credential":
+        if column in self._likely and finding.kind != "credential":
             return "hash", f"{why}; hashed, since another source has the same values"
         # The hash of a whole document answers no question.
         return ("exclude" if finding.within else treatment), why

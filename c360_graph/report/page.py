@@ -86,8 +86,8 @@ def table_of(
     return Table(
         columns=tuple(column.replace("_", " ") for column in columns),
         classes=tuple(
-            _class([row[place] for row in rows], [row[place] for row in texts])
-            for place in range(len(columns))
+            _class([row[index] for row in rows], [row[index] for row in texts])
+            for index in range(len(columns))
         ),
         rows=texts,
         left_out=max(0, count - most),

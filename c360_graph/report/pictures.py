@@ -59,8 +59,8 @@ def picture_of(answer: Answer) -> Picture | None:
     """The picture of an answer; None where it has no rows of that form."""
     if any(column not in answer.columns for column in _COLUMNS):
         return None
-    places = [answer.columns.index(column) for column in _COLUMNS]
-    picked = (tuple(row[place] for place in places) for row in answer.rows)
+    indexes = [answer.columns.index(column) for column in _COLUMNS]
+    picked = (tuple(row[index] for index in indexes) for row in answer.rows)
     rows = [row for row in picked if isinstance(row[0], Mapping) and isinstance(row[2], Mapping)]
     if not rows:
         return None

@@ -18,7 +18,7 @@ _HEAD = "# How the servers of `c360 sandbox up` are reached. Put settings of you
 
 
 def write(*, folder: Path, environment: Mapping[str, str]) -> Path:
-    """Write the lines of an environment in the place of those written before.
+    """Write the lines of an environment; they replace those written before.
 
     Raises:
         SandboxError: the file cannot be written.

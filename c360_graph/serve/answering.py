@@ -179,7 +179,7 @@ def _arrow(found: Answer) -> bytes:
     import pyarrow as pa
 
     columns = [
-        _column(pa, [row[place] for row in found.rows]) for place in range(len(found.columns))
+        _column(pa, [row[index] for row in found.rows]) for index in range(len(found.columns))
     ]
     table = pa.table(dict(zip(found.columns, columns, strict=True)))
     sink = pa.BufferOutputStream()

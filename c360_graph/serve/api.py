@@ -306,11 +306,11 @@ def _add_node(
 
 def _search_parameters(names: tuple[str, ...]) -> type[BaseModel]:
     fields: dict[str, Any] = {
-        f"parameter_{place}": (
+        f"parameter_{index}": (
             str | None,
             Field(default=None, alias=name, min_length=1, max_length=1_000, description=text),
         )
-        for place, (name, text) in enumerate(
+        for index, (name, text) in enumerate(
             ((ANY, "Any identifier."), *((name, f"The property {name}.") for name in names))
         )
     }
@@ -325,11 +325,11 @@ def _filter_parameters(label: ServedLabel) -> type[BaseModel]:
             Field(default=None, description="`next` of the page before; the filters are the same."),
         ),
     }
-    for place, prop in enumerate(label.properties):
+    for index, prop in enumerate(label.properties):
         for suffix, operator in OPERATORS.items():
             name = f"{prop.name}{suffix}"
             if prop.type in (ORDERED if suffix else FILTERED) and name not in ("limit", "cursor"):
-                fields[f"filter_{place}_{operator}"] = (
+                fields[f"filter_{index}_{operator}"] = (
                     str | None,
                     Field(
                         default=None,

@@ -98,14 +98,14 @@ class ControlLink:
             ControlDatabaseError: they cannot be written, and wait further.
         """
         while self._waiting:
-            batch = [self._waiting[place] for place in range(min(_BATCH, len(self._waiting)))]
+            batch = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
             await asyncio.to_thread(self._control.log, batch)
             for _ in batch:
                 self._waiting.popleft()
 
 
 class CustomerHash:
-    """What the access log has in place of a customer's key.
+    """What the access log has instead of a customer's key.
 
     >>> CustomerHash("secret").of("Account", "12") == KeyedHash("secret").of("Account/12")
     True

@@ -39,22 +39,22 @@ class ResponseCache:
         self._kept: OrderedDict[str, Cached] = OrderedDict()
         self._bytes = 0
 
-    def get(self, place: str) -> Cached | None:
+    def get(self, key: str) -> Cached | None:
         """What was answered last to a request."""
-        found = self._kept.get(place)
+        found = self._kept.get(key)
         if found is not None:
-            self._kept.move_to_end(place)
+            self._kept.move_to_end(key)
         return found
 
-    def put(self, place: str, reply: Reply, *, version: str, rules: str) -> None:
+    def put(self, key: str, reply: Reply, *, version: str, rules: str) -> None:
         """Keep a reply, and forget the ones that were not used for longest."""
-        size = len(reply.body) + len(place)
+        size = len(reply.body) + len(key)
         if size > self._most_bytes // 8:
             return
-        old = self._kept.pop(place, None)
+        old = self._kept.pop(key, None)
         if old is not None:
-            self._bytes -= len(old.reply.body) + len(place)
-        self._kept[place] = Cached(reply=reply, version=version, rules=rules)
+            self._bytes -= len(old.reply.body) + len(key)
+        self._kept[key] = Cached(reply=reply, version=version, rules=rules)
         self._bytes += size
         while self._bytes > self._most_bytes or len(self._kept) > self._most_entries:
             forgotten, entry = self._kept.popitem(last=False)

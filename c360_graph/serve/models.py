@@ -205,7 +205,7 @@ class FreshnessDocument(_Document):
 def node_model(label: ServedLabel) -> type[BaseModel]:
     """The document of a label's nodes."""
     fields: dict[str, Any] = {
-        f"property_{place}": (
+        f"property_{index}": (
             _TYPES.get(prop.type, Any),
             Field(
                 default=None,
@@ -216,7 +216,7 @@ def node_model(label: ServedLabel) -> type[BaseModel]:
                 },
             ),
         )
-        for place, prop in enumerate(label.properties)
+        for index, prop in enumerate(label.properties)
     }
     name = re.sub(r"\W", "_", label.path)
     inner = create_model(

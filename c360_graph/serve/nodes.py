@@ -98,7 +98,7 @@ def _conditions(
 ) -> tuple[tuple[text.Condition, ...], dict[str, Any]]:
     seen = reader.names(label)
     conditions, parameters = [], {}
-    for place, one in enumerate(filters):
+    for index, one in enumerate(filters):
         if one.property not in seen:
             raise Problem(
                 403,
@@ -111,10 +111,10 @@ def _conditions(
             raise Problem(
                 422, "A filter is wrong.", errors=({"parameter": name, "detail": str(error)},)
             ) from None
-        parameters[f"filter{place}"] = value
+        parameters[f"filter{index}"] = value
         conditions.append(
             text.Condition(
-                property=one.property, operator=OPERATORS[one.suffix], parameter=f"filter{place}"
+                property=one.property, operator=OPERATORS[one.suffix], parameter=f"filter{index}"
             )
         )
     return tuple(conditions), parameters
@@ -139,8 +139,8 @@ def _read_cursor(cursor: str, of: str, types: Sequence[str]) -> Mapping[str, Any
         if not isinstance(said, list) or said[0] != of or len(said) != 1 + max(1, len(types)):
             raise ValueError
         return {
-            f"after{place}": _as_type(value, type_name)
-            for place, (value, type_name) in enumerate(
+            f"after{index}": _as_type(value, type_name)
+            for index, (value, type_name) in enumerate(
                 zip(said[1:], types or ("INTEGER",), strict=True)
             )
         }

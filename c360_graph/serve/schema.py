@@ -257,8 +257,8 @@ def _served_property(
 
 
 def _concerns(rule: ServedRule, tables: Iterable[str]) -> bool:
-    place = f"{rule.source_name}/{rule.table_name}".lower()
-    return any(table.lower() == place for table in tables)
+    qualified_name = f"{rule.source_name}/{rule.table_name}".lower()
+    return any(table.lower() == qualified_name for table in tables)
 
 
 def _form(name: str) -> Form | None:
@@ -283,8 +283,8 @@ def _paths(labels: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _is_entity(manifest: GraphManifest, label: str) -> bool:
     return any(edge[0] == IS and edge[1] == label for edge in manifest.edges) and any(
-        place.partition("/")[0].endswith("_identity")
-        for place in manifest.table_keys.get(label, {})
+        qualified_name.partition("/")[0].endswith("_identity")
+        for qualified_name in manifest.table_keys.get(label, {})
     )
 
 

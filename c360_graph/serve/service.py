@@ -103,25 +103,25 @@ class Service:
         self, request: Request, client: Client, route: Route, operation: Operation
     ) -> tuple[Response, Reply | None]:
         snapshot = self.watch.current
-        place = f"{client.scope}\n{route.media}\n{request.url.path}?{request.url.query}"
-        tag = _tag(snapshot, place)
+        cache_key = f"{client.scope}\n{route.media}\n{request.url.path}?{request.url.query}"
+        tag = _tag(snapshot, cache_key)
         try:
             if route.needs_graph and snapshot.state != "whole":
                 raise unavailable(STATES[snapshot.state])
             if route.lasts is None and _is_known(request, snapshot, tag):
                 return Response(status_code=304, headers=_validators(snapshot, tag)), None
-            kept = self.cache.get(place) if route.is_kept else None
+            kept = self.cache.get(cache_key) if route.is_kept else None
             if kept is not None and kept.version == snapshot.version and kept.is_fresh(route.lasts):
                 return self._response(kept.reply, snapshot, tag, route), kept.reply
             reply = await self._performed(operation, client, snapshot)
         except Problem as problem:
-            stale = self._stale(problem, place, snapshot)
+            stale = self._stale(problem, cache_key, snapshot)
             if stale is None:
                 raise
             return stale
         if route.needs_graph and (route.is_kept or self._keeps_all):
             self.cache.put(
-                place, reply, version=snapshot.version, rules=snapshot.served.fingerprint
+                cache_key, reply, version=snapshot.version, rules=snapshot.served.fingerprint
             )
         return self._response(reply, snapshot, tag, route), reply
 
@@ -153,10 +153,10 @@ class Service:
         )
 
     def _stale(
-        self, problem: Problem, place: str, snapshot: Snapshot
+        self, problem: Problem, cache_key: str, snapshot: Snapshot
     ) -> tuple[Response, Reply] | None:
         """What was answered last, where the graph is not to be had and the setting permits it."""
-        kept = self.cache.get(place) if problem.status == 503 and self._keeps_all else None
+        kept = self.cache.get(cache_key) if problem.status == 503 and self._keeps_all else None
         # Rules that came since may exclude what is in there.
         if kept is None or kept.rules != snapshot.served.fingerprint:
             return None
@@ -205,8 +205,8 @@ def key_of(request: Request) -> str | None:
     return request.headers.get("x-api-key") or request.cookies.get(COOKIE) or None
 
 
-def _tag(snapshot: Snapshot, place: str) -> str:
-    said = "\n".join((snapshot.version, place))
+def _tag(snapshot: Snapshot, cache_key: str) -> str:
+    said = "\n".join((snapshot.version, cache_key))
     return f'"{sha256(said.encode()).hexdigest()[:24]}"'
 
 

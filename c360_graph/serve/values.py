@@ -162,6 +162,6 @@ def read_key(text: str, types: tuple[str, ...]) -> dict[str, Any]:
         ):
             raise ValueError(f"a JSON array of {len(types)} texts is expected")
     return {
-        f"key{place}": read_value(part, type_name)
-        for place, (part, type_name) in enumerate(zip(texts, types, strict=True))
+        f"key{index}": read_value(part, type_name)
+        for index, (part, type_name) in enumerate(zip(texts, types, strict=True))
     }

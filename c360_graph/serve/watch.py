@@ -110,9 +110,9 @@ class GraphWatch:
         )
         names = list(manifest.labels)
         counts: list[int] = []
-        for place in range(0, len(names), MOST_COUNTED):
+        for start in range(0, len(names), MOST_COUNTED):
             (row,) = await self._graph.rows(
-                count_labels(names[place : place + MOST_COUNTED]), timeout_seconds=_TIMEOUT_SECONDS
+                count_labels(names[start : start + MOST_COUNTED]), timeout_seconds=_TIMEOUT_SECONDS
             )
             counts += row["counts"]
         return served_graph(

@@ -45,14 +45,14 @@ ORDER BY a.attrelid, a.attnum
 # Unique over all rows that are read, checked at once, over plain columns. The index of a table that
 # others inherit from says nothing of their rows; a partitioned table's does.
 _KEYS = f"""{_UNPROVEN}
-SELECT i.indrelid::bigint AS table_oid, i.indisprimary AS is_primary, array_agg(a.attname::text ORDER BY k.place) AS columns,
+SELECT i.indrelid::bigint AS table_oid, i.indisprimary AS is_primary, array_agg(a.attname::text ORDER BY k.ordinal) AS columns,
     bool_and({_PROVEN}) AS not_null
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
+CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, ordinal)
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
 WHERE i.indrelid = ANY(%(tables)s::oid[]) AND i.indisunique AND i.indisvalid AND i.indimmediate
-    AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
+    AND i.indpred IS NULL AND i.indexprs IS NULL AND k.ordinal <= i.indnkeyatts
     AND (x.relkind = 'I'
         OR NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = i.indrelid))
 GROUP BY i.indrelid, i.indisprimary, i.indexrelid, x.relname
@@ -60,8 +60,8 @@ ORDER BY i.indrelid, x.relname
 """
 _REFERRING = """
 SELECT k.conrelid::bigint AS table_oid,
-    ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(attnum, place)
-        JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum ORDER BY u.place) AS columns
+    ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(attnum, ordinal)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum ORDER BY u.ordinal) AS columns
 FROM pg_catalog.pg_constraint k
 WHERE k.conrelid = ANY(%(tables)s::oid[]) AND k.contype = 'f'
 ORDER BY k.conrelid, k.conname

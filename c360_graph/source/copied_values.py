@@ -25,7 +25,7 @@ class CopiedValues:
         hashed = [prop.column for prop in table.properties if prop.treatment == "hash"]
         if hashed and hashing is None:
             raise SettingsError(
-                f"{table.place}: {', '.join(hashed)} are to be hashed, and C360_HASH_KEY is not set."
+                f"{table.qualified_name}: {', '.join(hashed)} are to be hashed, and C360_HASH_KEY is not set."
             )
         replacements = {
             position: replacement

@@ -114,9 +114,9 @@ def find_left_out(table: TableMapping, *, most: int) -> str:
 
 def _from(table: TableMapping, *conditions: str) -> str:
     """FROM and WHERE of the rows that the row filter keeps and that fulfil these conditions."""
-    place = f"FROM {quoted_table(table.source.db_schema, table.table_name)} AS t"
+    read = f"FROM {quoted_table(table.source.db_schema, table.table_name)} AS t"
     every = [*table.kept_rows(), *conditions]
-    return f"{place} WHERE {_all(every)}" if every else place
+    return f"{read} WHERE {_all(every)}" if every else read
 
 
 def _type(table: TableMapping, prop: PropertyMapping) -> PropertyType:
@@ -184,7 +184,7 @@ def _findable(table: TableMapping) -> list[str]:
 
 def _short_enough(table: TableMapping) -> list[str]:
     """Conditions of which none is NULL: an index takes the key, and each group that is sought by."""
-    own = len(table.place.encode()) + _BYTES_OF_A_TEXT if table.label_is_shared else 0
+    own = len(table.qualified_name.encode()) + _BYTES_OF_A_TEXT if table.label_is_shared else 0
     groups = [(key_properties(table), own), *((_group(table, names), 0) for names in table.indexed)]
     return [text for group, own in groups if (text := _is_short(table, group, own)) is not None]
 

@@ -67,11 +67,11 @@ def sample_references(
     table: TableMapping, columns: tuple[str, ...], *, catalog_table: CatalogTable | None
 ) -> str:
     """Texts of the columns of some rows in which none is NULL, from all over a large table."""
-    place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
+    relation = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
     sample = scatter(catalog_table, rows=SAMPLE_ROWS)
     read = ", ".join(_text(table, _property(table, column)) for column in columns)
     present = _present(table, [_property(table, column) for column in columns])
-    return f"SELECT {read} FROM {place}{sample.pages} WHERE {present}{sample.order} LIMIT {SAMPLE_ROWS}"
+    return f"SELECT {read} FROM {relation}{sample.pages} WHERE {present}{sample.order} LIMIT {SAMPLE_ROWS}"
 
 
 def find_partners(table: TableMapping, pairs: Pairs, driving: TableMapping) -> str:
@@ -86,9 +86,9 @@ def find_partners(table: TableMapping, pairs: Pairs, driving: TableMapping) -> s
         for n, (sought, column) in enumerate(pairs)
     )
     conditions = " AND ".join((*equal, *table.kept_rows()))
-    place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
+    relation = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
     # In a statement with parameters a percent sign of a name is none only when it is doubled.
-    partner = f"SELECT FROM {place} WHERE {conditions}".replace("%", "%%")
+    partner = f"SELECT FROM {relation} WHERE {conditions}".replace("%", "%%")
     return f"SELECT k.number FROM unnest({arrays}) AS k(number, {names}) WHERE EXISTS ({partner})"
 
 
@@ -100,11 +100,11 @@ def _present(table: TableMapping, properties: list[PropertyMapping]) -> str:
 
 def read_partners(table: TableMapping, pairs: Pairs) -> str:
     """Texts of the sought columns, one row more than may be read."""
-    place = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
+    relation = f"{quoted_table(table.source.db_schema, table.table_name)} AS t"
     properties = [_property(table, sought) for sought, _ in pairs]
     read = ", ".join(_text(table, prop) for prop in properties)
     present = _present(table, properties)
-    return f"SELECT DISTINCT {read} FROM {place} WHERE {present} LIMIT {MOST_PARTNERS + 1}"
+    return f"SELECT DISTINCT {read} FROM {relation} WHERE {present} LIMIT {MOST_PARTNERS + 1}"
 
 
 def _left_to_do(table: TableMapping, columns: Iterable[str]) -> list[Normaliser | None]:
@@ -204,8 +204,8 @@ class PartnerSampling:
         distinct: list[Reference],
     ) -> set[int]:
         """Numbers of the references that one of a side's tables has a row for."""
-        places = [columns.index(column) for _, column in side.pairs]
-        arrays = [[row[place] for row in distinct] for place in places]
+        indexes = [columns.index(column) for _, column in side.pairs]
+        arrays = [[row[index] for row in distinct] for index in indexes]
         found: set[int] = set()
         for table in side.tables:
             sought_columns = tuple(sought for sought, _ in side.pairs)
@@ -228,7 +228,7 @@ class PartnerSampling:
         rows: list[Reference] = self._snapshot(table).ask(read_partners(table, pairs))
         if len(rows) > MOST_PARTNERS:
             raise SourceError(
-                f"{table.place} has more than {MOST_PARTNERS:,} different values to compare, which"
+                f"{table.qualified_name} has more than {MOST_PARTNERS:,} different values to compare, which"
                 " only a run normalises"
             )
         return {_normalised(row, steps) for row in rows} - {None}

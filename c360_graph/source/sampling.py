@@ -59,8 +59,8 @@ def sample_columns(
     if rows is None:
         return None
     return {
-        column: tuple(row[place] for row in rows if row[place] is not None)
-        for place, column in enumerate(columns)
+        column: tuple(row[index] for row in rows if row[index] is not None)
+        for index, column in enumerate(columns)
     }
 
 
@@ -103,13 +103,13 @@ def distinctive_values(
     Raises:
         SourceError: the source refuses.
     """
-    place = quoted_table(table.source.db_schema, table.table_name)
-    allowed = f"has_column_privilege({sql_literal(place)}, {sql_literal(column)}, 'SELECT')"
+    relation = quoted_table(table.source.db_schema, table.table_name)
+    allowed = f"has_column_privilege({sql_literal(relation)}, {sql_literal(column)}, 'SELECT')"
     # Asked, not tried: a refused statement would end the transaction.
     if not snapshot.fetch(f"SELECT {allowed}")[0][0]:
         return ()
     rows = snapshot.fetch(
-        f"SELECT {quoted(column)}::text FROM {place} WHERE {quoted(column)} IS NOT NULL"
+        f"SELECT {quoted(column)}::text FROM {relation} WHERE {quoted(column)} IS NOT NULL"
         f" LIMIT {SAMPLE_ROWS}"
     )
     texts = [str(row[0]) for row in rows]
@@ -142,6 +142,6 @@ def row_estimate(
 
 
 def _count(table: CatalogTable, kept: Sequence[str]) -> str:
-    place = f"{quoted_table(table.schema_name, table.table_name)} AS t"
+    relation = f"{quoted_table(table.schema_name, table.table_name)} AS t"
     where = f" WHERE {' AND '.join(kept)}" if kept else ""
-    return f"SELECT count(*) FROM (SELECT FROM {place}{where} LIMIT {COUNTED_ROWS + 1}) AS few"
+    return f"SELECT count(*) FROM (SELECT FROM {relation}{where} LIMIT {COUNTED_ROWS + 1}) AS few"

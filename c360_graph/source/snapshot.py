@@ -158,7 +158,7 @@ class SourceSnapshot:
                 raise SourceUnavailableError(
                     f"source {self.source.source_name} left: {type(error).__name__}"
                 ) from None
-            return f"{table.place} cannot be read: {why_unreadable(error)}.{advice(error, self.source)}"
+            return f"{table.qualified_name} cannot be read: {why_unreadable(error)}.{advice(error, self.source)}"
         return None
 
     def copy(
@@ -198,7 +198,7 @@ class SourceSnapshot:
         # The server's own count: a row lost on the way is an error, never a smaller graph.
         if sent != rows:
             raise SourceError(
-                f"{table.place}: the server sent {sent:,} rows, {rows:,} came. Run it again."
+                f"{table.qualified_name}: the server sent {sent:,} rows, {rows:,} came. Run it again."
             )
         return CopiedRows(rows=rows, longest_bytes=longest, lost=dict(values.lost))
 

@@ -50,8 +50,8 @@ def test_materializations_and_audit_rows_hold_the_same_facts(
             " FROM cypher_scripts"
         ).fetchall()
     assert len(rows) == 9
-    for place, log_id, table_log_id, status, count, start, end, progressing, done, error in rows:
-        facts = events.pop(place)
+    for table, log_id, table_log_id, status, count, start, end, progressing, done, error in rows:
+        facts = events.pop(table)
         assert _plain(
             facts, "log_id", "table_log_id", "status", "rows", "start_time", "end_time"
         ) == (

@@ -33,8 +33,8 @@ def test_a_line_keeps_all_but_the_chosen_columns(
     texts = [r"\N" if v is None else v.translate(ESCAPES) for v in values]
     line = ("\t".join(texts) + "\n").encode()
     expected = [
-        hashing.of(value) if place in chosen and value is not None else text
-        for place, (value, text) in enumerate(zip(values, texts, strict=True))
+        hashing.of(value) if index in chosen and value is not None else text
+        for index, (value, text) in enumerate(zip(values, texts, strict=True))
     ]
     assert (
         replacing_values(dict.fromkeys(chosen, hashing.of_bytes))(line)

@@ -98,29 +98,29 @@ def draw(around: Mapping[str, Any], *, hidden: Iterable[str], hrefs: Mapping[str
         hrefs: the page of each node, by its id.
     """
     labels = list(dict.fromkeys(node["label"] for node in around["nodes"]))
-    colours = {label: place % COLOURS for place, label in enumerate(sorted(labels))}
+    colours = {label: index % COLOURS for index, label in enumerate(sorted(labels))}
     left_out = {*hidden} - {around["nodes"][0]["label"]}
     nodes = {node["id"]: node for node in around["nodes"] if node["label"] not in left_out}
     edges = [e for e in around["edges"] if e["source"] in nodes and e["target"] in nodes]
-    places = _places(around["centre"], nodes, edges)
-    nodes = {node_id: node for node_id, node in nodes.items() if node_id in places}
+    positions = _positions(around["centre"], nodes, edges)
+    nodes = {node_id: node for node_id, node in nodes.items() if node_id in positions}
     counts = {label: sum(n["label"] == label for n in around["nodes"]) for label in labels}
     dots = tuple(
-        _dot(node, places[node_id], colours, counts, hrefs.get(node_id))
+        _dot(node, positions[node_id], colours, counts, hrefs.get(node_id))
         for node_id, node in nodes.items()
     )
     return Drawing(
         dots=dots,
         lines=tuple(
             Line(
-                x1=places[edge["source"]][0],
-                y1=places[edge["source"]][1],
-                x2=places[edge["target"]][0],
-                y2=places[edge["target"]][1],
+                x1=positions[edge["source"]][0],
+                y1=positions[edge["source"]][1],
+                x2=positions[edge["target"]][0],
+                y2=positions[edge["target"]][1],
                 title=edge["relationship"],
             )
             for edge in edges
-            if edge["source"] in places and edge["target"] in places
+            if edge["source"] in positions and edge["target"] in positions
         ),
         legend=tuple(
             Legend(
@@ -131,7 +131,7 @@ def draw(around: Mapping[str, Any], *, hidden: Iterable[str], hrefs: Mapping[str
             )
             for label in labels
         ),
-        box=_box(places.values()),
+        box=_box(positions.values()),
         notes=tuple(_notes(around)),
     )
 
@@ -158,7 +158,7 @@ def title_of(node: Mapping[str, Any]) -> str:
 
 def _dot(
     node: Mapping[str, Any],
-    place: tuple[float, float],
+    position: tuple[float, float],
     colours: Mapping[str, int],
     counts: Mapping[str, int],
     href: str | None,
@@ -168,7 +168,7 @@ def _dot(
     is_named = is_centre or counts[node["label"]] <= MOST_CAPTIONS
     short = title if len(title) <= _SHORT else f"{title[: _SHORT - 1]}…"
     radius = 16 if is_centre else 9 if node["hop"] == 1 else 6
-    x, y = place
+    x, y = position
     far = math.hypot(x, y)
     # Away from the centre, so that no text lies on another.
     beside = (radius + 5) / far if far else 0.0
@@ -188,7 +188,7 @@ def _dot(
     )
 
 
-def _places(
+def _positions(
     centre: str, nodes: Mapping[str, Mapping[str, Any]], edges: Sequence[Mapping[str, str]]
 ) -> dict[str, tuple[float, float]]:
     """Each node that is linked to the centre, on the ring of its distance, near what leads to it."""
@@ -196,7 +196,7 @@ def _places(
     for edge in edges:
         beside.setdefault(edge["source"], []).append(edge["target"])
         beside.setdefault(edge["target"], []).append(edge["source"])
-    places = {centre: (0.0, 0.0)}
+    positions = {centre: (0.0, 0.0)}
     angles = {centre: 0.0}
     ring, radius = [centre], 0.0
     while True:
@@ -204,15 +204,15 @@ def _places(
             other: parent
             for parent in ring
             for other in sorted(beside.get(parent, ()), key=lambda o: nodes[o]["label"])
-            if other not in places
+            if other not in positions
         }
         if not parents:
-            return places
+            return positions
         outer = sorted(parents, key=lambda o: (angles[parents[o]], nodes[o]["label"]))
         radius = max(radius + _RING, len(outer) * _GAP / math.tau)
         for node_id, angle in zip(outer, _apart([angles[parents[o]] for o in outer]), strict=True):
             angles[node_id] = angle
-            places[node_id] = (
+            positions[node_id] = (
                 round(radius * math.cos(angle), 1),
                 round(radius * math.sin(angle), 1),
             )
@@ -237,8 +237,8 @@ def _apart(wanted: Sequence[float]) -> list[float]:
     return found
 
 
-def _box(places: Iterable[tuple[float, float]]) -> str:
-    found = list(places)
+def _box(positions: Iterable[tuple[float, float]]) -> str:
+    found = list(positions)
     left, right = min(x for x, _ in found) - _MARGIN, max(x for x, _ in found) + _MARGIN
     top, bottom = min(y for _, y in found) - _MARGIN / 3, max(y for _, y in found) + _MARGIN / 3
     return f"{left:.0f} {top:.0f} {right - left:.0f} {bottom - top:.0f}"

@@ -73,7 +73,7 @@ def shuffle(
 
 def shuffle_all(world: World, mapping: GraphMapping, left: frozenset[str], number: int) -> None:
     for table in mapping.tables:
-        if table.place in left:
+        if table.qualified_name in left:
             continue
         # The key of another table of the label is unique among all of its nodes.
         others = [t.key for t in mapping.tables if t.node_label == table.node_label]
@@ -84,7 +84,7 @@ def shuffle_all(world: World, mapping: GraphMapping, left: frozenset[str], numbe
             path = sql.SQL("SET search_path = {}").format(sql.Identifier(table.source.db_schema))
             connection.execute(path)
             with connection.transaction():
-                shuffle(connection, table, frozenset(kept), f"{table.place} {number}")
+                shuffle(connection, table, frozenset(kept), f"{table.qualified_name} {number}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,8 +149,8 @@ def _follow(world: World) -> None:
         assert mark.follow is not None
         left = frozenset(mark.follow.unfollowed)
         assert len(left) <= len(mapping.tables) / 2, left
-        patterns = Patterns(mapping, {table.place for table in mapping.tables} - left)
-        stale = {table.node_label for table in mapping.tables if table.place in left}
+        patterns = Patterns(mapping, {table.qualified_name for table in mapping.tables} - left)
+        stale = {table.node_label for table in mapping.tables if table.qualified_name in left}
         labels = sorted({t.node_label for t in mapping.tables if t.node_label} - stale)
         types = {pattern.edges[0] for pattern in patterns.followed}
         types -= {pattern.edges[0] for pattern in patterns.left}

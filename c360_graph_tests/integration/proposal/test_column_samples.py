@@ -6,7 +6,7 @@ import pytest
 
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.proposal.candidates import Candidate
-from c360_graph.proposal.schema import ColumnPlace
+from c360_graph.proposal.schema import QualifiedColumn
 from c360_graph.source.overlap import measure_overlap
 from c360_graph.source.sampling import SAMPLED_ROWS, sample_columns
 from c360_graph.source.snapshot import open_snapshot
@@ -51,8 +51,8 @@ def test_values_that_a_join_finds_equal_agree_though_their_texts_differ(
         shares = []
         for key, reference in zip(people.columns, orders.columns, strict=True):
             candidate = Candidate(
-                reference=ColumnPlace("shop_db", "orders", reference.name),
-                key=ColumnPlace("shop_db", "people", key.name),
+                reference=QualifiedColumn("shop_db", "orders", reference.name),
+                key=QualifiedColumn("shop_db", "people", key.name),
                 reference_type=reference.type,
                 key_type=key.type,
                 personal=personal,

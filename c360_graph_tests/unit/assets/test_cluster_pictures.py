@@ -8,7 +8,7 @@ from c360_graph.identity.clusters import Cluster, ClusterRecord, SharedIdentifie
 CLUSTER = Cluster(
     id=7,
     records=14,
-    shown=(ClusterRecord(place="crm/people", key="<1>"), ClusterRecord(place="shop/a", key=None)),
+    shown=(ClusterRecord(table="crm/people", key="<1>"), ClusterRecord(table="shop/a", key=None)),
     shared=(SharedIdentifier(kind="email", records=(0, 1)),),
 )
 

@@ -47,14 +47,14 @@ REFERRED = RelationshipMapping(
 def test_where_the_disk_takes_no_more_the_graph_is_compared(tmp_path: Path) -> None:
     store = ExtractStore(tmp_path)
     old, new = (extract(store, PATIENT, [f"1\t{name}", "2\tx"]) for name in "ab")
-    versions = {PATIENT.place: Versions(number=0, old=old, new=new)}
+    versions = {PATIENT.qualified_name: Versions(number=0, old=old, new=new)}
     written = tmp_path / "written"
     # Nothing can be written where a folder is.
     (written / "rows_1.tsv").mkdir(parents=True)
     warnings: list[str] = []
     with join_engine(tmp_path / "spilled") as engine:
         changes = ExtractChanges(engine, written, versions, warn=warnings.append)
-        assert changes.of_table(PATIENT.place) is None
+        assert changes.of_table(PATIENT.qualified_name) is None
     assert len(warnings) == 1
     assert "The extracts of clinic/patient cannot be compared with those before" in warnings[0]
 
@@ -67,8 +67,8 @@ def test_links_that_came_and_went_are_told_from_one_reading_of_each_end(tmp_path
     rows = ["1\t1\t2\tx", "2\t1\t2\tx", "3\t3\t1\t\\N", "4\t4\t1\ty", "5\t2\t1\tz"]
     referrals = [extract(store, REFERRAL, lines) for lines in (rows, [*rows[2:], "6\t1\t2\tx"])]
     versions = {
-        PATIENT.place: Versions(number=0, old=before, new=after),
-        REFERRAL.place: Versions(number=1, old=referrals[0], new=referrals[1]),
+        PATIENT.qualified_name: Versions(number=0, old=before, new=after),
+        REFERRAL.qualified_name: Versions(number=1, old=referrals[0], new=referrals[1]),
     }
     parts = taking_part(REFERRED, versions, TableIndex((PATIENT, REFERRAL)))
     assert parts is not None

@@ -88,8 +88,8 @@ def script(case: Case, rows: dict[str, bytes]) -> bytes:
     extracts = tuple(
         TableExtract(
             table=t,
-            rows=rows.get(t.place, b"").count(b"\n"),
-            open=lambda place=t.place: BytesIO(rows.get(place, b"")),  # type: ignore[misc]
+            rows=rows.get(t.qualified_name, b"").count(b"\n"),
+            open=lambda name=t.qualified_name: BytesIO(rows.get(name, b"")),  # type: ignore[misc]
         )
         for t in mapping.tables
     )
@@ -121,7 +121,7 @@ def test_an_extract_with_other_rows_than_were_read_makes_no_script() -> None:
     (extract,) = (
         TableExtract(table=t, rows=3, open=lambda: BytesIO(ROWS["hr/people"]))
         for t in shop().resolve().tables
-        if t.place == "hr/people"
+        if t.qualified_name == "hr/people"
     )
     with pytest.raises(ScriptError, match="hr/people holds 2 rows where 3 were read"):
         write_script(

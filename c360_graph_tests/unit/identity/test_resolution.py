@@ -24,7 +24,7 @@ def test_records_are_joined_through_others(tmp_path: Path) -> None:
     assert (found.records, found.entities, found.sizes) == (6, 4, ((3, 1), (1, 3)))
     (cluster,) = found.largest
     assert (cluster.id, cluster.records) == (1, 3)
-    assert [(r.place, r.key) for r in cluster.shown] == [
+    assert [(r.table, r.key) for r in cluster.shown] == [
         ("s/people", "1"), ("s/people", "2"), ("s/users", "1")
     ]  # fmt: skip
     assert [(s.kind, s.records) for s in cluster.shared] == [("email", (0, 2)), ("phone", (1, 2))]

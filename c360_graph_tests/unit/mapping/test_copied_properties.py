@@ -67,7 +67,7 @@ def test_every_way_to_make_the_relationship_gives_it_the_properties() -> None:
 def test_a_row_whose_property_changes_is_looked_at_when_it_is_followed() -> None:
     mapping = case().resolve()
     people, orders = mapping.tables
-    patterns = Patterns(mapping, {people.place, orders.place})
+    patterns = Patterns(mapping, {people.qualified_name, orders.qualified_name})
     assert patterns.joined(orders) == {"person", "state"}
     assert patterns.joined(people) == {"id"}
 

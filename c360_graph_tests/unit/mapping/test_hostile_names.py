@@ -90,11 +90,11 @@ def test_names_stay_names_in_constraints_and_indexes(
     one=NAMES,
     other=NAMES,
     pairs=PAIRS,
-    place=NAMES,
+    table=NAMES,
     seek=st.sampled_from(["from", "to"]),
 )
 def test_names_stay_names_in_relationships(
-    kind: str, one: str, other: str, pairs: tuple[tuple[str, str], ...], place: str, seek: str
+    kind: str, one: str, other: str, pairs: tuple[tuple[str, str], ...], table: str, seek: str
 ) -> None:
     mapping = RelationshipMapping(
         relationship_id=1,
@@ -103,7 +103,7 @@ def test_names_stay_names_in_relationships(
         to_label=other,
         pairs=pairs,
         seek="from" if seek == "from" else "to",
-        from_tables=(place,),
+        from_tables=(table,),
     )
     statement = create_relationships(mapping, sought=1)
     columns = {name for pair in pairs for name in pair}

@@ -109,10 +109,10 @@ def test_an_excluded_and_a_masked_column_cannot_be_joined_by_and_both_sides_are_
 ):
     def treated(*treatments: str) -> Case:
         case = crm_and_shop("lower(p.email) = lower(a.mail)")
-        for place, treatment in zip(
+        for column, treatment in zip(
             (("people", "email"), ("accounts", "mail")), treatments, strict=False
         ):
-            case.excluding(*place, treatment=treatment)
+            case.excluding(*column, treatment=treatment)
         return case
 
     assert "uses email, which is excluded" in treated("exclude").reason()

@@ -35,8 +35,8 @@ def test_of_a_shared_label_only_the_tables_that_are_named_take_part() -> None:
         .resolve()
     )
     (found,) = mapping.relationships
-    assert [t.place for t in mapping.tables if found.start.has(t)] == ["north/people"]
-    assert [t.place for t in mapping.tables if found.is_driven_by(t)] == ["north/orders"]
+    assert [t.qualified_name for t in mapping.tables if found.start.has(t)] == ["north/people"]
+    assert [t.qualified_name for t in mapping.tables if found.is_driven_by(t)] == ["north/orders"]
     assert (found.start.pairs, found.end.pairs) == ((("id", "person"),), (("person", "id"),))
 
 
@@ -118,7 +118,7 @@ def test_a_junction_is_that_of_the_source_the_row_names() -> None:
     junction = case.relationship().junction
     assert junction is not None
     assert junction.table == ("south", "link")
-    assert [t.place for t in case.resolve().tables if not t.node_label] == ["south/link"]
+    assert [t.qualified_name for t in case.resolve().tables if not t.node_label] == ["south/link"]
 
 
 def test_a_junction_that_two_sources_have_is_refused_and_not_read() -> None:
@@ -299,7 +299,7 @@ def test_a_relationship_to_a_source_that_could_not_be_asked_is_left_open() -> No
         (),
         (),
     )
-    assert [t.place for t in mapping.tables] == ["shop/people", "down/orders", "down/knows"]
+    assert [t.qualified_name for t in mapping.tables] == ["shop/people", "down/orders", "down/knows"]
 
 
 def test_one_row_that_is_not_valid_leaves_the_others_as_they_are() -> None:
@@ -412,7 +412,7 @@ def test_a_source_whose_server_does_not_know_its_time_zone_is_refused_with_its_t
     case.sources[1] = case.sources[1].model_copy(update={"time_zone": "UTC+2"})
     case.catalogs[2] = case.catalogs[2].model_copy(update={"unknown_time_zone": "UTC+2"})
     mapping = case.resolve()
-    assert [t.place for t in mapping.tables] == ["north/people"]
+    assert [t.qualified_name for t in mapping.tables] == ["north/people"]
     assert mapping.relationships == ()
     refused = {(r.control_table, r.row_id): r.reason for r in mapping.refusals}
     assert set(refused) == {

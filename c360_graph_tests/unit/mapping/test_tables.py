@@ -9,22 +9,22 @@ from c360_graph_tests.unit.mapping.given import Case, table
 PEOPLE = table("people", "id int; email text; Phone text?", key="id")
 
 
-def places(case: Case) -> dict[str, str | None]:
-    return {t.place: t.node_label for t in case.resolve().tables}
+def labels(case: Case) -> dict[str, str | None]:
+    return {t.qualified_name: t.node_label for t in case.resolve().tables}
 
 
 def test_a_row_for_any_source_maps_the_table_wherever_it_is() -> None:
     case = (
         Case().source("north", PEOPLE).source("south", PEOPLE).source("east").label("people", "P")
     )
-    assert places(case) == {"north/people": "P", "south/people": "P"}
+    assert labels(case) == {"north/people": "P", "south/people": "P"}
     assert all(t.label_is_shared for t in case.resolve().tables)
 
 
 def test_a_row_that_names_its_source_goes_before_one_for_any() -> None:
     case = Case().source("north", PEOPLE).source("south", PEOPLE)
     case.label("people", "Person").label("people", "Southerner", source_id=2)
-    assert places(case) == {"north/people": "Person", "south/people": "Southerner"}
+    assert labels(case) == {"north/people": "Person", "south/people": "Southerner"}
     assert case.resolve().refusals == ()
     assert not any(t.label_is_shared for t in case.resolve().tables)
 
@@ -32,7 +32,7 @@ def test_a_row_that_names_its_source_goes_before_one_for_any() -> None:
 def test_a_row_for_any_source_may_be_overruled_everywhere() -> None:
     case = Case().source("north", PEOPLE).label("people", "Person")
     case.label("people", "Northerner", source_id=1)
-    assert places(case) == {"north/people": "Northerner"}
+    assert labels(case) == {"north/people": "Northerner"}
     assert case.resolve().refusals == ()
 
 
@@ -109,7 +109,7 @@ def test_a_table_that_no_source_has_names_the_sources_that_were_not_asked() -> N
 def test_a_table_of_a_source_that_was_not_asked_is_mapped_without_columns() -> None:
     case = Case().source("south", asked=False).label("orders", "Order", source_id=1)
     (found,) = case.resolve().tables
-    assert (found.place, found.properties, found.key) == ("south/orders", (), ())
+    assert (found.qualified_name, found.properties, found.key) == ("south/orders", (), ())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from c360_graph.proposal.findings import Finding, findings_of
 from c360_graph.proposal.overlaps import Overlap
 from c360_graph.proposal.propose import Known, propose
 from c360_graph.proposal.rows import Proposal
-from c360_graph.proposal.schema import ColumnPlace, ForeignKey, SourceSchema
+from c360_graph.proposal.schema import QualifiedColumn, ForeignKey, SourceSchema
 from c360_graph.proposal.standing import Standing
 
 Samples = Mapping[tuple[str, str], Sequence[str]]
@@ -73,10 +73,10 @@ def proposed(
     return proposal
 
 
-def findings(samples: Samples, *schemas: SourceSchema) -> dict[ColumnPlace, Finding]:
+def findings(samples: Samples, *schemas: SourceSchema) -> dict[QualifiedColumn, Finding]:
     """The personal columns of all sources."""
     return {
-        ColumnPlace(one.source.source_name, table.table_name, column): finding
+        QualifiedColumn(one.source.source_name, table.table_name, column): finding
         for one in schemas
         for table in one.catalog.tables
         for column, finding in findings_of(

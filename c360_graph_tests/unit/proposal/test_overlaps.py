@@ -9,7 +9,7 @@ from c360_graph.mapping.control_rows import (
 )
 from c360_graph.proposal.candidates import Candidate, candidates
 from c360_graph.proposal.overlaps import Overlap
-from c360_graph.proposal.schema import ColumnPlace, SourceSchema
+from c360_graph.proposal.schema import QualifiedColumn, SourceSchema
 from c360_graph_tests.unit.mapping.given import column_type, table
 from c360_graph_tests.unit.proposal.given import findings, joins, key, proposed, schema, treated
 
@@ -173,8 +173,8 @@ def agreeing(found: int) -> Overlap:
     """Of 100 sampled values."""
     text = column_type("text")
     candidate = Candidate(
-        reference=ColumnPlace("desk", "tickets", "customer_email"),
-        key=ColumnPlace("crm", "customers", "email"),
+        reference=QualifiedColumn("desk", "tickets", "customer_email"),
+        key=QualifiedColumn("crm", "customers", "email"),
         reference_type=text,
         key_type=text,
         kind="e-mail address",

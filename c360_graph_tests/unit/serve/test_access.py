@@ -105,9 +105,9 @@ def test_a_format_that_there_is_not_is_refused(accept: str) -> None:
 
 def test_the_cache_forgets_what_was_not_used_for_longest() -> None:
     cache = ResponseCache(most_bytes=1_000, most_entries=3)
-    for place in ("a", "b", "c", "d"):
-        cache.put(place, Reply(body=b"x" * 10), version="1", rules="r")
+    for key in ("a", "b", "c", "d"):
+        cache.put(key, Reply(body=b"x" * 10), version="1", rules="r")
         cache.get("a")
-    assert [bool(cache.get(place)) for place in "abcd"] == [True, False, True, True]
+    assert [bool(cache.get(key)) for key in "abcd"] == [True, False, True, True]
     cache.put("large", Reply(body=b"x" * 500), version="1", rules="r")
     assert cache.get("large") is None

@@ -39,7 +39,7 @@ def test_references_of_one_source_are_sought_in_the_other(
     (relationship,) = mapping.relationships
     join = join_of(relationship, TableIndex(mapping.tables))
     (driving,), (side,) = join.driving, join.sides
-    assert (driving.place, join.columns) == ("shop_db/purchases", ("customer",))
+    assert (driving.qualified_name, join.columns) == ("shop_db/purchases", ("customer",))
     assert sample_references(driving, join.columns, catalog_table=None) == (
         f'SELECT ({reference})::text FROM "public"."purchases" AS t'
         ' WHERE t."customer" IS NOT NULL LIMIT 1000'
@@ -90,8 +90,8 @@ def test_a_junctions_rows_have_to_find_both_ends() -> None:
     )
     (relationship,) = mapping.relationships
     join = join_of(relationship, TableIndex(mapping.tables))
-    assert [table.place for table in join.driving] == ["desk_db/links"]
-    assert [side.tables[0].place for side in join.sides] == ["desk_db/tickets", "desk_db/tags"]
+    assert [table.qualified_name for table in join.driving] == ["desk_db/links"]
+    assert [side.tables[0].qualified_name for side in join.sides] == ["desk_db/tickets", "desk_db/tags"]
     assert join.columns == ("ticket_id", "tag_id")
 
 
