@@ -23,7 +23,7 @@ _SCHEMA = "etl_control_db_schema.sql"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class WrittenFiles:
     """Which files were written, and which were there already and stay as they are."""
 
     written: tuple[str, ...]
@@ -47,7 +47,7 @@ def starter_files(version: str) -> dict[str, str]:
     }
 
 
-def write_missing(folder: Path, files: Mapping[str, str]) -> Written:
+def write_missing(folder: Path, files: Mapping[str, str]) -> WrittenFiles:
     """Write the files that are not there; whatever is there stays as it is, a dead link too.
 
     Raises:
@@ -74,7 +74,7 @@ def write_missing(folder: Path, files: Mapping[str, str]) -> Written:
             ) from None
         else:
             written.append(name)
-    return Written(written=tuple(written), kept=tuple(kept))
+    return WrittenFiles(written=tuple(written), kept=tuple(kept))
 
 
 def _text(path: Path) -> str:

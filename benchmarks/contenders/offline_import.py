@@ -41,8 +41,8 @@ class OfflineImport(Contender):
         shutil.rmtree(home, ignore_errors=True)
         (home / "conf").mkdir(parents=True)
         line = find_line(name=ground.line)
-        folder = jars.ensure(jar_list=jars.read(name=line.jar_list))
-        command = [str(java.ensure(version=line.java_version)), *line.java_options]
+        folder = jars.ensure_jars(jar_list=jars.read_jar_list(name=line.jar_list))
+        command = [str(java.ensure_java(version=line.java_version)), *line.java_options]
         command += [f"-Xmx{ground.memory.heap_mb}m", "-XX:+UseParallelGC"]
         command += [*_JAVA_OPTIONS, "-cp", str(folder / "*"), _MAIN_CLASS]
         # The name stands first: an option for files takes every word after it.

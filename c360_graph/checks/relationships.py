@@ -130,12 +130,12 @@ def relationship_counts(
     for expectation in expectations:
         edges = pattern_of(expectation.mapping)
         expected[edges] = expected.get(edges, 0) + expectation.relationships
-    there = count_by_pattern(graph.rows, [*expected])
+    existing = count_by_pattern(graph.rows, [*expected])
     wrong = [
         f"(:{from_label})-[:{kind}]->(:{to_label}): {count:,} by the extracts,"
-        f" {there[kind, from_label, to_label]:,} in the graph"
+        f" {existing[kind, from_label, to_label]:,} in the graph"
         for (kind, from_label, to_label), count in expected.items()
-        if there[kind, from_label, to_label] != count
+        if existing[kind, from_label, to_label] != count
     ]
     wrong += [
         f"{_named(count.expectation)}: {count.by_postgres:,} by the source's own join,"

@@ -29,7 +29,7 @@ from c360_graph.customer.journey import (
     steps,
 )
 from c360_graph.customer.lookup import CustomerGraph, Lookup, Match, look_up
-from c360_graph.customer.neighbourhood import MOST_HOPS, Neighbourhood, read_neighbourhood
+from c360_graph.customer.neighbourhood import MOST_HOPS, Neighbourhood, read_customer_neighbourhood
 from c360_graph.errors import GraphError
 from c360_graph.extracts import write_whole
 from c360_graph.graph.connection import target_graph
@@ -86,7 +86,7 @@ def customer(
         graph = CustomerGraph(opened, timeout_seconds=settings.c360_query_timeout_seconds)
         key = settings.c360_hash_key.get_secret_value() if settings.c360_hash_key else None
         found = look_up(graph, value, hash_key=key, label=label)
-        around = read_neighbourhood(graph, _the_one(found, settings), hops=hops)
+        around = read_customer_neighbourhood(graph, _the_one(found, settings), hops=hops)
         if html is not None:
             _write_page(html, around)
     if as_json:

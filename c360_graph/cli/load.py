@@ -71,7 +71,7 @@ def load(
     with exit_on_error(), target_graph() as graph:
         say(f"Loading {file} into {graph.server}")
         with shown_progress(err) as report:
-            target = _Target(graph=graph, take_over=take_over, wait_seconds=wait, report=report)
+            target = _ScriptTarget(graph=graph, take_over=take_over, wait_seconds=wait, report=report)
             result = (_locked if lock else _unlocked)(file, target, clear=clear)
         if as_json:
             print_json(asdict(result))
@@ -86,7 +86,7 @@ def _print(result: LoadResult) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Target:
+class _ScriptTarget:
     """Where a script is loaded, and how."""
 
     graph: Graph
@@ -95,7 +95,7 @@ class _Target:
     report: Report
 
 
-def _locked(file: Path, chosen: _Target, *, clear: bool) -> LoadResult:
+def _locked(file: Path, chosen: _ScriptTarget, *, clear: bool) -> LoadResult:
     settings = load_settings()
     target = Target(
         graph=chosen.graph,
@@ -112,7 +112,7 @@ def _locked(file: Path, chosen: _Target, *, clear: bool) -> LoadResult:
     return load_registered_script(target, file, scripts, clear=clear, of_any_owner=True).result
 
 
-def _unlocked(file: Path, chosen: _Target, *, clear: bool) -> LoadResult:
+def _unlocked(file: Path, chosen: _ScriptTarget, *, clear: bool) -> LoadResult:
     start = clear_and_load if clear else load_into_empty
     return start(
         chosen.graph,

@@ -24,7 +24,7 @@ from rich.text import Text
 from c360_graph.answers import shown
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.errors import C360Error
-from c360_graph.new_project import Written
+from c360_graph.new_project import WrittenFiles
 from c360_graph.text import json_visible, visible, visible_line
 
 # A file or a pipe gets whole lines, not those of a terminal 80 columns wide.
@@ -87,7 +87,7 @@ def print_json(value: Any) -> None:
     out.print(JSONHighlighter()(text), soft_wrap=True)
 
 
-def print_written(folder: Path, done: Written, *, as_json: bool) -> None:
+def print_written(folder: Path, done: WrittenFiles, *, as_json: bool) -> None:
     """The files that were written, on standard output, and those that were there already."""
     if as_json:
         print_json({"written": done.written, "kept": done.kept})

@@ -27,10 +27,10 @@ def shown_progress(console: Console) -> Iterator[Report]:
         TextColumn("{task.fields[rate]}", markup=False),
     )
     with Bars(*columns, console=console, transient=True) as bars:
-        yield LiveReport(_Bar(bars).show)
+        yield LiveReport(_PhaseBar(bars).show)
 
 
-class _Bar:
+class _PhaseBar:
     """One bar, which begins anew with each phase."""
 
     def __init__(self, bars: Bars) -> None:

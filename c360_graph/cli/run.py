@@ -145,7 +145,7 @@ def _run(tables: Sequence[str], run_config: dict[str, Any], *, quiet: bool) -> R
     result = Result()
     started = CommandRun()
     keys = _chosen(tables, started.keys)
-    reader = _Reader(result, quiet=quiet)
+    reader = _EventLines(result, quiet=quiet)
     with instance_for_commands() as instance:
         for event in started.events(instance, keys, run_config=run_config, tags={}):
             reader.take(event)
@@ -182,7 +182,7 @@ def _chosen(tables: Sequence[str], keys: Sequence[dg.AssetKey]) -> list[dg.Asset
     return list(dict.fromkeys(chosen))
 
 
-class _Reader:
+class _EventLines:
     """Makes lines of a run's events, and prints each at once."""
 
     def __init__(self, result: Result, *, quiet: bool) -> None:

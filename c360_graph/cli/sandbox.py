@@ -53,7 +53,7 @@ def up(
         environment = servers.environment()
         if sample:
             load_sample(server_of(environment), control_db=CONTROL, sql_dir=sql_folder())
-        file = environment_file.write(folder=folder, environment=environment)
+        file = environment_file.write_environment(folder=folder, environment=environment)
     _offer(file, environment, down="" if folder == FOLDER else f" --folder {folder}")
 
 
@@ -70,7 +70,7 @@ def down(folder: _Folder = FOLDER) -> None:
 
     with exit_on_error():
         # Before the folder, which goes once it holds nothing else.
-        environment_file.remove(folder=folder)
+        environment_file.remove_environment(folder=folder)
         stop(folder=folder)
         environment_file.unlink(folder=folder, name=Path(SANDBOX_ENV_FILE))
     say("Both are down.")

@@ -60,7 +60,7 @@ def _run(settings: Settings, *, host: str, port: int, unmasked: bool) -> None:
     try:
         import uvicorn
 
-        from c360_graph.serve.server import Server, bind
+        from c360_graph.serve.server import Application, bind
         from c360_graph.serve.tokens import tokens_of
     except ImportError as error:
         raise SettingsError(
@@ -74,7 +74,7 @@ def _run(settings: Settings, *, host: str, port: int, unmasked: bool) -> None:
     binding = bind(host, rows, settings, unmasked=unmasked)
     say(f"Serving at http://{host}:{port} {'without keys' if binding.is_open else 'with keys'}.")
     config = uvicorn.Config(
-        Server(settings, binding),
+        Application(settings, binding),
         host=host.strip("[]"),
         port=port,
         # Paths and queries have values of customers; the access log of our own has not.

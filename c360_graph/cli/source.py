@@ -53,7 +53,7 @@ _TimeZone = Annotated[
 
 
 @app.callback()
-def main() -> None:
+def source_group() -> None:
     """Source databases."""
 
 

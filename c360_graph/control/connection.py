@@ -398,8 +398,8 @@ def _engine(credentials: Credentials) -> Engine:
 
 def _rows_if_there(connection: Connection, table: str, key: str) -> Sequence[RowMapping]:
     """The rows of a table that an older control database lacks."""
-    there = connection.execute(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": table})
-    return _rows(connection, table, key) if there.scalar_one() else ()
+    found = connection.execute(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": table})
+    return _rows(connection, table, key) if found.scalar_one() else ()
 
 
 def _rows(connection: Connection, table: str, key: str) -> Sequence[RowMapping]:

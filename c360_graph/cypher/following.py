@@ -16,7 +16,7 @@ from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.cypher.relationships import copied_from, end_pattern, of_tables
 from c360_graph.cypher.rows import PIN, own_properties, property_map, row_literal, values
 from c360_graph.cypher.target_lock import LABEL as LOCK
-from c360_graph.mapping.model import End, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import RelationshipEnd, RelationshipMapping, TableMapping
 
 _MANIFEST, _LOCK = identifier(MANIFEST), identifier(LOCK)
 _NO_LOAD = f"NOT EXISTS {{ MATCH (l:{_LOCK}) WHERE l.holds }}"
@@ -106,7 +106,7 @@ def _table_nodes(table: TableMapping) -> str:
     return f"(n:{identifier(table.node_label or '')}){where}"
 
 
-def delete_stale_of_ids(mapping: RelationshipMapping, end: End) -> bytes:
+def delete_stale_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> bytes:
     """Relationships of a mapping without junction at the nodes `$ids` of one end that join no more."""
     other = _other(mapping, end)
     conditions = [f"n.{identifier(column)} = o.{identifier(name)}" for name, column in other.pairs]
@@ -123,7 +123,7 @@ def delete_stale_of_ids(mapping: RelationshipMapping, end: End) -> bytes:
     )
 
 
-def create_missing_of_ids(mapping: RelationshipMapping, end: End) -> bytes:
+def create_missing_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> bytes:
     """Relationships of a mapping without junction at the nodes `$ids` of one end that are not there yet."""
     other = _other(mapping, end)
     by_column = {column: f"n.{identifier(column)}" for _, column in other.pairs}
@@ -141,7 +141,7 @@ def create_missing_of_ids(mapping: RelationshipMapping, end: End) -> bytes:
     )
 
 
-def update_of_ids(mapping: RelationshipMapping, end: End) -> bytes:
+def update_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> bytes:
     """Gives the relationships of the nodes `$ids`, at the end that drives, the properties of these nodes."""
     own = f" AND {of_tables('n', end.tables)}" if end.tables else ""
     found = _relationship(mapping, end, "x", f"(:{identifier(_other(mapping, end).label)})")
@@ -155,12 +155,12 @@ def update_of_ids(mapping: RelationshipMapping, end: End) -> bytes:
     )
 
 
-def _other(mapping: RelationshipMapping, end: End) -> End:
+def _other(mapping: RelationshipMapping, end: RelationshipEnd) -> RelationshipEnd:
     return mapping.end if end.side == "from" else mapping.start
 
 
 def _relationship(
-    mapping: RelationshipMapping, end: End, name: str, other: str, properties: str = ""
+    mapping: RelationshipMapping, end: RelationshipEnd, name: str, other: str, properties: str = ""
 ) -> str:
     kind = f"[{name}:{identifier(mapping.relationship_type)}{properties}]"
     return f"(n)-{kind}->{other}" if end.side == "from" else f"(n)<-{kind}-{other}"
@@ -197,7 +197,7 @@ def _through(mapping: RelationshipMapping) -> str:
     return " ".join(found)
 
 
-def pairs_of_end_ids(mapping: RelationshipMapping, end: End) -> bytes:
+def pairs_of_end_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> bytes:
     """The pairs that a mapping makes with the nodes `$ids` of one end."""
     own, others = ("a", "b") if end.side == "from" else ("b", "a")
     other = _other(mapping, end)
@@ -215,7 +215,7 @@ def pairs_of_end_ids(mapping: RelationshipMapping, end: End) -> bytes:
     return PIN + f"{_of_ids(own, end.label)}{where} {found}{_PAIR}".encode()
 
 
-def pairs_joined_now(mapping: RelationshipMapping, end: End) -> bytes:
+def pairs_joined_now(mapping: RelationshipMapping, end: RelationshipEnd) -> bytes:
     """The pairs that have a relationship of a mapping's type, with the nodes `$ids` of one end."""
     own, others = ("a", "b") if end.side == "from" else ("b", "a")
     other = _other(mapping, end)
@@ -275,7 +275,7 @@ def create_of_pairs(mapping: RelationshipMapping) -> bytes:
     return PIN + f"{_pairs(mapping)}{text}".encode()
 
 
-def _all_equal(junction: str, variable: str, end: End) -> str:
+def _all_equal(junction: str, variable: str, end: RelationshipEnd) -> str:
     return " AND ".join(
         f"{junction}.{identifier(column)} = {variable}.{identifier(name)}"
         for name, column in end.pairs

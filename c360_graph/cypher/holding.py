@@ -109,12 +109,12 @@ def count_duplicates(label: str, properties: tuple[str, ...]) -> bytes:
     nodes WHERE nodes > 1 RETURN count(*) AS count
     """
     names = [f"n.{identifier(name)}" for name in properties]
-    there = " AND ".join(f"{name} IS NOT NULL" for name in names)
+    existing = " AND ".join(f"{name} IS NOT NULL" for name in names)
     values = ", ".join(f"{name} AS v{number}" for number, name in enumerate(names))
     return (
         PIN
         + (
-            f"MATCH (n:{identifier(label)}) WHERE {there} WITH {values}, count(*) AS nodes"
+            f"MATCH (n:{identifier(label)}) WHERE {existing} WITH {values}, count(*) AS nodes"
             " WHERE nodes > 1 RETURN count(*) AS count"
         ).encode()
     )

@@ -10,7 +10,7 @@ from c360_graph.cypher.rows import PIN, property_map, row_literal, value, values
 from c360_graph.cypher.weights import join_batch_rows
 from c360_graph.mapping.model import (
     TABLE_PROPERTY,
-    End,
+    RelationshipEnd,
     PropertyMapping,
     RelationshipMapping,
     TableMapping,
@@ -97,7 +97,7 @@ def _ends(mapping: RelationshipMapping) -> tuple[str, str]:
     return first, last
 
 
-def _variable(sought: End) -> str:
+def _variable(sought: RelationshipEnd) -> str:
     return "a" if sought.side == "from" else "b"
 
 
@@ -148,13 +148,13 @@ def _row(label: str, tables: tuple[str, ...]) -> str:
     return f"(row:{identifier(label)}){where}"
 
 
-def _seek(end: End, *, hint: str = "") -> str:
+def _seek(end: RelationshipEnd, *, hint: str = "") -> str:
     """The pattern of an end that is looked up by the values of `row`."""
     by_column = {column: f"row.{identifier(column)}" for _, column in end.pairs}
     return end_pattern(_variable(end), end, by_column, hint=hint)
 
 
-def end_pattern(variable: str, end: End, by_column: dict[str, str], *, hint: str = "") -> str:
+def end_pattern(variable: str, end: RelationshipEnd, by_column: dict[str, str], *, hint: str = "") -> str:
     """A node pattern of (property, column it equals); a property named twice is checked by WHERE."""
     first = dict(reversed(end.pairs))
     inside = ", ".join(f"{identifier(p)}: {by_column[c]}" for p, c in _in_order(end.pairs, first))
@@ -223,8 +223,8 @@ def delete_links(tables: LinkTables, block: bytes) -> bytes:
     text = (
         f"{found}\nMATCH (a)-[x:{identifier(tables.mapping.relationship_type)}]->(b)"
         f"{f' WHERE {same}' if same else ''}"
-        f"\nWITH row, collect(x)[0..toInteger(row[{width}])] AS gone"
-        "\nUNWIND gone AS x DELETE x"
+        f"\nWITH row, collect(x)[0..toInteger(row[{width}])] AS surplus"
+        "\nUNWIND surplus AS x DELETE x"
     )
     return PIN + rows.unwound + text.encode()
 

@@ -228,14 +228,14 @@ def relationship_statements(
 
 def _whole(extract: TableExtract) -> Iterator[tuple[int, bytes]]:
     """The blocks of an extract; at the end there were as many rows as it says."""
-    there = 0
+    existing = 0
     with extract.open() as file:
         for rows, block in blocks(file):
-            there += rows
+            existing += rows
             yield rows, block
-    if there != extract.rows:
+    if existing != extract.rows:
         raise ScriptError(
-            f"The extract of {extract.table.qualified_name} holds {there:,} rows where {extract.rows:,} were"
+            f"The extract of {extract.table.qualified_name} holds {existing:,} rows where {extract.rows:,} were"
             " read. Something changed it; materialize that asset again."
         )
 

@@ -207,7 +207,7 @@ class Condition:
         return f"n.{identifier(self.property)} {self.operator} ${self.parameter}"
 
 
-def read_page(
+def page_of_nodes(
     label: str,
     names: Iterable[str],
     *,
@@ -220,7 +220,7 @@ def read_page(
     A node that is added or removed meanwhile moves no other to another page. Without a key the order is
     that of the database's own ids. `found` is as that of `read_nodes`, with `after` of each node.
 
-    >>> print(read_page("Account", ("id",), key=("id",), is_first=False, conditions=()))
+    >>> print(page_of_nodes("Account", ("id",), key=("id",), is_first=False, conditions=()))
     CYPHER 5 MATCH (n:`Account`) WHERE n.`id` > $after0 WITH n ORDER BY n.`id` LIMIT $most WITH
     collect({id: elementId(n), after: [n.`id`], properties: n{.`id`}}) AS found OPTIONAL MATCH
     (l:`_C360Load`) RETURN found, collect(l.state) AS states

@@ -67,7 +67,7 @@ class ExtractChanges:
         try:
             return RowChanges(
                 upserted=self._table_extract(versions, versions.name("new")),
-                deleted=self._table_extract(versions, versions.name("gone")),
+                deleted=self._table_extract(versions, versions.name("deleted")),
             )
         except ExtractError as error:
             self._warn(_not_compared(qualified_name, error))
@@ -102,23 +102,23 @@ class ExtractChanges:
 
     def _compare(self, versions: Versions) -> bool:
         old, new = file_lines(versions.old), file_lines(versions.new)
-        there, before, gone = versions.name("new"), versions.name("old"), versions.name("gone")
+        upserted, before, deleted = versions.name("new"), versions.name("old"), versions.name("deleted")
         try:
             if self._has_nan_key(versions):
                 return False
             if versions.are_same:
-                for name in (there, before, gone):
+                for name in (upserted, before, deleted):
                     self._engine.rows(f"CREATE TEMP TABLE {name} (line VARCHAR)")
                 return True
-            self._engine.rows(f"CREATE TEMP TABLE {there} AS {_only_in(new, old)}")
+            self._engine.rows(f"CREATE TEMP TABLE {upserted} AS {_only_in(new, old)}")
             self._engine.rows(f"CREATE TEMP TABLE {before} AS {_only_in(old, new)}")
             keys = " AND ".join(
                 f"{versions.value('o', column)} = {versions.value('n', column)}"
                 for column in versions.table.key
             )
             self._engine.rows(
-                f"CREATE TEMP TABLE {gone} AS SELECT line FROM {before} AS o"
-                f" ANTI JOIN {there} AS n ON {keys}"
+                f"CREATE TEMP TABLE {deleted} AS SELECT line FROM {before} AS o"
+                f" ANTI JOIN {upserted} AS n ON {keys}"
             )
         except ExtractError as error:
             self._warn(_not_compared(versions.qualified_name, error))

@@ -220,9 +220,9 @@ def _treatments(table: TableMapping, rows: ControlRows, extract: Extract) -> dic
 
 def digest_of(extract: Extract) -> str:
     """Of the rows and of what their text means."""
-    described = extract.manifest.table.fingerprint_source
+    meaning = extract.manifest.table.fingerprint_source
     return hashlib.blake2b(
-        f"{extract.manifest.file_digest} {described}".encode(), digest_size=16
+        f"{extract.manifest.file_digest} {meaning}".encode(), digest_size=16
     ).hexdigest()
 
 

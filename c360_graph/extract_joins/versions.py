@@ -55,7 +55,7 @@ class Versions:
         """Whether nothing changed."""
         return self.old.manifest.file_digest == self.new.manifest.file_digest
 
-    def name(self, which: Literal["old", "new", "gone"]) -> str:
+    def name(self, which: Literal["old", "new", "deleted"]) -> str:
         """The engine's table with the column `line`: rows that only the old or the new extract has,
         or whose key the new one has no more."""
         return f"t{self.number}_{which}"

@@ -16,7 +16,7 @@ from c360_graph.cypher.copy_text import blocks
 from c360_graph.cypher.counts_and_deletes import count_relationships
 from c360_graph.cypher.relationships import link_rows
 from c360_graph.cypher.script_reader import Batch, Statement, lift
-from c360_graph.following.links import Links, ReadLinks
+from c360_graph.following.links import JunctionRows, ReadLinks
 from c360_graph.following.patterns import Pattern, Patterns
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.execution import Attempts, Execution, Work
@@ -187,11 +187,11 @@ class _Writing:
             for block in _blocks(tuple(one.rows)):
                 self._run_batch(link_rows(one.mapping, one.table, block))
 
-    def _links(self, changes: GraphChanges) -> Iterator[Links]:
+    def _links(self, changes: GraphChanges) -> Iterator[JunctionRows]:
         """Rows of junctions without a label, and note the pairs that they join: these are made anew."""
         reads = {read.table.asset_key: read for read in changes.reads}
         for table, pattern, mapping in self._patterns.links():
-            links = Links(mapping=mapping, table=table)
+            links = JunctionRows(mapping=mapping, table=table)
             read = reads.get(table.asset_key)
             if read is not None:
                 links.read_changed(read, self._read_links)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from c360_graph.cypher.copy_text import decode_value
-from c360_graph.mapping.model import End, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import RelationshipEnd, RelationshipMapping, TableMapping
 from c360_graph.source.key_reads import Key, RowsRead
 
 ReadLinks = Callable[[TableMapping, tuple[str, ...], list[Key]], list[bytes]]
@@ -14,7 +14,7 @@ ReadLinks = Callable[[TableMapping, tuple[str, ...], list[Key]], list[bytes]]
 
 
 @dataclass(kw_only=True)
-class Links:
+class JunctionRows:
     """Of one junction table and the mapping through it."""
 
     mapping: RelationshipMapping
@@ -33,7 +33,7 @@ class Links:
         self._add(columns, keys, reader)
 
     def read_of_end(
-        self, end: End, told: Iterable[Sequence[str | None]], reader: ReadLinks
+        self, end: RelationshipEnd, told: Iterable[Sequence[str | None]], reader: ReadLinks
     ) -> None:
         """Rows that refer to changed nodes of one end, given by the texts of its columns."""
         self._add(self._columns(end), [tuple(texts) for texts in told], reader)
@@ -54,7 +54,7 @@ class Links:
         return tuple(prop.column for prop in self.table.properties)
 
     @staticmethod
-    def _columns(*ends: End) -> tuple[str, ...]:
+    def _columns(*ends: RelationshipEnd) -> tuple[str, ...]:
         return tuple(dict.fromkeys(column for end in ends for _, column in end.pairs))
 
     @staticmethod

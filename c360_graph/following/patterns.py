@@ -10,7 +10,7 @@ from c360_graph.cypher.schema import LabelProperties, indexes, keys
 from c360_graph.mapping.catalog import INTEGERS
 from c360_graph.mapping.graph_manifest import RelationshipPattern, pattern_of
 from c360_graph.mapping.join_columns import source_column
-from c360_graph.mapping.model import End, GraphMapping, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import RelationshipEnd, GraphMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.table_index import TableIndex, grouped
 
 
@@ -31,7 +31,7 @@ class Pattern:
         """Whether it goes through a table whose rows the graph does not hold."""
         return any(m.junction is not None and m.junction.node_label is None for m in self.mappings)
 
-    def ends_of(self, label: str) -> tuple[tuple[RelationshipMapping, End], ...]:
+    def ends_of(self, label: str) -> tuple[tuple[RelationshipMapping, RelationshipEnd], ...]:
         """The ends at which the nodes of a label may be, each with its mapping."""
         return tuple(
             (mapping, end)
@@ -77,7 +77,7 @@ class Patterns:
                 if table is not None:
                     yield table, pattern, mapping
 
-    def at(self, end: End) -> tuple[TableMapping, ...]:
+    def at(self, end: RelationshipEnd) -> tuple[TableMapping, ...]:
         """The tables whose rows are at an end."""
         return self._index.at(end)
 
@@ -182,7 +182,7 @@ def why_links_are_left(mapping: GraphMapping, table: TableMapping) -> str | None
     return None
 
 
-def _is_read_by(mapping: GraphMapping, table: TableMapping, end: End) -> bool:
+def _is_read_by(mapping: GraphMapping, table: TableMapping, end: RelationshipEnd) -> bool:
     ends = [other for other in mapping.tables if end.has(other)]
     for name, column in end.pairs:
         properties = [table.property_of(column), *(other.property_of(name) for other in ends)]

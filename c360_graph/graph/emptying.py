@@ -89,8 +89,8 @@ def _begin(execution: Execution, meter: ProgressMeter, title: str, unit: str, co
 
 def _drops_of_ours(execution: Execution) -> list[bytes]:
     """All of ours: making them anew on an empty graph takes no time, and none can be out of date."""
-    there = read_graph_schema(execution)
+    existing = read_graph_schema(execution)
     return [
-        *map(schema.drop_constraint, there.constraints),
-        *map(schema.drop_index, there.indexes),
+        *map(schema.drop_constraint, existing.constraints),
+        *map(schema.drop_index, existing.indexes),
     ]

@@ -23,7 +23,7 @@ from c360_graph.cypher.script_reader import Batch, Statement, lift
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS
 from c360_graph.errors import ServerMemoryError, StatementError, StatementRefusedError
 from c360_graph.graph.connection import ERRORS, Graph, Tag, outcome, said
-from c360_graph.graph.refused_row import refused_row
+from c360_graph.graph.refused_row import describe_refused_row
 from c360_graph.mapping.graph_manifest import Owner
 
 ATTEMPTS = 15
@@ -391,7 +391,7 @@ class Execution:
     def _name_refused_row(self, statement: Statement, batch: Batch, error: BaseException) -> None:
         if outcome(error) != "refused":
             return
-        row = refused_row(self.graph, statement, batch, tag=self._tag())
+        row = describe_refused_row(self.graph, statement, batch, tag=self._tag())
         raise StatementError(
             f"{statement.title} failed{f' at {row}' if row else ''}: {said(error)}."
         ) from None

@@ -45,7 +45,7 @@ def watching(
         warn: receives a line at the first question without an answer, and when connections are closed.
         give_up: receives the reason when the server is given up, before connections are closed.
     """
-    watch = _Watch(
+    watch = _SilenceWatch(
         server=server,
         answers=lambda: _answers(connect, database),
         close=lambda: _close_connections(driver),
@@ -63,7 +63,7 @@ def watching(
 
 
 @dataclass(kw_only=True)
-class _Watch:
+class _SilenceWatch:
     server: str
     answers: Callable[[], bool]
     close: Callable[[], None]

@@ -142,12 +142,12 @@ class _Load:
         self._phase = ""
 
     def refuse_unless_empty(self) -> None:
-        there = self.execution.ask("Counting nodes", counts_and_deletes.count_nodes_but_own())[0][
+        existing = self.execution.ask("Counting nodes", counts_and_deletes.count_nodes_but_own())[0][
             "count"
         ]
-        if there:
+        if existing:
             raise GraphNotEmptyError(
-                f"{self._graph.server} holds {there:,} nodes, and a script is only for an empty graph."
+                f"{self._graph.server} holds {existing:,} nodes, and a script is only for an empty graph."
                 " Clear it by clear_database: true (c360 load --clear), or load into another database."
             )
 
@@ -227,10 +227,10 @@ class _Load:
         made = self.execution.run_relationships(
             statement, earlier=lambda: _earlier(self._script, statement)
         )
-        there = self._ask_count(statement, count) - before
-        if there != made:
+        counted = self._ask_count(statement, count) - before
+        if counted != made:
             raise CountMismatchError(
-                f"{statement.title} made {made:,} relationships, but the graph got {there:,}. Did"
+                f"{statement.title} made {made:,} relationships, but the graph got {counted:,}. Did"
                 " something else write to it? Load again with clear_database."
             )
 

@@ -82,15 +82,15 @@ class NodeSync:
         rows = self._execution.ask(f"Counting {label}", holding.count_holders(label, name))
         return int(rows[0]["count"])
 
-    def refuse_loss(self, label: str, *, there: int, removed: int) -> None:
+    def refuse_loss(self, label: str, *, existing: int, removed: int) -> None:
         """Refuse to remove more than the share allowed.
 
         Raises:
             GraphError: says how many it would have been.
         """
-        if there and removed > self._share * there:
+        if existing and removed > self._share * existing:
             raise GraphError(
-                f"Label {label}: {removed:,} of {there:,} nodes are not in the sources any more, more"
+                f"Label {label}: {removed:,} of {existing:,} nodes are not in the sources any more, more"
                 f" than max_removed_share ({self._share:.0%}) allows. None was removed. If that is"
                 " right, load again with max_removed_share: 1.0."
             )
@@ -114,7 +114,7 @@ class NodeSync:
             StatementError: a statement kept failing.
             GraphError: more would be removed than is allowed.
         """
-        there = self.count(label)
+        existing = self.count(label)
         seen = NodeIds()
         changes = self._merge_rows(label, extracts, seen)
         stale = self._execution.ask_numbers(
@@ -122,7 +122,7 @@ class NodeSync:
             merges.node_ids(label),
             keep=lambda number: number not in seen,
         )
-        self.refuse_loss(label, there=there, removed=len(stale))
+        self.refuse_loss(label, existing=existing, removed=len(stale))
         self.delete(label, stale)
         return replace(changes, deleted=len(stale))
 
@@ -133,8 +133,8 @@ class NodeSync:
             StatementError: a statement kept failing.
             GraphError: more would be removed than is allowed; nothing was changed.
         """
-        gone = sum(change.deleted.rows for change in changes)
-        self.refuse_loss(label, there=self.count(label), removed=gone)
+        deleted = sum(change.deleted.rows for change in changes)
+        self.refuse_loss(label, existing=self.count(label), removed=deleted)
         seen = NodeIds()
         made = self._merge_rows(label, [change.upserted for change in changes], seen)
         # A key whose text is another may be the same value, as -0.0 and 0.0: its node is the new row's.
@@ -158,7 +158,7 @@ class NodeSync:
         """
         old = self._ids(label)
         rows = sum(extract.rows for extract in extracts)
-        self.refuse_loss(label, there=len(old), removed=len(old) - rows)
+        self.refuse_loss(label, existing=len(old), removed=len(old) - rows)
         if old_first:
             self.delete(label, old)
         self._meter.begin(label, unit="rows", total=rows)

@@ -40,7 +40,7 @@ from c360_graph.graph.node_sync import NodeChanges, NodeSync
 from c360_graph.graph.progress import ProgressMeter
 from c360_graph.graph.relationship_sync import RelationshipChanges, RelationshipSync
 from c360_graph.graph.schema_sync import SchemaSync
-from c360_graph.graph.state import relationship_counts
+from c360_graph.graph.state import read_relationship_counts
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, pattern_name
 from c360_graph.plan.decisions import (
     GraphFacts,
@@ -233,7 +233,7 @@ class Reconciliation:
         facts = GraphFacts(
             listed=old,
             nodes=count_by_name(partial(self._execution.ask, _TITLE), labels, count_labels),
-            relationships=relationship_counts(
+            relationships=read_relationship_counts(
                 dict.fromkeys((*desired.edges, *old.edges)),
                 listed=old,
                 of_types=self._before,
@@ -257,13 +257,13 @@ class Reconciliation:
         Nodes that no load of ours made are removed too, but for those that a row has the key of.
         """
         for label in self._desired.manifest.labels:
-            there = self._nodes.count(label)
+            existing = self._nodes.count(label)
             if decision.labels[label] == "taken over":
                 extracts = self._desired.extracts_of(label)
                 left = self._nodes.count_matched(label, extracts)
             else:
                 left = self._desired.header.labels.get(label, 0)
-            self._nodes.refuse_loss(label, there=there, removed=there - left)
+            self._nodes.refuse_loss(label, existing=existing, removed=existing - left)
 
     def _purge(self, decision: LoadDecision) -> tuple[str, ...]:
         """Properties that were ours and are no more: of columns excluded since, or gone."""
@@ -344,25 +344,25 @@ class Reconciliation:
             expected = self._known.relationships(kind) + sum(
                 change.created - change.deleted for change in alike.values()
             )
-            there = self._relationships.count_type(kind)
-            if there != expected:
+            existing = self._relationships.count_type(kind)
+            if existing != expected:
                 self._warn(
-                    f"There are {there:,} relationships {kind} where {expected:,} were expected; they"
+                    f"There are {existing:,} relationships {kind} where {expected:,} were expected; they"
                     " are compared with the nodes one by one."
                 )
                 mended |= {edges: self._compare_edges(edges) for edges in alike}
         return mended
 
     def _remove_edges(
-        self, gone: Iterable[RelationshipPattern]
+        self, outdated: Iterable[RelationshipPattern]
     ) -> dict[RelationshipPattern, RelationshipChanges]:
         return {
-            edges: RelationshipChanges(deleted=self._relationships.delete(edges)) for edges in gone
+            edges: RelationshipChanges(deleted=self._relationships.delete(edges)) for edges in outdated
         }
 
-    def _remove_labels(self, gone: Iterable[str]) -> dict[str, NodeChanges]:
+    def _remove_labels(self, outdated: Iterable[str]) -> dict[str, NodeChanges]:
         removed = {}
-        for label in gone:
+        for label in outdated:
             removed[label] = NodeChanges(deleted=self._nodes.count(label))
             for text in counts_and_deletes.delete_relationships_of_label(label):
                 self._execution.run_in_batches(_TITLE, text, batch_rows=DELETE_BATCH_ROWS)

@@ -47,25 +47,25 @@ class SchemaSync:
         Raises:
             GraphError: they cannot; says why.
         """
-        there = read_graph_schema(self._execution)
-        reasons = [*there.obstacles(self._keys, schema.indexes(self._tables, mappings))]
-        for key in keys_to_constrain(decision, self._keys, there):
+        existing = read_graph_schema(self._execution)
+        reasons = [*existing.obstacles(self._keys, schema.indexes(self._tables, mappings))]
+        for key in keys_to_constrain(decision, self._keys, existing):
             text = holding.count_duplicates(key.label, key.properties)
             copies = int(self._execution.ask(_TITLE, text)[0]["count"])
             if copies:
                 reasons.append(duplicates_of_key(key, copies))
         if reasons:
             raise GraphError(" ".join(reasons))
-        return tuple(there.cautions(self._keys, labels))
+        return tuple(existing.cautions(self._keys, labels))
 
     def drop_outdated_constraints(self) -> None:
         """Drop those that no key of now needs, and indexes of ours that block one."""
-        there = read_graph_schema(self._execution)
+        existing = read_graph_schema(self._execution)
         for index in self._keys:
-            if schema.index_name(index) in there.indexes:
+            if schema.index_name(index) in existing.indexes:
                 self._execution.run_repeatable(_TITLE, schema.drop_index(schema.index_name(index)))
         wanted = {schema.constraint_name(key) for key in self._keys}
-        for name in self._outdated(there.constraints, wanted):
+        for name in self._outdated(existing.constraints, wanted):
             self._execution.run_repeatable(_TITLE, schema.drop_constraint(name))
 
     def constrain(self, label: str) -> None:
@@ -82,19 +82,19 @@ class SchemaSync:
         """Drop outdated indexes, make those that the mappings seek by, and wait for them."""
         indexes = schema.indexes(self._tables, mappings)
         wanted = {schema.index_name(index) for index in indexes}
-        there = read_graph_schema(self._execution)
-        for name in self._outdated(there.indexes, wanted):
+        existing = read_graph_schema(self._execution)
+        for name in self._outdated(existing.indexes, wanted):
             self._execution.run_repeatable(_TITLE, schema.drop_index(name))
         for index in indexes:
-            if there.has_index_of_others(index):
+            if existing.has_index_of_others(index):
                 continue
             self._execution.run_repeatable(_TITLE, schema.create_index(index))
         self._execution.run_repeatable(_TITLE, schema.await_indexes(INDEX_WAIT_SECONDS))
 
-    def _outdated(self, there: Named, wanted: Collection[str]) -> list[str]:
+    def _outdated(self, existing: Named, wanted: Collection[str]) -> list[str]:
         return [
             name
-            for name, what in there.items()
+            for name, what in existing.items()
             if name not in wanted and what.label not in self._kept
         ]
 
@@ -113,9 +113,9 @@ def refuse_blocked(
         GraphError: something does; names it.
         StatementError: the server refuses.
     """
-    there = read_graph_schema(execution)
-    alike = any(name.startswith(schema.NAME_PREFIX) for name in there.other_names)
-    reasons = tuple(there.obstacles(keys, indexes() if alike else ()))
+    existing = read_graph_schema(execution)
+    alike = any(name.startswith(schema.NAME_PREFIX) for name in existing.other_names)
+    reasons = tuple(existing.obstacles(keys, indexes() if alike else ()))
     if reasons:
         raise GraphError(" ".join(reasons))
 

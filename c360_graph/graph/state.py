@@ -18,7 +18,7 @@ from c360_graph.plan.inputs import CountsNeeded, GraphState
 
 
 def read_holding(graph: Graph, desired: GraphManifest) -> GraphState:
-    """The graph as it is, but for what `answer` counts.
+    """The graph as it is, but for what `with_counts` counts.
 
     Raises:
         GraphError: the server cannot be reached or refuses.
@@ -28,7 +28,7 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphState:
     listed = state.manifest if state else GraphManifest()
     nodes, relationships = graph_counts(graph)
     ours = {*listed.labels, *desired.labels} & nodes.keys()
-    between = relationship_counts(
+    between = read_relationship_counts(
         dict.fromkeys((*listed.edges, *desired.edges)),
         listed=listed,
         of_types=relationships,
@@ -46,7 +46,7 @@ def read_holding(graph: Graph, desired: GraphManifest) -> GraphState:
     )
 
 
-def relationship_counts(
+def read_relationship_counts(
     patterns: Iterable[RelationshipPattern],
     *,
     listed: GraphManifest,
@@ -71,7 +71,7 @@ def relationship_counts(
     }
 
 
-def answer(graph: Graph, holding: GraphState, questions: CountsNeeded) -> GraphState:
+def with_counts(graph: Graph, holding: GraphState, questions: CountsNeeded) -> GraphState:
     """The same with the counts that were asked for: each a pass over one label.
 
     Raises:

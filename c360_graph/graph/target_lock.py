@@ -120,7 +120,7 @@ class _Seen:
 
 
 @dataclass
-class _Watch:
+class _HolderWatch:
     """Judges from outside whether a holder is dead."""
 
     graph: Graph
@@ -206,7 +206,7 @@ def _acquire(
     warn: Callable[[str], None],
     check: Callable[[], None],
 ) -> None:
-    watch = _Watch(graph, claim.keeper)
+    watch = _HolderWatch(graph, claim.keeper)
     attempts = Attempts(graph, warn=warn, check=check)
     deadline = time.monotonic() + claim.wait_seconds
     told = False
@@ -230,7 +230,7 @@ def _acquire(
 
 
 def _judged(
-    attempts: Attempts, watch: _Watch, graph: Graph
+    attempts: Attempts, watch: _HolderWatch, graph: Graph
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:
     """The holders that are dead, each with its counter, and those that may live."""
 

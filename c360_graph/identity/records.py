@@ -120,7 +120,7 @@ def ignored_identifiers(
     )
 
 
-def key_text(table: RecordExtract) -> str:
+def key_sql(table: RecordExtract) -> str:
     """SQL for the text of a record's key, as the extract has its columns."""
     return _columns(table.extract, table.extract.manifest.table.key)
 
@@ -130,7 +130,7 @@ def _numbered(table: RecordExtract, *, after: int) -> str:
         f", {_column(table.extract, identifier.column)} AS v{i}"
         for i, identifier in enumerate(table.mapped.identifiers)
     )
-    rows = f"SELECT {key_text(table)} AS key{values} FROM {file_rows(table.extract)}"
+    rows = f"SELECT {key_sql(table)} AS key{values} FROM {file_rows(table.extract)}"
     return (
         f"SELECT {after} + row_number() OVER (ORDER BY key) AS record, * FROM ({rows}) ORDER BY key"
     )

@@ -20,7 +20,7 @@ from c360_graph.import_files.csv_values import (
 from c360_graph.import_files.numbered_rows import NumberedTable, union
 from c360_graph.mapping.model import (
     TABLE_PROPERTY,
-    End,
+    RelationshipEnd,
     PropertyMapping,
     RelationshipMapping,
     TableMapping,
@@ -124,19 +124,19 @@ def relationship_files(
     """
     for driving in _present(index.driving(mapping), tables):
         ends = {
-            "from": _End(mapping.start, tables, index, "a"),
-            "to": _End(mapping.end, tables, index, "b"),
+            "from": _CsvEnd(mapping.start, tables, index, "a"),
+            "to": _CsvEnd(mapping.end, tables, index, "b"),
         }
         sought = [end for end in ends.values() if end.end in mapping.sought]
         if all(end.tables for end in sought):
             yield _relationship_file(mapping, driving, ends, sought)
 
 
-class _End:
+class _CsvEnd:
     """An end of a relationship and the tables that have it."""
 
     def __init__(
-        self, end: End, tables: Mapping[str, NumberedTable], index: TableIndex, alias: str
+        self, end: RelationshipEnd, tables: Mapping[str, NumberedTable], index: TableIndex, alias: str
     ) -> None:
         self.end, self.alias = end, alias
         self.tables = _present(index.at(end), tables)
@@ -162,8 +162,8 @@ class _End:
 def _relationship_file(
     mapping: RelationshipMapping,
     driving: NumberedTable,
-    ends: Mapping[str, _End],
-    sought: list[_End],
+    ends: Mapping[str, _CsvEnd],
+    sought: list[_CsvEnd],
 ) -> CsvFile:
     texts: dict[str, str | None] = {}
     for end in sought:

@@ -60,7 +60,7 @@ def _functions(joined: JoinedColumn, tables: list[TableMapping]) -> JoinFunction
 
 
 @dataclass(frozen=True)
-class _Side:
+class _ComparedColumn:
     """A column of one table."""
 
     table: TableMapping
@@ -92,12 +92,12 @@ class _Side:
         )
 
 
-Sides = tuple[_Side, ...]
+Sides = tuple[_ComparedColumn, ...]
 
 
 def _sides(tables: tuple[TableMapping, ...], column: str, functions: JoinFunctions | None) -> Sides:
     return tuple(
-        _Side(table, prop, functions)
+        _ComparedColumn(table, prop, functions)
         for table in tables
         if (prop := table.property_from(column)) is not None
     )
@@ -136,7 +136,7 @@ def _way(lefts: Sides, rights: Sides) -> Compared:
     )
 
 
-def _refuse_without_partner(side: _Side, others: Sides, comparisons: list[Comparison]) -> None:
+def _refuse_without_partner(side: _ComparedColumn, others: Sides, comparisons: list[Comparison]) -> None:
     """Each table's column must be comparable with that of a table on the other side."""
     if any(comparison.ways for comparison in comparisons):
         return
@@ -149,7 +149,7 @@ def _refuse_without_partner(side: _Side, others: Sides, comparisons: list[Compar
     )
 
 
-def _comparison(one: _Side, other: _Side) -> Comparison:
+def _comparison(one: _ComparedColumn, other: _ComparedColumn) -> Comparison:
     treatments = {one.prop.treatment, other.prop.treatment}
     if "mask" in treatments:
         return Comparison(

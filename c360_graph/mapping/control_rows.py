@@ -268,7 +268,7 @@ def control_rows(
     >>> [row.source_name for row in rows.sources]
     ['crm']
     """
-    reader = _Reader()
+    reader = _RowReader()
     all_sources = list(sources)
     all_labels = list(labels)
     inactive = [row for row in all_sources if not reader.is_on("source_databases", row)]
@@ -286,7 +286,7 @@ def control_rows(
             map(_exclusion, reader.on("field_exclusion_rules", all_exclusions)),
         ),
         # One of these that cannot be read lets nothing in, and is no fault.
-        allowed=_Reader().read(
+        allowed=_RowReader().read(
             ExclusionRow,
             "field_exclusion_rules",
             map(_exclusion, reader.off("field_exclusion_rules", all_exclusions)),
@@ -329,13 +329,13 @@ def identity_decisions(
     rows: Iterable[Row], entity_label: str
 ) -> tuple[tuple[IdentityDecisionRow, ...], tuple[Refusal, ...]]:
     """The decisions about entities of a label, and rows that cannot be read."""
-    reader = _Reader()
+    reader = _RowReader()
     mine = (row for row in rows if row.get("entity_label") == entity_label)
     found = reader.read(IdentityDecisionRow, "identity_decisions", mine)
     return found, tuple(reader.refusals)
 
 
-class _Reader:
+class _RowReader:
     """Reads rows and notes those that cannot be read."""
 
     def __init__(self) -> None:

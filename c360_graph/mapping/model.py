@@ -14,7 +14,7 @@ from c360_graph.mapping.row_condition import RowCondition
 __all__ = [
     "JOIN_PREFIX",
     "TABLE_PROPERTY",
-    "End",
+    "RelationshipEnd",
     "ExcludedColumn",
     "GraphMapping",
     "Identifier",
@@ -265,7 +265,7 @@ class Junction(Frozen):
     properties: tuple[str, ...] = ()
 
 
-class End(Frozen):
+class RelationshipEnd(Frozen):
     """One end of a relationship. Pairs are (its own column, the column that it equals).
 
     `tables` are qualified names (`source/table`) where only these of a shared label's tables take part, () where
@@ -324,27 +324,27 @@ class RelationshipMapping(Frozen):
         return row_of_relationship(self.relationship_id)
 
     @cached_property
-    def start(self) -> End:
+    def start(self) -> RelationshipEnd:
         """Where the relationship begins."""
         pairs = self.junction.from_pairs if self.junction else self.pairs
-        return End(side="from", label=self.from_label, tables=self.from_tables, pairs=pairs)
+        return RelationshipEnd(side="from", label=self.from_label, tables=self.from_tables, pairs=pairs)
 
     @cached_property
-    def end(self) -> End:
+    def end(self) -> RelationshipEnd:
         """Where the relationship leads."""
         swapped = tuple((right, left) for left, right in self.pairs)
         pairs = self.junction.to_pairs if self.junction else swapped
-        return End(side="to", label=self.to_label, tables=self.to_tables, pairs=pairs)
+        return RelationshipEnd(side="to", label=self.to_label, tables=self.to_tables, pairs=pairs)
 
     @property
-    def driving(self) -> End | None:
+    def driving(self) -> RelationshipEnd | None:
         """The end for each of whose rows the other is looked up; None where a junction's rows drive."""
         if self.junction is not None:
             return None
         return self.end if self.seek == "from" else self.start
 
     @property
-    def sought(self) -> tuple[End, ...]:
+    def sought(self) -> tuple[RelationshipEnd, ...]:
         """The ends that are looked up for each row that drives."""
         if self.junction is not None:
             return (self.start, self.end)

@@ -48,7 +48,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near!r}?" if near is not None else ""
 
 
-class _Known:
+class _NamesByPairs:
     """Names by the pairs of letters in them."""
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -68,8 +68,8 @@ class _Known:
 
 
 @lru_cache(maxsize=16)
-def _known(names: frozenset[str]) -> _Known:
-    return _Known(names)
+def _known(names: frozenset[str]) -> _NamesByPairs:
+    return _NamesByPairs(names)
 
 
 def _pairs(text: str) -> set[str]:

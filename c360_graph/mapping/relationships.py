@@ -41,10 +41,10 @@ def resolve_relationships(
     found: list[RelationshipMapping] = []
     refusals: list[Refusal] = []
     inactive: list[int] = []
-    given = _Given(rows, tables)
+    given = _NamedRows(rows, tables)
     earlier: dict[tuple[object, ...], list[RelationshipMapping]] = {}
     for row in rows.relationships:
-        if _rests(row, given):
+        if _is_inactive(row, given):
             inactive.append(row.relationship_id)
             continue
         try:
@@ -69,7 +69,7 @@ def _refusal(row: RelationshipRow, reason: str, *, is_partial: bool = False) -> 
     )
 
 
-class _Given:
+class _NamedRows:
     """The control rows and the mapped tables, by what relationships name them by."""
 
     def __init__(self, rows: ControlRows, tables: Tables) -> None:
@@ -88,15 +88,15 @@ class _Given:
         return frozenset(self.rows.inactive_labels)
 
 
-def _rests(row: RelationshipRow, given: _Given) -> bool:
+def _is_inactive(row: RelationshipRow, given: _NamedRows) -> bool:
     """Whether what a row needs is deactivated: its source, or all that feeds one of its labels."""
     if row.source_db in given.rows.inactive_sources:
         return True
     mapped = given.index.labels
-    return any(_label_rests(label, given) for label in _labels(row) if label not in mapped)
+    return any(_label_is_inactive(label, given) for label in _labels(row) if label not in mapped)
 
 
-def _label_rests(label: str, given: _Given) -> bool:
+def _label_is_inactive(label: str, given: _NamedRows) -> bool:
     if label in given.inactive_labels:
         return True
     # Mapped for any source, found in none: the deactivated one may have had it.
@@ -110,7 +110,7 @@ def _labels(row: RelationshipRow) -> Iterator[str]:
         yield row.junction_label
 
 
-def _resolve(row: RelationshipRow, given: _Given) -> RelationshipMapping:
+def _resolve(row: RelationshipRow, given: _NamedRows) -> RelationshipMapping:
     _check_names(row, given)
     ends = Ends(row, given.index)
     meaning = meaning_of(ends, parse(row.join_condition))
@@ -159,7 +159,7 @@ def _through(ends: Ends, meaning: ComparedJoin) -> Junction:
     )
 
 
-def _check_names(row: RelationshipRow, given: _Given) -> None:
+def _check_names(row: RelationshipRow, given: _NamedRows) -> None:
     reason = reason_against_name(row.relationship_type, what="relationship_type")
     if reason:
         raise MappingError(reason)
@@ -172,7 +172,7 @@ def _check_names(row: RelationshipRow, given: _Given) -> None:
             raise MappingError(_why_unmapped(what, label, given))
 
 
-def _why_unmapped(what: str, label: str, given: _Given) -> str:
+def _why_unmapped(what: str, label: str, given: _NamedRows) -> str:
     text = f"{what} {label!r} is the label of no table that can be read"
     refused = [str(r.mapping_id) for r in given.label_rows.get(label, ())]
     if refused:

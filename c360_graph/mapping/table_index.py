@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TypeVar
 
-from c360_graph.mapping.model import End, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import RelationshipEnd, RelationshipMapping, TableMapping
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -34,7 +34,7 @@ class TableIndex:
         """The tables of a name, in whichever source."""
         return self._by_name.get(table_name, ())
 
-    def at(self, end: End) -> Tables:
+    def at(self, end: RelationshipEnd) -> Tables:
         """The tables whose rows take part at an end of a relationship."""
         labelled = self.labelled(end.label)
         return tuple(table for table in labelled if end.has(table)) if end.tables else labelled

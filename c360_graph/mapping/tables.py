@@ -41,7 +41,7 @@ def resolve_tables(
     # A row that names its source goes before one that means any source with such a table.
     for row in sorted(rows.labels, key=lambda r: (r.source_id is None, r.mapping_id)):
         choice.consider(row)
-    tables = tuple(choice.described(history))
+    tables = tuple(choice.mappings(history))
     refusals = (
         *_unknown_time_zones(rows, catalogs),
         *choice.refusals,
@@ -243,7 +243,7 @@ class _Choice:
                 f" {taken.node_label!r} already, and a table has one label; deactivate one of the two",
             )
 
-    def described(self, history: ColumnHistory) -> Iterator[TableMapping]:
+    def mappings(self, history: ColumnHistory) -> Iterator[TableMapping]:
         """The chosen tables; a row that cannot be used with its table is refused."""
         feeding = Counter(row.node_label for _, row in self.chosen.values())
         ordered = sorted(self.chosen.values(), key=lambda p: (p[0].source_id, p[1].mapping_id))

@@ -72,7 +72,7 @@ def extract_table(
     table_log_id = run_log.open_table(
         log_id=log_id, source_id=table.source.source_id, table_name=table.table_name
     )
-    progress = _Progress(run_log, table_log_id, report, warn)
+    progress = _ExtractProgress(run_log, table_log_id, report, warn)
     try:
         extract = _extract(table, rows, (log_id, table_log_id), control, settings, progress)
     except BaseException as error:
@@ -90,7 +90,7 @@ def extract_table(
     return ExtractedTable(extract=extract, table_log=table_log)
 
 
-class _Progress:
+class _ExtractProgress:
     """Rows read so far, told to the audit row and the log every few seconds."""
 
     def __init__(
@@ -122,7 +122,7 @@ def _extract(
     log_ids: tuple[int, int],
     control: ControlDatabase,
     settings: Settings,
-    progress: _Progress,
+    progress: _ExtractProgress,
 ) -> Extract:
     store = ExtractStore(settings.c360_data_dir)
     log_id, table_log_id = log_ids

@@ -12,7 +12,7 @@ from c360_graph.errors import C360Error, ControlDatabaseError, GraphError
 from c360_graph.extract_joins.graph_input import kept_from_refused
 from c360_graph.graph.claim import Claim, owned_by_another
 from c360_graph.graph.connection import Graph
-from c360_graph.graph.state import answer, read_holding
+from c360_graph.graph.state import read_holding, with_counts
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import GraphMapping, TableMapping
@@ -103,7 +103,7 @@ def _read_graph(
     try:
         with open_graph() as graph:
             holding = read_holding(graph, intention.desired)
-            return answer(graph, holding, questions(intention, holding)), ()
+            return with_counts(graph, holding, questions(intention, holding)), ()
     except GraphError as error:
         return None, (str(error),)
 

@@ -11,7 +11,7 @@ from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.names import did_you_mean
 from c360_graph.proposal.candidates import Candidate, candidates, shared_out
-from c360_graph.proposal.findings import Finding, findings_of, is_worth_sampling
+from c360_graph.proposal.findings import ColumnFinding, findings_of, is_worth_sampling
 from c360_graph.proposal.overlaps import Overlap
 from c360_graph.proposal.personal_names import kind_by_name
 from c360_graph.proposal.propose import Known, propose
@@ -144,9 +144,9 @@ def _schemas(
 
 def _findings(
     snapshot: SourceSnapshot, tables: Tables
-) -> tuple[dict[QualifiedColumn, Finding], tuple[str, ...]]:
+) -> tuple[dict[QualifiedColumn, ColumnFinding], tuple[str, ...]]:
     """The columns of the mapped source that look personal by name or by sampled values."""
-    found: dict[QualifiedColumn, Finding] = {}
+    found: dict[QualifiedColumn, ColumnFinding] = {}
     remarks: list[str] = []
     name = snapshot.source.source_name
     for table in tables:
@@ -165,10 +165,10 @@ def _findings(
 
 def _by_name(
     schemas: Mapping[str, SourceSchema], tables: Mapping[str, Tables], but: str
-) -> dict[QualifiedColumn, Finding]:
+) -> dict[QualifiedColumn, ColumnFinding]:
     """The other sources' columns that look personal by name: only these are not sampled for it."""
     return {
-        QualifiedColumn(name, table.table_name, column.name): Finding(
+        QualifiedColumn(name, table.table_name, column.name): ColumnFinding(
             kind=kind, why="its name or type says so"
         )
         for name in schemas

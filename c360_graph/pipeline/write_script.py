@@ -91,13 +91,13 @@ def prune_scripts(run_log: RunLog, store: ScriptStore, *, keep: int, rules: str)
     hold now. The rows of cypher_scripts stay as the history of what was made. Files that a row names
     and that are no scripts of the project's own are left alone.
     """
-    there = [(s, path) for s in run_log.scripts() if (path := store.own_file(s)) is not None]
-    allowed = [(s, path) for s, path in there if _rules_of(path) == rules]
+    existing = [(s, path) for s in run_log.scripts() if (path := store.own_file(s)) is not None]
+    allowed = [(s, path) for s, path in existing if _rules_of(path) == rules]
     kept = {path for _, path in allowed[:keep]}
     kept |= {path for s, path in allowed if path == _loaded_last(allowed, store)}
-    removed = {path for _, path in there if path not in kept}
+    removed = {path for _, path in existing if path not in kept}
     # One that no row names: of a process that was killed, or of another control database.
-    named = {path.resolve() for _, path in there}
+    named = {path.resolve() for _, path in existing}
     removed |= {p for p in store.files() if p not in named and _rules_of(p) != rules}
     for path in removed:
         with contextlib.suppress(OSError):

@@ -294,10 +294,10 @@ def _surplus_relationships(
                 yield edges, surplus
 
 
-def _surplus(there: int, *, left: int | None, told: int) -> int:
+def _surplus(existing: int, *, left: int | None, told: int) -> int:
     """How many are beyond those that a load left, and those that it told to be of others."""
-    added = 0 if left is None else max(0, there - left)
-    return min(there, added + told)
+    added = 0 if left is None else max(0, existing - left)
+    return min(existing, added + told)
 
 
 def _unmapped_label(label: str, kept: GraphManifest, facts: GraphFacts) -> LabelChange:

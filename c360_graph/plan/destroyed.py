@@ -54,14 +54,14 @@ def _relationships(edges: PlannedRelationships, at_change: str | None) -> str:
     ends = f" from {edges.from_label} to {edges.to_label}" if edges.from_label else ""
     if edges.surplus:
         return f"{edges.surplus:,} relationships {kind}{ends} ({_SURPLUS})"
-    why = _WHY[edges.change if edges.change in ("foreign", "taken over") else "gone"]
+    why = _WHY[edges.change if edges.change in ("foreign", "taken over") else "unmapped"]
     return f"{count:,} relationships {kind}{ends} ({why})"
 
 
 _SURPLUS = "added since the last load; those that no row produces are removed"
 _WHY = {
     "removed": "no active, valid control row maps it",
-    "gone": "no active, valid control row produces them",
+    "unmapped": "no active, valid control row produces them",
     "taken over": "this project did not load them; those that no row produces are removed",
     "foreign": "this project did not load them",
 }

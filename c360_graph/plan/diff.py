@@ -30,15 +30,15 @@ Estimates = Mapping[tuple[str, str], RowEstimate]
 
 def questions(intention: Intention, holding: GraphState) -> CountsNeeded:
     """What has to be counted in a graph before its plan can be made."""
-    there = set(holding.nodes)
+    existing = set(holding.nodes)
     decision = intention.decide(holding)
     losing = tuple(_losing(intention, holding, decision))
     anew = tuple(labels_made_anew(intention, holding, decision))
     holders = properties_to_ask(intention, holding, anew) | excluded_to_count(intention)
     return CountsNeeded(
-        holders=tuple(sorted(asked for asked in holders if asked[0] in there)),
+        holders=tuple(sorted(asked for asked in holders if asked[0] in existing)),
         untreated=tuple(
-            sorted(asked for asked in treated_to_count(intention) if asked[0] in there)
+            sorted(asked for asked in treated_to_count(intention) if asked[0] in existing)
         ),
         all_properties=anew,
         losing=losing,

@@ -110,11 +110,11 @@ class Intention:
     @cached_property
     def undecided(self) -> frozenset[RelationshipPattern]:
         """Edges of rows that wait for a source that could not be asked."""
-        waiting = frozenset(self.mapping.undecided_relationship_ids)
+        undecided = frozenset(self.mapping.undecided_relationship_ids)
         return frozenset(
             (row.relationship_type, row.from_label, row.to_label)
             for row in self.rows.relationships
-            if row.relationship_id in waiting
+            if row.relationship_id in undecided
         )
 
     def decide(self, holding: GraphState) -> LoadDecision:

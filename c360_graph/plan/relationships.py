@@ -67,8 +67,8 @@ def _unmapped(
     intention: Intention, holding: GraphState, decision: LoadDecision
 ) -> Iterator[PlannedRelationships]:
     for edges, change in decision.relationships.items():
-        there = holding.edges.get(pattern_name(edges), 0)
-        if intention.desired.makes(edges) or not there:
+        existing = holding.edges.get(pattern_name(edges), 0)
+        if intention.desired.makes(edges) or not existing:
             continue
         kind, from_label, to_label = edges
         yield PlannedRelationships(
@@ -76,7 +76,7 @@ def _unmapped(
             from_label=from_label,
             to_label=to_label,
             change=change,
-            relationships=there,
+            relationships=existing,
             destroys=change == "removed",
         )
 
@@ -88,14 +88,14 @@ def _foreign(intention: Intention, holding: GraphState) -> Iterator[PlannedRelat
         kind = pattern_named(name)[0]
         ours[kind] = ours.get(kind, 0) + count
     for kind, all_of_type in holding.relationships.items():
-        there = all_of_type - ours.get(kind, 0)
-        if there > 0:
+        existing = all_of_type - ours.get(kind, 0)
+        if existing > 0:
             yield PlannedRelationships(
                 type=kind,
                 from_label=None,
                 to_label=None,
                 change="foreign",
-                relationships=there,
+                relationships=existing,
                 destroys=intention.way == "clear",
             )
 
@@ -103,13 +103,13 @@ def _foreign(intention: Intention, holding: GraphState) -> Iterator[PlannedRelat
 def _lost(holding: GraphState) -> Iterator[PlannedRelationships]:
     """Those of others that go with the nodes they are at."""
     for label, kinds in holding.lost.items():
-        for kind, there in kinds.items():
+        for kind, existing in kinds.items():
             yield PlannedRelationships(
                 type=kind,
                 from_label=None,
                 to_label=None,
                 change="removed",
-                relationships=there,
+                relationships=existing,
                 at_label=label,
                 destroys=True,
             )

@@ -56,15 +56,15 @@ def cautions(intention: Intention, holding: GraphState) -> tuple[str, ...]:
 def _changes(
     kind: _Kind,
     wanted: Mapping[str, LabelProperties],
-    there: Mapping[str, LabelProperties],
+    existing: Mapping[str, LabelProperties],
     open_labels: Iterable[str],
     by_others: Collection[LabelProperties],
 ) -> Iterator[PlannedSchema]:
     for name, what in wanted.items():
         # Neo4j makes none of ours where others have the same.
-        if name not in there and what not in by_others:
+        if name not in existing and what not in by_others:
             yield _planned(kind, "create", name, what)
-    for name, what in there.items():
+    for name, what in existing.items():
         # What is not known of a source may still need it.
         if name not in wanted and what.label not in open_labels:
             yield _planned(kind, "drop", name, what)

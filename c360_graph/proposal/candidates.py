@@ -10,7 +10,7 @@ from typing import Literal
 
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.proposal.findings import Finding
+from c360_graph.proposal.findings import ColumnFinding
 from c360_graph.proposal.naming import ROLE_ENDINGS, singular_words, words
 from c360_graph.proposal.personal_names import IDENTIFYING, Kind
 from c360_graph.proposal.schema import QualifiedColumn, SourceSchema
@@ -25,7 +25,7 @@ _ADDRESSES: frozenset[Kind] = frozenset(["e-mail address", "phone number"])
 Family = Literal["text", "number", "uuid"]
 Tables = Iterable[CatalogTable]
 SchemaTables = tuple[SourceSchema, Tables]
-Findings = Mapping[QualifiedColumn, Finding]
+Findings = Mapping[QualifiedColumn, ColumnFinding]
 Keys = Callable[[SchemaTables], Iterator[tuple[CatalogTable, CatalogColumn]]]
 
 

@@ -14,7 +14,7 @@ _DOCUMENTS = frozenset(["json", "jsonb"])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class ColumnFinding:
     """What a column holds, and how that is known; holds none of its values."""
 
     kind: Kind
@@ -30,9 +30,9 @@ def is_worth_sampling(column: CatalogColumn) -> bool:
 
 def findings_of(
     table: CatalogTable, samples: Mapping[str, Sequence[str]]
-) -> tuple[dict[str, Finding], tuple[str, ...]]:
+) -> tuple[dict[str, ColumnFinding], tuple[str, ...]]:
     """The columns that look personal, and a remark on texts that hold personal data here and there."""
-    found: dict[str, Finding] = {}
+    found: dict[str, ColumnFinding] = {}
     remarks: list[str] = []
     for column in table.columns:
         values = samples.get(column.name, ())
@@ -46,21 +46,21 @@ def findings_of(
 
 def _judge(
     table: CatalogTable, column: CatalogColumn, values: Sequence[str]
-) -> tuple[Finding | None, str | None]:
+) -> tuple[ColumnFinding | None, str | None]:
     by_name = kind_by_name(table.table_name, column.name, column.type)
     whole = column.type.element is None and column.type.base not in _DOCUMENTS
     seen = likeness(values) if whole and values else None
     if by_name:
         if seen and seen.kind == by_name:
-            return Finding(kind=by_name, why=f"its name and {_looks(seen)}"), None
-        return Finding(kind=by_name, why="its name or type says so"), None
+            return ColumnFinding(kind=by_name, why=f"its name and {_looks(seen)}"), None
+        return ColumnFinding(kind=by_name, why="its name or type says so"), None
     if seen:
-        return Finding(kind=seen.kind, why=_looks(seen)), None
+        return ColumnFinding(kind=seen.kind, why=_looks(seen)), None
     within = likeness_within(values) if values else None
     if within is None:
         return None, None
     if not whole and 2 * within.count >= within.of:
-        return Finding(kind=within.kind, why=f"{within.share} hold one", within=True), None
+        return ColumnFinding(kind=within.kind, why=f"{within.share} hold one", within=True), None
     return None, (
         f"is proposed as it is, but {within.share} hold something like a {within.kind}: judge"
         " whether it is to be excluded."

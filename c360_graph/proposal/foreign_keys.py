@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.proposal.cross_schema import join_of_key, referred_schemas
-from c360_graph.proposal.joins import Fact, Link, ProposedJoin, QualifiedTable, fact
+from c360_graph.proposal.joins import Fact, ProposedJunction, ProposedJoin, QualifiedTable, fact
 from c360_graph.proposal.schema import ForeignKey, SourceSchema, is_key
 
 
@@ -45,7 +45,7 @@ def _reason_against(key: ForeignKey, schema: SourceSchema, read: set[str]) -> st
 
 def links_of(
     schema: SourceSchema, joins: Iterable[ProposedJoin], referring: Iterable[ProposedJoin] = ()
-) -> tuple[Link, ...]:
+) -> tuple[ProposedJunction, ...]:
     """The tables that only link: two foreign keys, and nothing that makes their rows things.
 
     Either the two keys' columns are the table's own key (further columns then tell of the link), or
@@ -61,7 +61,7 @@ def links_of(
     for table, ends in by_child.items():
         if len(ends) == 2 and table not in parents and _only_links(schema.table(table[1]), ends):
             first, second = sorted(ends, key=lambda join: _order(schema.table(join.child[1]), join))
-            found.append(Link(junction=first.child, ends=(first, second)))
+            found.append(ProposedJunction(junction=first.child, ends=(first, second)))
     return tuple(found)
 
 

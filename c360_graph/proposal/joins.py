@@ -40,7 +40,7 @@ class ProposedJoin(Frozen):
         )
 
 
-class Link(Frozen):
+class ProposedJunction(Frozen):
     """A junction table: each row of it joins a row of one parent to a row of the other."""
 
     junction: QualifiedTable

@@ -55,7 +55,7 @@ _ENUM = "enum"
 
 
 @dataclass(frozen=True)
-class _Pattern:
+class _NamePattern:
     """What the words of a name, joined by `_` and with one before and after, show.
 
     `ends` has to be their end, but for words that only qualify; `holds` may stand anywhere in a name
@@ -94,7 +94,7 @@ _ID_NUMBERS = (
 # In this order: the first that fits, and whose types the column's is one of, counts. ISO 27701 and
 # GDPR article 9 name the kinds.
 _PATTERNS = (
-    _Pattern(
+    _NamePattern(
         "credential",
         _SECRET,
         holds=rf"_(?:{_PASSWORD}|secret|credential)_|_(?:security|secret|password)_(?:answer|hint)_|^_encrypted_",
@@ -104,35 +104,35 @@ _PATTERNS = (
         r"|^_(?:(?:user|card|login|atm|account|access|customer|member|employee)_)?pin(?:_(?:code|number))?"
         r"|^_key_(?:hash|digest)",
     ),
-    _Pattern(
+    _NamePattern(
         "credential",
         _WHOLE | _SMALL,
         ends=r"_(?:cvv|cvc|cvn|passcode|otp|(?:card_)?security_code)"
         r"|^_(?:(?:user|card|login|atm|account|access|customer|member|employee)_)?pin(?:_(?:code|number))?",
     ),
-    _Pattern(
+    _NamePattern(
         "e-mail address", _TEXT, ends=r"_(?:e_)?(?:email|mail|correo|courriel)(?:_addr(?:ess)?)?"
     ),
-    _Pattern(
+    _NamePattern(
         "phone number",
         _TEXT | _WHOLE,
         ends=r"_(?:phone|telephone|telefon|tel|mobile|msisdn|fax|cell(?:_?phone)?|whatsapp|handy)"
         r"(?:_(?:no|nr|num|number|nummer))?|_(?:telefon|handy|mobil|fax)nummer|_contact_(?:no|number)",
     ),
-    _Pattern(
+    _NamePattern(
         "card number",
         _TEXT | _WHOLE,
         ends=r"_(?:pan|cc|card|kreditkarte)_(?:no|nr|num|number|nummer)"
         r"|_(?:pan|credit_?card|debit_?card|kreditkarte|kreditkartennummer)",
     ),
-    _Pattern(
+    _NamePattern(
         "bank account",
         _TEXT | _WHOLE,
         holds=r"_(?:iban|bban|clabe|kontonummer)_",
         ends=r"_(?:bank_(?:account|acct)|sort_code|routing_(?:no|num|number))"
         r"|_(?:account|acct)_(?:no|num|number)",
     ),
-    _Pattern(
+    _NamePattern(
         "national id",
         _TEXT | _WHOLE,
         holds=rf"_(?:{_ID_NUMBERS}|passport|driver_licen[cs]e|driving_licen[cs]e|social_security"
@@ -141,29 +141,29 @@ _PATTERNS = (
         r"|tax_identification|vat|id)_(?:no|nr|num|number|code)"
         r"|_(?:national|citizen|personal)_id|_(?:national|tax)_identification|_(?:id|identity)_card",
     ),
-    _Pattern(
+    _NamePattern(
         # A number of such a name is the key of a table of taxes.
         "national id",
         _TEXT,
         ends=r"_(?:(?:tax|ssn|passport)_?id|tin|vat|tax_payer(?:_id)?|taxpayer(?:_id)?)",
     ),
-    _Pattern(
+    _NamePattern(
         "network address",
         _TEXT | _ADDRESS,
         ends=r"_(?:ip|ipv_?[46]|remote)(?:_addr(?:ess)?)|_(?:ip|ipv(?:_[46])?)",
     ),
-    _Pattern(
+    _NamePattern(
         "device id",
         _TEXT | _WHOLE | _DEVICE,
         ends=r"_(?:imei|imsi|iccid|idfa|idfv|gaid|aaid|udid|mac(?:_addr(?:ess)?)?|advertising_id"
         r"|android_id)",
     ),
-    _Pattern(
+    _NamePattern(
         "user name",
         _TEXT,
         ends=r"_(?:username|(?:user|login|screen|nick|account)_name|nickname|login(?:_id)?|nick)",
     ),
-    _Pattern(
+    _NamePattern(
         "person's name",
         _TEXT,
         ends=r"_(?:first|last|full|middle|maiden|given|family|legal|birth|preferred|fore|sur|f|l"
@@ -171,19 +171,19 @@ _PATTERNS = (
         r"|_(?:surname|forename|firstname|lastname|fullname|fname|lname|mname|vorname|nachname|prenom"
         r"|apellido|familienname|geburtsname|card_?holder)|_name_(?:first|last|full|middle|given|family)",
     ),
-    _Pattern(
+    _NamePattern(
         "postal address",
         _TEXT | _DOCUMENT,
         ends=r"_(?:street(?:_(?:name|no|nr|num|number))?|strasse|adresse|direccion|indirizzo|endereco"
         r"|(?<!wallet_)(?<!contract_)(?<!web_)(?<!memory_)(?<!base_)(?<!host_)(?<!server_)"
         r"(?:address|addr)(?:_line)?|house_(?:no|nr|num|number)|hausnummer)",
     ),
-    _Pattern(
+    _NamePattern(
         "postal address",
         _TEXT | _WHOLE,
         ends=r"_(?:post_?code|postal_?code|zip(?:_?code)?|plz|postleitzahl|code_postal)",
     ),
-    _Pattern(
+    _NamePattern(
         "birth date",
         _TEXT | _MOMENT | _WHOLE | _SMALL,
         ends=r"_(?:dob|yob|birth_?(?:date|day|time|datetime|year|month|place)"
@@ -191,20 +191,20 @@ _PATTERNS = (
         r"|geburts(?:datum|tag|jahr|ort)|date_(?:de_)?naissance|fecha_(?:de_)?nacimiento"
         r"|data_(?:de_)?nascimento)",
     ),
-    _Pattern(
+    _NamePattern(
         "location",
         _TEXT | _REAL,
         ends=r"_(?:lat|latitude|lon|lng|longitude|(?:geo|spatial)_?location|gps(?:_\w+)?|coordinate)",
     ),
-    _Pattern("location", _REAL, ends="_long"),
-    _Pattern(
+    _NamePattern("location", _REAL, ends="_long"),
+    _NamePattern(
         "special category",
         _TEXT | {_ENUM},
         ends=r"_(?:religion|ethnicity|ethnic_(?:group|origin)|race|caste|sexual_orientation"
         r"|political_(?:party|opinion|view)|disability|diagnos[ie]s|blood_(?:type|group)|genome"
         r"|union_membership|medical_(?:condition|history)|hiv_status|nationality|citizenship)",
     ),
-    _Pattern("pay", _TEXT | _WHOLE | _REAL | {"money"}, ends=r"(?<!_min)(?<!_max)_(?:salary|wage)"),
+    _NamePattern("pay", _TEXT | _WHOLE | _REAL | {"money"}, ends=r"(?<!_min)(?<!_max)_(?:salary|wage)"),
 )
 _QUALIFIERS = (
     "(?:_(?:hash|hashed|digest|encrypted|enc|crypt|bcrypt|cipher|ciphertext|sha|md|iv|raw|plain|clean"

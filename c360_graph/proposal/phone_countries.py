@@ -9,12 +9,12 @@ FEWEST_NUMBERS = 3
 """Different numbers with the code of one country."""
 
 
-def country_of(texts: Iterable[str]) -> str | None:
+def most_common_country(texts: Iterable[str]) -> str | None:
     """The country of ISO 3166 that most numbers with a country code are of; None where it is not plain.
 
-    >>> country_of(["+49 30 5550101", "0049 30 5550102", "030/5550103", "+49 30 5550104"])
+    >>> most_common_country(["+49 30 5550101", "0049 30 5550102", "030/5550103", "+49 30 5550104"])
     'DE'
-    >>> country_of(["030/5550103"]) is None
+    >>> most_common_country(["030/5550103"]) is None
     True
     """
     countries = Counter(_countries({*texts}))

@@ -9,9 +9,9 @@ from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, RelationshipRow
 from c360_graph.proposal.acceptance import accepted
 from c360_graph.proposal.cross_schema import joins_between
-from c360_graph.proposal.findings import Finding
+from c360_graph.proposal.findings import ColumnFinding
 from c360_graph.proposal.foreign_keys import joins_of, links_of
-from c360_graph.proposal.joins import Edge, Link, ProposedJoin, QualifiedTable, fact, proposed_edges
+from c360_graph.proposal.joins import Edge, ProposedJunction, ProposedJoin, QualifiedTable, fact, proposed_edges
 from c360_graph.proposal.naming import label_name
 from c360_graph.proposal.overlaps import MENTIONED_SHARE, Overlap
 from c360_graph.proposal.relationships import ProposedRelationships
@@ -22,7 +22,7 @@ from c360_graph.proposal.tables import tables_to_read
 from c360_graph.proposal.treatments import Treatments, groups_of, needs_hash, stands_against_hash
 from c360_graph.text import plural
 
-Findings = Mapping[QualifiedColumn, Finding]
+Findings = Mapping[QualifiedColumn, ColumnFinding]
 
 _MOST_SHOWN = 5
 
@@ -46,9 +46,9 @@ def propose(known: Known) -> Proposal:
     all_labels = known.standing.labels | {
         (p.source_name, p.row.table_name): p.row.node_label for p in labels
     }
-    led_across, waiting = _between_schemas(between, known, all_labels)
+    led_across, remarks_across = _between_schemas(between, known, all_labels)
     across, still_more = _across(known.overlaps, all_labels)
-    wanted: tuple[ProposedJoin | Link, ...] = (
+    wanted: tuple[ProposedJoin | ProposedJunction, ...] = (
         *(j for j in joins if j.child not in linking),
         *links,
         *led_across,
@@ -65,7 +65,7 @@ def propose(known: Known) -> Proposal:
         remarks=(
             *remarks,
             *more,
-            *waiting,
+            *remarks_across,
             *still_more,
             *withheld,
             *named,
@@ -77,7 +77,7 @@ def propose(known: Known) -> Proposal:
 
 def _declared(
     known: Known, tables: tuple[CatalogTable, ...]
-) -> tuple[tuple[ProposedJoin, ...], tuple[Link, ...], tuple[ProposedJoin, ...], tuple[str, ...]]:
+) -> tuple[tuple[ProposedJoin, ...], tuple[ProposedJunction, ...], tuple[ProposedJoin, ...], tuple[str, ...]]:
     """Joins within the schema, tables that only link, foreign keys from and to other schemas, remarks."""
     own = known.schema.source.source_name
     declared, remarks = joins_of(known.schema, tables, known.standing.schemas)
@@ -179,22 +179,22 @@ def _by_chance(overlaps: tuple[Overlap, ...]) -> Iterator[str]:
 
 
 def _new(
-    wanted: tuple[ProposedJoin | Link, ...], standing: Standing
-) -> tuple[ProposedJoin | Link, ...]:
+    wanted: tuple[ProposedJoin | ProposedJunction, ...], standing: Standing
+) -> tuple[ProposedJoin | ProposedJunction, ...]:
     """What no row says yet; a junction counts as said where both its joins are."""
     return tuple(
         one
         for one in wanted
         if fact(one.edges) not in standing.facts
         and not (
-            isinstance(one, Link) and all(fact(end.edges) in standing.facts for end in one.ends)
+            isinstance(one, ProposedJunction) and all(fact(end.edges) in standing.facts for end in one.ends)
         )
     )
 
 
 def _without_conflicts(
-    wanted: tuple[ProposedJoin | Link, ...], known: Known
-) -> tuple[tuple[ProposedJoin | Link, ...], tuple[str, ...]]:
+    wanted: tuple[ProposedJoin | ProposedJunction, ...], known: Known
+) -> tuple[tuple[ProposedJoin | ProposedJunction, ...], tuple[str, ...]]:
     """Leave out joins by personal columns that a row on one side keeps from being hashed."""
     kept = list(wanted)
     remarks: list[str] = []
@@ -219,20 +219,20 @@ def _without_conflicts(
             )
 
 
-def _edges(kept: tuple[ProposedJoin | Link, ...], known: Known) -> list[Edge]:
+def _edges(kept: tuple[ProposedJoin | ProposedJunction, ...], known: Known) -> list[Edge]:
     standing = [edge for edges in proposed_edges(known.standing.mapping) for edge in edges]
     return standing + [edge for one in kept for edge in one.edges]
 
 
 def _relationships(
-    kept: tuple[ProposedJoin | Link, ...], known: Known, labels: Mapping[QualifiedTable, str]
+    kept: tuple[ProposedJoin | ProposedJunction, ...], known: Known, labels: Mapping[QualifiedTable, str]
 ) -> tuple[tuple[Proposed[RelationshipRow], ...], tuple[str, ...]]:
     orders = [row.execution_order or 0 for row in known.standing.every.relationships]
     rows = ProposedRelationships(labels, known.standing.relationship_names, max(orders, default=0))
     found: list[Proposed[RelationshipRow]] = []
     remarks: list[str] = []
     for one in kept:
-        row = rows.of_link(one) if isinstance(one, Link) else rows.of_join(one)
+        row = rows.of_link(one) if isinstance(one, ProposedJunction) else rows.of_join(one)
         if row:
             found.append(row)
         else:
@@ -242,7 +242,7 @@ def _relationships(
 
 
 def _exclusions(
-    kept: tuple[ProposedJoin | Link, ...], known: Known, tables: tuple[CatalogTable, ...]
+    kept: tuple[ProposedJoin | ProposedJunction, ...], known: Known, tables: tuple[CatalogTable, ...]
 ) -> tuple[Proposed[ExclusionRow], ...]:
     source_ids = {s.source.source_name: s.source.source_id for s in known.standing.schemas}
     own = known.schema.source.source_name

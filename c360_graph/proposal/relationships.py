@@ -7,7 +7,7 @@ from itertools import chain, count
 
 from c360_graph.mapping.control_rows import RelationshipRow
 from c360_graph.mapping.join_functions import Calls, around
-from c360_graph.proposal.joins import Link, ProposedJoin, QualifiedTable
+from c360_graph.proposal.joins import ProposedJunction, ProposedJoin, QualifiedTable
 from c360_graph.proposal.naming import (
     ROLE_ENDINGS,
     alias_for,
@@ -61,7 +61,7 @@ class ProposedRelationships:
             to_alias=to_alias,
         )
 
-    def of_link(self, link: Link) -> Proposed[RelationshipRow] | None:
+    def of_link(self, link: ProposedJunction) -> Proposed[RelationshipRow] | None:
         """The row of a junction, None where its name is taken by a row that stands."""
         start, end = link.ends
         from_alias = alias_for(start.parent[1], ())
@@ -163,7 +163,7 @@ def _role(join: ProposedJoin, parent: tuple[str, ...]) -> tuple[str, ...]:
     return role if role != parent else ()
 
 
-def _link_type(link: Link) -> str:
+def _link_type(link: ProposedJunction) -> str:
     said = {word for end in link.ends for word in _all_words(end.parent[1])}
     left = [w for w in words(link.junction[1]) if w not in said and w not in _LINKING]
     if left:

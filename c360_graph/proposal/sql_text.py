@@ -52,7 +52,7 @@ def source_insert(source: ProposedSource) -> str:
         row.source_name, row.db_host, row.db_name, row.db_user, source.db_password, row.db_schema,
         row.db_sslmode, row.time_zone, row.owner, row.tags,
     )  # fmt: skip
-    name, host, *rest = map(literal, texts)
+    name, host, *rest = map(portable_literal, texts)
     port = "NULL" if row.db_port is None else str(row.db_port)
     return (
         "INSERT INTO source_databases\n"
@@ -66,10 +66,10 @@ def source_insert(source: ProposedSource) -> str:
 def label_insert(proposed: Proposed[NodeLabelRow]) -> str:
     """A table's label, unless the table has a row."""
     row = proposed.row
-    table = literal(row.table_name)
+    table = portable_literal(row.table_name)
     return (
         "INSERT INTO node_label_mappings (source_id, table_name, node_label, is_active)\n"
-        f"SELECT src.source_id, {table}, {literal(row.node_label)}, true\n"
+        f"SELECT src.source_id, {table}, {portable_literal(row.node_label)}, true\n"
         f"{_from_source(proposed.source_name)}\n"
         "  AND NOT EXISTS (\n"
         "      SELECT FROM node_label_mappings AS old\n"
@@ -82,12 +82,12 @@ def label_insert(proposed: Proposed[NodeLabelRow]) -> str:
 def exclusion_insert(proposed: Proposed[ExclusionRow]) -> str:
     """A column's treatment, unless the column has a rule."""
     row = proposed.row
-    table, column = literal(row.table_name), literal(row.column_name)
+    table, column = portable_literal(row.table_name), portable_literal(row.column_name)
     return (
         "INSERT INTO field_exclusion_rules\n"
         "    (source_id, table_name, column_name, is_excluded, treatment, reason)\n"
-        f"SELECT src.source_id, {table}, {column}, true, {literal(row.treatment)},\n"
-        f"    {literal(row.reason)}\n"
+        f"SELECT src.source_id, {table}, {column}, true, {portable_literal(row.treatment)},\n"
+        f"    {portable_literal(row.reason)}\n"
         f"{_from_source(proposed.source_name)}\n"
         "  AND NOT EXISTS (\n"
         "      SELECT FROM field_exclusion_rules AS old\n"
@@ -100,17 +100,17 @@ def exclusion_insert(proposed: Proposed[ExclusionRow]) -> str:
 def relationship_insert(proposed: Proposed[RelationshipRow]) -> str:
     """A relationship, unless there is one of that type between these labels."""
     row = proposed.row
-    names = [literal(t) for t in (row.relationship_type, row.from_label, row.to_label)]
+    names = [portable_literal(t) for t in (row.relationship_type, row.from_label, row.to_label)]
     return (
         "INSERT INTO relationship_mappings\n"
         "    (source_db, relationship_type, from_label, to_label, join_condition,\n"
         "     junction_table, junction_label, from_alias, to_alias, junction_alias,\n"
         "     is_active, description, execution_order)\n"
-        f"SELECT {literal(row.source_db)}, {', '.join(names)},\n"
-        f"    {literal(row.join_condition)},\n"
-        f"    {literal(row.junction_table)}, {literal(row.junction_label)},"
-        f" {literal(row.from_alias)}, {literal(row.to_alias)}, {literal(row.junction_alias)},\n"
-        f"    true, {literal(row.description)}, {row.execution_order}\n"
+        f"SELECT {portable_literal(row.source_db)}, {', '.join(names)},\n"
+        f"    {portable_literal(row.join_condition)},\n"
+        f"    {portable_literal(row.junction_table)}, {portable_literal(row.junction_label)},"
+        f" {portable_literal(row.from_alias)}, {portable_literal(row.to_alias)}, {portable_literal(row.junction_alias)},\n"
+        f"    true, {portable_literal(row.description)}, {row.execution_order}\n"
         "WHERE NOT EXISTS (\n"
         "    SELECT FROM relationship_mappings AS old\n"
         f"    WHERE old.relationship_type = {names[0]}\n"
@@ -119,7 +119,7 @@ def relationship_insert(proposed: Proposed[RelationshipRow]) -> str:
     )
 
 
-def literal(text: str | None) -> str:
+def portable_literal(text: str | None) -> str:
     """A text as an SQL literal, the same whether or not standard_conforming_strings is on."""
     if text is None:
         return "NULL"
@@ -131,7 +131,7 @@ def literal(text: str | None) -> str:
 
 
 def _from_source(name: str) -> str:
-    return f"FROM source_databases AS src\nWHERE src.source_name = {literal(name)}"
+    return f"FROM source_databases AS src\nWHERE src.source_name = {portable_literal(name)}"
 
 
 def _source(source: ProposedSource) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from c360_graph.mapping.control_rows import Treatment
 from c360_graph.mapping.exclusions import treatment_of
-from c360_graph.proposal.findings import Finding
+from c360_graph.proposal.findings import ColumnFinding
 from c360_graph.proposal.joins import Edge
 from c360_graph.proposal.personal_names import Kind
 from c360_graph.proposal.schema import QualifiedColumn
@@ -53,7 +53,7 @@ def groups_of(edges: Iterable[Edge]) -> tuple[Group, ...]:
     return tuple({id(group): frozenset(group) for group in member_of.values()}.values())
 
 
-def needs_hash(group: Group, findings: Mapping[QualifiedColumn, Finding], standing: Standing) -> bool:
+def needs_hash(group: Group, findings: Mapping[QualifiedColumn, ColumnFinding], standing: Standing) -> bool:
     """Whether a group is personal, or hashed on one side already."""
     rules = [standing.rule(column) for column in group]
     hashed = any(rule and treatment_of(rule) == "hash" for rule in rules)
@@ -74,7 +74,7 @@ class Treatments:
 
     def __init__(
         self,
-        findings: Mapping[QualifiedColumn, Finding],
+        findings: Mapping[QualifiedColumn, ColumnFinding],
         standing: Standing,
         *,
         source_name: str,
@@ -108,13 +108,13 @@ class Treatments:
             elif finding:
                 yield column, *self._alone(column, finding, keys)
 
-    def _why_joined(self, column: QualifiedColumn, finding: Finding | None) -> str:
+    def _why_joined(self, column: QualifiedColumn, finding: ColumnFinding | None) -> str:
         others = ", ".join(str(other) for other in sorted(self._of[column] - {column}))
         what = f"{finding.kind}: {finding.why}" if finding else "its partner is hashed"
         return f"{what}; hashed, so that the join with {others} still works"
 
     def _alone(
-        self, column: QualifiedColumn, finding: Finding, keys: frozenset[QualifiedColumn]
+        self, column: QualifiedColumn, finding: ColumnFinding, keys: frozenset[QualifiedColumn]
     ) -> tuple[Treatment, str]:
         why = f"{finding.kind}: {finding.why}"
         treatment = ALONE[finding.kind]

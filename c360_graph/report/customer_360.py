@@ -72,7 +72,7 @@ def headline_of(answer: Answer) -> Headline | None:
     return Headline(number=text, words=fact.words)
 
 
-def why_not(reply: Reply) -> str:
+def why_unanswered(reply: Reply) -> str:
     """Why a question has no answer."""
     if isinstance(reply, Refused):
         return f"Not answered: {reply.reason}"
@@ -86,7 +86,7 @@ def _section(reply: Reply) -> Section:
             name=question.name,
             title=question.title,
             description=question.description,
-            note=why_not(reply),
+            note=why_unanswered(reply),
         )
     return Section(
         name=question.name,

@@ -23,8 +23,8 @@ def cypher_shell_command(*, server: Neo4jServer) -> list[str]:
         SandboxError: its jars or the Java runtime cannot be downloaded.
     """
     line = find_line(name=server.line)
-    program = java.ensure(version=line.java_version)
-    folder = jars.ensure(jar_list=jars.read(name=CYPHER_SHELL))
+    program = java.ensure_java(version=line.java_version)
+    folder = jars.ensure_jars(jar_list=jars.read_jar_list(name=CYPHER_SHELL))
     command = [
         str(program),
         *_JAVA_OPTIONS,

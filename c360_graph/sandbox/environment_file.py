@@ -17,7 +17,7 @@ FILE_NAME = "sandbox.env"
 _HEAD = "# How the servers of `c360 sandbox up` are reached. Put settings of your own into .env."
 
 
-def write(*, folder: Path, environment: Mapping[str, str]) -> Path:
+def write_environment(*, folder: Path, environment: Mapping[str, str]) -> Path:
     """Write the lines of an environment; they replace those written before.
 
     Raises:
@@ -32,7 +32,7 @@ def write(*, folder: Path, environment: Mapping[str, str]) -> Path:
     return path
 
 
-def remove(*, folder: Path) -> None:
+def remove_environment(*, folder: Path) -> None:
     """Remove the lines that were written here, and the file once it holds nothing else."""
     path = folder.resolve() / FILE_NAME
     if not path.is_file():

@@ -66,7 +66,7 @@ class JarList:
     @property
     def folder_name(self) -> str:
         """The name with a digest of the content: a changed list never meets older jars."""
-        return f"{self.name}-{hashlib.sha256(render(jars=self.jars).encode()).hexdigest()[:8]}"
+        return f"{self.name}-{hashlib.sha256(render_jar_list(jars=self.jars).encode()).hexdigest()[:8]}"
 
 
 class _BusyError(Exception):
@@ -77,7 +77,7 @@ class _AbsentError(Exception):
     """A repository does not have the jar or refuses it; another attempt changes nothing."""
 
 
-def parse(*, name: str, text: str) -> JarList:
+def parse_jar_list(*, name: str, text: str) -> JarList:
     """Read a list's text; blank lines and lines that begin with ``#`` are skipped.
 
     Raises:
@@ -120,13 +120,13 @@ def _parse_line(*, name: str, number: int, line: str) -> Jar:
     )
 
 
-def render(*, jars: Iterable[Jar]) -> str:
-    """The text of a list, sorted by coordinates; :func:`parse` reads it back."""
+def render_jar_list(*, jars: Iterable[Jar]) -> str:
+    """The text of a list, sorted by coordinates; :func:`parse_jar_list` reads it back."""
     ordered = sorted(jars, key=lambda jar: jar.coordinates)
     return "".join(f"{jar.coordinates} {jar.sha256}\n" for jar in ordered)
 
 
-def read(*, name: str) -> JarList:
+def read_jar_list(*, name: str) -> JarList:
     """The list ``name`` out of the package data.
 
     Raises:
@@ -138,7 +138,7 @@ def read(*, name: str) -> JarList:
     except FileNotFoundError as error:
         known = ", ".join(sorted(entry.name.removesuffix(".txt") for entry in folder.iterdir()))
         raise SandboxError(f"There is no jar list {name!r}; there are: {known}.") from error
-    return parse(name=name, text=text)
+    return parse_jar_list(name=name, text=text)
 
 
 def repositories() -> tuple[str, ...]:
@@ -156,7 +156,7 @@ def repositories() -> tuple[str, ...]:
     return tuple(root.rstrip("/") for root in roots.values())
 
 
-def ensure(*, jar_list: JarList, roots: tuple[str, ...] | None = None) -> Path:
+def ensure_jars(*, jar_list: JarList, roots: tuple[str, ...] | None = None) -> Path:
     """The folder that holds exactly the jars of ``jar_list``, downloading what it lacks.
 
     ``roots`` are repository roots; None asks jgo. A jar that is in the folder was checked against

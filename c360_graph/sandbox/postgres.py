@@ -65,7 +65,7 @@ class _Layout:
         return self.work / "postgres.log"
 
 
-def launch(*, folder: Path, record: Callable[[PostgresServer], None]) -> PostgresServer:
+def launch_postgres(*, folder: Path, record: Callable[[PostgresServer], None]) -> PostgresServer:
     """Make a cluster, start its server and create the empty control database.
 
     ``record`` is called with the server as soon as its process exists and again when it is ready.
@@ -88,7 +88,7 @@ def launch(*, folder: Path, record: Callable[[PostgresServer], None]) -> Postgre
     return ready
 
 
-def remove(*, server: PostgresServer, folder: Path) -> None:
+def remove_postgres(*, server: PostgresServer, folder: Path) -> None:
     """End the server of a sandbox's folder by a fast shutdown and remove its data.
 
     Raises:

@@ -14,13 +14,13 @@ from pathlib import Path
 import requests
 
 from c360_graph.errors import SandboxError
-from c360_graph.sandbox.jars import Jar, download, render, repositories
+from c360_graph.sandbox.jars import Jar, download, render_jar_list, repositories
 
 _SCOPES = (None, "", "compile", "runtime")
 _TIMEOUT_SECONDS = 60
 
 
-def resolve(*, program: str, version: str, roots: tuple[str, ...]) -> tuple[Jar, ...]:
+def resolve_jars(*, program: str, version: str, roots: tuple[str, ...]) -> tuple[Jar, ...]:
     """The jars that ``org.neo4j:<program>:<version>`` runs with, without their digests."""
     from jgo.maven import MavenContext
 
@@ -88,10 +88,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "jars")
     options = parser.parse_args(arguments)
     roots = repositories()
-    jars = resolve(program=options.program, version=options.version, roots=roots)
+    jars = resolve_jars(program=options.program, version=options.version, roots=roots)
     print(f"{len(jars)} jars found; reading them", file=sys.stderr)
     target = options.folder / f"{options.program}-{options.version}.txt"
-    target.write_text(render(jars=with_digests(jars=jars, roots=roots)), encoding="utf-8")
+    target.write_text(render_jar_list(jars=with_digests(jars=jars, roots=roots)), encoding="utf-8")
     print(f"wrote {target}", file=sys.stderr)
     return 0
 

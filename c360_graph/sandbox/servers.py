@@ -30,7 +30,7 @@ from c360_graph.sandbox.state import (
     Neo4jServer,
     PostgresServer,
     Servers,
-    read,
+    read_servers,
     write_neo4j,
     write_postgres,
 )
@@ -104,12 +104,12 @@ def start_postgres(*, folder: Path) -> PostgresServer:
     """
     folder = folder.resolve()
     with _explained(folder=folder), exclusive(target=folder / "postgres"):
-        known = read(folder=folder).postgres
+        known = read_servers(folder=folder).postgres
         if known and known.ready and is_alive(process=known.process):
             return known
         if known:
             _forget_postgres(folder=folder, server=known)
-        return postgres.launch(
+        return postgres.launch_postgres(
             folder=folder, record=lambda server: write_postgres(folder=folder, server=server)
         )
 
@@ -130,7 +130,7 @@ def start_neo4j(
     """
     folder = folder.resolve()
     with _explained(folder=folder), exclusive(target=folder / "neo4j"):
-        known = read(folder=folder).neo4j
+        known = read_servers(folder=folder).neo4j
         if known and known.ready and is_alive(process=known.process):
             if known.line != neo4j_line:
                 raise SandboxError(
@@ -140,7 +140,7 @@ def start_neo4j(
             return known
         if known:
             _forget_neo4j(folder=folder, server=known)
-        return neo4j.launch(
+        return neo4j.launch_neo4j(
             home=folder / "neo4j",
             line=neo4j_line,
             heap_mb=heap_mb,
@@ -157,7 +157,7 @@ def restart_neo4j(*, folder: Path) -> Neo4jServer:
     """
     folder = folder.resolve()
     with _explained(folder=folder), exclusive(target=folder / "neo4j"):
-        known = read(folder=folder).neo4j
+        known = read_servers(folder=folder).neo4j
         if known is None:
             raise SandboxError(f"{folder} has no Neo4j to restart; start one first.")
         return neo4j.restart(
@@ -180,7 +180,7 @@ def stop(*, folder: Path, postgres: bool = True, neo4j: bool = True) -> None:
         futures = [pool.submit(task, folder=folder) for task in tasks]
         for future in futures:
             future.result()
-    known = read(folder=folder)
+    known = read_servers(folder=folder)
     if folder.is_dir() and known.postgres is None and known.neo4j is None:
         (folder / FILE_NAME).unlink(missing_ok=True)
         if not any(folder.iterdir()):
@@ -189,7 +189,7 @@ def stop(*, folder: Path, postgres: bool = True, neo4j: bool = True) -> None:
 
 def status(*, folder: Path) -> Status:
     """Which servers of ``folder`` are running and ready."""
-    known = read(folder=folder.resolve())
+    known = read_servers(folder=folder.resolve())
     return Status(
         postgres_up=bool(
             known.postgres and known.postgres.ready and is_alive(process=known.postgres.process)
@@ -210,32 +210,32 @@ def _explained(*, folder: Path) -> Iterator[None]:
 
 
 def _forget_postgres(*, folder: Path, server: PostgresServer) -> None:
-    postgres.remove(server=server, folder=folder)
+    postgres.remove_postgres(server=server, folder=folder)
     write_postgres(folder=folder, server=None)
 
 
 def _forget_neo4j(*, folder: Path, server: Neo4jServer) -> None:
-    neo4j.remove(server=server, folder=folder)
+    neo4j.remove_neo4j(server=server, folder=folder)
     write_neo4j(folder=folder, server=None)
 
 
 def _stop_postgres(*, folder: Path) -> None:
     with exclusive(target=folder / "postgres"):
-        known = read(folder=folder).postgres
+        known = read_servers(folder=folder).postgres
         if known:
             _forget_postgres(folder=folder, server=known)
 
 
 def _stop_neo4j(*, folder: Path) -> None:
     with exclusive(target=folder / "neo4j"):
-        known = read(folder=folder).neo4j
+        known = read_servers(folder=folder).neo4j
         if known:
             _forget_neo4j(folder=folder, server=known)
 
 
 def _end_recorded(*, folder: Path) -> None:
     # Without the locks, as the starts that are to be ended hold them.
-    known = read(folder=folder.resolve())
+    known = read_servers(folder=folder.resolve())
     for server in (known.postgres, known.neo4j):
         if server:
             end(process=server.process, polite=signal.SIGTERM)

@@ -86,7 +86,7 @@ class Servers:
         return postgres | (self.neo4j.environment() if self.neo4j else {})
 
 
-def read(*, folder: Path) -> Servers:
+def read_servers(*, folder: Path) -> Servers:
     """What ``folder`` knows; no servers where it has no state file.
 
     Raises:
@@ -112,17 +112,17 @@ def read(*, folder: Path) -> Servers:
 def write_postgres(*, folder: Path, server: PostgresServer | None) -> None:
     """Keep ``server`` as the folder's PostgreSQL; None forgets it."""
     with exclusive(target=folder / FILE_NAME):
-        write(servers=Servers(folder=folder, postgres=server, neo4j=read(folder=folder).neo4j))
+        write_servers(servers=Servers(folder=folder, postgres=server, neo4j=read_servers(folder=folder).neo4j))
 
 
 def write_neo4j(*, folder: Path, server: Neo4jServer | None) -> None:
     """Keep ``server`` as the folder's Neo4j; None forgets it."""
     with exclusive(target=folder / FILE_NAME):
-        postgres = read(folder=folder).postgres
-        write(servers=Servers(folder=folder, postgres=postgres, neo4j=server))
+        postgres = read_servers(folder=folder).postgres
+        write_servers(servers=Servers(folder=folder, postgres=postgres, neo4j=server))
 
 
-def write(*, servers: Servers) -> None:
+def write_servers(*, servers: Servers) -> None:
     """Replace the folder's state file as a whole; only its owner can read it (mode 0600)."""
     servers.folder.mkdir(parents=True, exist_ok=True)
     content = {

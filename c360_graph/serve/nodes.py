@@ -72,7 +72,7 @@ async def read_page(
     types = label.key_types if _is_ordered_by_key(label) else ()
     after = _read_cursor(cursor, of, types) if cursor is not None else None
     conditions, parameters = _conditions(reader, label, filters)
-    statement = text.read_page(
+    statement = text.page_of_nodes(
         label.label,
         reader.read_names(label),
         key=label.key if types else (),

@@ -142,7 +142,7 @@ async def _running(watch: GraphWatch, link: ControlLink) -> AsyncIterator[None]:
         await asyncio.gather(looking, keeping, return_exceptions=True)
 
 
-class Server:
+class Application:
     """The ASGI application. The routes are made anew when a load changed what is served."""
 
     def __init__(self, settings: Settings, binding: Binding) -> None:
@@ -267,7 +267,7 @@ class Server:
         )
 
 
-def _tools(server: Server) -> Any:
+def _tools(server: Application) -> Any:
     """The tools for agents; None where the extra `mcp` is not installed."""
     if find_spec("mcp") is None:
         return None

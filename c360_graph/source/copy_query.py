@@ -81,7 +81,7 @@ def copy_rows(table: TableMapping) -> str:
 
     A column of the treatment `hash` comes as its text, to be hashed before it is written anywhere.
     """
-    columns = ", ".join(rendered(table, prop) for prop in table.properties)
+    columns = ", ".join(rendered_value(table, prop) for prop in table.properties)
     return f"COPY (SELECT {columns} {whole_rows(table)}) TO STDOUT"
 
 
@@ -129,18 +129,18 @@ def _lost(table: TableMapping, prop: PropertyMapping) -> str | None:
     if functions is not None and functions.may_lose and not functions.calls_left:
         return f"({column_of(prop)} IS NOT NULL AND {sql_of(table, prop)} IS NULL)::int"
     if prop.form is None and prop.cast_from and may_lose(prop.cast_from, prop.type):
-        return f"({column_of(prop)} IS NOT NULL AND {rendered(table, prop)} IS NULL)::int"
+        return f"({column_of(prop)} IS NOT NULL AND {rendered_value(table, prop)} IS NULL)::int"
     kind = _type(table, prop)
     return kind.lost(sql_of(table, prop)) if kind.lost else None
 
 
-def rendered(table: TableMapping, prop: PropertyMapping, *, alias: str = "t") -> str:
+def rendered_value(table: TableMapping, prop: PropertyMapping, *, alias: str = "t") -> str:
     """SQL for the text of a property's value, of a row or a key that goes by `alias`."""
     return _type(table, prop).render(sql_of(table, prop, alias=alias))
 
 
 def _text(table: TableMapping, prop: PropertyMapping) -> str:
-    return f"({rendered(table, prop)})::text"
+    return f"({rendered_value(table, prop)})::text"
 
 
 def key_properties(table: TableMapping) -> list[PropertyMapping]:
@@ -227,7 +227,7 @@ def _length(table: TableMapping, prop: PropertyMapping) -> str:
     element = property_type(prop.type.element, time_zone=table.source.time_zone).name
     elements = f"cardinality({sql_of(table, prop)})"
     if element == "STRING":
-        # The rendered text has an end for each already.
+        # The rendered_value text has an end for each already.
         return f"{length} + {_BYTES_OF_A_TEXT - 1} * {elements}"
     # A list of lists is a text, of its JSON.
     each = _BYTES_OF_AN_ELEMENT.get(element, _MOST_BYTES_OF_A_SHORT_TYPE)

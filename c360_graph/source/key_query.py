@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from c360_graph.mapping.join_columns import column_of
 from c360_graph.mapping.model import PropertyMapping, TableMapping
-from c360_graph.source.copy_query import key_properties, rendered, row_conditions
+from c360_graph.source.copy_query import key_properties, rendered_value, row_conditions
 from c360_graph.sql_quoting import quoted, quoted_table
 
 
@@ -28,7 +28,7 @@ def copy_rows_of_keys(table: TableMapping, types: Sequence[str]) -> str:
 
     `types` are the SQL names of the types of the key's columns.
     """
-    columns = ", ".join(rendered(table, prop) for prop in table.properties)
+    columns = ", ".join(rendered_value(table, prop) for prop in table.properties)
     conditions = " AND ".join([*_equal(table), *row_conditions(table)])
     return (
         f"COPY (SELECT {columns} FROM {_keys(table, types)} AS d, {_table(table)} AS t"
@@ -41,9 +41,9 @@ def copy_keys_without_row(table: TableMapping, types: Sequence[str]) -> str:
 
     A row may equal a key and be written otherwise, as 'a' and 'A' of a citext: its node is another.
     """
-    columns = ", ".join(rendered(table, prop, alias="d") for prop in key_properties(table))
+    columns = ", ".join(rendered_value(table, prop, alias="d") for prop in key_properties(table))
     alike = [
-        f"({rendered(table, prop)})::text = ({rendered(table, prop, alias='d')})::text"
+        f"({rendered_value(table, prop)})::text = ({rendered_value(table, prop, alias='d')})::text"
         for prop in key_properties(table)
     ]
     conditions = " AND ".join([*_equal(table), *alike, *row_conditions(table)])
@@ -64,7 +64,7 @@ def copy_rows_of_values(table: TableMapping, columns: Sequence[str]) -> str:
         f"{column_of(_property(table, column))} = d.v{number}::{cast}"
         for number, (column, cast) in enumerate(zip(columns, casts, strict=True))
     ]
-    read = ", ".join(rendered(table, prop) for prop in table.properties)
+    read = ", ".join(rendered_value(table, prop) for prop in table.properties)
     conditions = " AND ".join([*equal, *row_conditions(table)])
     return (
         f"COPY (SELECT {read} FROM unnest({arrays}) AS d({names}), {_table(table)} AS t"

@@ -98,7 +98,7 @@ def _measured(
 def _doubt_by_chance(
     referred: tuple[SourceSnapshot, CatalogTable],
     candidate: Candidate,
-    comparison: _Comparison,
+    comparison: _ComparedSql,
     values: list[str],
 ) -> str | None:
     """Whether the key has numbers as well that the reference does not have."""
@@ -119,24 +119,24 @@ def _doubt_by_chance(
 def _found(
     referred: tuple[SourceSnapshot, CatalogTable],
     candidate: Candidate,
-    comparison: _Comparison,
+    comparison: _ComparedSql,
     values: list[str],
 ) -> int | None:
     """How many of the values a key has; None where the source refused or took long."""
     snapshot, table = referred
     # The table has a name of our choosing: its own could be the one that stands for the values.
-    there = f"SELECT FROM {from_clause(table)} AS t WHERE {comparison.of(candidate.key.column, candidate.key_type)}"
+    partner = f"SELECT FROM {from_clause(table)} AS t WHERE {comparison.of(candidate.key.column, candidate.key_type)}"
     rows = ask_or_none(
         snapshot,
         "SELECT count(*) FROM unnest(%s::text[]) AS sampled (value)"
-        + f" WHERE EXISTS ({there} = {comparison.cast})".replace("%", "%%"),
+        + f" WHERE EXISTS ({partner} = {comparison.cast})".replace("%", "%%"),
         values,
     )
     return None if rows is None else int(rows[0][0])
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Comparison:
+class _ComparedSql:
     """What is compared: digests, else the column itself, so that its index serves."""
 
     salt: str | None = field(default=None, repr=False)
@@ -154,7 +154,7 @@ class _Comparison:
         return f"{value}::text" if self.as_text else value
 
 
-def _comparison(candidate: Candidate, functions: Calls) -> _Comparison:
+def _comparison(candidate: Candidate, functions: Calls) -> _ComparedSql:
     types = candidate.reference_type, candidate.key_type
     ways = compare(*(JoinColumn(type=column_type) for column_type in types)).ways
     # Texts that a join finds equal though they differ are to count here as well.
@@ -164,19 +164,19 @@ def _comparison(candidate: Candidate, functions: Calls) -> _Comparison:
     elif ways and ways[0] != "property":
         form = ways[0]
     if candidate.kind is not None:
-        return _Comparison(salt=token_hex(16), form=form)
+        return _ComparedSql(salt=token_hex(16), form=form)
     if form is not None:
-        return _Comparison(form=form)
+        return _ComparedSql(form=form)
     one, other = (column_type.base for column_type in types)
     if family_of(candidate.key_type) == "number":
-        return _Comparison(cast="sampled.value::int8")
+        return _ComparedSql(cast="sampled.value::int8")
     if one == other == "uuid":
-        return _Comparison(cast="sampled.value::uuid")
-    return _Comparison(as_text=not {one, other} <= {"text", "varchar"})
+        return _ComparedSql(cast="sampled.value::uuid")
+    return _ComparedSql(as_text=not {one, other} <= {"text", "varchar"})
 
 
 def _values(
-    referring: tuple[SourceSnapshot, CatalogTable], candidate: Candidate, comparison: _Comparison
+    referring: tuple[SourceSnapshot, CatalogTable], candidate: Candidate, comparison: _ComparedSql
 ) -> list[str] | None:
     snapshot, table = referring
     column = candidate.reference.column

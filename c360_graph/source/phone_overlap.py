@@ -16,7 +16,7 @@ from c360_graph.mapping.join_functions import JoinFunctions, phone_call
 from c360_graph.mapping.normalised_texts import Normaliser, normaliser
 from c360_graph.proposal.candidates import Candidate
 from c360_graph.proposal.overlaps import Overlap
-from c360_graph.proposal.phone_countries import country_of
+from c360_graph.proposal.phone_countries import most_common_country
 from c360_graph.source.sampling import ask_or_none, from_clause, some_rows
 from c360_graph.source.snapshot import SourceSnapshot
 from c360_graph.sql_quoting import quoted, sql_literal
@@ -29,17 +29,17 @@ _ENDING = 7
 _LONGEST = 60
 _BETTER = 0.01
 
-Side = tuple[SourceSnapshot, CatalogTable]
+PhoneTable = tuple[SourceSnapshot, CatalogTable]
 
 
-def measure_phones(candidate: Candidate, *, referring: Side, referred: Side) -> Overlap | None:
+def measure_phones(candidate: Candidate, *, referring: PhoneTable, referred: PhoneTable) -> Overlap | None:
     """The agreement by `phone`; None where it cannot be computed or is no better than that by `digits`.
 
     Both are computed for the same sample. A value that is no phone number is one that the key lacks.
     """
     ours = _numbers(referring, candidate.reference.column)
     theirs = _numbers(referred, candidate.key.column)
-    country = country_of((*ours, *theirs)) if ours and theirs else None
+    country = most_common_country((*ours, *theirs)) if ours and theirs else None
     if not ours or country is None:
         return None
     functions = JoinFunctions(calls=(phone_call(country),))
@@ -61,7 +61,7 @@ def _agreement(normalise: Normaliser, ours: list[str], theirs: list[str]) -> tup
     return len(sampled), len(sampled & {normalise(text) for text in theirs})
 
 
-def _numbers(side: Side, column: str) -> list[str] | None:
+def _numbers(side: PhoneTable, column: str) -> list[str] | None:
     """Some different values."""
     snapshot, table = side
     rows = ask_or_none(
@@ -73,7 +73,7 @@ def _numbers(side: Side, column: str) -> list[str] | None:
     return None if rows is None else [row[0] for row in rows]
 
 
-def _numbers_that_end_alike(side: Side, column: str, texts: list[str]) -> list[str] | None:
+def _numbers_that_end_alike(side: PhoneTable, column: str, texts: list[str]) -> list[str] | None:
     snapshot, table = side
     salt = token_hex(16)
     endings = {re.sub("[^0-9]", "", text)[-_ENDING:] for text in texts} - {""}

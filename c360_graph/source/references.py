@@ -94,8 +94,8 @@ def find_partners(table: TableMapping, pairs: Pairs, driving: TableMapping) -> s
 
 def _present(table: TableMapping, properties: list[PropertyMapping]) -> str:
     """The condition that a row is read and has a value in each of these."""
-    there = (f"{sql_of(table, prop)} IS NOT NULL" for prop in properties)
-    return " AND ".join((*there, *table.kept_rows()))
+    present = (f"{sql_of(table, prop)} IS NOT NULL" for prop in properties)
+    return " AND ".join((*present, *table.kept_rows()))
 
 
 def read_partners(table: TableMapping, pairs: Pairs) -> str:

@@ -97,7 +97,7 @@ def test_the_command_and_its_data_are_there(installed: Installed) -> None:
     code = (
         "import c360_graph; from c360_graph.questions import read_question_set;"
         " from c360_graph.sandbox import jars; from c360_graph.sandbox.lines import LINES;"
-        " [jars.read(name=line.jar_list) for line in LINES.values()];"
+        " [jars.read_jar_list(name=line.jar_list) for line in LINES.values()];"
         " print(c360_graph.__file__); print(len(read_question_set(None).questions) > 0)"
     )
     found = installed.run("python", "-c", code)

@@ -19,7 +19,7 @@ from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.graph.connection import Graph
 from c360_graph.serve import audit
 from c360_graph.serve.clients import new_key
-from c360_graph.serve.server import Server, bind
+from c360_graph.serve.server import Application, bind
 from c360_graph.settings import load_settings
 from c360_graph_tests.conftest import Project, TestServers, empty, sample_project
 from c360_graph_tests.integration.runs import load_graph
@@ -77,7 +77,7 @@ def server(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     config = uvicorn.Config(
-        Server(settings, binding),
+        Application(settings, binding),
         host="127.0.0.1",
         port=port,
         log_level="warning",

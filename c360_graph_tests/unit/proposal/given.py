@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.resolve import resolve
-from c360_graph.proposal.findings import Finding, findings_of
+from c360_graph.proposal.findings import ColumnFinding, findings_of
 from c360_graph.proposal.overlaps import Overlap
 from c360_graph.proposal.propose import Known, propose
 from c360_graph.proposal.rows import Proposal
@@ -73,7 +73,7 @@ def proposed(
     return proposal
 
 
-def findings(samples: Samples, *schemas: SourceSchema) -> dict[QualifiedColumn, Finding]:
+def findings(samples: Samples, *schemas: SourceSchema) -> dict[QualifiedColumn, ColumnFinding]:
     """The personal columns of all sources."""
     return {
         QualifiedColumn(one.source.source_name, table.table_name, column): finding

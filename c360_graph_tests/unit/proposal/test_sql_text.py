@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from c360_graph.proposal.sql_text import literal, script
+from c360_graph.proposal.sql_text import portable_literal, script
 from c360_graph_tests.unit.mapping.given import table
 from c360_graph_tests.unit.proposal.given import key, proposed, schema
 
@@ -84,7 +84,7 @@ def test_nothing_to_propose_is_a_comment() -> None:
 
 
 def test_a_literal_means_the_same_whatever_the_server_makes_of_backslashes() -> None:
-    assert [literal(text) for text in (None, "", "it's", "\\'")] == [
+    assert [portable_literal(text) for text in (None, "", "it's", "\\'")] == [
         "NULL",
         "''",
         "'it''s'",

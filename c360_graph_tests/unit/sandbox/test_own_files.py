@@ -53,7 +53,7 @@ def sandbox(folder: Path, *, port: int = 1, running: bool = True) -> Servers:
             ready=True,
         ),
     )
-    state.write(servers=made)
+    state.write_servers(servers=made)
     return made
 
 
@@ -193,7 +193,7 @@ def test_a_folder_of_the_sandbox_is_made_anew(here: Path) -> None:
 def test_a_copy_of_a_sandbox_does_not_remove_the_originals_data(here: Path) -> None:
     own_folder.make(here / "a" / "neo4j", sandbox=here / "a")
     original = sandbox(here / "a", running=False)
-    state.write(servers=Servers(folder=here / "b", neo4j=original.neo4j))
+    state.write_servers(servers=Servers(folder=here / "b", neo4j=original.neo4j))
     done = RUNNER.invoke(app, ["sandbox", "down", "--folder", "b"])
     assert done.exit_code == 1
     assert "was not made by the sandbox in" in done.stderr

@@ -62,21 +62,21 @@ def test_the_status_of_an_unknown_folder_is_that_nothing_is_up(tmp_path: Path) -
 def test_a_server_that_is_still_starting_is_not_up(tmp_path: Path) -> None:
     for ready in (True, False):
         server = neo4j_of_this_process(tmp_path, ready=ready)
-        state.write(servers=Servers(folder=tmp_path, neo4j=server))
+        state.write_servers(servers=Servers(folder=tmp_path, neo4j=server))
 
         assert servers.status(folder=tmp_path) == Status(postgres_up=False, neo4j_up=ready)
 
 
 def test_a_running_server_of_the_folder_is_returned(tmp_path: Path) -> None:
     server = neo4j_of_this_process(tmp_path, ready=True)
-    state.write(servers=Servers(folder=tmp_path, neo4j=server))
+    state.write_servers(servers=Servers(folder=tmp_path, neo4j=server))
 
     assert servers.start_neo4j(folder=tmp_path, neo4j_line="2026") == server
 
 
 def test_a_running_server_of_another_line_is_an_error(tmp_path: Path) -> None:
     server = neo4j_of_this_process(tmp_path, ready=True)
-    state.write(servers=Servers(folder=tmp_path, neo4j=server))
+    state.write_servers(servers=Servers(folder=tmp_path, neo4j=server))
 
     with pytest.raises(SandboxError, match="Stop that sandbox first"):
         servers.start_neo4j(folder=tmp_path, neo4j_line="5.26")
@@ -91,7 +91,7 @@ def test_stopping_what_is_gone_removes_its_data_and_nothing_else(tmp_path: Path)
     folder = tmp_path / "sandbox"
     (folder / "postgres" / "cluster").mkdir(parents=True)
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
-    state.write(servers=Servers(folder=folder, postgres=gone_postgres(folder)))
+    state.write_servers(servers=Servers(folder=folder, postgres=gone_postgres(folder)))
 
     servers.stop(folder=folder)
 
@@ -101,7 +101,7 @@ def test_stopping_what_is_gone_removes_its_data_and_nothing_else(tmp_path: Path)
 def test_stopping_removes_a_folder_that_holds_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "sandbox"
     (folder / "postgres").mkdir(parents=True)
-    state.write(servers=Servers(folder=folder, postgres=gone_postgres(folder)))
+    state.write_servers(servers=Servers(folder=folder, postgres=gone_postgres(folder)))
 
     servers.stop(folder=folder)
     servers.stop(folder=folder)

@@ -37,7 +37,7 @@ def neo4j() -> Neo4jServer:
 
 
 def test_a_folder_without_a_state_has_no_servers(tmp_path: Path) -> None:
-    assert state.read(folder=tmp_path / "new") == Servers(folder=tmp_path / "new")
+    assert state.read_servers(folder=tmp_path / "new") == Servers(folder=tmp_path / "new")
 
 
 def test_a_state_reads_back_as_it_was_written(
@@ -45,16 +45,16 @@ def test_a_state_reads_back_as_it_was_written(
 ) -> None:
     servers = Servers(folder=tmp_path, postgres=postgres, neo4j=neo4j)
 
-    state.write(servers=servers)
+    state.write_servers(servers=servers)
 
-    assert state.read(folder=tmp_path) == servers
+    assert state.read_servers(folder=tmp_path) == servers
 
 
 def test_only_the_owner_can_read_the_passwords(tmp_path: Path, postgres: PostgresServer) -> None:
     file = tmp_path / "sandbox.json"
     file.touch(mode=0o644)
 
-    state.write(servers=Servers(folder=tmp_path, postgres=postgres))
+    state.write_servers(servers=Servers(folder=tmp_path, postgres=postgres))
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == ["sandbox.json"]
@@ -65,10 +65,10 @@ def test_one_server_is_written_without_touching_the_other(
 ) -> None:
     state.write_postgres(folder=tmp_path, server=postgres)
     state.write_neo4j(folder=tmp_path, server=neo4j)
-    assert state.read(folder=tmp_path) == Servers(folder=tmp_path, postgres=postgres, neo4j=neo4j)
+    assert state.read_servers(folder=tmp_path) == Servers(folder=tmp_path, postgres=postgres, neo4j=neo4j)
 
     state.write_postgres(folder=tmp_path, server=None)
-    assert state.read(folder=tmp_path) == Servers(folder=tmp_path, neo4j=neo4j)
+    assert state.read_servers(folder=tmp_path) == Servers(folder=tmp_path, neo4j=neo4j)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"postgres": {"pid": 1}, "neo4j": null}'])
@@ -76,7 +76,7 @@ def test_a_damaged_state_says_what_to_do(tmp_path: Path, text: str) -> None:
     (tmp_path / "sandbox.json").write_text(text, encoding="utf-8")
 
     with pytest.raises(SandboxError, match="delete the folder and start again"):
-        state.read(folder=tmp_path)
+        state.read_servers(folder=tmp_path)
 
 
 def test_the_environment_names_every_setting_of_both_servers(
