@@ -95,11 +95,12 @@ def inactive_rows(state: MappingState, mapping: GraphMapping) -> Iterator[str]:
 
 def _target_problem() -> Iterator[str]:
     """Why the target cannot be loaded, nothing where it answers to our dialect."""
+    from c360_graph.cypher.quoting import statement
     from c360_graph.graph.connection import target_graph
 
     try:
         with target_graph() as graph:
-            graph.rows("CYPHER 5 RETURN 1")
+            graph.rows(statement("RETURN 1"))
     except GraphError as error:
         yield str(error)
 

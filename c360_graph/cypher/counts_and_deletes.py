@@ -6,144 +6,143 @@ Those that remove have a parameter `$batch_rows`: how many go in one transaction
 from __future__ import annotations
 
 from c360_graph.cypher.manifest import LABEL as MANIFEST
-from c360_graph.cypher.quoting import identifier
-from c360_graph.cypher.rows import PIN
+from c360_graph.cypher.quoting import identifier, statement
 from c360_graph.cypher.target_lock import LABEL as LOCK
 
 BATCH_MARK = "_C360Batch"
 """Label of the mark that a batch without key leaves in its own transaction, until the load ends."""
 
 
-def delete_all_relationships() -> bytes:
+def delete_all_relationships() -> str:
     """Of whatever type.
 
-    >>> print(delete_all_relationships().decode())
+    >>> print(delete_all_relationships())
     CYPHER 5 MATCH ()-[x]->() CALL (x) { DELETE x } IN TRANSACTIONS OF $batch_rows ROWS
     """
-    return PIN + deleting("MATCH ()-[x]->()")
+    return statement(deleting("MATCH ()-[x]->()"))
 
 
-def delete_relationships_of_type(relationship_type: str) -> bytes:
+def delete_relationships_of_type(relationship_type: str) -> str:
     """All of one type, between whatever nodes.
 
-    >>> print(delete_relationships_of_type("WATCHED").decode())
+    >>> print(delete_relationships_of_type("WATCHED"))
     CYPHER 5 MATCH ()-[x:`WATCHED`]->() CALL (x) { DELETE x } IN TRANSACTIONS OF $batch_rows
     ROWS
     """
-    return PIN + deleting(f"MATCH ()-[x:{identifier(relationship_type)}]->()")
+    return statement(deleting(f"MATCH ()-[x:{identifier(relationship_type)}]->()"))
 
 
-def delete_all_nodes() -> bytes:
+def delete_all_nodes() -> str:
     """All but the manifest and the lock; DETACH for what another client added meanwhile.
 
-    >>> print(delete_all_nodes().decode())
+    >>> print(delete_all_nodes())
     CYPHER 5 MATCH (x) WHERE NOT x:`_C360Load` AND NOT x:`_C360Lock` CALL (x) { DETACH DELETE x
     } IN TRANSACTIONS OF $batch_rows ROWS
     """
     own = " AND ".join(f"NOT x:{identifier(label)}" for label in (MANIFEST, LOCK))
-    return PIN + deleting(f"MATCH (x) WHERE {own}", "DETACH DELETE")
+    return statement(deleting(f"MATCH (x) WHERE {own}", "DETACH DELETE"))
 
 
-def count_nodes_to_delete() -> bytes:
+def count_nodes_to_delete() -> str:
     """How many nodes `delete_all_nodes` removes, as `count`.
 
-    >>> print(count_nodes_to_delete().decode())
+    >>> print(count_nodes_to_delete())
     CYPHER 5 RETURN COUNT { (n) } - COUNT { (n:`_C360Load`) } - COUNT { (n:`_C360Lock`) } AS
     count
     """
-    return PIN + _counting_nodes_but(MANIFEST, LOCK)
+    return statement(_counting_nodes_but(MANIFEST, LOCK))
 
 
-def delete_relationships(*, relationship_type: str, from_label: str, to_label: str) -> bytes:
+def delete_relationships(*, relationship_type: str, from_label: str, to_label: str) -> str:
     """All relationships of one type between two labels.
 
     >>> text = delete_relationships(
     ...     relationship_type="WATCHED", from_label="Account", to_label="PlayEvent"
     ... )
-    >>> print(text.decode())
+    >>> print(text)
     CYPHER 5 MATCH (:`Account`)-[x:`WATCHED`]->(:`PlayEvent`) CALL (x) { DELETE x } IN
     TRANSACTIONS OF $batch_rows ROWS
     """
-    return PIN + deleting(
+    return statement(deleting(
         f"MATCH (:{identifier(from_label)})-[x:{identifier(relationship_type)}]->(:{identifier(to_label)})"
-    )
+    ))
 
 
-def create_batch_mark() -> bytes:
+def create_batch_mark() -> str:
     """Shows, with the parameters of a batch's tag, that its transaction was committed.
 
-    >>> print(create_batch_mark().decode())
+    >>> print(create_batch_mark())
     CYPHER 5 CREATE (n:`_C360Batch` {load: $c360_load, work: $c360_work})
     """
-    return PIN + f"CREATE {_mark()}".encode()
+    return statement(f"CREATE {_mark()}")
 
 
-def count_batch_marks() -> bytes:
+def count_batch_marks() -> str:
     """Marks with the parameters of a batch's tag, as `count`.
 
-    >>> print(count_batch_marks().decode())
+    >>> print(count_batch_marks())
     CYPHER 5 MATCH (n:`_C360Batch` {load: $c360_load, work: $c360_work}) RETURN count(n) AS
     count
     """
-    return PIN + f"MATCH {_mark()} RETURN count(n) AS count".encode()
+    return statement(f"MATCH {_mark()} RETURN count(n) AS count")
 
 
-def delete_batch_marks() -> bytes:
+def delete_batch_marks() -> str:
     """The marks of this load and of any that broke off.
 
-    >>> print(delete_batch_marks().decode())
+    >>> print(delete_batch_marks())
     CYPHER 5 MATCH (x:`_C360Batch`) CALL (x) { DELETE x } IN TRANSACTIONS OF $batch_rows ROWS
     """
-    return PIN + deleting(f"MATCH (x:{identifier(BATCH_MARK)})")
+    return statement(deleting(f"MATCH (x:{identifier(BATCH_MARK)})"))
 
 
-def count_nodes(label: str) -> bytes:
+def count_nodes(label: str) -> str:
     """Nodes of a label, from the count store, as `count`.
 
-    >>> print(count_nodes("Account").decode())
+    >>> print(count_nodes("Account"))
     CYPHER 5 MATCH (n:`Account`) RETURN count(n) AS count
     """
-    return PIN + f"MATCH (n:{identifier(label)}) RETURN count(n) AS count".encode()
+    return statement(f"MATCH (n:{identifier(label)}) RETURN count(n) AS count")
 
 
-def count_relationships(relationship_type: str) -> bytes:
+def count_relationships(relationship_type: str) -> str:
     """Relationships of a type, from the count store, as `count`.
 
-    >>> print(count_relationships("WATCHED").decode())
+    >>> print(count_relationships("WATCHED"))
     CYPHER 5 MATCH ()-[r:`WATCHED`]->() RETURN count(r) AS count
     """
-    return (
-        PIN + f"MATCH ()-[r:{identifier(relationship_type)}]->() RETURN count(r) AS count".encode()
+    return statement(
+        f"MATCH ()-[r:{identifier(relationship_type)}]->() RETURN count(r) AS count"
     )
 
 
-def count_nodes_but_own() -> bytes:
+def count_nodes_but_own() -> str:
     """Nodes of the whole graph without the loader's own, as `count`.
 
-    >>> print(count_nodes_but_own().decode())
+    >>> print(count_nodes_but_own())
     CYPHER 5 RETURN COUNT { (n) } - COUNT { (n:`_C360Batch`) } - COUNT { (n:`_C360Load`) } -
     COUNT { (n:`_C360Lock`) } AS count
     """
-    return PIN + _counting_nodes_but(BATCH_MARK, MANIFEST, LOCK)
+    return statement(_counting_nodes_but(BATCH_MARK, MANIFEST, LOCK))
 
 
-def delete_label(label: str) -> bytes:
+def delete_label(label: str) -> str:
     """All nodes of a label; their relationships must be gone, or few.
 
-    >>> print(delete_label("Account").decode())
+    >>> print(delete_label("Account"))
     CYPHER 5 MATCH (x:`Account`) CALL (x) { DETACH DELETE x } IN TRANSACTIONS OF $batch_rows
     ROWS
     """
-    return PIN + deleting(f"MATCH (x:{identifier(label)})", "DETACH DELETE")
+    return statement(deleting(f"MATCH (x:{identifier(label)})", "DETACH DELETE"))
 
 
-def delete_relationships_of_label(label: str) -> tuple[bytes, bytes]:
+def delete_relationships_of_label(label: str) -> tuple[str, str]:
     """All relationships at nodes of a label: those that start there, then those that end there.
 
     Apart, as a statement for both would have to remember all of them to meet none twice.
 
     >>> for text in delete_relationships_of_label("Account"):
-    ...     print(text.decode())
+    ...     print(text)
     CYPHER 5 MATCH (:`Account`)-[x]->() CALL (x) { DELETE x } IN TRANSACTIONS OF $batch_rows
     ROWS
     CYPHER 5 MATCH (:`Account`)<-[x]-() CALL (x) { DELETE x } IN TRANSACTIONS OF $batch_rows
@@ -151,42 +150,42 @@ def delete_relationships_of_label(label: str) -> tuple[bytes, bytes]:
     """
     name = identifier(label)
     return (
-        PIN + deleting(f"MATCH (:{name})-[x]->()"),
-        PIN + deleting(f"MATCH (:{name})<-[x]-()"),
+        statement(deleting(f"MATCH (:{name})-[x]->()")),
+        statement(deleting(f"MATCH (:{name})<-[x]-()")),
     )
 
 
-def count_all_nodes() -> bytes:
+def count_all_nodes() -> str:
     """Nodes of the whole graph, as `count`.
 
-    >>> print(count_all_nodes().decode())
+    >>> print(count_all_nodes())
     CYPHER 5 MATCH (n) RETURN count(n) AS count
     """
-    return PIN + b"MATCH (n) RETURN count(n) AS count"
+    return statement("MATCH (n) RETURN count(n) AS count")
 
 
-def count_all_relationships() -> bytes:
+def count_all_relationships() -> str:
     """Relationships of the whole graph, as `count`.
 
-    >>> print(count_all_relationships().decode())
+    >>> print(count_all_relationships())
     CYPHER 5 MATCH ()-[r]->() RETURN count(r) AS count
     """
-    return PIN + b"MATCH ()-[r]->() RETURN count(r) AS count"
+    return statement("MATCH ()-[r]->() RETURN count(r) AS count")
 
 
 def _mark() -> str:
     return f"(n:{identifier(BATCH_MARK)} {{load: $c360_load, work: $c360_work}})"
 
 
-def deleting(match: str, delete: str = "DELETE") -> bytes:
+def deleting(match: str, delete: str = "DELETE") -> str:
     """Delete each `x` of a match, in transactions of `$batch_rows`.
 
-    >>> print(deleting("MATCH (x:Account)").decode())
+    >>> print(deleting("MATCH (x:Account)"))
     MATCH (x:Account) CALL (x) { DELETE x } IN TRANSACTIONS OF $batch_rows ROWS
     """
-    return f"{match} CALL (x) {{ {delete} x }} IN TRANSACTIONS OF $batch_rows ROWS".encode()
+    return f"{match} CALL (x) {{ {delete} x }} IN TRANSACTIONS OF $batch_rows ROWS"
 
 
-def _counting_nodes_but(*labels: str) -> bytes:
+def _counting_nodes_but(*labels: str) -> str:
     own = " - ".join(f"COUNT {{ (n:{identifier(label)}) }}" for label in labels)
-    return f"RETURN COUNT {{ (n) }} - {own} AS count".encode()
+    return f"RETURN COUNT {{ (n) }} - {own} AS count"

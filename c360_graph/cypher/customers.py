@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from c360_graph.cypher.quoting import identifier, string_literal
+from c360_graph.cypher.quoting import identifier, string_literal, statement
 from c360_graph.mapping.graph_manifest import RelationshipPattern
 
-_PIN = "CYPHER 5 "
 _MOMENTS = ("ZONED DATETIME", "LOCAL DATETIME", "DATE")
 
 
@@ -30,8 +29,8 @@ def find_by_property(label: str, name: str) -> str:
     found WHERE size(found) > 0 RETURN 'email' AS property, elementId(found[0]) AS id,
     properties(found[0]) AS properties, size(found) = 1 AS is_only
     """
-    return (
-        f"{_PIN}MATCH (n:{identifier(label)}) WHERE n.{identifier(name)} IN $values"
+    return statement(
+        f"MATCH (n:{identifier(label)}) WHERE n.{identifier(name)} IN $values"
         # Two tell that there are several.
         " WITH n LIMIT 2 WITH collect(n) AS found WHERE size(found) > 0"
         f" RETURN {string_literal(name)} AS property, elementId(found[0]) AS id,"
@@ -44,8 +43,8 @@ def find_by_any_property(label: str) -> str:
 
     Reads every node of the label.
     """
-    return (
-        f"{_PIN}MATCH (n:{identifier(label)})"
+    return statement(
+        f"MATCH (n:{identifier(label)})"
         " UNWIND [name IN keys($values) WHERE n[name] IN $values[name]] AS property"
         # A list of all nodes that have a common value would fill the server's memory.
         " WITH property, count(*) AS nodes, min(elementId(n)) AS id"
@@ -62,8 +61,8 @@ def find_repeated_value(label: str, name: str) -> str:
     AS nodes WHERE nodes > 1 RETURN 1 AS repeated LIMIT 1
     """
     prop = f"n.{identifier(name)}"
-    return (
-        f"{_PIN}MATCH (n:{identifier(label)}) WHERE {prop} IS NOT NULL"
+    return statement(
+        f"MATCH (n:{identifier(label)}) WHERE {prop} IS NOT NULL"
         f" WITH {prop} AS value, count(*) AS nodes WHERE nodes > 1 RETURN 1 AS repeated LIMIT 1"
     )
 
@@ -76,8 +75,8 @@ def entity_of(edges: RelationshipPattern) -> str:
     RETURN elementId(e) AS id, properties(e) AS properties LIMIT 1
     """
     kind, entity, record = edges
-    return (
-        f"{_PIN}MATCH (r:{identifier(record)}) WHERE elementId(r) = $id"
+    return statement(
+        f"MATCH (r:{identifier(record)}) WHERE elementId(r) = $id"
         f" MATCH (e:{identifier(entity)})-[:{identifier(kind)}]->(r)"
         " RETURN elementId(e) AS id, properties(e) AS properties LIMIT 1"
     )
@@ -91,8 +90,8 @@ def entities_by_property(edges: RelationshipPattern, name: str) -> str:
     WITH DISTINCT e LIMIT 2 RETURN elementId(e) AS id, properties(e) AS properties
     """
     kind, entity, record = edges
-    return (
-        f"{_PIN}MATCH (r:{identifier(record)}) WHERE r.{identifier(name)} IN $values"
+    return statement(
+        f"MATCH (r:{identifier(record)}) WHERE r.{identifier(name)} IN $values"
         f" MATCH (e:{identifier(entity)})-[:{identifier(kind)}]->(r)"
         " WITH DISTINCT e LIMIT 2 RETURN elementId(e) AS id, properties(e) AS properties"
     )
@@ -106,8 +105,8 @@ def degree(label: str, edges: RelationshipPattern, *, outward: bool) -> str:
     RETURN sum(COUNT { (n)-[:`PLAYED`]->() }) AS total
     """
     pattern = _pattern("(n)", edges[0], "()", outward)
-    return (
-        f"{_PIN}MATCH (n:{identifier(label)}) WHERE elementId(n) IN $ids"
+    return statement(
+        f"MATCH (n:{identifier(label)}) WHERE elementId(n) IN $ids"
         f" RETURN sum(COUNT {{ {pattern} }}) AS total"
     )
 
@@ -144,8 +143,8 @@ def neighbours(
         for starts, label in ((True, edge[2]), (False, edge[1]))
         if edge[1 if starts else 2] == far
     ]
-    return (
-        f"{_PIN}MATCH (n:{identifier(label)}) WHERE elementId(n) IN $ids"
+    return statement(
+        f"MATCH (n:{identifier(label)}) WHERE elementId(n) IN $ids"
         f" MATCH {_pattern('(n)', kind, f'(m:{identifier(far)})', outward)}"
         " WHERE NOT elementId(m) IN $known WITH n, m LIMIT $most_scanned"
         " WITH m, count(*) AS pairs, collect(DISTINCT elementId(n))[..$most_related] AS parents"

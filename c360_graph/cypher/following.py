@@ -12,9 +12,9 @@ from c360_graph.cypher.extra_labels import set_anew, set_on_new
 from c360_graph.cypher.manifest import LABEL as MANIFEST
 from c360_graph.cypher.manifest import WHOLE
 from c360_graph.cypher.merges import differs_from_new, row_and_key
-from c360_graph.cypher.quoting import identifier, string_literal
+from c360_graph.cypher.quoting import identifier, string_literal, statement
 from c360_graph.cypher.relationships import copied_from, end_pattern, of_tables
-from c360_graph.cypher.rows import PIN, own_properties, property_map, row_literal, values
+from c360_graph.cypher.rows import batch_statement, own_properties, property_map, row_literal, values
 from c360_graph.cypher.target_lock import LABEL as LOCK
 from c360_graph.mapping.model import RelationshipEnd, RelationshipMapping, TableMapping
 
@@ -52,7 +52,7 @@ def upsert_nodes(
         " collect(CASE WHEN made IS NOT NULL OR moves THEN shown END) AS told,"
         " sum(CASE WHEN made IS NULL AND differs THEN 1 ELSE 0 END) AS updated"
     )
-    return PIN + rows.unwound + text.encode()
+    return batch_statement(rows, text)
 
 
 def _moved(joined: Iterable[str]) -> str:
@@ -83,22 +83,22 @@ def _of_keys(table: TableMapping, block: bytes, what: str) -> bytes:
     read = property_map(keyed.properties, table=keyed, null_mark=rows.null_mark)
     inside = ", ".join((*own_properties(table), read))
     text = f"\nMATCH (n:{identifier(table.node_label or '')} {{{inside}}}) {what}"
-    return PIN + rows.unwound + text.encode()
+    return batch_statement(rows, text)
 
 
-def delete_nodes_of_table(table: TableMapping) -> bytes:
+def delete_nodes_of_table(table: TableMapping) -> str:
     """All nodes that a table feeds, with their relationships; `count` of them."""
-    return PIN + (f"MATCH {_table_nodes(table)} DETACH DELETE n RETURN count(*) AS count").encode()
+    return statement(f"MATCH {_table_nodes(table)} DETACH DELETE n RETURN count(*) AS count")
 
 
-def ids_of_table(table: TableMapping) -> bytes:
+def ids_of_table(table: TableMapping) -> str:
     """The id of every node that a table feeds."""
-    return PIN + f"MATCH {_table_nodes(table)} RETURN id(n) AS id".encode()
+    return statement(f"MATCH {_table_nodes(table)} RETURN id(n) AS id")
 
 
-def count_nodes_of_table(table: TableMapping) -> bytes:
+def count_nodes_of_table(table: TableMapping) -> str:
     """Nodes that a table feeds, as `count`."""
-    return PIN + f"MATCH {_table_nodes(table)} RETURN count(n) AS count".encode()
+    return statement(f"MATCH {_table_nodes(table)} RETURN count(n) AS count")
 
 
 def _table_nodes(table: TableMapping) -> str:
@@ -106,7 +106,7 @@ def _table_nodes(table: TableMapping) -> str:
     return f"(n:{identifier(table.node_label or '')}){where}"
 
 
-def delete_stale_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> bytes:
+def delete_stale_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> str:
     """Relationships of a mapping without junction at the nodes `$ids` of one end that join no more."""
     other = _other(mapping, end)
     conditions = [f"n.{identifier(column)} = o.{identifier(name)}" for name, column in other.pairs]
@@ -114,16 +114,13 @@ def delete_stale_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> b
         if side.tables:
             conditions.append(of_tables(variable, side.tables))
     found = _relationship(mapping, end, "x", f"(o:{identifier(other.label)})")
-    return (
-        PIN
-        + (
+    return statement(
             f"{_of_ids('n', end.label)} MATCH {found}"
             f" WHERE NOT coalesce({' AND '.join(conditions)}, false) DELETE x"
-        ).encode()
     )
 
 
-def create_missing_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> bytes:
+def create_missing_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> str:
     """Relationships of a mapping without junction at the nodes `$ids` of one end that are not there yet."""
     other = _other(mapping, end)
     by_column = {column: f"n.{identifier(column)}" for _, column in other.pairs}
@@ -132,26 +129,20 @@ def create_missing_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) ->
     made = _relationship(mapping, end, "", "(o)")
     properties = copied_from(mapping, "n" if end == mapping.driving else "o")
     created = _relationship(mapping, end, "", "(o)", properties)
-    return (
-        PIN
-        + (
+    return statement(
             f"{_of_ids('n', end.label)}{own} MATCH {found}"
             f" WITH n, o WHERE NOT EXISTS {{ {made} }} CREATE {created}"
-        ).encode()
     )
 
 
-def update_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> bytes:
+def update_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> str:
     """Gives the relationships of the nodes `$ids`, at the end that drives, the properties of these nodes."""
     own = f" AND {of_tables('n', end.tables)}" if end.tables else ""
     found = _relationship(mapping, end, "x", f"(:{identifier(_other(mapping, end).label)})")
     names = map(identifier, mapping.properties)
-    return (
-        PIN
-        + (
+    return statement(
             f"{_of_ids('n', end.label)}{own} MATCH {found}"
             f" SET {', '.join(f'x.{name} = n.{name}' for name in names)}"
-        ).encode()
     )
 
 
@@ -183,9 +174,9 @@ def pairs_of_junction_keys(
     return _of_keys(table, block, f"WITH n AS j {_through(mapping)}{_PAIR}")
 
 
-def pairs_of_junction_ids(mapping: RelationshipMapping, label: str) -> bytes:
+def pairs_of_junction_ids(mapping: RelationshipMapping, label: str) -> str:
     """The pairs that the nodes `$ids` of a junction table join."""
-    return PIN + f"{_of_ids('j', label)} {_through(mapping)}{_PAIR}".encode()
+    return statement(f"{_of_ids('j', label)} {_through(mapping)}{_PAIR}")
 
 
 def _through(mapping: RelationshipMapping) -> str:
@@ -197,7 +188,7 @@ def _through(mapping: RelationshipMapping) -> str:
     return " ".join(found)
 
 
-def pairs_of_end_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> bytes:
+def pairs_of_end_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> str:
     """The pairs that a mapping makes with the nodes `$ids` of one end."""
     own, others = ("a", "b") if end.side == "from" else ("b", "a")
     other = _other(mapping, end)
@@ -212,17 +203,17 @@ def pairs_of_end_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> byte
             f"MATCH (j:{identifier(mapping.junction.node_label or '')}) WHERE {joined}"
             f" MATCH {end_pattern(others, other, by_column)}"
         )
-    return PIN + f"{_of_ids(own, end.label)}{where} {found}{_PAIR}".encode()
+    return statement(f"{_of_ids(own, end.label)}{where} {found}{_PAIR}")
 
 
-def pairs_joined_now(mapping: RelationshipMapping, end: RelationshipEnd) -> bytes:
+def pairs_joined_now(mapping: RelationshipMapping, end: RelationshipEnd) -> str:
     """The pairs that have a relationship of a mapping's type, with the nodes `$ids` of one end."""
     own, others = ("a", "b") if end.side == "from" else ("b", "a")
     other = _other(mapping, end)
     kind = identifier(mapping.relationship_type)
     arrow = f"-[:{kind}]->" if end.side == "from" else f"<-[:{kind}]-"
     found = f"MATCH ({own}){arrow}({others}:{identifier(other.label)})"
-    return PIN + f"{_of_ids(own, end.label)} {found}{_PAIR}".encode()
+    return statement(f"{_of_ids(own, end.label)} {found}{_PAIR}")
 
 
 def pairs_of_links(mapping: RelationshipMapping, table: TableMapping, block: bytes) -> bytes:
@@ -238,24 +229,24 @@ def pairs_of_links(mapping: RelationshipMapping, table: TableMapping, block: byt
         f"MATCH {end_pattern(variable, end, by_column)}"
         for variable, end in (("a", mapping.start), ("b", mapping.end))
     )
-    return PIN + rows.unwound + f"\n{found}{_PAIR}".encode()
+    return batch_statement(rows, f"\n{found}{_PAIR}")
 
 
-def delete_of_pattern(mapping: RelationshipMapping) -> bytes:
+def delete_of_pattern(mapping: RelationshipMapping) -> str:
     """All relationships of a mapping's type between its labels, within the transaction."""
     start, kind, end = map(
         identifier, (mapping.from_label, mapping.relationship_type, mapping.to_label)
     )
-    return PIN + f"MATCH (:{start})-[x:{kind}]->(:{end}) DELETE x".encode()
+    return statement(f"MATCH (:{start})-[x:{kind}]->(:{end}) DELETE x")
 
 
-def delete_of_pairs(mapping: RelationshipMapping) -> bytes:
+def delete_of_pairs(mapping: RelationshipMapping) -> str:
     """All relationships of a mapping's type between the nodes of `$pairs`."""
     kind = identifier(mapping.relationship_type)
-    return PIN + f"{_pairs(mapping)} MATCH (a)-[x:{kind}]->(b) DELETE x".encode()
+    return statement(f"{_pairs(mapping)} MATCH (a)-[x:{kind}]->(b) DELETE x")
 
 
-def create_of_pairs(mapping: RelationshipMapping) -> bytes:
+def create_of_pairs(mapping: RelationshipMapping) -> str:
     """The relationships that a mapping makes between the nodes of `$pairs`; its junction has a label."""
     kind = identifier(mapping.relationship_type)
     sides = (("a", mapping.start), ("b", mapping.end))
@@ -272,7 +263,7 @@ def create_of_pairs(mapping: RelationshipMapping) -> bytes:
             f" MATCH (j:{identifier(junction.node_label or '')}) WHERE {' AND '.join(conditions)}"
             f" CREATE (a)-[:{kind}{copied_from(mapping, 'j')}]->(b)"
         )
-    return PIN + f"{_pairs(mapping)}{text}".encode()
+    return statement(f"{_pairs(mapping)}{text}")
 
 
 def _all_equal(junction: str, variable: str, end: RelationshipEnd) -> str:
@@ -293,55 +284,43 @@ def _pairs(mapping: RelationshipMapping) -> str:
 # The follower's mark stands on the manifest's node, so that every load removes it.
 
 
-def claim_graph() -> bytes:
+def claim_graph() -> str:
     """Make a graph the one that `$holder` follows, where its manifest is still `$content`; `count`.
 
     `$uncounted` is the manifest of a graph that changes by itself.
     """
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH (m:{_MANIFEST}) WHERE m.state = {string_literal(WHOLE)} AND m.content = $content"
             f" AND {_NO_LOAD}"
             " SET m.follower = $holder, m.follow = $follow, m.content = $uncounted"
             " RETURN count(m) AS count"
-        ).encode()
     )
 
 
-def take_over_graph() -> bytes:
+def take_over_graph() -> str:
     """Go on where another follower ended; `count`."""
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH (m:{_MANIFEST}) WHERE m.state = {string_literal(WHOLE)}"
             f" AND m.follow IS NOT NULL AND {_NO_LOAD}"
             " SET m.follower = $holder RETURN count(m) AS count"
-        ).encode()
     )
 
 
-def hold_graph() -> bytes:
+def hold_graph() -> str:
     """Keep other followers and loads out to the end of the transaction; `count` is 0 where one has come.
 
     A load that takes its lock later ends this transaction before it changes anything.
     """
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH (m:{_MANIFEST} {{follower: $holder}}) WHERE m.state = {string_literal(WHOLE)}"
             f" AND {_NO_LOAD} SET m.follow = $follow RETURN count(m) AS count"
-        ).encode()
     )
 
 
-def read_mark() -> bytes:
+def read_mark() -> str:
     """`state`, `content`, `follower`, `follow`, and `is_locked` by a load; no row without a manifest."""
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH (m:{_MANIFEST}) RETURN m.state AS state, m.content AS content,"
             " m.follower AS follower, m.follow AS follow,"
             f" EXISTS {{ MATCH (l:{_LOCK}) WHERE l.holds }} AS is_locked"
-        ).encode()
     )

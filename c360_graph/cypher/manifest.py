@@ -2,75 +2,64 @@
 
 from __future__ import annotations
 
-from c360_graph.cypher.quoting import identifier, string_literal
-from c360_graph.cypher.rows import PIN
+from c360_graph.cypher.quoting import identifier, string_literal, statement
 from c360_graph.mapping.names import OWN_PREFIX
 
 LABEL = f"{OWN_PREFIX}Load"
 BROKEN, WHOLE = "broken", "whole"
 
 
-def begin_manifest(content: str) -> bytes:
+def begin_manifest(content: str) -> str:
     """Say what a script is about to write; `content` is a JSON text.
 
-    >>> print(begin_manifest('{}').decode())
+    >>> print(begin_manifest('{}'))
     CYPHER 5 MERGE (m:`_C360Load`) SET m.state = 'broken', m.content = '{}'
     """
-    return (
-        PIN
-        + (
+    return statement(
             f"MERGE (m:{identifier(LABEL)})"
             f" SET m.state = {string_literal(BROKEN)}, m.content = {string_literal(content)}"
-        ).encode()
     )
 
 
-def end_manifest() -> bytes:
+def end_manifest() -> str:
     """Say that a script was written to its end.
 
-    >>> print(end_manifest().decode())
+    >>> print(end_manifest())
     CYPHER 5 MATCH (m:`_C360Load`) SET m.state = 'whole'
     """
-    return PIN + (f"MATCH (m:{identifier(LABEL)}) SET m.state = {string_literal(WHOLE)}").encode()
+    return statement(f"MATCH (m:{identifier(LABEL)}) SET m.state = {string_literal(WHOLE)}")
 
 
-def write_manifest() -> bytes:
+def write_manifest() -> str:
     """Set `$state` and `$content`, a JSON text; who followed the graph has to look at it anew.
 
-    >>> print(write_manifest().decode())
+    >>> print(write_manifest())
     CYPHER 5 MERGE (m:`_C360Load`) SET m.state = $state, m.content = $content
     REMOVE m.follower, m.follow
     """
-    return (
-        PIN
-        + (
+    return statement(
             f"MERGE (m:{identifier(LABEL)}) SET m.state = $state, m.content = $content"
             " REMOVE m.follower, m.follow"
-        ).encode()
     )
 
 
-def delete_broken_manifest() -> bytes:
+def delete_broken_manifest() -> str:
     """Remove the manifest unless it says that the graph is whole.
 
-    >>> print(delete_broken_manifest().decode())
+    >>> print(delete_broken_manifest())
     CYPHER 5 MATCH (m:`_C360Load`) WHERE m.state <> 'whole' DELETE m
     """
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH (m:{identifier(LABEL)}) WHERE m.state <> {string_literal(WHOLE)} DELETE m"
-        ).encode()
     )
 
 
-def read_manifest() -> bytes:
+def read_manifest() -> str:
     """`state` and `content`, no row where there is none.
 
-    >>> print(read_manifest().decode())
+    >>> print(read_manifest())
     CYPHER 5 MATCH (m:`_C360Load`) RETURN m.state AS state, m.content AS content
     """
-    return (
-        PIN
-        + f"MATCH (m:{identifier(LABEL)}) RETURN m.state AS state, m.content AS content".encode()
+    return statement(
+        f"MATCH (m:{identifier(LABEL)}) RETURN m.state AS state, m.content AS content"
     )

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from c360_graph.cypher import counts_and_deletes
 from c360_graph.cypher.extra_labels import labels_differ, set_anew, set_on_new
-from c360_graph.cypher.quoting import identifier, string_literal
+from c360_graph.cypher.quoting import identifier, string_literal, statement
 from c360_graph.cypher.relationships import of_tables
-from c360_graph.cypher.rows import PIN, RowLiteral, own_properties, property_map, row_literal
+from c360_graph.cypher.rows import batch_statement, RowLiteral, own_properties, property_map, row_literal
 from c360_graph.mapping.graph_manifest import RelationshipPattern
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.property_types import property_type
@@ -44,7 +44,7 @@ def merge_nodes(table: TableMapping, block: bytes) -> bytes:
         f"{set_anew(table.extra, 'n', 'new')})"
         "\nRETURN collect(id(n)) AS ids, sum(CASE WHEN differs THEN 1 ELSE 0 END) AS updated"
     )
-    return PIN + rows.unwound + text.encode()
+    return batch_statement(rows, text)
 
 
 def row_and_key(table: TableMapping, rows: RowLiteral) -> tuple[str, str]:
@@ -62,25 +62,25 @@ def find_nodes(table: TableMapping, block: bytes) -> bytes:
     read = property_map(key, table=table, null_mark=rows.null_mark)
     inside = ", ".join((*own_properties(table), read))
     text = f"\nMATCH (n:{identifier(table.node_label or '')} {{{inside}}}) RETURN id(n) AS id"
-    return PIN + rows.unwound + text.encode()
+    return batch_statement(rows, text)
 
 
-def node_ids(label: str) -> bytes:
+def node_ids(label: str) -> str:
     """The id of every node of a label.
 
-    >>> print(node_ids("Account").decode())
+    >>> print(node_ids("Account"))
     CYPHER 5 MATCH (n:`Account`) RETURN id(n) AS id
     """
-    return PIN + f"MATCH (n:{identifier(label)}) RETURN id(n) AS id".encode()
+    return statement(f"MATCH (n:{identifier(label)}) RETURN id(n) AS id")
 
 
-def delete_relationships_of_ids(label: str) -> tuple[bytes, bytes]:
+def delete_relationships_of_ids(label: str) -> tuple[str, str]:
     """All relationships of the nodes `$ids`, so that no node's removal drags an unbounded number along.
 
     Those that start there, then those that end there (see `cleanup.delete_relationships_of_label`).
 
     >>> for text in delete_relationships_of_ids("Account"):
-    ...     print(text.decode())
+    ...     print(text)
     CYPHER 5 UNWIND $ids AS id MATCH (n:`Account`) WHERE id(n) = id MATCH (n)-[x]->() CALL (x) {
     DELETE x } IN TRANSACTIONS OF $batch_rows ROWS
     CYPHER 5 UNWIND $ids AS id MATCH (n:`Account`) WHERE id(n) = id MATCH (n)<-[x]-() CALL (x) {
@@ -88,54 +88,48 @@ def delete_relationships_of_ids(label: str) -> tuple[bytes, bytes]:
     """
     found = f"UNWIND $ids AS id MATCH (n:{identifier(label)}) WHERE id(n) = id"
     return (
-        PIN + counts_and_deletes.deleting(f"{found} MATCH (n)-[x]->()"),
-        PIN + counts_and_deletes.deleting(f"{found} MATCH (n)<-[x]-()"),
+        statement(counts_and_deletes.deleting(f"{found} MATCH (n)-[x]->()")),
+        statement(counts_and_deletes.deleting(f"{found} MATCH (n)<-[x]-()")),
     )
 
 
-def delete_ids(label: str) -> bytes:
+def delete_ids(label: str) -> str:
     """The nodes `$ids`.
 
-    >>> print(delete_ids("Account").decode())
+    >>> print(delete_ids("Account"))
     CYPHER 5 UNWIND $ids AS id MATCH (x:`Account`) WHERE id(x) = id CALL (x) { DETACH DELETE x }
     IN TRANSACTIONS OF $batch_rows ROWS
     """
-    return PIN + counts_and_deletes.deleting(
+    return statement(counts_and_deletes.deleting(
         f"UNWIND $ids AS id MATCH (x:{identifier(label)}) WHERE id(x) = id", "DETACH DELETE"
-    )
+    ))
 
 
-def purge_property(label: str, name: str) -> bytes:
+def purge_property(label: str, name: str) -> str:
     """A property that was ours and is no more, off every node of a label.
 
-    >>> print(purge_property("Account", "email").decode())
+    >>> print(purge_property("Account", "email"))
     CYPHER 5 MATCH (n:`Account`) WHERE n.`email` IS NOT NULL CALL (n) { REMOVE n.`email` } IN
     TRANSACTIONS OF $batch_rows ROWS
     """
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH (n:{identifier(label)}) WHERE n.{identifier(name)} IS NOT NULL"
             f" CALL (n) {{ REMOVE n.{identifier(name)} }}"
             " IN TRANSACTIONS OF $batch_rows ROWS"
-        ).encode()
     )
 
 
-def purge_label(table: TableMapping, label: str) -> bytes:
+def purge_label(table: TableMapping, label: str) -> str:
     """A further label that was ours and is no more, off every node of a table."""
     own = f" AND {of_tables('n', (table.qualified_name,))}" if table.label_is_shared else ""
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH (n:{identifier(table.node_label or '')}) WHERE n:{identifier(label)}{own}"
             f" CALL (n) {{ REMOVE n:{identifier(label)} }}"
             " IN TRANSACTIONS OF $batch_rows ROWS"
-        ).encode()
     )
 
 
-def delete_stale_relationships(mapping: RelationshipMapping) -> bytes:
+def delete_stale_relationships(mapping: RelationshipMapping) -> str:
     """Relationships of a mapping without junction whose ends do not join any more."""
     conditions = [f"a.{identifier(left)} = b.{identifier(right)}" for left, right in mapping.pairs]
     if mapping.from_tables:
@@ -143,13 +137,13 @@ def delete_stale_relationships(mapping: RelationshipMapping) -> bytes:
     if mapping.to_tables:
         conditions.append(of_tables("b", mapping.to_tables))
     joined = " AND ".join(conditions)
-    return PIN + counts_and_deletes.deleting(
+    return statement(counts_and_deletes.deleting(
         f"MATCH (a:{identifier(mapping.from_label)})-[x:{identifier(mapping.relationship_type)}]->"
         f"(b:{identifier(mapping.to_label)}) WHERE NOT coalesce({joined}, false)"
-    )
+    ))
 
 
-def update_relationships(mapping: RelationshipMapping) -> bytes:
+def update_relationships(mapping: RelationshipMapping) -> str:
     """Give the relationships of a mapping without junction the properties that their driving nodes have.
 
     As texts, 0.0 and -0.0 differ; a NaN equals nothing and is set again.
@@ -163,35 +157,29 @@ def update_relationships(mapping: RelationshipMapping) -> bytes:
     )
     start, end = ("x", "row") if mapping.seek == "from" else ("row", "x")
     kind = identifier(mapping.relationship_type)
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH ({start}:{identifier(mapping.from_label)})-[r:{kind}]->"
             f"({end}:{identifier(mapping.to_label)}) WHERE NOT ({same})"
             f" CALL (row, r) {{ SET {', '.join(f'{old} = {new}' for old, new in pairs)} }}"
             " IN TRANSACTIONS OF $batch_rows ROWS"
-        ).encode()
     )
 
 
-def purge_relationship_property(edges: RelationshipPattern, name: str) -> bytes:
+def purge_relationship_property(edges: RelationshipPattern, name: str) -> str:
     """A property that was ours and is no more, off every relationship of a type between two labels.
 
-    >>> print(purge_relationship_property(("WATCHED", "Account", "PlayEvent"), "at").decode())
+    >>> print(purge_relationship_property(("WATCHED", "Account", "PlayEvent"), "at"))
     CYPHER 5 MATCH (:`Account`)-[r:`WATCHED`]->(:`PlayEvent`) WHERE r.`at` IS NOT NULL CALL (r)
     { REMOVE r.`at` } IN TRANSACTIONS OF $batch_rows ROWS
     """
     kind, start, end = map(identifier, edges)
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH (:{start})-[r:{kind}]->(:{end}) WHERE r.{identifier(name)} IS NOT NULL"
             f" CALL (r) {{ REMOVE r.{identifier(name)} }} IN TRANSACTIONS OF $batch_rows ROWS"
-        ).encode()
     )
 
 
-def delete_surplus_relationships(mapping: RelationshipMapping) -> bytes:
+def delete_surplus_relationships(mapping: RelationshipMapping) -> str:
     """All but the oldest of several relationships between the same two nodes.
 
     Without a junction a driving node is joined once with each node that it finds, so one is the most
@@ -203,16 +191,13 @@ def delete_surplus_relationships(mapping: RelationshipMapping) -> bytes:
         if mapping.seek == "from"
         else (mapping.from_label, mapping.to_label, ("-", "->"))
     )
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH (row:{identifier(driving)})"
             f" WHERE COUNT {{ (row){arrow[0]}[:{kind}]{arrow[1]}() }} > 1"
             f" CALL (row) {{ MATCH (row){arrow[0]}[r:{kind}]{arrow[1]}(other:{identifier(sought)})"
             " WITH other, r ORDER BY id(r) WITH other, collect(r)[1..] AS surplus"
             " UNWIND surplus AS x DELETE x }"
             " IN TRANSACTIONS OF $batch_rows ROWS"
-        ).encode()
     )
 
 

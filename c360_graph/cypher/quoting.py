@@ -29,6 +29,15 @@ _QUICK_ESCAPES = (
 _NULL_MARK = rb"\N"
 
 
+def statement(text: str) -> str:
+    """A statement that names its language, so that a server's default cannot change what it means.
+
+    >>> statement("MATCH (n) RETURN n")
+    'CYPHER 5 MATCH (n) RETURN n'
+    """
+    return f"CYPHER 5 {text}"
+
+
 def identifier(name: str) -> str:
     """A label, type, property or index name in backticks.
 

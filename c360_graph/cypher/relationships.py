@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from c360_graph.cypher.quoting import identifier, string_literal
-from c360_graph.cypher.rows import PIN, property_map, row_literal, value, values
+from c360_graph.cypher.quoting import identifier, string_literal, statement
+from c360_graph.cypher.rows import batch_statement, property_map, row_literal, value, values
 from c360_graph.cypher.weights import join_batch_rows
 from c360_graph.mapping.model import (
     TABLE_PROPERTY,
@@ -29,7 +29,7 @@ def driving_label(mapping: RelationshipMapping) -> str | None:
     return mapping.driving.label if mapping.driving is not None else None
 
 
-def create_relationships(mapping: RelationshipMapping, *, sought: int) -> bytes:
+def create_relationships(mapping: RelationshipMapping, *, sought: int) -> str:
     """All relationships of a mapping whose rows are nodes. Must run outside of a transaction.
 
     `sought` is how many nodes the label has that is looked up: a small one is joined as a whole.
@@ -39,7 +39,7 @@ def create_relationships(mapping: RelationshipMapping, *, sought: int) -> bytes:
     return _for_each_row(mapping, batch_rows=join_batch_rows(len(mapping.copied)))
 
 
-def create_missing_relationships(mapping: RelationshipMapping) -> bytes:
+def create_missing_relationships(mapping: RelationshipMapping) -> str:
     """Those of a mapping without junction that are not there yet, `$batch_rows` rows a transaction.
 
     Must run outside of a transaction.
@@ -53,21 +53,18 @@ def create_missing_relationships(mapping: RelationshipMapping) -> bytes:
     )
 
 
-def _joined_at_once(mapping: RelationshipMapping) -> bytes:
+def _joined_at_once(mapping: RelationshipMapping) -> str:
     # The hint makes it a hash join, for which the server hashes the smaller side. Without it the
     # outer transaction would take a lock on every key it seeks and hold them all to its end.
     (sought,) = mapping.sought
     variable = _variable(sought)
     hint = f" USING SCAN {variable}:{identifier(sought.label)}"
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH {_row(driving_label(mapping) or '', ())}\n"
             f"MATCH {_seek(sought, hint=hint)}\n"
             f"WITH row, {variable}\n"
             f"CALL (row, {variable}) {{ {_create(mapping, copied_from(mapping, 'row'), ends=_ends(mapping))} }}"
             f" IN TRANSACTIONS OF {join_batch_rows(len(mapping.copied))} ROWS"
-        ).encode()
     )
 
 
@@ -78,14 +75,13 @@ def _takes_some_tables(mapping: RelationshipMapping) -> bool:
 
 def _for_each_row(
     mapping: RelationshipMapping, *, batch_rows: int | str, condition: str = ""
-) -> bytes:
+) -> str:
     rows = _row(driving_label(mapping) or "", mapping.driving.tables if mapping.driving else ())
     found = "".join(f"MATCH {_seek(end)} " for end in mapping.sought)
     properties = copied_from(mapping, "row")
     body = f"{found}{condition}{_create(mapping, properties, ends=_ends(mapping))}"
-    return (
-        PIN
-        + (f"MATCH {rows}\nCALL (row) {{ {body} }} IN TRANSACTIONS OF {batch_rows} ROWS").encode()
+    return statement(
+        f"MATCH {rows}\nCALL (row) {{ {body} }} IN TRANSACTIONS OF {batch_rows} ROWS"
     )
 
 
@@ -121,7 +117,7 @@ def link_rows(mapping: RelationshipMapping, table: TableMapping, block: bytes) -
         f"\nMATCH {end_pattern('b', mapping.end, by_column)}"
         f"\n{_create(mapping, f' {{{properties}}}' if properties else '')}"
     )
-    return PIN + rows.unwound + text.encode()
+    return batch_statement(rows, text)
 
 
 def of_tables(variable: str, tables: tuple[str, ...]) -> str:
@@ -211,7 +207,7 @@ def create_links(tables: LinkTables, block: bytes) -> bytes:
     inside = ", ".join(f"{name}: {expression}" for name, expression, _ in own)
     kind = identifier(tables.mapping.relationship_type)
     created = f"\nCREATE (a)-[:{kind}{f' {{{inside}}}' if inside else ''}]->(b)"
-    return PIN + rows.unwound + f"{found}{created}".encode()
+    return batch_statement(rows, f"{found}{created}")
 
 
 def delete_links(tables: LinkTables, block: bytes) -> bytes:
@@ -226,7 +222,7 @@ def delete_links(tables: LinkTables, block: bytes) -> bytes:
         f"\nWITH row, collect(x)[0..toInteger(row[{width}])] AS surplus"
         "\nUNWIND surplus AS x DELETE x"
     )
-    return PIN + rows.unwound + text.encode()
+    return batch_statement(rows, text)
 
 
 def _ends_and_properties(

@@ -13,6 +13,7 @@ from c360_graph.cypher.quoting import (
     free_characters,
     has_plain_backslashes_only,
     identifier,
+    statement,
     string_literal,
 )
 from c360_graph.errors import ScriptError
@@ -77,6 +78,16 @@ def row_literal(block: bytes) -> RowLiteral:
     )
 
 
+def batch_statement(rows: RowLiteral, text: str) -> bytes:
+    r"""A statement over the rows of a batch, each of which is the list `row`; bytes, as its data is.
+
+    >>> print(batch_statement(row_literal(b"1\tAda"), " CREATE ({name: row[1]})").decode())
+    CYPHER 5 UNWIND split('1 Ada', '\n') AS line WITH split(line, '\t') AS row CREATE ({name:
+    row[1]})
+    """
+    return statement("").encode() + rows.unwound + text.encode()
+
+
 def property_map(
     properties: tuple[PropertyMapping, ...], *, table: TableMapping, null_mark: str
 ) -> str:
@@ -122,10 +133,6 @@ def _mark(character: str) -> str:
     return f"'{shown[character]}'" if character in shown else string_literal(character)
 
 
-PIN = b"CYPHER 5 "
-"""Every statement names its language, so that a server's default cannot change what it means."""
-
-
 def create_nodes(table: TableMapping, block: bytes) -> tuple[bytes, str | None]:
     """One batch of rows as one statement without its semicolon, and the pattern that finds a row's node.
 
@@ -145,7 +152,7 @@ def create_nodes(table: TableMapping, block: bytes) -> tuple[bytes, str | None]:
     key = tuple(prop for prop in table.properties if prop.column in table.key)
     match = _node(table, key, null_mark=rows.null_mark, variable="n") if key else None
     text = f"\nCREATE {created}{set_by_value(table.extra, 'n')}"
-    return PIN + rows.unwound + text.encode(), match
+    return batch_statement(rows, text), match
 
 
 def _node(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import sha256
 
-from c360_graph.cypher.quoting import identifier
-from c360_graph.cypher.rows import PIN
+from c360_graph.cypher.quoting import identifier, statement
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.indexed_columns import sought_columns
 from c360_graph.mapping.model import TABLE_PROPERTY, RelationshipMapping, TableMapping
@@ -62,65 +61,59 @@ def index_name(index: LabelProperties) -> str:
     return _name("index", index)
 
 
-def create_constraint(key: LabelProperties) -> bytes:
+def create_constraint(key: LabelProperties) -> str:
     """A uniqueness constraint that may exist already.
 
-    >>> print(create_constraint(LabelProperties(label="Account", properties=("account_id",))).decode())
+    >>> print(create_constraint(LabelProperties(label="Account", properties=("account_id",))))
     CYPHER 5 CREATE CONSTRAINT `c360_key_a4a5bd0582cd5457` IF NOT EXISTS FOR (n:`Account`)
     REQUIRE (n.`account_id`) IS UNIQUE
     """
     properties = ", ".join(f"n.{identifier(name)}" for name in key.properties)
-    return (
-        PIN
-        + (
+    return statement(
             f"CREATE CONSTRAINT {identifier(constraint_name(key))} IF NOT EXISTS"
             f" FOR (n:{identifier(key.label)}) REQUIRE ({properties}) IS UNIQUE"
-        ).encode()
     )
 
 
-def create_index(index: LabelProperties) -> bytes:
+def create_index(index: LabelProperties) -> str:
     """A range index that may exist already.
 
-    >>> print(create_index(LabelProperties(label="Account", properties=("email",))).decode())
+    >>> print(create_index(LabelProperties(label="Account", properties=("email",))))
     CYPHER 5 CREATE INDEX `c360_index_0d1814f5dea5babe` IF NOT EXISTS FOR (n:`Account`) ON
     (n.`email`)
     """
     properties = ", ".join(f"n.{identifier(name)}" for name in index.properties)
-    return (
-        PIN
-        + (
+    return statement(
             f"CREATE INDEX {identifier(index_name(index))} IF NOT EXISTS"
             f" FOR (n:{identifier(index.label)}) ON ({properties})"
-        ).encode()
     )
 
 
-def drop_constraint(name: str) -> bytes:
+def drop_constraint(name: str) -> str:
     """Remove a constraint that may be gone already.
 
-    >>> print(drop_constraint("c360_key_0e17").decode())
+    >>> print(drop_constraint("c360_key_0e17"))
     CYPHER 5 DROP CONSTRAINT `c360_key_0e17` IF EXISTS
     """
-    return PIN + f"DROP CONSTRAINT {identifier(name)} IF EXISTS".encode()
+    return statement(f"DROP CONSTRAINT {identifier(name)} IF EXISTS")
 
 
-def drop_index(name: str) -> bytes:
+def drop_index(name: str) -> str:
     """Remove an index that may be gone already.
 
-    >>> print(drop_index("c360_index_0d18").decode())
+    >>> print(drop_index("c360_index_0d18"))
     CYPHER 5 DROP INDEX `c360_index_0d18` IF EXISTS
     """
-    return PIN + f"DROP INDEX {identifier(name)} IF EXISTS".encode()
+    return statement(f"DROP INDEX {identifier(name)} IF EXISTS")
 
 
-def await_indexes(seconds: int) -> bytes:
+def await_indexes(seconds: int) -> str:
     """Wait until every index answers.
 
-    >>> print(await_indexes(3600).decode())
+    >>> print(await_indexes(3600))
     CYPHER 5 CALL db.awaitIndexes(3600)
     """
-    return PIN + f"CALL db.awaitIndexes({seconds})".encode()
+    return statement(f"CALL db.awaitIndexes({seconds})")
 
 
 def _name(kind: str, what: LabelProperties) -> str:

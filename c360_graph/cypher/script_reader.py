@@ -9,6 +9,7 @@ from typing import BinaryIO, Protocol
 
 from pydantic import ValidationError
 
+from c360_graph.cypher import quoting
 from c360_graph.cypher.quoting import literal_text
 from c360_graph.cypher.script_writer import (
     END_PREFIX,
@@ -29,7 +30,7 @@ _NEXT_TOKEN = re.compile(rb"""['"`;]|//|/\*""")
 _QUOTES = (b"'", b'"')
 _ENDS = {b"`": b"`", b"//": b"\n", b"/*": b"*/"}
 _PRELUDE = re.compile(rb"(?:\s+|//[^\n]*+(?:\n|$)|/\*.*?\*/)*+", re.DOTALL)
-_BEFORE_ROWS = b"CYPHER 5 UNWIND split('"
+_BEFORE_ROWS = quoting.statement("UNWIND split('").encode()
 _BEHIND_ROWS = re.compile(
     rb", '(?P<mark>[^'\\]*+(?:\\.[^'\\]*+)*+)'\) AS line WITH split\(line, ", re.DOTALL
 )

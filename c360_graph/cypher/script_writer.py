@@ -171,23 +171,23 @@ def _statements(
     mappings: tuple[RelationshipMapping, ...],
 ) -> Iterator[tuple[StatementFacts, bytes]]:
     tables = tuple(extract.table for extract in extracts)
-    yield StatementFacts(kind="manifest"), manifest.begin_manifest(ours.to_json())
+    yield StatementFacts(kind="manifest"), manifest.begin_manifest(ours.to_json()).encode()
     for key in schema.keys(tables):
         facts = StatementFacts(kind="constraint", label=key.label, properties=key.properties)
-        yield facts, schema.create_constraint(key)
+        yield facts, schema.create_constraint(key).encode()
     for extract in extracts:
         if extract.table.node_label is not None:
             yield from _node_batches(extract)
     for index in schema.indexes(tables, mappings):
         yield (
             StatementFacts(kind="index", label=index.label, properties=index.properties),
-            schema.create_index(index),
+            schema.create_index(index).encode(),
         )
-    yield StatementFacts(kind="await"), schema.await_indexes(INDEX_WAIT_SECONDS)
+    yield StatementFacts(kind="await"), schema.await_indexes(INDEX_WAIT_SECONDS).encode()
     by_table = {extract.table.asset_key: extract for extract in extracts}
     for mapping in mappings:
         yield from relationship_statements(mapping, by_table)
-    yield StatementFacts(kind="manifest"), manifest.end_manifest()
+    yield StatementFacts(kind="manifest"), manifest.end_manifest().encode()
 
 
 def _node_batches(extract: TableExtract) -> Iterator[tuple[StatementFacts, bytes]]:
@@ -215,7 +215,7 @@ def relationship_statements(
     if facts.driving is not None:
         sought = mapping.sought[0].label
         nodes_there = sum(e.rows for e in extracts.values() if e.table.node_label == sought)
-        yield facts, relationships.create_relationships(mapping, sought=nodes_there)
+        yield facts, relationships.create_relationships(mapping, sought=nodes_there).encode()
         return
     assert mapping.junction is not None
     extract = extracts[mapping.junction.table]

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from c360_graph.cypher.manifest import LABEL as MANIFEST
-from c360_graph.cypher.quoting import identifier
+from c360_graph.cypher.quoting import identifier, statement
 
-_PIN = "CYPHER 5 "
 _STATES = f" OPTIONAL MATCH (l:{identifier(MANIFEST)}) RETURN found, collect(l.state) AS states"
 
 
@@ -111,8 +110,8 @@ def read_nodes(start: str, names: Iterable[str]) -> str:
     properties: n{.`id`, .`email`}}) AS found OPTIONAL MATCH (l:`_C360Load`) RETURN found,
     collect(l.state) AS states
     """
-    return (
-        f"{_PIN}{start} WITH n LIMIT $most"
+    return statement(
+        f"{start} WITH n LIMIT $most"
         f" WITH collect({{id: elementId(n), properties: {properties('n', names)}}}) AS found{_STATES}"
     )
 
@@ -135,8 +134,8 @@ def read_views(
         if arms
         else "WITH n, [] AS around"
     )
-    return (
-        f"{_PIN}{start} WITH n LIMIT $most {around}"
+    return statement(
+        f"{start} WITH n LIMIT $most {around}"
         f" WITH collect({{id: elementId(n), properties: {properties('n', names)}, around: around}})"
         f" AS found{_STATES}"
     )
@@ -169,8 +168,8 @@ def read_around(start: str, arms: Sequence[Arm], *, records: str | None = None) 
     label.
     """
     branches = " UNION ALL ".join(_around_branch(index, arm) for index, arm in enumerate(arms))
-    return (
-        f"{_PIN}{start} WITH n LIMIT $most_starts {_subjects(records)}"
+    return statement(
+        f"{start} WITH n LIMIT $most_starts {_subjects(records)}"
         f" CALL (s) {{ {branches} }}"
         " WITH s, arm, degree, id, properties LIMIT $most"
         " WITH collect({source: elementId(s), arm: arm, degree: degree, id: id, properties: properties})"
@@ -228,8 +227,8 @@ def page_of_nodes(
     columns = [f"n.{identifier(name)}" for name in key] or ["id(n)"]
     where = [*_there(columns, is_first=is_first), *map(str, conditions)]
     order = ", ".join(columns)
-    return (
-        f"{_PIN}MATCH (n:{identifier(label)}) WHERE {' AND '.join(where)}"
+    return statement(
+        f"MATCH (n:{identifier(label)}) WHERE {' AND '.join(where)}"
         f" WITH n ORDER BY {order} LIMIT $most"
         f" WITH collect({{id: elementId(n), after: [{order}], properties: {properties('n', names)}}})"
         f" AS found{_STATES}"

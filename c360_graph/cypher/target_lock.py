@@ -7,8 +7,7 @@ holds. No constraint is needed for that, so the schema of the graph stays the us
 
 from __future__ import annotations
 
-from c360_graph.cypher.quoting import identifier
-from c360_graph.cypher.rows import PIN
+from c360_graph.cypher.quoting import identifier, statement
 from c360_graph.mapping.names import OWN_PREFIX
 
 LABEL = f"{OWN_PREFIX}Lock"
@@ -16,101 +15,88 @@ LABEL = f"{OWN_PREFIX}Lock"
 _LOCK = identifier(LABEL)
 
 
-def read_locks() -> bytes:
+def read_locks() -> str:
     """All requests and the lock that is held.
 
-    >>> print(read_locks().decode())
+    >>> print(read_locks())
     CYPHER 5 MATCH (l:`_C360Lock`) RETURN l.holder AS holder, l.holds AS holds, l.beat AS beat,
     l.client AS client, l.keeper AS keeper, l.name AS name, toString(l.since) AS since
     """
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH (l:{_LOCK}) RETURN l.holder AS holder, l.holds AS holds, l.beat AS beat,"
             " l.client AS client, l.keeper AS keeper, l.name AS name, toString(l.since) AS since"
-        ).encode()
     )
 
 
-def request_lock() -> bytes:
+def request_lock() -> str:
     """Write the request `$holder`, unless it is there.
 
-    >>> print(request_lock().decode())
+    >>> print(request_lock())
     CYPHER 5 MERGE (l:`_C360Lock` {holder: $holder}) ON CREATE SET l.holds = false, l.beat = 0,
     l.client = $client, l.keeper = $keeper, l.name = $name, l.since = datetime.realtime()
     """
-    return (
-        PIN
-        + (
+    return statement(
             f"MERGE (l:{_LOCK} {{holder: $holder}})"
             " ON CREATE SET l.holds = false, l.beat = 0, l.client = $client, l.keeper = $keeper,"
             " l.name = $name, l.since = datetime.realtime()"
-        ).encode()
     )
 
 
-def lock_requests() -> bytes:
+def lock_requests() -> str:
     """Take the write lock of every request, to the end of the transaction.
 
-    >>> print(lock_requests().decode())
+    >>> print(lock_requests())
     CYPHER 5 MATCH (l:`_C360Lock`) SET l.asked = $holder
     """
-    return PIN + f"MATCH (l:{_LOCK}) SET l.asked = $holder".encode()
+    return statement(f"MATCH (l:{_LOCK}) SET l.asked = $holder")
 
 
-def hold_lock() -> bytes:
+def hold_lock() -> str:
     """Make `$holder` the one that holds; the requests of all others are removed.
 
-    >>> print(hold_lock().decode())
+    >>> print(hold_lock())
     CYPHER 5 MATCH (l:`_C360Lock`) WHERE l.holder <> $holder DELETE l WITH count(*) AS others
     MATCH (l:`_C360Lock` {holder: $holder}) SET l.holds = true
     """
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH (l:{_LOCK}) WHERE l.holder <> $holder DELETE l"
             f" WITH count(*) AS others MATCH (l:{_LOCK} {{holder: $holder}}) SET l.holds = true"
-        ).encode()
     )
 
 
-def beat() -> bytes:
+def beat() -> str:
     """Show that `$holder` lives; sets a property as long as it holds the lock.
 
-    >>> print(beat().decode())
+    >>> print(beat())
     CYPHER 5 MATCH (l:`_C360Lock` {holder: $holder}) WHERE l.holds SET l.beat = l.beat + 1
     """
-    return (
-        PIN
-        + f"MATCH (l:{_LOCK} {{holder: $holder}}) WHERE l.holds SET l.beat = l.beat + 1".encode()
+    return statement(
+        f"MATCH (l:{_LOCK} {{holder: $holder}}) WHERE l.holds SET l.beat = l.beat + 1"
     )
 
 
-def hold_again() -> bytes:
+def hold_again() -> str:
     """Make the lock of `$holder` anew where no lock is left; creates a node where it does.
 
-    >>> print(hold_again().decode())
+    >>> print(hold_again())
     CYPHER 5 OPTIONAL MATCH (l:`_C360Lock`) WITH count(l) AS others WHERE others = 0 CREATE
     (:`_C360Lock` {holder: $holder, holds: true, beat: 0, client: $client, keeper: $keeper,
     name: $name, since: datetime.realtime()})
     """
-    return (
-        PIN
-        + (
+    return statement(
             f"OPTIONAL MATCH (l:{_LOCK}) WITH count(l) AS others WHERE others = 0"
             f" CREATE (:{_LOCK} {{holder: $holder, holds: true, beat: 0, client: $client,"
             " keeper: $keeper, name: $name, since: datetime.realtime()})"
-        ).encode()
     )
 
 
-def release_lock() -> bytes:
+def release_lock() -> str:
     """Remove the request, or the lock, of `$holder`.
 
-    >>> print(release_lock().decode())
+    >>> print(release_lock())
     CYPHER 5 MATCH (l:`_C360Lock` {holder: $holder}) DELETE l
     """
-    return PIN + f"MATCH (l:{_LOCK} {{holder: $holder}}) DELETE l".encode()
+    return statement(f"MATCH (l:{_LOCK} {{holder: $holder}}) DELETE l")
 
 
 def show_clients() -> str:

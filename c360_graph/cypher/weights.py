@@ -6,8 +6,7 @@ transaction, removing one with a text of 50,000 characters 90 to 180 kB.
 
 from __future__ import annotations
 
-from c360_graph.cypher.quoting import identifier
-from c360_graph.cypher.rows import PIN
+from c360_graph.cypher.quoting import identifier, statement
 
 DELETE_BATCH_ROWS = 20_000
 """The most nodes or relationships that are removed in one transaction, however light they are."""
@@ -77,28 +76,28 @@ def read_heap() -> str:
     )
 
 
-def weigh_nodes(label: str) -> bytes:
+def weigh_nodes(label: str) -> str:
     """What nodes of a label weigh on average, as `bytes`: some from `$share` of all of them.
 
     Drawn from all, as the first ones may be unlike the rest.
     """
-    return PIN + _weigh(f"(x:{identifier(label)})", NODE_BYTES, drawn=True)
+    return statement(_weigh(f"(x:{identifier(label)})", NODE_BYTES, drawn=True))
 
 
-def weigh_nodes_without_label() -> bytes:
+def weigh_nodes_without_label() -> str:
     """The same of any nodes."""
-    return PIN + _weigh("(x)", NODE_BYTES, drawn=True)
+    return statement(_weigh("(x)", NODE_BYTES, drawn=True))
 
 
-def weigh_relationships(relationship_type: str) -> bytes:
+def weigh_relationships(relationship_type: str) -> str:
     """The same of the first relationships of a type, which are alike."""
-    return PIN + _weigh(f"()-[x:{identifier(relationship_type)}]->()", RELATIONSHIP_BYTES)
+    return statement(_weigh(f"()-[x:{identifier(relationship_type)}]->()", RELATIONSHIP_BYTES))
 
 
-def _weigh(pattern: str, base: int, *, drawn: bool = False) -> bytes:
+def _weigh(pattern: str, base: int, *, drawn: bool = False) -> str:
     chosen = " WHERE rand() < $share" if drawn else ""
     return (
         f"MATCH {pattern}{chosen} WITH x LIMIT {SAMPLE_ROWS}"
         f" RETURN coalesce(avg({base} + reduce(w = 0, name IN keys(x) |"
         f" w + {PROPERTY_BYTES} + {CHARACTER_BYTES} * {_SIZE_OF_VALUE})), {base}) AS bytes"
-    ).encode()
+    )

@@ -324,10 +324,10 @@ def empty_statements(
         for pattern in patterns.of_label(label):
             for mapping, end in pattern.ends_of(label):
                 if pattern.is_single:
-                    yield text.delete_stale_of_ids(mapping, end).decode(), {"ids": []}
-                    yield text.create_missing_of_ids(mapping, end).decode(), {"ids": []}
+                    yield text.delete_stale_of_ids(mapping, end), {"ids": []}
+                    yield text.create_missing_of_ids(mapping, end), {"ids": []}
                 else:
-                    yield text.pairs_joined_now(mapping, end).decode(), {"ids": []}
+                    yield text.pairs_joined_now(mapping, end), {"ids": []}
 
 
 def _lifted(statement: bytes) -> Batch:

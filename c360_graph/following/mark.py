@@ -97,7 +97,7 @@ def claim(graph: Graph, found: GraphMark, mark: FollowMark, *, holder: str) -> b
     uncounted = manifest.model_copy(update={"nodes": {}, "relationships": {}, "between": {}})
     records, _ = Execution(graph, load=holder).change(
         _TITLE,
-        text.claim_graph().decode(),
+        text.claim_graph(),
         holder=holder,
         content=found.content,
         uncounted=uncounted.to_json(),
@@ -113,6 +113,6 @@ def take_over(graph: Graph, *, holder: str) -> bool:
         StatementError: the server refuses.
     """
     records, _ = Execution(graph, load=holder).change(
-        _TITLE, text.take_over_graph().decode(), holder=holder
+        _TITLE, text.take_over_graph(), holder=holder
     )
     return bool(records[0]["count"])

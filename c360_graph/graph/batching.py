@@ -32,7 +32,7 @@ class Batching:
         """Relationships of a type that one transaction may remove."""
         return self._rows(weights.weigh_relationships(kind), most=weights.DELETE_BATCH_ROWS)
 
-    def _rows(self, weighing: bytes, *, most: int, **parameters: float) -> int:
+    def _rows(self, weighing: str, *, most: int, **parameters: float) -> int:
         weight = self._number(weighing, "bytes", **parameters)
         return weights.batch_rows(weight, budget=self._budget(), most=most)
 
@@ -49,7 +49,7 @@ class Batching:
             return None
         return int(rows[0]["bytes"]) if rows and (rows[0]["bytes"] or 0) > 0 else None
 
-    def _number(self, text: bytes, name: str, **parameters: float) -> float:
+    def _number(self, text: str, name: str, **parameters: float) -> float:
         return float(self._execution.ask(_TITLE, text, **parameters)[0][name])
 
 

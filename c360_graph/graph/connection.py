@@ -101,13 +101,13 @@ class Graph:
         records, _, _ = self.driver.execute_query(Query(text), parameters, database_=self.database)
         return [record.data() for record in records]
 
-    def numbers(self, statement: bytes, *, keep: Callable[[int], bool]) -> array[int]:
+    def numbers(self, statement: str, *, keep: Callable[[int], bool]) -> array[int]:
         """Those of a statement's integers, one to a record, that are kept, eight bytes each.
 
         The records are never held together; the driver's errors pass through.
         """
         with self.session() as session:
-            found = (record[0] for record in session.run(Query(statement.decode())))
+            found = (record[0] for record in session.run(Query(statement)))
             return array("q", (number for number in found if keep(number)))
 
     def run(
@@ -165,7 +165,7 @@ class Graph:
             ids = [row["transactionId"] for row in running]
             if time.monotonic() > deadline:
                 raise GraphError(
-                    f"Transactions {', '.join(ids)} of {self.qualified_name} do not end after being"
+                    f"Transactions {', '.join(ids)} of {self.server} do not end after being"
                     " terminated. Look at SHOW TRANSACTIONS, then run the load again."
                 )
             self.fetch("TERMINATE TRANSACTIONS $ids", ids=ids)

@@ -20,7 +20,7 @@ from c360_graph.mapping.names import OWN_PREFIX
 
 T = TypeVar("T")
 
-Ask = Callable[[str | bytes], list[dict[str, Any]]]
+Ask = Callable[[str], list[dict[str, Any]]]
 """Sends a statement that only reads, and gives its records."""
 
 
@@ -52,7 +52,7 @@ def count_graph(
 def count_by_name(
     ask: Ask,
     names: Sequence[str],
-    statement: Callable[[Sequence[str]], bytes],
+    statement: Callable[[Sequence[str]], str],
 ) -> dict[str, int]:
     """How many there are by name, asked for many names at a time.
 
@@ -91,7 +91,7 @@ def count_by_pattern(
 
 
 def _asked(
-    ask: Ask, items: Sequence[T], statement: Callable[[Sequence[T]], bytes], *, width: int = 1
+    ask: Ask, items: Sequence[T], statement: Callable[[Sequence[T]], str], *, width: int = 1
 ) -> Iterator[Sequence[int]]:
     """The numbers of each item, of which a statement gives ``width``."""
     most = MOST_COUNTED // width

@@ -68,13 +68,13 @@ def _remove_nodes(execution: Execution, meter: ProgressMeter, batching: Batching
     )
 
 
-def _remove_few(execution: Execution, title: str, removal: bytes, total: int) -> None:
+def _remove_few(execution: Execution, title: str, removal: str, total: int) -> None:
     """One statement for all: asking for the weight of each label takes longer than removing them."""
     if total:
         execution.run_in_batches(title, removal, batch_rows=FEW_ROWS_BATCH)
 
 
-def _begin(execution: Execution, meter: ProgressMeter, title: str, unit: str, count: bytes) -> int:
+def _begin(execution: Execution, meter: ProgressMeter, title: str, unit: str, count: str) -> int:
     """How many there are to remove; the meter counts those that are removed."""
     total = int(execution.ask(title, count)[0]["count"])
     if not total:
@@ -87,7 +87,7 @@ def _begin(execution: Execution, meter: ProgressMeter, title: str, unit: str, co
     return total
 
 
-def _drops_of_ours(execution: Execution) -> list[bytes]:
+def _drops_of_ours(execution: Execution) -> list[str]:
     """All of ours: making them anew on an empty graph takes no time, and none can be out of date."""
     existing = read_graph_schema(execution)
     return [

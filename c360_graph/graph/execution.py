@@ -193,7 +193,7 @@ class Execution:
                     transaction.run(batch.text, {"rows": batch.rows}).consume()
                     if not keyed:
                         transaction.run(
-                            counts_and_deletes.create_batch_mark().decode(), tag
+                            counts_and_deletes.create_batch_mark(), tag
                         ).consume()
                     transaction.commit()
             except ERRORS as error:
@@ -210,7 +210,7 @@ class Execution:
 
         self._attempts.run(Work(title=statement.title, tag=tag, send=send, recover=recover))
 
-    def run_repeatable(self, title: str, text: bytes, **parameters: Any) -> SummaryCounters:
+    def run_repeatable(self, title: str, text: str | bytes, **parameters: Any) -> SummaryCounters:
         """A statement that may run twice: schema, waiting, removal; what its last attempt counted.
 
         Raises:
@@ -222,7 +222,7 @@ class Execution:
         )
 
     def run_in_batches(
-        self, title: str, text: bytes, *, batch_rows: int, **parameters: Any
+        self, title: str, text: str, *, batch_rows: int, **parameters: Any
     ) -> SummaryCounters:
         """A statement that may run twice and commits after each `$batch_rows`; as `run_repeatable`.
 
@@ -276,7 +276,7 @@ class Execution:
         )
 
     def ask_numbers(
-        self, title: str, text: bytes, *, keep: Callable[[int], bool] = lambda number: True
+        self, title: str, text: str, *, keep: Callable[[int], bool] = lambda number: True
     ) -> Sequence[int]:
         """Those of the integers of a statement that only reads, one to a record, that are kept.
 

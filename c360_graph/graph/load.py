@@ -234,7 +234,7 @@ class _Load:
                 " something else write to it? Load again with clear_database."
             )
 
-    def _ask_count(self, statement: Statement, count: bytes) -> int:
+    def _ask_count(self, statement: Statement, count: str) -> int:
         return int(self.execution.ask(statement.title, count)[0]["count"])
 
     def _enter(self, phase: str, *, unit: str, total: int | None) -> None:

@@ -109,7 +109,7 @@ def _lost(graph: Graph, label: str, edges: Iterable[RelationshipPattern]) -> dic
     return {row["type"]: int(row["count"]) for row in rows}
 
 
-def _count(graph: Graph, statement: bytes) -> int:
+def _count(graph: Graph, statement: str) -> int:
     return int(graph.rows(statement)[0]["count"])
 
 

@@ -98,7 +98,7 @@ class TargetLock:
         # A file of Cypher that somebody wrote may well begin by removing every node.
         return self._may_vanish and bool(self._send(text.hold_again()).nodes_created)
 
-    def _send(self, statement: bytes) -> Any:
+    def _send(self, statement: str) -> Any:
         return self._graph.run(
             statement, tag={}, timeout_seconds=TRANSACTION_SECONDS, **self._parameters
         )
@@ -253,12 +253,12 @@ def _taken(
     def send() -> bool:
         graph.run(text.request_lock(), tag=tag, timeout_seconds=TRANSACTION_SECONDS, **parameters)
         with graph.transaction(tag, timeout_seconds=TRANSACTION_SECONDS) as transaction:
-            transaction.run(text.lock_requests().decode(), holder=holder).consume()
-            locks = [record.data() for record in transaction.run(text.read_locks().decode())]
+            transaction.run(text.lock_requests(), holder=holder).consume()
+            locks = [record.data() for record in transaction.run(text.read_locks())]
             may = all(_may_be_replaced(lock, holder, dead) for lock in locks)
             # Whoever took the lock meanwhile has removed our request.
             if may and any(lock["holder"] == holder for lock in locks):
-                transaction.run(text.hold_lock().decode(), holder=holder).consume()
+                transaction.run(text.hold_lock(), holder=holder).consume()
                 transaction.commit()
                 return True
             transaction.rollback()

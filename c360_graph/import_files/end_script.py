@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from c360_graph.cypher import manifest, schema
-from c360_graph.cypher.quoting import identifier
-from c360_graph.cypher.rows import PIN
+from c360_graph.cypher.quoting import identifier, statement
 from c360_graph.cypher.script_writer import INDEX_WAIT_SECONDS
 from c360_graph.import_files.csv_files import LATE_LABEL, LateList
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
@@ -21,14 +20,14 @@ def end_script(
 ) -> bytes:
     """The script, for cypher-shell. It may run twice."""
     kept, joins = tuple(tables), tuple(mappings)
-    return b"".join(statement + b";\n" for statement in _statements(kept, joins, tuple(late)))
+    return "".join(f"{text};\n" for text in _statements(kept, joins, tuple(late))).encode()
 
 
 def _statements(
     tables: tuple[TableMapping, ...],
     mappings: tuple[RelationshipMapping, ...],
     late: tuple[LateList, ...],
-) -> Iterator[bytes]:
+) -> Iterator[str]:
     yield from map(convert_lists, late)
     if any(lists.label is not None for lists in late):
         yield remove_late_label()
@@ -38,34 +37,28 @@ def _statements(
     yield manifest.end_manifest()
 
 
-def convert_lists(lists: LateList) -> bytes:
+def convert_lists(lists: LateList) -> str:
     """Give nodes or relationships the lists whose text they hold. Must run outside of a transaction."""
     held = f"x.{identifier(lists.held_in)}"
     if lists.label is not None:
         pattern = f"(x:{identifier(LATE_LABEL)}:{identifier(lists.label)})"
     else:
         pattern = f"()-[x:{identifier(lists.relationship_type or '')}]->()"
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH {pattern} WHERE {held} IS NOT NULL\n"
             f"CALL (x) {{ SET x.{identifier(lists.column)} = {lists.convert(held)} REMOVE {held} }}"
             f" IN TRANSACTIONS OF {_BATCH_ROWS} ROWS"
-        ).encode()
     )
 
 
-def remove_late_label() -> bytes:
+def remove_late_label() -> str:
     """Take away the label of nodes with such lists. Must run outside of a transaction.
 
-    >>> print(remove_late_label().decode())
+    >>> print(remove_late_label())
     CYPHER 5 MATCH (x:`_C360Import`)
     CALL (x) { REMOVE x:`_C360Import` } IN TRANSACTIONS OF 2000 ROWS
     """
     label = identifier(LATE_LABEL)
-    return (
-        PIN
-        + (
+    return statement(
             f"MATCH (x:{label})\nCALL (x) {{ REMOVE x:{label} }} IN TRANSACTIONS OF {_BATCH_ROWS} ROWS"
-        ).encode()
     )

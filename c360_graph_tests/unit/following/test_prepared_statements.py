@@ -34,4 +34,4 @@ def test_statements_without_changes_have_the_texts_of_those_with_changes() -> No
     assert prepared[text_of(delete_keys(orders, b"7\n8"))] == {"rows": None}
     ((pattern,),) = (patterns.of_label("Order"),)
     ends = pattern.ends_of("Order")
-    assert [prepared[create_missing_of_ids(*end).decode()] for end in ends] == [{"ids": []}]
+    assert [prepared[create_missing_of_ids(*end)] for end in ends] == [{"ids": []}]

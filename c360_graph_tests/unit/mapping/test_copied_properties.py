@@ -43,22 +43,20 @@ def test_the_relationship_has_columns_of_the_side_that_holds_the_reference() -> 
 def test_every_way_to_make_the_relationship_gives_it_the_properties() -> None:
     found = case().relationship()
     given = "-[:`PLACED` {`state`: row.`state`}]->"
-    assert given in create_relationships(found, sought=1).decode()
-    assert given in create_relationships(found, sought=10**9).decode()
-    assert given in create_missing_relationships(found).decode()
-    assert "CREATE (a)-[:`PLACED` {`state`: b.`state`}]->(b)" in create_of_pairs(found).decode()
-    by_order = create_missing_of_ids(found, found.end).decode()
+    assert given in create_relationships(found, sought=1)
+    assert given in create_relationships(found, sought=10**9)
+    assert given in create_missing_relationships(found)
+    assert "CREATE (a)-[:`PLACED` {`state`: b.`state`}]->(b)" in create_of_pairs(found)
+    by_order = create_missing_of_ids(found, found.end)
     assert by_order.endswith("CREATE (n)<-[:`PLACED` {`state`: n.`state`}]-(o)")
-    by_person = create_missing_of_ids(found, found.start).decode()
+    by_person = create_missing_of_ids(found, found.start)
     assert by_person.endswith("CREATE (n)-[:`PLACED` {`state`: o.`state`}]->(o)")
-    assert update_of_ids(found, found.end).decode() == (
+    assert update_of_ids(found, found.end) == (
         "CYPHER 5 UNWIND $ids AS id MATCH (n:`Order`) WHERE id(n) = id"
         " MATCH (n)<-[x:`PLACED`]-(:`Person`) SET x.`state` = n.`state`"
     )
     assert (
-        update_relationships(found)
-        .decode()
-        .startswith(
+        update_relationships(found).startswith(
             "CYPHER 5 MATCH (x:`Person`)-[r:`PLACED`]->(row:`Order`) WHERE NOT (coalesce(r.`state` = row.`state`"
         )
     )

@@ -123,7 +123,7 @@ def test_hostile_labels_are_quoted_and_a_table_without_them_has_the_statements_o
 def test_a_label_is_taken_off_the_nodes_of_its_table_alone() -> None:
     made = Case().source("one", PEOPLE).source("two", PEOPLE).label("people", "Person")
     shared = made.resolve().tables[0]
-    assert purge_label(shared, "Party").decode() == (
+    assert purge_label(shared, "Party") == (
         "CYPHER 5 MATCH (n:`Person`) WHERE n:`Party` AND n.`_c360_table` IN ['one/people']"
         " CALL (n) { REMOVE n:`Party` } IN TRANSACTIONS OF $batch_rows ROWS"
     )

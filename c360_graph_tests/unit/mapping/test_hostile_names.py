@@ -43,19 +43,23 @@ _UNICODE_ESCAPE = re.compile(r"\\\\|\\u+([0-9a-fA-F]{4})")
 _TOKEN = re.compile(r"`(?P<name>(?:[^`]|``)*)`|'(?:[^'\\]|\\.)*'", re.DOTALL)
 
 
-def seen_by_neo4j(statement: bytes) -> str:
+def text_of(statement: str | bytes) -> str:
+    return statement.decode() if isinstance(statement, bytes) else statement
+
+
+def seen_by_neo4j(statement: str | bytes) -> str:
     """A statement with its Unicode escapes resolved, which Neo4j does before anything else."""
     return _UNICODE_ESCAPE.sub(
-        lambda m: chr(int(m.group(1), 16)) if m.group(1) else m.group(), statement.decode()
+        lambda m: chr(int(m.group(1), 16)) if m.group(1) else m.group(), text_of(statement)
     )
 
 
-def skeleton(statement: bytes) -> str:
+def skeleton(statement: str | bytes) -> str:
     """What is left of a statement when its strings and names are taken out."""
     return _TOKEN.sub(lambda m: "S" if m["name"] is None else "N", seen_by_neo4j(statement))
 
 
-def names_in(statement: bytes) -> set[str]:
+def names_in(statement: str | bytes) -> set[str]:
     return {
         token["name"].replace("``", "`")
         for token in _TOKEN.finditer(seen_by_neo4j(statement))
@@ -63,8 +67,8 @@ def names_in(statement: bytes) -> set[str]:
     }
 
 
-def one_statement(statement: bytes) -> bool:
-    return len(list(read_statements(BytesIO(statement + b";\n")))) == 1
+def one_statement(statement: str | bytes) -> bool:
+    return len(list(read_statements(BytesIO(text_of(statement).encode() + b";\n")))) == 1
 
 
 @given(label=NAMES, properties=st.lists(NAMES, min_size=1, max_size=3).map(tuple))
