@@ -16,8 +16,14 @@ from c360_graph.cypher.script_writer import (
     FACTS_PREFIX,
     FORMAT,
     HEADER_PREFIX,
+    ConstraintFacts,
+    IndexFacts,
+    LinksFacts,
+    NodesFacts,
+    RelationshipsFacts,
     ScriptHeader,
     StatementFacts,
+    read_facts,
 )
 from c360_graph.errors import ScriptError
 from c360_graph.mapping.model import row_of_relationship
@@ -49,16 +55,28 @@ class Statement:
     @property
     def title(self) -> str:
         """Which statement it is and of what, for messages."""
-        facts = self.facts
-        if facts is None:
-            return f"Statement {self.number}"
-        if facts.kind in ("relationships", "links"):
-            what = f"{facts.type}, {row_of_relationship(facts.relationship_id or 0)}"
-        elif facts.kind == "nodes":
-            what = f"nodes of {facts.table}, label {facts.label}"
-        else:
-            what = f"{facts.kind} of {facts.label}" if facts.label else facts.kind
+        match self.facts:
+            case None:
+                return f"Statement {self.number}"
+            case RelationshipsFacts() | LinksFacts() as facts:
+                what = f"{facts.type}, {row_of_relationship(facts.relationship_id)}"
+            case NodesFacts() as facts:
+                what = f"nodes of {facts.table}, label {facts.label}"
+            case ConstraintFacts() | IndexFacts() as facts:
+                what = f"{facts.kind} of {facts.label}"
+            case facts:
+                what = facts.kind
         return f"Statement {self.number} ({what})"
+
+    @property
+    def rows(self) -> int:
+        """How many rows a batch has; 0 of any other statement."""
+        return self.facts.rows if isinstance(self.facts, (NodesFacts, LinksFacts)) else 0
+
+    @property
+    def node_pattern(self) -> str | None:
+        """The pattern that finds the node of a row; None where no key does."""
+        return self.facts.match if isinstance(self.facts, NodesFacts) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,12 +199,19 @@ def lift(statement: Statement) -> Batch | None:
     )
 
 
+def lifted(statement: Statement) -> Batch:
+    """As `lift`, of a statement that was built as a batch."""
+    batch = lift(statement)
+    assert batch is not None
+    return batch
+
+
 def _facts(prelude: bytes, number: int) -> StatementFacts | None:
     lines = [line for line in prelude.splitlines() if line.startswith(FACTS_PREFIX)]
     if not lines:
         return None
     try:
-        return StatementFacts.model_validate_json(lines[-1].removeprefix(FACTS_PREFIX))
+        return read_facts(lines[-1].removeprefix(FACTS_PREFIX))
     except ValidationError:
         raise ScriptError(f"the comment before statement {number} is damaged") from None
 

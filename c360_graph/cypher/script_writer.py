@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import Annotated, BinaryIO, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from c360_graph.cypher import manifest, relationships, schema
 from c360_graph.cypher.copy_text import blocks
 from c360_graph.cypher.rows import create_nodes
 from c360_graph.errors import ScriptError
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.mapping.graph_manifest import GraphManifest, Owner, manifest_of
+from c360_graph.mapping.graph_manifest import GraphManifest, Owner, RelationshipPattern, manifest_of
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 
 FORMAT = 1
@@ -29,10 +29,6 @@ END_PREFIX = b"// c360_graph end "
 """The last line, with the number of statements: a script that breaks off between two is found out."""
 
 INDEX_WAIT_SECONDS = 3_600
-
-StatementKind = Literal[
-    "manifest", "constraint", "nodes", "index", "await", "relationships", "links"
-]
 
 
 class ScriptHeader(Frozen):
@@ -57,30 +53,106 @@ class ScriptHeader(Frozen):
     """The control database that the script was written for; a graph of another is not emptied for it."""
 
 
-class StatementFacts(Frozen):
-    """What the loader must know of a statement. A table is `source/table`."""
+class ManifestFacts(Frozen):
+    """Of a statement that begins or ends the manifest."""
 
-    kind: StatementKind
-    table: str | None = None
-    label: str | None = None
+    kind: Literal["manifest"] = "manifest"
+
+
+class ConstraintFacts(Frozen):
+    """Of a constraint; scripts of the first versions do not say what it is on."""
+
+    kind: Literal["constraint"] = "constraint"
+    label: str
     properties: tuple[str, ...] = ()
-    """Of a constraint: what it is on."""
-    rows: int = 0
+
+
+class IndexFacts(Frozen):
+    """Of an index; scripts of the first versions do not say what it is on."""
+
+    kind: Literal["index"] = "index"
+    label: str
+    properties: tuple[str, ...] = ()
+
+
+class AwaitFacts(Frozen):
+    """Of the statement that waits for the indexes."""
+
+    kind: Literal["await"] = "await"
+
+
+class NodesFacts(Frozen):
+    """Of a batch of nodes. `table` is `source/table`."""
+
+    kind: Literal["nodes"] = "nodes"
+    table: str
+    label: str
+    rows: int
     match: str | None = None
-    """Pattern `(n:Label {key: ...row[0]...})` of a batch's node; None where the table has no key."""
-    relationship_id: int | None = None
-    type: str | None = None
-    from_label: str | None = None
-    to_label: str | None = None
-    driving: str | None = None
-    """Label whose nodes the relationships are made from, one lookup a node."""
+    """Pattern `(n:Label {key: ...row[0]...})` of a row's node; None where the table has no key."""
+
+
+class RelationshipsFacts(Frozen):
+    """Of the one statement that makes all relationships of a mapping.
+
+    `driving` is the label whose nodes they are made from, one lookup a node.
+    """
+
+    kind: Literal["relationships"] = "relationships"
+    relationship_id: int
+    type: str
+    from_label: str
+    to_label: str
+    driving: str
 
     @property
-    def edges(self) -> tuple[str, str, str] | None:
-        """Relationship type, label they start from, label they end at; None where it makes none."""
-        if self.type is None or self.from_label is None or self.to_label is None:
-            return None
+    def edges(self) -> RelationshipPattern:
+        """Relationship type, label they start from, label they end at."""
         return (self.type, self.from_label, self.to_label)
+
+
+class LinksFacts(Frozen):
+    """Of a batch of relationships; `table` is the junction table (`source/table`) that has a row for each."""
+
+    kind: Literal["links"] = "links"
+    table: str | None = None
+    rows: int
+    relationship_id: int
+    type: str
+    from_label: str
+    to_label: str
+
+    @property
+    def edges(self) -> RelationshipPattern:
+        """Relationship type, label they start from, label they end at."""
+        return (self.type, self.from_label, self.to_label)
+
+
+StatementFacts = Annotated[
+    ManifestFacts
+    | ConstraintFacts
+    | IndexFacts
+    | AwaitFacts
+    | NodesFacts
+    | RelationshipsFacts
+    | LinksFacts,
+    Field(discriminator="kind"),
+]
+"""What the loader must know of a statement; JSON in the comment before it."""
+
+_FACTS: TypeAdapter[StatementFacts] = TypeAdapter(StatementFacts)
+
+
+def read_facts(text: str | bytes) -> StatementFacts:
+    """The facts of a statement from the JSON in the comment before it.
+
+    Raises:
+        ValidationError: the text is not that of facts.
+
+    >>> read_facts('{"kind": "index", "label": "Account", "properties": ["email"]}')
+    IndexFacts(kind='index', label='Account', properties=('email',))
+    """
+    return _FACTS.validate_json(text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,11 +226,13 @@ def write_script(
         ScriptError: a name cannot be written in Cypher, or an extract is not what was read.
         OSError: the disk refuses.
     """
-    out.write(HEADER_PREFIX + _json(header) + b"\n")
+    said = header.model_dump_json(exclude_defaults=True, ensure_ascii=True)
+    out.write(HEADER_PREFIX + said.encode() + b"\n")
     written = 0
     ours = script_manifest(header, extracts, mappings)
     for facts, statement in _statements(ours, extracts, mappings):
-        out.write(FACTS_PREFIX + _json(facts) + b"\n")
+        said = facts.model_dump_json(exclude_none=True, ensure_ascii=True)
+        out.write(FACTS_PREFIX + said.encode() + b"\n")
         out.write(statement)
         out.write(b";\n")
         written += 1
@@ -171,59 +245,78 @@ def _statements(
     mappings: tuple[RelationshipMapping, ...],
 ) -> Iterator[tuple[StatementFacts, bytes]]:
     tables = tuple(extract.table for extract in extracts)
-    yield StatementFacts(kind="manifest"), manifest.begin_manifest(ours.to_json()).encode()
+    yield ManifestFacts(), manifest.begin_manifest(ours.to_json()).encode()
     for key in schema.keys(tables):
-        facts = StatementFacts(kind="constraint", label=key.label, properties=key.properties)
+        facts = ConstraintFacts(label=key.label, properties=key.properties)
         yield facts, schema.create_constraint(key).encode()
     for extract in extracts:
         if extract.table.node_label is not None:
             yield from _node_batches(extract)
     for index in schema.indexes(tables, mappings):
         yield (
-            StatementFacts(kind="index", label=index.label, properties=index.properties),
+            IndexFacts(label=index.label, properties=index.properties),
             schema.create_index(index).encode(),
         )
-    yield StatementFacts(kind="await"), schema.await_indexes(INDEX_WAIT_SECONDS).encode()
+    yield AwaitFacts(), schema.await_indexes(INDEX_WAIT_SECONDS).encode()
     by_table = {extract.table.asset_key: extract for extract in extracts}
     for mapping in mappings:
         yield from relationship_statements(mapping, by_table)
-    yield StatementFacts(kind="manifest"), manifest.end_manifest().encode()
+    yield ManifestFacts(), manifest.end_manifest().encode()
 
 
 def _node_batches(extract: TableExtract) -> Iterator[tuple[StatementFacts, bytes]]:
     table = extract.table
+    assert table.node_label is not None
     for rows, block in _whole(extract):
-        statement, match = create_nodes(table, block)
-        facts = StatementFacts(
-            kind="nodes", table=table.qualified_name, label=table.node_label, rows=rows, match=match
+        text, match = create_nodes(table, block)
+        yield (
+            NodesFacts(
+                table=table.qualified_name, label=table.node_label, rows=rows, match=match
+            ),
+            text,
         )
-        yield facts, statement
 
 
 def relationship_statements(
     mapping: RelationshipMapping, extracts: Mapping[tuple[str, str], TableExtract]
-) -> Iterator[tuple[StatementFacts, bytes]]:
+) -> Iterator[tuple[RelationshipsFacts | LinksFacts, bytes]]:
     """What makes all relationships of a mapping where there are none: one statement, or batches."""
-    facts = StatementFacts(
-        kind="relationships",
-        relationship_id=mapping.relationship_id,
-        type=mapping.relationship_type,
-        from_label=mapping.from_label,
-        to_label=mapping.to_label,
-        driving=relationships.driving_label(mapping),
-    )
-    if facts.driving is not None:
+    driving = relationships.driving_label(mapping)
+    if driving is not None:
         sought = mapping.sought[0].label
-        nodes_there = sum(e.rows for e in extracts.values() if e.table.node_label == sought)
-        yield facts, relationships.create_relationships(mapping, sought=nodes_there).encode()
+        nodes = sum(e.rows for e in extracts.values() if e.table.node_label == sought)
+        yield (
+            RelationshipsFacts(
+                relationship_id=mapping.relationship_id,
+                type=mapping.relationship_type,
+                from_label=mapping.from_label,
+                to_label=mapping.to_label,
+                driving=driving,
+            ),
+            relationships.create_relationships(mapping, sought=nodes).encode(),
+        )
         return
     assert mapping.junction is not None
     extract = extracts[mapping.junction.table]
     for rows, block in _whole(extract):
         yield (
-            facts.model_copy(update={"kind": "links", "table": extract.table.qualified_name, "rows": rows}),
+            links_facts(mapping, rows=rows, table=extract.table.qualified_name),
             relationships.link_rows(mapping, extract.table, block),
         )
+
+
+def links_facts(
+    mapping: RelationshipMapping, *, rows: int, table: str | None = None
+) -> LinksFacts:
+    """The facts of a batch of a mapping's relationships."""
+    return LinksFacts(
+        table=table,
+        rows=rows,
+        relationship_id=mapping.relationship_id,
+        type=mapping.relationship_type,
+        from_label=mapping.from_label,
+        to_label=mapping.to_label,
+    )
 
 
 def _whole(extract: TableExtract) -> Iterator[tuple[int, bytes]]:
@@ -238,7 +331,3 @@ def _whole(extract: TableExtract) -> Iterator[tuple[int, bytes]]:
             f"The extract of {extract.table.qualified_name} holds {existing:,} rows where {extract.rows:,} were"
             " read. Something changed it; materialize that asset again."
         )
-
-
-def _json(value: Frozen) -> bytes:
-    return value.model_dump_json(exclude_defaults=True, ensure_ascii=True).encode()

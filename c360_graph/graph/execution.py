@@ -20,6 +20,7 @@ from tenacity.wait import wait_exponential_jitter
 
 from c360_graph.cypher import counts_and_deletes
 from c360_graph.cypher.script_reader import Batch, Statement, lift
+from c360_graph.cypher.script_writer import RelationshipsFacts
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS
 from c360_graph.errors import ServerMemoryError, StatementError, StatementRefusedError
 from c360_graph.graph.connection import ERRORS, Graph, Tag, outcome, said
@@ -185,7 +186,7 @@ class Execution:
 
     def _run_part(self, statement: Statement, batch: Batch) -> None:
         tag = self._tag()
-        keyed = statement.facts is not None and statement.facts.match is not None
+        keyed = statement.node_pattern is not None
 
         def send() -> None:
             try:
@@ -288,7 +289,7 @@ class Execution:
         )
 
     def run_relationships(
-        self, statement: Statement, *, earlier: Callable[[], Iterable[Statement]]
+        self, statement: Statement, facts: RelationshipsFacts, *, earlier: Callable[[], Iterable[Statement]]
     ) -> int:
         """A statement that commits as it goes; how many relationships it made.
 
@@ -299,11 +300,10 @@ class Execution:
             StatementError: it was refused, or kept failing.
         """
         tag = self._tag()
-        assert statement.facts is not None
         removal = counts_and_deletes.delete_relationships(
-            relationship_type=statement.facts.type or "",
-            from_label=statement.facts.from_label or "",
-            to_label=statement.facts.to_label or "",
+            relationship_type=facts.type,
+            from_label=facts.from_label,
+            to_label=facts.to_label,
         )
         halvings = 0
 
@@ -380,9 +380,8 @@ class Execution:
 
     def _has_first_node(self, statement: Statement, batch: Batch) -> bool:
         """Whether the node of the batch's first row is there; its key is unique."""
-        assert statement.facts is not None
         found = self.graph.fetch(
-            f"{batch.unwound} WITH row LIMIT 1 MATCH {statement.facts.match}"
+            f"{batch.unwound} WITH row LIMIT 1 MATCH {statement.node_pattern}"
             " RETURN count(n) AS count",
             rows=batch.rows,
         )

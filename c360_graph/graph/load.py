@@ -19,7 +19,15 @@ from c360_graph.cypher.script_reader import (
     read_header,
     read_statements,
 )
-from c360_graph.cypher.script_writer import ScriptHeader, StatementFacts
+from c360_graph.cypher.script_writer import (
+    ConstraintFacts,
+    IndexFacts,
+    LinksFacts,
+    ManifestFacts,
+    NodesFacts,
+    RelationshipsFacts,
+    ScriptHeader,
+)
 from c360_graph.errors import (
     CountMismatchError,
     GraphNotEmptyError,
@@ -46,8 +54,6 @@ from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.script_files import open_script
 
 __all__ = ["LoadCallbacks", "LoadResult", "clear_and_load", "graph_counts", "load_into_empty"]
-
-_BATCHES = ("nodes", "links")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,41 +184,34 @@ class _Load:
         for is_nodes, group in groupby(statements, key=_may_run_beside_others):
             if not is_nodes:
                 for statement in group:
-                    self._run_alone(statement, _batch(statement))
+                    self._run_alone(statement)
                 continue
             self._enter("nodes", unit="rows", total=nodes)
-            for made in side_by_side(self._run_nodes, group, threads=self._sessions):
+            for made in side_by_side(self._run_batch, group, threads=self._sessions):
                 self._count(made)
                 self._nodes += made
 
-    def _run_nodes(self, statement: Statement) -> int:
-        batch = _batch(statement)
-        assert batch is not None
-        return self._run_batch(statement, batch)
+    def _run_batch(self, statement: Statement) -> int:
+        self.execution.run_batch(statement, _batch(statement))
+        return statement.rows
 
-    def _run_batch(self, statement: Statement, batch: Batch) -> int:
-        self.execution.run_batch(statement, batch)
-        return statement.facts.rows if statement.facts else 0
+    def _run_alone(self, statement: Statement) -> None:
+        match statement.facts:
+            case None:
+                # Nobody vouches for it, so it is no batch, whatever it looks like.
+                self._enter("statements", unit="statements", total=None)
+                self.execution.run_once(statement)
+            case LinksFacts() as facts:
+                self._enter(facts.type, unit="rows", total=None)
+                self._run_batch(statement)
+            case RelationshipsFacts() as facts:
+                self._run_relationships(statement, facts)
+            case facts:
+                self._enter(facts.kind, unit="statements", total=None)
+                self.execution.run_repeatable(statement.title, statement.text)
+        self._count(statement.rows)
 
-    def _run_alone(self, statement: Statement, batch: Batch | None) -> None:
-        facts = statement.facts
-        rows = 0
-        if facts is None:
-            self._enter("statements", unit="statements", total=None)
-            self.execution.run_once(statement)
-        elif batch is not None:
-            self._enter(facts.type or "links", unit="rows", total=None)
-            rows = self._run_batch(statement, batch)
-        elif facts.kind == "relationships":
-            self._run_relationships(statement, facts)
-        else:
-            self._enter(facts.kind, unit="statements", total=None)
-            self.execution.run_repeatable(statement.title, statement.text)
-        self._count(rows)
-
-    def _run_relationships(self, statement: Statement, facts: StatementFacts) -> None:
-        assert facts.type is not None
-        assert facts.driving is not None
+    def _run_relationships(self, statement: Statement, facts: RelationshipsFacts) -> None:
         count = counts_and_deletes.count_relationships(facts.type)
         before = self._ask_count(statement, count)
         self._phase = facts.type
@@ -225,7 +224,7 @@ class _Load:
             poll=lambda: int(self._graph.rows(count)[0]["count"]) - before,
         )
         made = self.execution.run_relationships(
-            statement, earlier=lambda: _earlier(self._script, statement)
+            statement, facts, earlier=lambda: _earlier(self._script, statement, facts)
         )
         counted = self._ask_count(statement, count) - before
         if counted != made:
@@ -296,11 +295,8 @@ def _nodes_of(header: ScriptHeader | None) -> int | None:
     return sum(header.labels.values()) if header else None
 
 
-def _batch(statement: Statement) -> Batch | None:
-    """The batch that a statement is; one that nobody vouches for is none, whatever it looks like."""
-    facts = statement.facts
-    if facts is None or facts.kind not in _BATCHES:
-        return None
+def _batch(statement: Statement) -> Batch:
+    """The batch that a statement is, as its facts say."""
     batch = lift(statement)
     if batch is None:
         raise ScriptError(
@@ -313,7 +309,7 @@ def _batch(statement: Statement) -> Batch | None:
 def _may_run_beside_others(statement: Statement) -> bool:
     # Batches of one script create disjoint keys and never wait for each other's locks for long; a
     # junction's links do, at nodes that both touch.
-    return statement.facts is not None and statement.facts.kind == "nodes"
+    return isinstance(statement.facts, NodesFacts)
 
 
 def _constrained(script: Path) -> set[LabelProperties]:
@@ -322,9 +318,9 @@ def _constrained(script: Path) -> set[LabelProperties]:
     with open_script(script) as file:
         for statement in read_statements(file):
             facts = statement.facts
-            if facts is None or facts.kind not in ("manifest", "constraint"):
+            if not isinstance(facts, (ManifestFacts, ConstraintFacts)):
                 break
-            if facts.label is not None and facts.properties:
+            if isinstance(facts, ConstraintFacts) and facts.properties:
                 keys.add(LabelProperties(label=facts.label, properties=facts.properties))
     return keys
 
@@ -335,20 +331,18 @@ def _indexed(script: Path) -> set[LabelProperties]:
         return {
             LabelProperties(label=statement.facts.label, properties=statement.facts.properties)
             for statement in read_statements(file)
-            if statement.facts is not None
-            and statement.facts.kind == "index"
-            and statement.facts.label is not None
-            and statement.facts.properties
+            if isinstance(statement.facts, IndexFacts) and statement.facts.properties
         }
 
 
-def _earlier(script: Path, statement: Statement) -> Iterator[Statement]:
+def _earlier(script: Path, statement: Statement, facts: RelationshipsFacts) -> Iterator[Statement]:
     """The statements before this one that make relationships of its type between its labels."""
     with open_script(script) as file:
         for other in read_statements(file):
             if other.number >= statement.number:
                 return
-            if other.facts and statement.facts and other.facts.edges == statement.facts.edges:
+            made = other.facts
+            if isinstance(made, (RelationshipsFacts, LinksFacts)) and made.edges == facts.edges:
                 yield other
 
 

@@ -9,8 +9,8 @@ from itertools import count
 from c360_graph.cypher import counts_and_deletes, holding, merges
 from c360_graph.cypher.copy_text import blocks
 from c360_graph.cypher.rows import create_nodes
-from c360_graph.cypher.script_reader import Batch, Statement, lift
-from c360_graph.cypher.script_writer import StatementFacts, TableExtract
+from c360_graph.cypher.script_reader import Statement, lifted
+from c360_graph.cypher.script_writer import NodesFacts, TableExtract
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS
 from c360_graph.errors import GraphError
 from c360_graph.graph.batching import Batching
@@ -164,8 +164,8 @@ class NodeSync:
         self._meter.begin(label, unit="rows", total=rows)
 
         def create(statement: Statement) -> int:
-            self._execution.run_batch(statement, _lifted(statement))
-            return statement.facts.rows if statement.facts else 0
+            self._execution.run_batch(statement, lifted(statement))
+            return statement.rows
 
         for made in side_by_side(create, _creates(label, extracts), threads=self._sessions):
             self._meter.add(made)
@@ -196,14 +196,14 @@ class NodeSync:
 
         def merge(statement: Statement) -> tuple[list[int], int, int, int]:
             answers = in_parts(
-                _lifted(statement),
+                lifted(statement),
                 lambda part: self._execution.change(statement.title, part.text, rows=part.rows),
             )
             return (
                 [number for records, _ in answers for number in records[0]["ids"]],
                 sum(records[0]["updated"] for records, _ in answers),
                 sum(counted.nodes_created for _, counted in answers),
-                statement.facts.rows if statement.facts else 0,
+                statement.rows,
             )
 
         for ids, changed, made, rows in side_by_side(
@@ -217,7 +217,7 @@ class NodeSync:
 
     def _found(self, statement: Statement) -> list[int]:
         answers = in_parts(
-            _lifted(statement),
+            lifted(statement),
             lambda part: self._execution.ask(statement.title, part.text, rows=part.rows),
         )
         return [record["id"] for records in answers for record in records]
@@ -256,15 +256,12 @@ def _creates(label: str, extracts: Sequence[TableExtract]) -> Iterator[Statement
         with extract.open() as file:
             for rows, block in blocks(file):
                 text, match = create_nodes(extract.table, block)
-                facts = _facts(label, extract, rows).model_copy(update={"match": match})
+                facts = _facts(label, extract, rows, match=match)
                 yield Statement(number=next(numbers), text=text, facts=facts)
 
 
-def _facts(label: str, extract: TableExtract, rows: int) -> StatementFacts:
-    return StatementFacts(kind="nodes", table=extract.table.qualified_name, label=label, rows=rows)
-
-
-def _lifted(statement: Statement) -> Batch:
-    batch = lift(statement)
-    assert batch is not None
-    return batch
+def _facts(
+    label: str, extract: TableExtract, rows: int, *, match: str | None = None
+) -> NodesFacts:
+    table = extract.table.qualified_name
+    return NodesFacts(table=table, label=label, rows=rows, match=match)

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from c360_graph.cypher.quoting import identifier
 from c360_graph.cypher.script_reader import Batch, Statement
+from c360_graph.cypher.script_writer import NodesFacts
 from c360_graph.graph.connection import ERRORS, Graph, Tag, outcome
 
 
@@ -55,7 +56,7 @@ def _is_refused(graph: Graph, batch: Batch, tag: Tag) -> bool:
 def _key(graph: Graph, statement: Statement, row: Batch) -> str | None:
     """The row's key as `name: value, ...`; None where there is none, or it is what cannot be read."""
     facts = statement.facts
-    if facts is None or facts.match is None or facts.label is None:
+    if not isinstance(facts, NodesFacts) or facts.match is None:
         return None
     key = facts.match.removeprefix(f"(n:{identifier(facts.label)} ").removesuffix(")")
     with suppress(*ERRORS):

@@ -15,10 +15,11 @@ from c360_graph.cypher.relationships import (
     create_missing_relationships,
     delete_links,
 )
-from c360_graph.cypher.script_reader import Statement, lift
+from c360_graph.cypher.script_reader import Statement, lifted
 from c360_graph.cypher.script_writer import (
-    StatementFacts,
+    RelationshipsFacts,
     TableExtract,
+    links_facts,
     relationship_statements,
 )
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS, JOIN_BATCH_ROWS, join_batch_rows
@@ -98,10 +99,8 @@ class RelationshipSync:
             _link_statements(changes.tables, changes.removed, delete_links),
             _link_statements(changes.tables, changes.added, create_links),
         ):
-            batch = lift(statement)
-            assert batch is not None
-            self._execution.run_batch(statement, batch)
-            self._meter.add(statement.facts.rows if statement.facts else 0)
+            self._execution.run_batch(statement, lifted(statement))
+            self._meter.add(statement.rows)
         return RelationshipChanges(created=changes.added.count, deleted=changes.removed.count)
 
     def replace(
@@ -114,13 +113,11 @@ class RelationshipSync:
         deleted = self.delete(edges)
         for position, mapping in enumerate(mappings):
             for statement in _statements((mapping,), extracts):
-                batch = lift(statement)
-                if batch is not None:
-                    self._execution.run_batch(statement, batch)
+                if isinstance(statement.facts, RelationshipsFacts):
+                    earlier = partial(_statements, mappings[:position], extracts)
+                    self._execution.run_relationships(statement, statement.facts, earlier=earlier)
                 else:
-                    self._execution.run_relationships(
-                        statement, earlier=partial(_statements, mappings[:position], extracts)
-                    )
+                    self._execution.run_batch(statement, lifted(statement))
         return RelationshipChanges(created=self.count(edges), deleted=deleted)
 
     def delete(self, edges: RelationshipPattern) -> int:
@@ -141,12 +138,7 @@ def _link_statements(
     mapping = tables.mapping
     with links.open() as file:
         for number, (rows, block) in enumerate(blocks(file), start=1):
-            facts = StatementFacts(
-                kind="links",
-                type=mapping.relationship_type,
-                relationship_id=mapping.relationship_id,
-                rows=rows,
-            )
+            facts = links_facts(mapping, rows=rows)
             yield Statement(number=number, text=build(tables, block), facts=facts)
 
 

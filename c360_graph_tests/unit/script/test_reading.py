@@ -169,3 +169,22 @@ def test_a_script_is_read_through_once_to_tell_that_it_is_whole(
     assert file.taken == len(script)
     with pytest.raises(ScriptError, match="cut short"):
         check_whole(BytesIO(script[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("facts", "title"),
+    [
+        ('{"kind":"constraint","label":"Person"}', "constraint of Person"),
+        ('{"kind":"index","label":"Person"}', "index of Person"),
+        ('{"kind":"await"}', "await"),
+        ('{"kind":"nodes","table":"hr/people","label":"P","rows":2}', "nodes of hr/people, label P"),
+    ],
+)
+def test_the_comments_of_older_scripts_are_still_read(facts: str, title: str) -> None:
+    (statement,) = read_statements(BytesIO(f"// c360 {facts}\nRETURN 1;\n".encode()))
+    assert statement.title == f"Statement 1 ({title})"
+
+
+def test_a_comment_that_is_not_of_this_project_is_refused() -> None:
+    with pytest.raises(ScriptError, match="the comment before statement 1 is damaged"):
+        read(b'// c360 {"kind":"nodes","label":"P"}\nRETURN 1;\n')
