@@ -36,6 +36,7 @@ from c360_graph.control.connection import BRIEF_PATIENCE_SECONDS
 from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.extract_joins.graph_input import rules_fingerprint
+from c360_graph.extracts import ExtractStore
 from c360_graph.following_sensor import following_check, following_sensor
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
@@ -63,13 +64,13 @@ def defs() -> dg.Definitions:
 
 def _definitions() -> dg.Definitions:
     restore_start_environment()
-    run_steps_behind_unread_tables()
     settings = load_settings()
+    run_steps_behind_unread_tables(ExtractStore(settings.c360_data_dir))
     context = _load_context()
     pinned = _pinned(context)
     if pinned is None:
         control = PostgresResource().control_database(patience_seconds=BRIEF_PATIENCE_SECONDS)
-        state = read_mapping_state(control, settings.c360_data_dir)
+        state = read_mapping_state(control, settings)
         asked = read_question_set(settings.c360_queries_dir)
         pinned = _Pinned(state.model_dump_json(), asked.model_dump_json())
     context.add_to_pending_reconstruction_metadata(_PINNED, pinned.state)

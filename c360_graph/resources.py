@@ -66,6 +66,10 @@ class Neo4jResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             GraphError: it cannot be reached or refuses the login.
         """
         with target_graph(
-            uri=self.uri, username=self.username, password=self.password, database=self.database
+            load_settings(),
+            uri=self.uri,
+            username=self.username,
+            password=self.password,
+            database=self.database,
         ) as graph:
             yield graph

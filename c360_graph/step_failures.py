@@ -13,7 +13,6 @@ from dagster._core.execution.plan.step import ExecutionStep
 
 from c360_graph.errors import ExtractError
 from c360_graph.extracts import ExtractStore
-from c360_graph.settings import load_settings
 
 TABLE_TAG = "c360/reads_a_table"
 """Tag of the operations that read a table; no other step is treated differently."""
@@ -21,29 +20,28 @@ TABLE_TAG = "c360/reads_a_table"
 _mark_failed = ActiveExecution.mark_failed
 
 
-def run_steps_behind_unread_tables() -> None:
+def run_steps_behind_unread_tables(store: ExtractStore) -> None:
     """From now on a table that was never read stops no other step, whichever executor runs it.
 
-    The run fails at its end as always. Calling this again changes nothing.
+    The run fails at its end as always. `store` has the extracts; the last call counts.
     """
-    ActiveExecution.mark_failed = _marked  # type: ignore[assignment, method-assign]
+
+    def marked(execution: ActiveExecution, step_key: str) -> None:
+        step = execution.get_step_by_key(step_key)
+        if not _was_never_read(step, store):
+            _mark_failed(execution, step_key)
+            return
+        for output in step.step_outputs:
+            execution.mark_step_produced_output(StepOutputHandle(step_key, output.name))
+        execution.mark_success(step_key)
+
+    ActiveExecution.mark_failed = marked  # type: ignore[assignment, method-assign]
 
 
-def _marked(execution: ActiveExecution, step_key: str) -> None:
-    step = execution.get_step_by_key(step_key)
-    if not _was_never_read(step):
-        _mark_failed(execution, step_key)
-        return
-    for output in step.step_outputs:
-        execution.mark_step_produced_output(StepOutputHandle(step_key, output.name))
-    execution.mark_success(step_key)
-
-
-def _was_never_read(step: ExecutionStep) -> bool:
+def _was_never_read(step: ExecutionStep, store: ExtractStore) -> bool:
     """Whether a step reads a table of which there is no extract: no graph has lost anything by it."""
     if TABLE_TAG not in step.tags:
         return False
-    store = ExtractStore(load_settings().c360_data_dir)
     keys = [out.properties.asset_key for out in step.step_outputs if out.properties.asset_key]
     try:
         return all(store.latest((key.path[0], key.path[1])) is None for key in keys)

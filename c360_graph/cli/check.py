@@ -42,12 +42,12 @@ def check(as_json: Json = False) -> None:
     with exit_on_error():
         settings = load_settings()
         control = ControlDatabase(control_credentials(settings))
-        state = read_mapping_state(control, settings.c360_data_dir)
+        state = read_mapping_state(control, settings)
         mapping = state.mapping()
         failing = (
             *lacking(mapping, settings),
             *unreadable_tables(control, mapping, state.unasked),
-            *_target_problem(),
+            *_target_problem(settings),
             *_schedule_problem(settings),
         )
     inactive = tuple(inactive_rows(state, mapping))
@@ -93,13 +93,13 @@ def inactive_rows(state: MappingState, mapping: GraphMapping) -> Iterator[str]:
         )
 
 
-def _target_problem() -> Iterator[str]:
+def _target_problem(settings: Settings) -> Iterator[str]:
     """Why the target cannot be loaded, nothing where it answers to our dialect."""
     from c360_graph.cypher.quoting import statement
     from c360_graph.graph.connection import target_graph
 
     try:
-        with target_graph() as graph:
+        with target_graph(settings) as graph:
             graph.rows(statement("RETURN 1"))
     except GraphError as error:
         yield str(error)

@@ -80,15 +80,16 @@ def customer(
 
     - `c360 customer john.smith@email.com --json | jq .journey`
     """
-    with exit_on_error(), target_graph() as opened:
+    with exit_on_error():
         settings = load_settings()
-        refuse_broken(opened)
-        graph = CustomerGraph(opened, timeout_seconds=settings.c360_query_timeout_seconds)
-        key = settings.c360_hash_key.get_secret_value() if settings.c360_hash_key else None
-        found = look_up(graph, value, hash_key=key, label=label)
-        around = read_customer_neighbourhood(graph, _the_one(found, settings), hops=hops)
-        if html is not None:
-            _write_page(html, around)
+        with target_graph(settings) as opened:
+            refuse_broken(opened)
+            graph = CustomerGraph(opened, timeout_seconds=settings.c360_query_timeout_seconds)
+            key = settings.c360_hash_key.get_secret_value() if settings.c360_hash_key else None
+            found = look_up(graph, value, hash_key=key, label=label)
+            around = read_customer_neighbourhood(graph, _the_one(found, settings), hops=hops)
+            if html is not None:
+                _write_page(html, around)
     if as_json:
         print_json(as_data(around))
     else:

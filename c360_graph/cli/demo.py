@@ -48,7 +48,7 @@ from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.project_files import project_file, sql_folder
 from c360_graph.report.files import ReportStore
 from c360_graph.sandbox.sample import LABELS, Server, load_sample
-from c360_graph.settings import load_settings
+from c360_graph.settings import Settings, load_settings
 
 _MATERIALIZE = ("asset", "materialize", "--select", "*", "-m", "c360_graph.definitions")
 
@@ -78,30 +78,32 @@ def demo(as_json: Json = False) -> None:
 
     - `c360 demo --json > demo.json`
     """
-    # A control database that ends with the demo cannot own a graph that stays.
-    is_passing = "etl_db_host" not in load_settings().model_fields_set
     with (
         orderly_end(),
         exit_on_error(),
         tempfile.TemporaryDirectory(prefix="c360_demo_") as name,
-        _servers(Path(name) / "sandbox") as server,
+        _servers(Path(name) / "sandbox", given := load_settings()) as server,
     ):
-        kept, data_dir = load_settings().c360_data_dir / "reports" / REPORT, Path(name) / "data"
+        # A control database that ends with the demo cannot own a graph that stays.
+        is_passing = "etl_db_host" not in given.model_fields_set
+        kept, data_dir = given.c360_data_dir / "reports" / REPORT, Path(name) / "data"
         home = Path(name) / "dagster_home"
         home.mkdir()
         shutil.copyfile(project_file("dagster.yaml"), home / "dagster.yaml")
         os.environ.update({"C360_DATA_DIR": str(data_dir), "DAGSTER_HOME": str(home)})
+        # With the servers that were started.
+        settings = load_settings()
         with _step("Loading the sample databases"):
-            load_sample(server, control_db=load_settings().etl_db_name, sql_dir=sql_folder())
-        with target_graph() as graph:
+            load_sample(server, control_db=settings.etl_db_name, sql_dir=sql_folder())
+        with target_graph(settings) as graph:
             refuse_foreign_labels(graph)
-            refuse_anothers(graph)
+            refuse_anothers(graph, settings)
             with _step(f"Running dagster {' '.join(_MATERIALIZE)}"):
                 _materialize(Path(name) / "materialize.log")
             if is_passing:
                 _own(graph)
             keep_report(data_dir, kept)
-            counts, told = graph_counts(graph), ask_questions(graph, {"as_of": AS_OF})
+            counts, told = graph_counts(graph), ask_questions(graph, settings, {"as_of": AS_OF})
         if as_json:
             print_json({**_document(counts, told), "report": str(kept.resolve())})
         else:
@@ -141,13 +143,13 @@ def keep_report(data_dir: Path, kept: Path) -> None:
 
 
 @contextmanager
-def _servers(folder: Path) -> Iterator[Server]:
+def _servers(folder: Path, settings: Settings) -> Iterator[Server]:
     """Whatever is not named by the settings is started and stopped; the environment points at it."""
     with ExitStack() as stack:
         with _step("Starting the servers (the first time, their packages are fetched)"):
-            environment = stack.enter_context(missing_servers(folder))
+            environment = stack.enter_context(missing_servers(folder, settings))
         os.environ.update(environment)
-        yield server_of(environment)
+        yield server_of(environment, settings)
 
 
 def refuse_foreign_labels(graph: Graph) -> None:
@@ -164,7 +166,7 @@ def refuse_foreign_labels(graph: Graph) -> None:
         )
 
 
-def refuse_anothers(graph: Graph) -> None:
+def refuse_anothers(graph: Graph, settings: Settings) -> None:
     """Make sure that the graph is no other control database's; that of an earlier demo may be emptied.
 
     Raises:
@@ -173,7 +175,7 @@ def refuse_anothers(graph: Graph) -> None:
     state = read_state(Execution(graph))
     if state is None or state.manifest.owner in (None, _DEMO):
         return
-    control = ControlDatabase(control_credentials(load_settings()))
+    control = ControlDatabase(control_credentials(settings))
     claim = Claim(owner=control_owner(control))
     refuse_anothers_graph(state.manifest, claim, server=graph.server)
 

@@ -19,7 +19,7 @@ from c360_graph.errors import SettingsError
 from c360_graph.extracts import write_whole
 from c360_graph.project_files import file_here_or_ours, sql_folder
 from c360_graph.sandbox.sample import load_sample
-from c360_graph.settings import load_settings
+from c360_graph.settings import Settings, load_settings
 
 HOME = Path(".dagster_home")
 _DIGEST = ".dagster.yaml.sha256"
@@ -43,38 +43,39 @@ def dev(
 
     - `c360 dev --host 0.0.0.0 --port 8080` for others on the network
     """
-    with (
-        orderly_end(),
-        exit_on_error(),
-        missing_servers(FOLDER.resolve()) as environment,
-    ):
-        os.environ.update(dagster_environment(environment, url=f"http://{host}:{port}"))
-        settings = load_settings()
-        if "ETL_DB_HOST" in environment:
-            load_sample(
-                server_of(environment), control_db=settings.etl_db_name, sql_dir=sql_folder()
-            )
-        ControlDatabase(control_credentials(settings)).refuse_without_schema()
-        say(f"Dagster UI: http://{host}:{port}")
-        command = [
-            sys.executable,
-            "-m",
-            "dagster",
-            "dev",
-            "-w",
-            str(file_here_or_ours("workspace.yaml")),
-        ]
-        code = run_until_interrupted([*command, "-h", host, "-p", str(port)])
+    with orderly_end(), exit_on_error():
+        given = load_settings()
+        with missing_servers(FOLDER.resolve(), given) as environment:
+            url = f"http://{host}:{port}"
+            os.environ.update(dagster_environment(environment, given, url=url))
+            # With the servers that were started.
+            settings = load_settings()
+            if "ETL_DB_HOST" in environment:
+                load_sample(
+                    server_of(environment, given), control_db=settings.etl_db_name, sql_dir=sql_folder()
+                )
+            ControlDatabase(control_credentials(settings)).refuse_without_schema()
+            say(f"Dagster UI: http://{host}:{port}")
+            command = [
+                sys.executable,
+                "-m",
+                "dagster",
+                "dev",
+                "-w",
+                str(file_here_or_ours("workspace.yaml")),
+            ]
+            code = run_until_interrupted([*command, "-h", host, "-p", str(port)])
     raise typer.Exit(code)
 
 
-def dagster_environment(started: dict[str, str], *, url: str) -> dict[str, str]:
+def dagster_environment(
+    started: dict[str, str], settings: Settings, *, url: str
+) -> dict[str, str]:
     """What the processes of Dagster need to know beside the settings.
 
     Raises:
         SettingsError: the folder of Dagster's own files cannot be made.
     """
-    settings = load_settings()
     return {
         "C360_WEBSERVER_URL": settings.c360_webserver_url or url,
         "C360_DATA_DIR": str(settings.c360_data_dir.resolve()),

@@ -96,7 +96,7 @@ def _write(folder: Path, settings: Settings, *, memory: str) -> WrittenImport:
     from c360_graph.pipeline.write_import_files import write_import_files
 
     control = ControlDatabase(control_credentials(settings))
-    state = find_mapping_state(control, settings.c360_data_dir)
+    state = find_mapping_state(control, settings)
     mapping = state.mapping()
     parts = gather_parts(
         mapping=mapping,

@@ -13,7 +13,7 @@ import typer
 
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import Json, exit_on_error, grid, out, print_json, say
-from c360_graph.settings import load_settings
+from c360_graph.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     # What follows reads mappings, whose grammar takes 16 MB that most commands need not.
@@ -67,8 +67,9 @@ def follow(
     - `c360 follow --status --json` for a monitor
     """
     with exit_on_error():
+        settings = load_settings()
         if sql or check or status:
-            found = _survey()
+            found = _survey(settings)
             if sql:
                 _print_sql(found)
             elif check:
@@ -76,15 +77,14 @@ def follow(
             else:
                 _print_status(found, as_json=as_json)
             return
-        _run(max_removed_share=max_removed_share, release=release)
+        _run(settings, max_removed_share=max_removed_share, release=release)
 
 
-def _run(*, max_removed_share: float, release: bool) -> None:
+def _run(settings: Settings, *, max_removed_share: float, release: bool) -> None:
     from c360_graph.following.given import Callbacks
     from c360_graph.following.metrics import FollowMetrics, serving
     from c360_graph.following.service import follow as run
 
-    settings = load_settings()
     stop = threading.Event()
     report, metrics = _Report(), FollowMetrics()
 
@@ -144,12 +144,12 @@ class _Report:
         self._told, self._changes, self._lags = now, 0, []
 
 
-def _survey() -> Survey:
+def _survey(settings: Settings) -> Survey:
     from c360_graph.following.survey import survey
     from c360_graph.graph.connection import target_graph
 
-    with target_graph() as graph:
-        return survey(load_settings(), graph)
+    with target_graph(settings) as graph:
+        return survey(settings, graph)
 
 
 def _print_sql(found: Survey) -> None:

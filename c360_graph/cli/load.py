@@ -29,7 +29,7 @@ from c360_graph.graph.load import LoadResult, clear_and_load, load_into_empty
 from c360_graph.graph.load_session import LoadCallbacks
 from c360_graph.pipeline.load import Target, load_registered_script
 from c360_graph.script_store import ScriptStore
-from c360_graph.settings import load_settings
+from c360_graph.settings import Settings, load_settings
 
 
 def load(
@@ -68,16 +68,18 @@ def load(
 
     - `c360 load graph_output_….cypher --json | jq .nodes` in CI
     """
-    with exit_on_error(), target_graph() as graph:
-        say(f"Loading {file} into {graph.server}")
-        with shown_progress(err) as report:
-            target = _ScriptTarget(graph=graph, take_over=take_over, wait_seconds=wait, report=report)
-            result = (_locked if lock else _unlocked)(file, target, clear=clear)
-        if as_json:
-            print_json(asdict(result))
-        else:
-            _print(result)
-        say(f"{result.statements:,} statements in {result.seconds:.1f} s")
+    with exit_on_error():
+        settings = load_settings()
+        with target_graph(settings) as graph:
+            say(f"Loading {file} into {graph.server}")
+            with shown_progress(err) as report:
+                target = _ScriptTarget(graph=graph, settings=settings, take_over=take_over, wait_seconds=wait, report=report)
+                result = (_locked if lock else _unlocked)(file, target, clear=clear)
+            if as_json:
+                print_json(asdict(result))
+            else:
+                _print(result)
+            say(f"{result.statements:,} statements in {result.seconds:.1f} s")
 
 
 def _print(result: LoadResult) -> None:
@@ -90,13 +92,14 @@ class _ScriptTarget:
     """Where a script is loaded, and how."""
 
     graph: Graph
+    settings: Settings
     take_over: bool
     wait_seconds: float
     report: Report
 
 
 def _locked(file: Path, chosen: _ScriptTarget, *, clear: bool) -> LoadResult:
-    settings = load_settings()
+    settings = chosen.settings
     target = Target(
         graph=chosen.graph,
         control=ControlDatabase(
@@ -117,7 +120,7 @@ def _unlocked(file: Path, chosen: _ScriptTarget, *, clear: bool) -> LoadResult:
     return start(
         chosen.graph,
         file,
-        sessions=load_settings().c360_load_sessions,
+        sessions=chosen.settings.c360_load_sessions,
         listener=LoadCallbacks(report=chosen.report, warn=say),
         claim=Claim(take_over=chosen.take_over, wait_seconds=chosen.wait_seconds),
     )

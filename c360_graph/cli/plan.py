@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -14,7 +15,7 @@ from c360_graph.cli.plan_tables import plan_tables
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.graph.connection import target_graph
 from c360_graph.plan.model import Plan, Way
-from c360_graph.settings import load_settings
+from c360_graph.settings import Settings, load_settings
 from c360_graph.text import plural
 
 
@@ -47,8 +48,9 @@ def plan(
     - `c360 plan --json | jq .destroyed` in CI
     """
     with exit_on_error():
-        setting = load_settings().c360_clear_database
-        made = _make("clear" if clears(clear, setting=setting, tags={}) else "reconcile")
+        settings = load_settings()
+        is_clear = clears(clear, setting=settings.c360_clear_database, tags={})
+        made = _make("clear" if is_clear else "reconcile", settings)
     if as_json:
         print_json(made.model_dump(mode="json"))
     else:
@@ -57,17 +59,16 @@ def plan(
     _conclude(made)
 
 
-def _make(way: Way) -> Plan:
+def _make(way: Way, settings: Settings) -> Plan:
     # Here, as most commands read no mapping, whose grammar takes 16 MB.
     from c360_graph.pipeline.plan import make_plan
     from c360_graph.pipeline.read_mapping import find_mapping_state
 
-    settings = load_settings()
     control = ControlDatabase(control_credentials(settings))
     return make_plan(
         control=control,
-        state=find_mapping_state(control, settings.c360_data_dir),
-        open_graph=target_graph,
+        state=find_mapping_state(control, settings),
+        open_graph=partial(target_graph, settings),
         server=f"{settings.neo4j_uri}/{settings.neo4j_database}",
         way=way,
         settings=settings,

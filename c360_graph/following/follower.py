@@ -68,7 +68,7 @@ class Follower:
     def __init__(self, given: Given) -> None:
         self._given = given
         self._holder = uuid4().hex
-        self._state: MappingState = read_mapping_state(given.control, given.settings.c360_data_dir)
+        self._state: MappingState = read_mapping_state(given.control, given.settings)
         self._mapping: GraphMapping = self._state.mapping()
         self._feeds = self._make_feeds()
         self._away = AwaySources(self._mapping)

@@ -102,7 +102,7 @@ def _follow_once(
             raise Stopped
 
     with (
-        target_graph() as graph,
+        target_graph(settings) as graph,
         follower_turn(
             control,
             target=graph.server,

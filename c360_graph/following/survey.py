@@ -55,7 +55,7 @@ def survey(settings: Settings, graph: Graph) -> Survey:
         GraphError: the graph cannot be reached.
     """
     control = ControlDatabase(control_credentials(settings))
-    mapping = find_mapping_state(control, settings.c360_data_dir).mapping()
+    mapping = find_mapping_state(control, settings).mapping()
     found = read_graph_mark(graph)
     asking = _Asking(control, mapping, target=graph.identity(), owner=control_owner(control).id)
     sources = {t.source.source_id: t.source for t in mapping.source_tables}

@@ -23,7 +23,7 @@ from neo4j.exceptions import (
 from c360_graph.errors import GraphError, GraphTimeoutError, GraphUnavailableError
 from c360_graph.faults.silence import log_warning
 from c360_graph.graph.liveness import ANSWER_SECONDS, watching
-from c360_graph.settings import address_problem, load_settings
+from c360_graph.settings import Settings, address_problem
 
 Outcome = Literal["lost", "transient", "out of memory", "refused"]
 Tag = Mapping[str, str]
@@ -256,6 +256,7 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
 
 @contextmanager
 def target_graph(
+    settings: Settings,
     *,
     uri: str | None = None,
     username: str | None = None,
@@ -265,10 +266,8 @@ def target_graph(
     """The target that the settings name; what is given takes precedence over a setting.
 
     Raises:
-        SettingsError: a setting cannot be used.
         GraphError: it cannot be reached or refuses the login.
     """
-    settings = load_settings()
     with open_graph(
         uri=uri or settings.neo4j_uri,
         username=username or settings.neo4j_username,

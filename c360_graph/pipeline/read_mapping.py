@@ -20,7 +20,7 @@ from c360_graph.mapping.control_rows import ControlRows, Frozen, SourceRow
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.new_columns import ColumnHistory
 from c360_graph.mapping.resolve import resolve
-from c360_graph.settings import load_settings
+from c360_graph.settings import Settings
 from c360_graph.source.snapshot import open_snapshot
 
 _SNAPSHOT = "mapping_snapshot.json"
@@ -54,14 +54,15 @@ def rows_fingerprint(rows: ControlRows) -> str:
     return sha256(rows.model_dump_json().encode()).hexdigest()[:16]
 
 
-def read_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState:
+def read_mapping_state(control: ControlDatabase, settings: Settings) -> MappingState:
     """As `find_mapping_state`, and keep the result as a snapshot.
 
     Raises:
         ControlDatabaseError: it is down and there is no snapshot.
         DataFolderError: the snapshot cannot be written.
     """
-    state = find_mapping_state(control, data_dir)
+    data_dir = settings.c360_data_dir
+    state = find_mapping_state(control, settings)
     if not state.warnings:
         with writing_into(data_dir):
             make_private_folder(data_dir)
@@ -69,7 +70,7 @@ def read_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState
     return state
 
 
-def find_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState:
+def find_mapping_state(control: ControlDatabase, settings: Settings) -> MappingState:
     """Read the control rows and ask each source for its catalog; nothing is written.
 
     A source that cannot be asked is described as in the last snapshot. With the control database
@@ -78,7 +79,7 @@ def find_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState
     Raises:
         ControlDatabaseError: it is down and there is no snapshot.
     """
-    last = _load_snapshot(data_dir)
+    last = _load_snapshot(settings.c360_data_dir)
     try:
         rows = control.read_rows()
     except ControlDatabaseError as error:
@@ -87,12 +88,13 @@ def find_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState
         warning = f"{error} Using the control rows of {last.read_at:%Y-%m-%d %H:%M:%S} UTC."
         return last.model_copy(update={"warnings": (warning,)})
     catalogs, unasked = _read_catalogs(control, rows, last)
-    lets_in = load_settings().c360_new_columns == "load"
+    lets_in = settings.c360_new_columns == "load"
+    store = ExtractStore(settings.c360_data_dir)
     return MappingState(
         rows=rows,
         catalogs=catalogs,
         read_at=datetime.now(UTC),
-        history=read_history(control, ExtractStore(data_dir), rows, lets_in=lets_in),
+        history=read_history(control, store, rows, lets_in=lets_in),
         warnings=tuple(
             f"{said} Its tables are described as they were last seen." for said in unasked.values()
         ),

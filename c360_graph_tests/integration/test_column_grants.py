@@ -12,6 +12,7 @@ from psycopg import sql
 
 from c360_graph.control.connection import Credentials
 from c360_graph.pipeline.read_mapping import read_mapping_state
+from c360_graph.settings import Settings
 from c360_graph.source.sampling import distinctive_values
 from c360_graph.source.snapshot import open_snapshot
 from c360_graph_tests.conftest import Project
@@ -45,7 +46,7 @@ def reader(project: Project) -> Iterator[Credentials]:
 def test_all_that_is_mapped_is_read_and_the_excluded_column_cannot_be(
     project: Project, reader: Credentials
 ) -> None:
-    mapping = read_mapping_state(project.control, project.data_dir).mapping()
+    mapping = read_mapping_state(project.control, Settings(c360_data_dir=project.data_dir)).mapping()
     (table,) = (table for table in mapping.tables if table.table_name == "accounts")
     rows = BytesIO()
     with open_snapshot(table.source, reader) as snapshot:

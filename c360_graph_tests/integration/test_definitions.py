@@ -20,6 +20,7 @@ from c360_graph import definitions
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.extracts import ExtractStore
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state
+from c360_graph.settings import Settings
 from c360_graph.questions import read_question_set
 from c360_graph.resources import PostgresResource
 from c360_graph_tests.conftest import Project
@@ -91,8 +92,8 @@ def test_a_run_reads_the_mapping_once_and_its_steps_keep_to_it(
 ) -> None:
     read: list[MappingState] = []
 
-    def reading(control: ControlDatabase, data_dir: Path) -> MappingState:
-        read.append(read_mapping_state(control, data_dir))
+    def reading(control: ControlDatabase, settings: Settings) -> MappingState:
+        read.append(read_mapping_state(control, settings))
         # What is read after this no longer has the table.
         project.execute(
             "UPDATE node_label_mappings SET is_active = false WHERE table_name = 'plans'"

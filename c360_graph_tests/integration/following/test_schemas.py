@@ -17,6 +17,7 @@ from c360_graph.following.patterns import Patterns
 from c360_graph.graph.connection import Graph
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.pipeline.read_mapping import find_mapping_state
+from c360_graph.settings import Settings
 from c360_graph_tests.conftest import TestServers, empty
 from c360_graph_tests.integration.following.followed import Running, drop_slots, following
 from c360_graph_tests.integration.runs import failure_messages, load_graph
@@ -143,7 +144,7 @@ def _follow(world: World) -> None:
     control = ControlDatabase(world.servers.credentials(world.control_db))
     with following() as running:
         running.await_following()
-        mapping = find_mapping_state(control, world.data_dir).mapping()
+        mapping = find_mapping_state(control, Settings(c360_data_dir=world.data_dir)).mapping()
         mark = read_graph_mark(world.graph)
         assert mark is not None
         assert mark.follow is not None

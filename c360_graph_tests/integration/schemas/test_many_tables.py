@@ -23,6 +23,7 @@ from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.pipeline.read_mapping import read_mapping_state
+from c360_graph.settings import Settings
 from c360_graph.sandbox.sample import fill_database
 from c360_graph_tests.conftest import SQL_DIR, Project, TestServers, drop_databases
 
@@ -101,7 +102,7 @@ def test_the_first_of_many_tables_are_loaded_with_all_that_joins_them(
 
 
 def mapping(project: Project) -> GraphMapping:
-    return read_mapping_state(project.control, project.data_dir).mapping()
+    return read_mapping_state(project.control, Settings(c360_data_dir=project.data_dir)).mapping()
 
 
 def references(project: Project, found: GraphMapping) -> int:

@@ -12,6 +12,7 @@ from c360_graph.cli.sandbox import missing_servers
 from c360_graph.errors import ScriptError
 from c360_graph.report.files import ReportStore
 from c360_graph.sandbox import servers
+from c360_graph.settings import load_settings
 
 
 def test_the_demos_report_outlives_its_folder_and_the_pruning_of_others(tmp_path: Path) -> None:
@@ -38,6 +39,6 @@ def test_servers_that_the_settings_name_are_not_stopped(
     monkeypatch.setattr(servers, "stop", lambda *, folder: stopped.append(folder))
     monkeypatch.setenv("ETL_DB_HOST", "db.example.com")
     monkeypatch.setenv("NEO4J_URI", "bolt://graph.example.com")
-    with missing_servers(tmp_path) as environment:
+    with missing_servers(tmp_path, load_settings()) as environment:
         assert environment == {}
     assert stopped == []

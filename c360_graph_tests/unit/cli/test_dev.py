@@ -8,6 +8,7 @@ import pytest
 
 from c360_graph.cli.dev import dagster_environment, own_dagster_home
 from c360_graph.project_files import project_file
+from c360_graph.settings import load_settings
 from c360_graph_tests.conftest import REPOSITORY
 
 
@@ -41,7 +42,7 @@ def test_the_home_that_the_environment_names_is_used_as_it_is(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(here / "mine"))
-    made = dagster_environment({}, url="http://localhost:1")
+    made = dagster_environment({}, load_settings(), url="http://localhost:1")
     assert made["DAGSTER_HOME"] == str(here / "mine")
     assert list(here.iterdir()) == []
 
