@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -245,6 +246,16 @@ def drop_databases(server: Server, prefix: str) -> None:
             connection.execute(
                 sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
             )
+
+
+def pytest_configure() -> None:
+    """Heed SIGINT, which a shell's background job ignores.
+
+    Dagster gives SIGTERM the handler of SIGINT (``dagster._utils.interrupts``), and a process that a test
+    starts inherits what is ignored: it would be asked to end and never would.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
