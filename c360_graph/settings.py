@@ -215,7 +215,13 @@ class Settings(BaseSettings):
         ),
     )
     c360_load_sessions: int = Field(
-        default=2, ge=1, le=16, description="Sessions that load batches of nodes in parallel."
+        default=2,
+        ge=1,
+        le=16,
+        description=(
+            "Sessions that load batches of nodes in parallel, and share the relationships of a statement if the"
+            " server has as many processors."
+        ),
     )
 
     c360_follow_metrics: str | None = Field(

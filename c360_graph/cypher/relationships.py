@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from c360_graph.cypher.quoting import identifier, string_literal, statement
+from c360_graph.cypher.quoting import identifier, statement, string_literal
 from c360_graph.cypher.rows import batch_statement, property_map, row_literal, value, values
 from c360_graph.cypher.weights import join_batch_rows
 from c360_graph.mapping.model import (
     TABLE_PROPERTY,
-    RelationshipEnd,
     PropertyMapping,
+    RelationshipEnd,
     RelationshipMapping,
     TableMapping,
 )
@@ -39,6 +39,47 @@ def create_relationships(mapping: RelationshipMapping, *, sought: int) -> str:
     return _for_each_row(mapping, batch_rows=join_batch_rows(len(mapping.copied)))
 
 
+def sole_lookup(mapping: RelationshipMapping, tables: Iterable[TableMapping]) -> str | None:
+    """The variable of the node that a row finds one of at most; None where it may find several.
+
+    `tables` are all that are mapped.
+    """
+    if mapping.junction is not None or len(mapping.sought) != 1:
+        return None
+    (sought,) = mapping.sought
+    compared = {name for name, _ in sought.pairs}
+    keys = [set(table.key) for table in tables if table.node_label == sought.label]
+    unique = bool(keys) and all(key and key <= compared for key in keys)
+    # Tables that share a label may have the same keys: the constraint of the label is on these.
+    return _variable(sought) if unique and len(set(map(frozenset, keys))) == 1 else None
+
+
+def in_shares(text: bytes, *, lookup: str, shares: int) -> tuple[bytes, ...]:
+    """The statement as several, which make its relationships together and lock no node in common.
+
+    Each takes the rows whose `lookup`, see `sole_lookup`, has an id that is its own. Only the statement
+    itself where it is not written so that it can be shared.
+
+    >>> text = b"MATCH (row:Event)\\nMATCH (a:User {id: row.user})\\nWITH row, a\\nCALL (row, a) { ... }"
+    >>> for share in in_shares(text, lookup="a", shares=2):
+    ...     print(share.decode().splitlines()[2])
+    WITH row, a WHERE id(a) % 2 = 0
+    WITH row, a WHERE id(a) % 2 = 1
+    """
+    found = _found(lookup).encode()
+    if shares < 2 or text.count(found) != 1:
+        return (text,)
+    return tuple(
+        text.replace(found, found[:-1] + f" WHERE id({lookup}) % {shares} = {share}\n".encode())
+        for share in range(shares)
+    )
+
+
+def _found(variable: str) -> str:
+    """The line behind a lookup, at which `in_shares` parts the rows."""
+    return f"\nWITH row, {variable}\n"
+
+
 def create_missing_relationships(mapping: RelationshipMapping) -> str:
     """Those of a mapping without junction that are not there yet, `$batch_rows` rows a transaction.
 
@@ -60,11 +101,11 @@ def _joined_at_once(mapping: RelationshipMapping) -> str:
     variable = _variable(sought)
     hint = f" USING SCAN {variable}:{identifier(sought.label)}"
     return statement(
-            f"MATCH {_row(driving_label(mapping) or '', ())}\n"
-            f"MATCH {_seek(sought, hint=hint)}\n"
-            f"WITH row, {variable}\n"
-            f"CALL (row, {variable}) {{ {_create(mapping, copied_from(mapping, 'row'), ends=_ends(mapping))} }}"
-            f" IN TRANSACTIONS OF {join_batch_rows(len(mapping.copied))} ROWS"
+        f"MATCH {_row(driving_label(mapping) or '', ())}\n"
+        f"MATCH {_seek(sought, hint=hint)}"
+        f"{_found(variable)}"
+        f"CALL (row, {variable}) {{ {_create(mapping, copied_from(mapping, 'row'), ends=_ends(mapping))} }}"
+        f" IN TRANSACTIONS OF {join_batch_rows(len(mapping.copied))} ROWS"
     )
 
 
@@ -78,11 +119,11 @@ def _for_each_row(
 ) -> str:
     rows = _row(driving_label(mapping) or "", mapping.driving.tables if mapping.driving else ())
     found = "".join(f"MATCH {_seek(end)} " for end in mapping.sought)
+    if not condition and len(mapping.sought) == 1:
+        found = found.rstrip() + _found(_variable(mapping.sought[0]))
     properties = copied_from(mapping, "row")
     body = f"{found}{condition}{_create(mapping, properties, ends=_ends(mapping))}"
-    return statement(
-        f"MATCH {rows}\nCALL (row) {{ {body} }} IN TRANSACTIONS OF {batch_rows} ROWS"
-    )
+    return statement(f"MATCH {rows}\nCALL (row) {{ {body} }} IN TRANSACTIONS OF {batch_rows} ROWS")
 
 
 def _ends(mapping: RelationshipMapping) -> tuple[str, str]:
@@ -150,7 +191,9 @@ def _seek(end: RelationshipEnd, *, hint: str = "") -> str:
     return end_pattern(_variable(end), end, by_column, hint=hint)
 
 
-def end_pattern(variable: str, end: RelationshipEnd, by_column: dict[str, str], *, hint: str = "") -> str:
+def end_pattern(
+    variable: str, end: RelationshipEnd, by_column: dict[str, str], *, hint: str = ""
+) -> str:
     """A node pattern of (property, column it equals); a property named twice is checked by WHERE."""
     first = dict(reversed(end.pairs))
     inside = ", ".join(f"{identifier(p)}: {by_column[c]}" for p, c in _in_order(end.pairs, first))

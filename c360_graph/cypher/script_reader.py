@@ -191,9 +191,12 @@ def lift(statement: Statement) -> Batch | None:
     behind = _BEHIND_ROWS.match(statement.text, end) if end else None
     if end is None or behind is None:
         return None
-    text = _BEFORE_ROWS[:-1] + b"$rows" + statement.text[end:]
+    text = (_BEFORE_ROWS[:-1] + b"$rows" + statement.text[end:]).decode()
+    if text.partition("\n")[2].startswith("CREATE "):
+        # It looks nothing up, so that no plan is better than another.
+        text = quoting.planned_once(text)
     return Batch(
-        text=text.decode(),
+        text=text,
         rows=literal_text(statement.text[start : end - 1]),
         row_mark=literal_text(behind["mark"]),
     )

@@ -95,7 +95,8 @@ class NodesFacts(Frozen):
 class RelationshipsFacts(Frozen):
     """Of the one statement that makes all relationships of a mapping.
 
-    `driving` is the label whose nodes they are made from, one lookup a node.
+    `driving` is the label whose nodes they are made from, one lookup a node. `lookup` is the variable of
+    what that finds, where it is one node at most: several sessions may then share the statement.
     """
 
     kind: Literal["relationships"] = "relationships"
@@ -104,6 +105,7 @@ class RelationshipsFacts(Frozen):
     from_label: str
     to_label: str
     driving: str
+    lookup: Literal["a", "b"] | None = None
 
     @property
     def edges(self) -> RelationshipPattern:
@@ -270,9 +272,7 @@ def _node_batches(extract: TableExtract) -> Iterator[tuple[StatementFacts, bytes
     for rows, block in _whole(extract):
         text, match = create_nodes(table, block)
         yield (
-            NodesFacts(
-                table=table.qualified_name, label=table.node_label, rows=rows, match=match
-            ),
+            NodesFacts(table=table.qualified_name, label=table.node_label, rows=rows, match=match),
             text,
         )
 
@@ -292,6 +292,9 @@ def relationship_statements(
                 from_label=mapping.from_label,
                 to_label=mapping.to_label,
                 driving=driving,
+                lookup=relationships.sole_lookup(
+                    mapping, (extract.table for extract in extracts.values())
+                ),
             ),
             relationships.create_relationships(mapping, sought=nodes).encode(),
         )
@@ -305,9 +308,7 @@ def relationship_statements(
         )
 
 
-def links_facts(
-    mapping: RelationshipMapping, *, rows: int, table: str | None = None
-) -> LinksFacts:
+def links_facts(mapping: RelationshipMapping, *, rows: int, table: str | None = None) -> LinksFacts:
     """The facts of a batch of a mapping's relationships."""
     return LinksFacts(
         table=table,

@@ -76,6 +76,19 @@ def read_heap() -> str:
     )
 
 
+def read_processors() -> str:
+    """How many processors the server has, as `processors`.
+
+    >>> print(read_processors())
+    CALL dbms.queryJmx('java.lang:type=OperatingSystem') YIELD attributes RETURN
+    attributes.AvailableProcessors.value AS processors
+    """
+    return (
+        "CALL dbms.queryJmx('java.lang:type=OperatingSystem') YIELD attributes"
+        " RETURN attributes.AvailableProcessors.value AS processors"
+    )
+
+
 def weigh_nodes(label: str) -> str:
     """What nodes of a label weigh on average, as `bytes`: some from `$share` of all of them.
 

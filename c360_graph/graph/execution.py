@@ -19,12 +19,14 @@ from tenacity import (
 from tenacity.wait import wait_exponential_jitter
 
 from c360_graph.cypher import counts_and_deletes
+from c360_graph.cypher.relationships import in_shares
 from c360_graph.cypher.script_reader import Batch, Statement, lift
 from c360_graph.cypher.script_writer import RelationshipsFacts
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS
 from c360_graph.errors import ServerMemoryError, StatementError, StatementRefusedError
 from c360_graph.graph.connection import ERRORS, Graph, Tag, outcome, said
 from c360_graph.graph.refused_row import describe_refused_row
+from c360_graph.graph.sessions import make_relationships
 from c360_graph.mapping.graph_manifest import Owner
 
 ATTEMPTS = 15
@@ -193,9 +195,7 @@ class Execution:
                 with self.graph.transaction(tag) as transaction:
                     transaction.run(batch.text, {"rows": batch.rows}).consume()
                     if not keyed:
-                        transaction.run(
-                            counts_and_deletes.create_batch_mark(), tag
-                        ).consume()
+                        transaction.run(counts_and_deletes.create_batch_mark(), tag).consume()
                     transaction.commit()
             except ERRORS as error:
                 self._name_refused_row(statement, batch, error)
@@ -289,9 +289,16 @@ class Execution:
         )
 
     def run_relationships(
-        self, statement: Statement, facts: RelationshipsFacts, *, earlier: Callable[[], Iterable[Statement]]
+        self,
+        statement: Statement,
+        facts: RelationshipsFacts,
+        *,
+        earlier: Callable[[], Iterable[Statement]],
+        sessions: int = 1,
     ) -> int:
         """A statement that commits as it goes; how many relationships it made.
+
+        Up to so many `sessions` share it in the first attempt, where it can be shared.
 
         After a loss all relationships of its type between its labels are removed, and made anew by
         `earlier`, the statements before it that make such relationships too, and by itself.
@@ -306,12 +313,17 @@ class Execution:
             to_label=facts.to_label,
         )
         halvings = 0
+        shares = sessions if facts.lookup is not None else 1
 
         def send() -> int:
             text = with_smaller_transactions(statement.text, halvings)
-            return self.graph.run(text, tag=tag).relationships_created
+            texts = in_shares(text, lookup=facts.lookup or "", shares=shares)
+            return make_relationships(self.graph, texts, tag=tag)
 
         def undo() -> None:
+            nonlocal shares
+            # Whatever sessions may do to each other, a second attempt is spared it.
+            shares = 1
             self.graph.run(removal, tag=tag, batch_rows=max(1, DELETE_BATCH_ROWS >> halvings))
             for other in earlier():
                 text, parameters = _lifted(other)

@@ -40,7 +40,7 @@ from c360_graph.graph.counts import check_counts, count_graph, graph_counts
 from c360_graph.graph.emptying import empty_graph
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.left_out import refuse_losing_tables, said_of_left_out
-from c360_graph.graph.load_session import LoadCallbacks, side_by_side, under_way
+from c360_graph.graph.load_session import LoadCallbacks, under_way
 from c360_graph.graph.manifest import (
     counted_between,
     mark_begun,
@@ -50,6 +50,7 @@ from c360_graph.graph.manifest import (
 )
 from c360_graph.graph.progress import ProgressMeter
 from c360_graph.graph.schema_sync import refuse_blocked
+from c360_graph.graph.sessions import side_by_side, working_at_once
 from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.script_files import open_script
 
@@ -146,11 +147,12 @@ class _Load:
         self._begin = time.monotonic()
         self._statements = self._rows = self._nodes = 0
         self._phase = ""
+        self._working_at_once: int | None = None
 
     def refuse_unless_empty(self) -> None:
-        existing = self.execution.ask("Counting nodes", counts_and_deletes.count_nodes_but_own())[0][
-            "count"
-        ]
+        existing = self.execution.ask("Counting nodes", counts_and_deletes.count_nodes_but_own())[
+            0
+        ]["count"]
         if existing:
             raise GraphNotEmptyError(
                 f"{self._graph.server} holds {existing:,} nodes, and a script is only for an empty graph."
@@ -224,7 +226,10 @@ class _Load:
             poll=lambda: int(self._graph.rows(count)[0]["count"]) - before,
         )
         made = self.execution.run_relationships(
-            statement, facts, earlier=lambda: _earlier(self._script, statement, facts)
+            statement,
+            facts,
+            earlier=lambda: _earlier(self._script, statement, facts),
+            sessions=self._at_once(),
         )
         counted = self._ask_count(statement, count) - before
         if counted != made:
@@ -232,6 +237,11 @@ class _Load:
                 f"{statement.title} made {made:,} relationships, but the graph got {counted:,}. Did"
                 " something else write to it? Load again with clear_database."
             )
+
+    def _at_once(self) -> int:
+        if self._working_at_once is None:
+            self._working_at_once = working_at_once(self._graph, most=self._sessions)
+        return self._working_at_once
 
     def _ask_count(self, statement: Statement, count: str) -> int:
         return int(self.execution.ask(statement.title, count)[0]["count"])

@@ -1,12 +1,10 @@
-"""What every load has around it: the target's lock, progress, a guard, threads, and nothing left running."""
+"""What every load has around it: the target's lock, progress, a guard, and nothing left running."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TypeVar
 
 from c360_graph.errors import C360Error
 from c360_graph.graph.claim import Claim, refuse_anothers_graph
@@ -115,33 +113,3 @@ def _ending(
         # What was stopped failed because it was stopped.
         guard.check()
         raise
-
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-def side_by_side(
-    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int
-) -> Iterator[Result]:
-    """The results in the order they come; a failure is raised at once and the rest is not begun.
-
-    At most `threads` + 1 items are held, so that memory stays bounded.
-
-    >>> sorted(side_by_side(lambda number: number * 2, [1, 2, 3], threads=2))
-    [2, 4, 6]
-    """
-    pending: set[Future[Result]] = set()
-    with ThreadPoolExecutor(threads, thread_name_prefix="c360-load") as pool:
-        try:
-            for item in items:
-                pending.add(pool.submit(work, item))
-                if len(pending) > threads:
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        finally:
-            for future in pending:
-                future.cancel()

@@ -16,8 +16,8 @@ from c360_graph.errors import GraphError
 from c360_graph.graph.batching import Batching
 from c360_graph.graph.desired import RowChanges
 from c360_graph.graph.execution import Execution, in_parts
-from c360_graph.graph.load_session import side_by_side
 from c360_graph.graph.progress import ProgressMeter
+from c360_graph.graph.sessions import side_by_side
 from c360_graph.mapping.model import TableMapping
 
 
@@ -260,8 +260,6 @@ def _creates(label: str, extracts: Sequence[TableExtract]) -> Iterator[Statement
                 yield Statement(number=next(numbers), text=text, facts=facts)
 
 
-def _facts(
-    label: str, extract: TableExtract, rows: int, *, match: str | None = None
-) -> NodesFacts:
+def _facts(label: str, extract: TableExtract, rows: int, *, match: str | None = None) -> NodesFacts:
     table = extract.table.qualified_name
     return NodesFacts(table=table, label=label, rows=rows, match=match)

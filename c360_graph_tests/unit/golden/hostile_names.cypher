@@ -14,7 +14,9 @@ CYPHER 5 CREATE INDEX `c360_index_1a65074cbaf43f44` IF NOT EXISTS FOR (n:`P``\u0
 CYPHER 5 CALL db.awaitIndexes(3600);
 // c360 {"kind":"relationships","relationship_id":1,"type":"KNOWS`]->() //\n","from_label":"P`\\u0060) DETACH DELETE n //","to_label":"P`\\u0060) DETACH DELETE n //","driving":"P`\\u0060) DETACH DELETE n //"}
 CYPHER 5 MATCH (row:`P``\u005cu0060) DETACH DELETE n //`) WHERE row.`_c360_table` IN ['h\'r`\\u0060/people']
-CALL (row) { MATCH (a:`P``\u005cu0060) DETACH DELETE n //` {`i``d\u005cu0060`: row.`i``d\u005cu0060`}) WHERE a.`_c360_table` IN ['h\'r`\\u0060/people'] CREATE (a)-[:`KNOWS``]->() //
+CALL (row) { MATCH (a:`P``\u005cu0060) DETACH DELETE n //` {`i``d\u005cu0060`: row.`i``d\u005cu0060`}) WHERE a.`_c360_table` IN ['h\'r`\\u0060/people']
+WITH row, a
+CREATE (a)-[:`KNOWS``]->() //
 `]->(row) } IN TRANSACTIONS OF 10000 ROWS;
 // c360 {"kind":"manifest"}
 CYPHER 5 MATCH (m:`_C360Load`) SET m.state = 'whole';

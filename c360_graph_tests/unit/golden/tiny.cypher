@@ -20,7 +20,7 @@ CYPHER 5 UNWIND split('1	chess	2025-02-01	it\'s
 MATCH (a:`Person` {`person_id`: toInteger(row[0])})
 MATCH (b:`Club` {`club_id`: row[1]})
 CREATE (a)-[:`MEMBER_OF` {`since`: date(nullIf(row[2], '\\N')), `role`: nullIf(row[3], '\\N')}]->(b);
-// c360 {"kind":"relationships","relationship_id":1,"type":"REPORTS_TO","from_label":"Person","to_label":"Person","driving":"Person"}
+// c360 {"kind":"relationships","relationship_id":1,"type":"REPORTS_TO","from_label":"Person","to_label":"Person","driving":"Person","lookup":"b"}
 CYPHER 5 MATCH (row:`Person`)
 MATCH (b:`Person` {`person_id`: row.`boss`}) USING SCAN b:`Person`
 WITH row, b
