@@ -148,7 +148,9 @@ def test_relationships_cut_in_the_middle_are_made_once(
         went_on.append(created() > before)
 
     with cutting_when(lambda: created() > 0, lambda: proxy.cut(server_side=server_side)):
-        load_into_empty(far_graph, script, listener=LoadCallbacks(warn=warn))
+        # Of several sessions, the one that sees the cut first ends what the server still does for the others.
+        sessions = 1 if server_side == "left open" else 2
+        load_into_empty(far_graph, script, sessions=sessions, listener=LoadCallbacks(warn=warn))
     assert graph_counts(graph) == ({"Patient": 50, "Visit": MANY}, {"VISITED": MANY})
     assert counted(graph, "MATCH (v:Visit) WHERE COUNT { (v)<--() } <> 1 RETURN count(v)") == 0
     if server_side == "left open":
