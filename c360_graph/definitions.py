@@ -16,6 +16,7 @@ from dagster._core.definitions.definitions_load_context import (
 from c360_graph.assets.analytics import analytics_assets
 from c360_graph.assets.customer_identity import identity_asset
 from c360_graph.assets.cypher_script import cypher_script_asset
+from c360_graph.assets.import_files import import_files_asset
 from c360_graph.assets.neo4j_graph import neo4j_graph_asset
 from c360_graph.assets.source_table import source_table_asset
 from c360_graph.automation import (
@@ -184,6 +185,11 @@ def _assets(
         ),
         cypher_script_asset(mapping=mapping, rows=rows, settings=settings),
         neo4j_graph_asset(mapping=mapping, rows=rows, settings=settings),
+        *(
+            (import_files_asset(mapping=mapping, rows=rows, settings=settings),)
+            if settings.c360_import_files
+            else ()
+        ),
         analytics_assets(
             asked=asked.fitting(graph_names(mapping, rows)),
             rules=rules_fingerprint(rows),

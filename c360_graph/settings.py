@@ -57,6 +57,13 @@ class Settings(BaseSettings):
         default="neo4j-admin",
         description="The program that `c360 export --run` imports with.",
     )
+    c360_import_files: bool = Field(
+        default=False,
+        description=(
+            "Adds the asset `import_files`, which writes what `c360 export` writes to `import_files` in the data"
+            " folder."
+        ),
+    )
     c360_data_dir: Path = Field(
         default=Path("c360_data"),
         description="Folder of extracts, scripts and reports. It and its subfolders have mode 0700.",

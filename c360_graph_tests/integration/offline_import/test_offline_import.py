@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
@@ -112,3 +113,28 @@ def test_the_imported_graph_of_every_type_of_value_equals_a_load_of_it(
     world = write_world(tmp_path / "world")
     with built(str(world), servers, tmp_path):
         check_import(servers, tmp_path / "import", change=None)
+
+
+def test_the_asset_writes_what_the_command_writes_in_place_of_its_last_run(
+    servers: TestServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from c360_graph.definitions import defs
+
+    with sample_project(servers, tmp_path) as project:
+        monkeypatch.setenv("C360_IMPORT_FILES", "true")
+        built = defs()
+        asset = dg.AssetSelection.assets("import_files")
+        job = built.resolve_implicit_global_asset_job_def()
+        for selection in (asset.upstream(), asset):
+            keys = list(selection.resolve(built.resolve_asset_graph()))
+            run = job.execute_in_process(raise_on_error=False, asset_selection=keys)
+            assert run.success
+        (made,) = run.asset_materializations_for_node("import_files")
+        exported = RUNNER.invoke(app, ["export", str(tmp_path / "exported"), "--json"])
+        said = json.loads(exported.stdout)
+        ours = project.data_dir / "import_files"
+        assert made.metadata["nodes"].value == sum(said["nodes"].values())
+        assert made.metadata["relationships"].value == sum(said["relationships"].values())
+        assert {file.name for file in ours.iterdir()} == {
+            file.name for file in (tmp_path / "exported").iterdir()
+        }
