@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from c360_graph.cypher.quoting import identifier, string_literal, statement
+from c360_graph.cypher.quoting import identifier, statement, string_literal
 from c360_graph.cypher.rows import batch_statement, property_map, row_literal, value, values
 from c360_graph.cypher.weights import join_batch_rows
 from c360_graph.mapping.model import (
     TABLE_PROPERTY,
-    RelationshipEnd,
     PropertyMapping,
+    RelationshipEnd,
     RelationshipMapping,
     TableMapping,
 )
@@ -60,11 +60,11 @@ def _joined_at_once(mapping: RelationshipMapping) -> str:
     variable = _variable(sought)
     hint = f" USING SCAN {variable}:{identifier(sought.label)}"
     return statement(
-            f"MATCH {_row(driving_label(mapping) or '', ())}\n"
-            f"MATCH {_seek(sought, hint=hint)}\n"
-            f"WITH row, {variable}\n"
-            f"CALL (row, {variable}) {{ {_create(mapping, copied_from(mapping, 'row'), ends=_ends(mapping))} }}"
-            f" IN TRANSACTIONS OF {join_batch_rows(len(mapping.copied))} ROWS"
+        f"MATCH {_row(driving_label(mapping) or '', ())}\n"
+        f"MATCH {_seek(sought, hint=hint)}\n"
+        f"WITH row, {variable}\n"
+        f"CALL (row, {variable}) {{ {_create(mapping, copied_from(mapping, 'row'), ends=_ends(mapping))} }}"
+        f" IN TRANSACTIONS OF {join_batch_rows(len(mapping.copied))} ROWS"
     )
 
 
@@ -80,9 +80,7 @@ def _for_each_row(
     found = "".join(f"MATCH {_seek(end)} " for end in mapping.sought)
     properties = copied_from(mapping, "row")
     body = f"{found}{condition}{_create(mapping, properties, ends=_ends(mapping))}"
-    return statement(
-        f"MATCH {rows}\nCALL (row) {{ {body} }} IN TRANSACTIONS OF {batch_rows} ROWS"
-    )
+    return statement(f"MATCH {rows}\nCALL (row) {{ {body} }} IN TRANSACTIONS OF {batch_rows} ROWS")
 
 
 def _ends(mapping: RelationshipMapping) -> tuple[str, str]:
@@ -150,7 +148,9 @@ def _seek(end: RelationshipEnd, *, hint: str = "") -> str:
     return end_pattern(_variable(end), end, by_column, hint=hint)
 
 
-def end_pattern(variable: str, end: RelationshipEnd, by_column: dict[str, str], *, hint: str = "") -> str:
+def end_pattern(
+    variable: str, end: RelationshipEnd, by_column: dict[str, str], *, hint: str = ""
+) -> str:
     """A node pattern of (property, column it equals); a property named twice is checked by WHERE."""
     first = dict(reversed(end.pairs))
     inside = ", ".join(f"{identifier(p)}: {by_column[c]}" for p, c in _in_order(end.pairs, first))

@@ -70,8 +70,8 @@ def create_constraint(key: LabelProperties) -> str:
     """
     properties = ", ".join(f"n.{identifier(name)}" for name in key.properties)
     return statement(
-            f"CREATE CONSTRAINT {identifier(constraint_name(key))} IF NOT EXISTS"
-            f" FOR (n:{identifier(key.label)}) REQUIRE ({properties}) IS UNIQUE"
+        f"CREATE CONSTRAINT {identifier(constraint_name(key))} IF NOT EXISTS"
+        f" FOR (n:{identifier(key.label)}) REQUIRE ({properties}) IS UNIQUE"
     )
 
 
@@ -84,8 +84,8 @@ def create_index(index: LabelProperties) -> str:
     """
     properties = ", ".join(f"n.{identifier(name)}" for name in index.properties)
     return statement(
-            f"CREATE INDEX {identifier(index_name(index))} IF NOT EXISTS"
-            f" FOR (n:{identifier(index.label)}) ON ({properties})"
+        f"CREATE INDEX {identifier(index_name(index))} IF NOT EXISTS"
+        f" FOR (n:{identifier(index.label)}) ON ({properties})"
     )
 
 

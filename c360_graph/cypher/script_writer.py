@@ -270,9 +270,7 @@ def _node_batches(extract: TableExtract) -> Iterator[tuple[StatementFacts, bytes
     for rows, block in _whole(extract):
         text, match = create_nodes(table, block)
         yield (
-            NodesFacts(
-                table=table.qualified_name, label=table.node_label, rows=rows, match=match
-            ),
+            NodesFacts(table=table.qualified_name, label=table.node_label, rows=rows, match=match),
             text,
         )
 
@@ -305,9 +303,7 @@ def relationship_statements(
         )
 
 
-def links_facts(
-    mapping: RelationshipMapping, *, rows: int, table: str | None = None
-) -> LinksFacts:
+def links_facts(mapping: RelationshipMapping, *, rows: int, table: str | None = None) -> LinksFacts:
     """The facts of a batch of a mapping's relationships."""
     return LinksFacts(
         table=table,

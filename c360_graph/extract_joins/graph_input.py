@@ -67,7 +67,9 @@ class GraphParts:
             update={
                 "refused": dict(self.refused),
                 "excluded": dict(self.excluded),
-                "left_out": {m.table.qualified_name: m.table.node_label or "" for m in self.left_out},
+                "left_out": {
+                    m.table.qualified_name: m.table.node_label or "" for m in self.left_out
+                },
             }
         )
 

@@ -193,9 +193,7 @@ class Execution:
                 with self.graph.transaction(tag) as transaction:
                     transaction.run(batch.text, {"rows": batch.rows}).consume()
                     if not keyed:
-                        transaction.run(
-                            counts_and_deletes.create_batch_mark(), tag
-                        ).consume()
+                        transaction.run(counts_and_deletes.create_batch_mark(), tag).consume()
                     transaction.commit()
             except ERRORS as error:
                 self._name_refused_row(statement, batch, error)
@@ -289,7 +287,11 @@ class Execution:
         )
 
     def run_relationships(
-        self, statement: Statement, facts: RelationshipsFacts, *, earlier: Callable[[], Iterable[Statement]]
+        self,
+        statement: Statement,
+        facts: RelationshipsFacts,
+        *,
+        earlier: Callable[[], Iterable[Statement]],
     ) -> int:
         """A statement that commits as it goes; how many relationships it made.
 

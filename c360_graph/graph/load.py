@@ -148,9 +148,9 @@ class _Load:
         self._phase = ""
 
     def refuse_unless_empty(self) -> None:
-        existing = self.execution.ask("Counting nodes", counts_and_deletes.count_nodes_but_own())[0][
-            "count"
-        ]
+        existing = self.execution.ask("Counting nodes", counts_and_deletes.count_nodes_but_own())[
+            0
+        ]["count"]
         if existing:
             raise GraphNotEmptyError(
                 f"{self._graph.server} holds {existing:,} nodes, and a script is only for an empty graph."

@@ -260,8 +260,6 @@ def _creates(label: str, extracts: Sequence[TableExtract]) -> Iterator[Statement
                 yield Statement(number=next(numbers), text=text, facts=facts)
 
 
-def _facts(
-    label: str, extract: TableExtract, rows: int, *, match: str | None = None
-) -> NodesFacts:
+def _facts(label: str, extract: TableExtract, rows: int, *, match: str | None = None) -> NodesFacts:
     table = extract.table.qualified_name
     return NodesFacts(table=table, label=label, rows=rows, match=match)

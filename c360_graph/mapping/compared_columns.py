@@ -107,7 +107,9 @@ def _one_name(sides: Sides) -> str:
     """The name of the property that a column becomes, the same in all tables of a side."""
     names = list(dict.fromkeys(side.prop.column for side in sides))
     if len(names) > 1:
-        listed = " and ".join(f"{side.prop.column!r} of {side.table.qualified_name}" for side in sides)
+        listed = " and ".join(
+            f"{side.prop.column!r} of {side.table.qualified_name}" for side in sides
+        )
         raise MappingError(
             f"column {sides[0].prop.origin!r} becomes properties of several names, {listed}; give it one"
             " name in property_mappings"
@@ -136,7 +138,9 @@ def _way(lefts: Sides, rights: Sides) -> Compared:
     )
 
 
-def _refuse_without_partner(side: _ComparedColumn, others: Sides, comparisons: list[Comparison]) -> None:
+def _refuse_without_partner(
+    side: _ComparedColumn, others: Sides, comparisons: list[Comparison]
+) -> None:
     """Each table's column must be comparable with that of a table on the other side."""
     if any(comparison.ways for comparison in comparisons):
         return

@@ -38,13 +38,13 @@ def copied_properties(ends: Ends, role: Role) -> tuple[tuple[str, ...], tuple[st
 
 
 def _property(ends: Ends, role: Role, column: str) -> str:
-    for tables, what in (
+    for found_in, what in (
         (ends.excluded(role, column), "excluded"),
         (ends.withheld(role, column), "withheld, as it is new to a table with exclusion rules"),
     ):
-        if tables:
+        if found_in:
             raise MappingError(
-                f"relationship_properties names {column!r}, which is {what} in {', '.join(tables)}"
+                f"relationship_properties names {column!r}, which is {what} in {', '.join(found_in)}"
             )
     tables = ends.by_role[role]
     found = [(table, table.property_from(column)) for table in tables]

@@ -200,5 +200,9 @@ def _no_column(qualified_name: str, name: str, known: tuple[str, ...] | set[str]
 
 
 def _refusal(row: PropertyRow, qualified_name: str, reason: str) -> Refusal:
-    said = reason if not qualified_name or reason.startswith(qualified_name) else f"{qualified_name}: {reason}"
+    said = (
+        reason
+        if not qualified_name or reason.startswith(qualified_name)
+        else f"{qualified_name}: {reason}"
+    )
     return Refusal(control_table="property_mappings", row_id=row.mapping_id, reason=said)

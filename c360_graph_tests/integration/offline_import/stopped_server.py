@@ -29,7 +29,11 @@ def neo4j_admin(path: Path, *, home: Path, line: str) -> Path:
     """A program that is neo4j-admin of the server in a home, as packages of Neo4j have one."""
     found = find_line(name=line)
     folder = jars.ensure_jars(jar_list=jars.read_jar_list(name=found.jar_list))
-    command = [str(java.ensure_java(version=found.java_version)), *_JAVA_OPTIONS, *found.java_options]
+    command = [
+        str(java.ensure_java(version=found.java_version)),
+        *_JAVA_OPTIONS,
+        *found.java_options,
+    ]
     command += ["-cp", f"{folder}{os.sep}*", _MAIN_CLASS]
     path.write_text(
         f"#!/bin/sh\nexport NEO4J_HOME={shlex.quote(str(home))} NEO4J_CONF={shlex.quote(str(home / 'conf'))}\n"

@@ -55,10 +55,8 @@ def test_every_way_to_make_the_relationship_gives_it_the_properties() -> None:
         "CYPHER 5 UNWIND $ids AS id MATCH (n:`Order`) WHERE id(n) = id"
         " MATCH (n)<-[x:`PLACED`]-(:`Person`) SET x.`state` = n.`state`"
     )
-    assert (
-        update_relationships(found).startswith(
-            "CYPHER 5 MATCH (x:`Person`)-[r:`PLACED`]->(row:`Order`) WHERE NOT (coalesce(r.`state` = row.`state`"
-        )
+    assert update_relationships(found).startswith(
+        "CYPHER 5 MATCH (x:`Person`)-[r:`PLACED`]->(row:`Order`) WHERE NOT (coalesce(r.`state` = row.`state`"
     )
 
 
