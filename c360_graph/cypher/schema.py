@@ -7,8 +7,8 @@ from hashlib import sha256
 
 from c360_graph.cypher.quoting import identifier, statement
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.mapping.indexed_columns import sought_columns
 from c360_graph.mapping.model import TABLE_PROPERTY, RelationshipMapping, TableMapping
+from c360_graph.mapping.table_index import sought_columns
 
 NAME_PREFIX = "c360_"
 """Names of ours begin so; the rest is a hash, so that an outdated one is never mistaken for it."""

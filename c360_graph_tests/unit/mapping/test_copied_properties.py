@@ -13,7 +13,7 @@ from c360_graph.extract_joins.graph_input import kept_from_refused
 from c360_graph.following.patterns import Patterns
 from c360_graph.mapping.control_rows import PropertyRow
 from c360_graph.mapping.graph_manifest import manifest_of
-from c360_graph.mapping.refused_names import refused_names
+from c360_graph.mapping.missing import refused_names
 from c360_graph_tests.unit.mapping.given import Case, table
 
 PEOPLE = table("people", "id int; name text?", key="id")
