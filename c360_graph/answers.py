@@ -13,7 +13,7 @@ from c360_graph.errors import GraphError, ScriptError
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.read_only import read, refuse_beyond_reading
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.mapping.refused_names import missing_for
+from c360_graph.mapping.missing import missing_for
 from c360_graph.questions import COUNTED, Question
 
 KEPT_ROWS = 1000

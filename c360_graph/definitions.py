@@ -40,8 +40,8 @@ from c360_graph.extract_joins.graph_input import rules_fingerprint
 from c360_graph.extracts import ExtractStore
 from c360_graph.following_sensor import following_check, following_sensor
 from c360_graph.mapping.control_rows import ControlRows
+from c360_graph.mapping.missing import graph_names
 from c360_graph.mapping.model import GraphMapping
-from c360_graph.mapping.refused_names import graph_names
 from c360_graph.mapping.table_index import relationships_by_table
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state
 from c360_graph.pipeline.readiness import NO_TABLE

@@ -12,8 +12,7 @@ from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.errors import GraphError
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern
-from c360_graph.mapping.identities import RECORDS_COLUMN
-from c360_graph.mapping.identity_names import snake_case
+from c360_graph.mapping.identities import RECORDS_COLUMN, snake_case
 from c360_graph.proposal.personal_names import IDENTIFYING, Kind, kind_by_name
 from c360_graph.text import visible
 

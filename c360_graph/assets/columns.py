@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import dagster as dg
 
-from c360_graph.mapping.casts import cast_named
 from c360_graph.mapping.join_columns import normalised_properties, source_column
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
+from c360_graph.mapping.property_rows import cast_named
 from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.table_index import TableIndex
 

@@ -1,7 +1,6 @@
 """What an asset is, in words made of the mapping alone."""
 
 from c360_graph.assets.metadata import code
-from c360_graph.mapping.casts import cast_named
 from c360_graph.mapping.join_columns import normalised_properties
 from c360_graph.mapping.model import (
     GraphMapping,
@@ -9,6 +8,7 @@ from c360_graph.mapping.model import (
     RelationshipMapping,
     TableMapping,
 )
+from c360_graph.mapping.property_rows import cast_named
 
 _TREATED = {"hash": "replaced by a keyed hash", "mask": "all but the last four characters masked"}
 

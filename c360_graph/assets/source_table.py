@@ -57,7 +57,9 @@ def source_table_asset(
                 log_id=RunLog(control).open_run(context.run.run_id),
                 control=control,
                 settings=now,
-                report=lambda count: context.log.info(f"{table.qualified_name}: {count:,} rows read"),
+                report=lambda count: context.log.info(
+                    f"{table.qualified_name}: {count:,} rows read"
+                ),
                 warn=lambda said: context.log.warning(f"{table.qualified_name}: {said}"),
             )
         return dg.MaterializeResult(

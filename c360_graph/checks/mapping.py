@@ -11,8 +11,8 @@ from c360_graph.checks.check_result import check_result, selected
 from c360_graph.control.audit import RunLog
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.catalog import SourceCatalog
+from c360_graph.mapping.exclusions import withheld_lines
 from c360_graph.mapping.model import GraphMapping, TableMapping
-from c360_graph.mapping.new_columns import withheld_lines
 from c360_graph.pipeline.left_out_rows import losses_of
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import load_settings

@@ -11,8 +11,8 @@ from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import Json, exit_on_error, out, print_json, say
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.errors import GraphError, SettingsError
+from c360_graph.mapping.exclusions import withheld_lines as withheld_columns
 from c360_graph.mapping.model import GraphMapping
-from c360_graph.mapping.new_columns import withheld_lines as withheld_columns
 from c360_graph.settings import Settings, load_settings
 
 if TYPE_CHECKING:

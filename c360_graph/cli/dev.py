@@ -52,7 +52,9 @@ def dev(
             settings = load_settings()
             if "ETL_DB_HOST" in environment:
                 load_sample(
-                    server_of(environment, given), control_db=settings.etl_db_name, sql_dir=sql_folder()
+                    server_of(environment, given),
+                    control_db=settings.etl_db_name,
+                    sql_dir=sql_folder(),
                 )
             ControlDatabase(control_credentials(settings)).refuse_without_schema()
             say(f"Dagster UI: http://{host}:{port}")
@@ -68,9 +70,7 @@ def dev(
     raise typer.Exit(code)
 
 
-def dagster_environment(
-    started: dict[str, str], settings: Settings, *, url: str
-) -> dict[str, str]:
+def dagster_environment(started: dict[str, str], settings: Settings, *, url: str) -> dict[str, str]:
     """What the processes of Dagster need to know beside the settings.
 
     Raises:

@@ -194,7 +194,9 @@ def _checked(source: SourceSurvey) -> list[tuple[str, str, str]]:
         ("yes" if f.is_good else "no", f.what, "" if f.is_good else f.advice)
         for f in source.findings
     ]
-    rows += [("", f"{table.qualified_name} is not followed", table.why) for table in source.unfollowed]
+    rows += [
+        ("", f"{table.qualified_name} is not followed", table.why) for table in source.unfollowed
+    ]
     return rows
 
 

@@ -73,7 +73,13 @@ def load(
         with target_graph(settings) as graph:
             say(f"Loading {file} into {graph.server}")
             with shown_progress(err) as report:
-                target = _ScriptTarget(graph=graph, settings=settings, take_over=take_over, wait_seconds=wait, report=report)
+                target = _ScriptTarget(
+                    graph=graph,
+                    settings=settings,
+                    take_over=take_over,
+                    wait_seconds=wait,
+                    report=report,
+                )
                 result = (_locked if lock else _unlocked)(file, target, clear=clear)
             if as_json:
                 print_json(asdict(result))

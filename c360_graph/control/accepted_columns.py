@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
-from c360_graph.mapping.new_columns import ColumnHistory
+from c360_graph.mapping.exclusions import ColumnHistory
 
 _IS_KEPT = (
     "SELECT to_regclass('accepted_columns') IS NOT NULL"

@@ -138,7 +138,9 @@ class ControlDatabase:
                     _given_up.add(server)
                     raise self._unavailable(error, now - failed) from None
                 said = first_line(error.orig)
-                log_warning(f"The control database {server} is tried again in {wait:.1f} s: {said}.")
+                log_warning(
+                    f"The control database {server} is tried again in {wait:.1f} s: {said}."
+                )
                 time.sleep(wait)
                 wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern
-from c360_graph.mapping.identity_names import IS, identity_name, snake_case
+from c360_graph.mapping.identities import IS, identity_name, snake_case
 
 
 def entity_edges(schema: GraphManifest) -> tuple[RelationshipPattern, ...]:

@@ -76,7 +76,9 @@ class Neighbourhood:
         return tuple(item.thing for group in self.groups if not group.hop for item in group.items)
 
 
-def read_customer_neighbourhood(graph: CustomerGraph, match: Match, *, hops: int = 2) -> Neighbourhood:
+def read_customer_neighbourhood(
+    graph: CustomerGraph, match: Match, *, hops: int = 2
+) -> Neighbourhood:
     """Read it, bounded in every direction.
 
     The hops are counted from the node, or from the records if it is an entity. What the last hop

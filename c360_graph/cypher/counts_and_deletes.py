@@ -63,9 +63,11 @@ def delete_relationships(*, relationship_type: str, from_label: str, to_label: s
     CYPHER 5 MATCH (:`Account`)-[x:`WATCHED`]->(:`PlayEvent`) CALL (x) { DELETE x } IN
     TRANSACTIONS OF $batch_rows ROWS
     """
-    return statement(deleting(
-        f"MATCH (:{identifier(from_label)})-[x:{identifier(relationship_type)}]->(:{identifier(to_label)})"
-    ))
+    return statement(
+        deleting(
+            f"MATCH (:{identifier(from_label)})-[x:{identifier(relationship_type)}]->(:{identifier(to_label)})"
+        )
+    )
 
 
 def create_batch_mark() -> str:
@@ -111,9 +113,7 @@ def count_relationships(relationship_type: str) -> str:
     >>> print(count_relationships("WATCHED"))
     CYPHER 5 MATCH ()-[r:`WATCHED`]->() RETURN count(r) AS count
     """
-    return statement(
-        f"MATCH ()-[r:{identifier(relationship_type)}]->() RETURN count(r) AS count"
-    )
+    return statement(f"MATCH ()-[r:{identifier(relationship_type)}]->() RETURN count(r) AS count")
 
 
 def count_nodes_but_own() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from c360_graph.cypher.quoting import identifier, string_literal, statement
+from c360_graph.cypher.quoting import identifier, statement, string_literal
 from c360_graph.mapping.graph_manifest import RelationshipPattern
 
 _MOMENTS = ("ZONED DATETIME", "LOCAL DATETIME", "DATE")

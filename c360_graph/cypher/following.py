@@ -12,9 +12,15 @@ from c360_graph.cypher.extra_labels import set_anew, set_on_new
 from c360_graph.cypher.manifest import LABEL as MANIFEST
 from c360_graph.cypher.manifest import WHOLE
 from c360_graph.cypher.merges import differs_from_new, row_and_key
-from c360_graph.cypher.quoting import identifier, string_literal, statement
+from c360_graph.cypher.quoting import identifier, statement, string_literal
 from c360_graph.cypher.relationships import copied_from, end_pattern, of_tables
-from c360_graph.cypher.rows import batch_statement, own_properties, property_map, row_literal, values
+from c360_graph.cypher.rows import (
+    batch_statement,
+    own_properties,
+    property_map,
+    row_literal,
+    values,
+)
 from c360_graph.cypher.target_lock import LABEL as LOCK
 from c360_graph.mapping.model import RelationshipEnd, RelationshipMapping, TableMapping
 
@@ -115,8 +121,8 @@ def delete_stale_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> s
             conditions.append(of_tables(variable, side.tables))
     found = _relationship(mapping, end, "x", f"(o:{identifier(other.label)})")
     return statement(
-            f"{_of_ids('n', end.label)} MATCH {found}"
-            f" WHERE NOT coalesce({' AND '.join(conditions)}, false) DELETE x"
+        f"{_of_ids('n', end.label)} MATCH {found}"
+        f" WHERE NOT coalesce({' AND '.join(conditions)}, false) DELETE x"
     )
 
 
@@ -130,8 +136,8 @@ def create_missing_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) ->
     properties = copied_from(mapping, "n" if end == mapping.driving else "o")
     created = _relationship(mapping, end, "", "(o)", properties)
     return statement(
-            f"{_of_ids('n', end.label)}{own} MATCH {found}"
-            f" WITH n, o WHERE NOT EXISTS {{ {made} }} CREATE {created}"
+        f"{_of_ids('n', end.label)}{own} MATCH {found}"
+        f" WITH n, o WHERE NOT EXISTS {{ {made} }} CREATE {created}"
     )
 
 
@@ -141,8 +147,8 @@ def update_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> str:
     found = _relationship(mapping, end, "x", f"(:{identifier(_other(mapping, end).label)})")
     names = map(identifier, mapping.properties)
     return statement(
-            f"{_of_ids('n', end.label)}{own} MATCH {found}"
-            f" SET {', '.join(f'x.{name} = n.{name}' for name in names)}"
+        f"{_of_ids('n', end.label)}{own} MATCH {found}"
+        f" SET {', '.join(f'x.{name} = n.{name}' for name in names)}"
     )
 
 
@@ -290,19 +296,19 @@ def claim_graph() -> str:
     `$uncounted` is the manifest of a graph that changes by itself.
     """
     return statement(
-            f"MATCH (m:{_MANIFEST}) WHERE m.state = {string_literal(WHOLE)} AND m.content = $content"
-            f" AND {_NO_LOAD}"
-            " SET m.follower = $holder, m.follow = $follow, m.content = $uncounted"
-            " RETURN count(m) AS count"
+        f"MATCH (m:{_MANIFEST}) WHERE m.state = {string_literal(WHOLE)} AND m.content = $content"
+        f" AND {_NO_LOAD}"
+        " SET m.follower = $holder, m.follow = $follow, m.content = $uncounted"
+        " RETURN count(m) AS count"
     )
 
 
 def take_over_graph() -> str:
     """Go on where another follower ended; `count`."""
     return statement(
-            f"MATCH (m:{_MANIFEST}) WHERE m.state = {string_literal(WHOLE)}"
-            f" AND m.follow IS NOT NULL AND {_NO_LOAD}"
-            " SET m.follower = $holder RETURN count(m) AS count"
+        f"MATCH (m:{_MANIFEST}) WHERE m.state = {string_literal(WHOLE)}"
+        f" AND m.follow IS NOT NULL AND {_NO_LOAD}"
+        " SET m.follower = $holder RETURN count(m) AS count"
     )
 
 
@@ -312,15 +318,15 @@ def hold_graph() -> str:
     A load that takes its lock later ends this transaction before it changes anything.
     """
     return statement(
-            f"MATCH (m:{_MANIFEST} {{follower: $holder}}) WHERE m.state = {string_literal(WHOLE)}"
-            f" AND {_NO_LOAD} SET m.follow = $follow RETURN count(m) AS count"
+        f"MATCH (m:{_MANIFEST} {{follower: $holder}}) WHERE m.state = {string_literal(WHOLE)}"
+        f" AND {_NO_LOAD} SET m.follow = $follow RETURN count(m) AS count"
     )
 
 
 def read_mark() -> str:
     """`state`, `content`, `follower`, `follow`, and `is_locked` by a load; no row without a manifest."""
     return statement(
-            f"MATCH (m:{_MANIFEST}) RETURN m.state AS state, m.content AS content,"
-            " m.follower AS follower, m.follow AS follow,"
-            f" EXISTS {{ MATCH (l:{_LOCK}) WHERE l.holds }} AS is_locked"
+        f"MATCH (m:{_MANIFEST}) RETURN m.state AS state, m.content AS content,"
+        " m.follower AS follower, m.follow AS follow,"
+        f" EXISTS {{ MATCH (l:{_LOCK}) WHERE l.holds }} AS is_locked"
     )

@@ -19,10 +19,10 @@ def sample_property_types(label: str) -> str:
     collect(DISTINCT valueType(n[name])) AS types RETURN name, types ORDER BY name
     """
     return statement(
-            f"MATCH (n:{identifier(label)}) WITH n LIMIT {SAMPLE_NODES}"
-            " UNWIND keys(n) AS name"
-            " WITH name, collect(DISTINCT valueType(n[name])) AS types"
-            " RETURN name, types ORDER BY name"
+        f"MATCH (n:{identifier(label)}) WITH n LIMIT {SAMPLE_NODES}"
+        " UNWIND keys(n) AS name"
+        " WITH name, collect(DISTINCT valueType(n[name])) AS types"
+        " RETURN name, types ORDER BY name"
     )
 
 
@@ -33,8 +33,8 @@ def count_holders(label: str, name: str) -> str:
     CYPHER 5 MATCH (n:`Account`) WHERE n.`email` IS NOT NULL RETURN count(n) AS count
     """
     return statement(
-            f"MATCH (n:{identifier(label)}) WHERE n.{identifier(name)} IS NOT NULL"
-            " RETURN count(n) AS count"
+        f"MATCH (n:{identifier(label)}) WHERE n.{identifier(name)} IS NOT NULL"
+        " RETURN count(n) AS count"
     )
 
 
@@ -46,9 +46,9 @@ def count_properties_but(label: str) -> str:
     RETURN name, count(n) AS count ORDER BY name
     """
     return statement(
-            f"MATCH (n:{identifier(label)})"
-            " UNWIND [name IN keys(n) WHERE NOT name IN $names] AS name"
-            " RETURN name, count(n) AS count ORDER BY name"
+        f"MATCH (n:{identifier(label)})"
+        " UNWIND [name IN keys(n) WHERE NOT name IN $names] AS name"
+        " RETURN name, count(n) AS count ORDER BY name"
     )
 
 
@@ -64,9 +64,9 @@ def count_relationships_but(label: str) -> str:
         " AND e[1] IN labels(startNode(r)) AND e[2] IN labels(endNode(r)))"
     )
     return statement(
-            f"CALL () {{ MATCH (:{name})-[r]->() WHERE {none_of} RETURN r"
-            f" UNION ALL MATCH (:{name})<-[r]-(x) WHERE NOT x:{name} AND {none_of} RETURN r }}"
-            " RETURN type(r) AS type, count(r) AS count ORDER BY type"
+        f"CALL () {{ MATCH (:{name})-[r]->() WHERE {none_of} RETURN r"
+        f" UNION ALL MATCH (:{name})<-[r]-(x) WHERE NOT x:{name} AND {none_of} RETURN r }}"
+        " RETURN type(r) AS type, count(r) AS count ORDER BY type"
     )
 
 
@@ -79,9 +79,9 @@ def count_untreated(label: str, name: str, treatment: Treatment) -> str:
     """
     value = f"n.{identifier(name)}"
     return statement(
-            f"MATCH (n:{identifier(label)}) WHERE {value} IS NOT NULL"
-            f" AND NOT coalesce(toStringOrNull({value}) =~ '(?s){_LOOKS_TREATED[treatment]}', false)"
-            " RETURN count(n) AS count"
+        f"MATCH (n:{identifier(label)}) WHERE {value} IS NOT NULL"
+        f" AND NOT coalesce(toStringOrNull({value}) =~ '(?s){_LOOKS_TREATED[treatment]}', false)"
+        " RETURN count(n) AS count"
     )
 
 
@@ -96,8 +96,8 @@ def count_duplicates(label: str, properties: tuple[str, ...]) -> str:
     existing = " AND ".join(f"{name} IS NOT NULL" for name in names)
     values = ", ".join(f"{name} AS v{number}" for number, name in enumerate(names))
     return statement(
-            f"MATCH (n:{identifier(label)}) WHERE {existing} WITH {values}, count(*) AS nodes"
-            " WHERE nodes > 1 RETURN count(*) AS count"
+        f"MATCH (n:{identifier(label)}) WHERE {existing} WITH {values}, count(*) AS nodes"
+        " WHERE nodes > 1 RETURN count(*) AS count"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from c360_graph.cypher.quoting import identifier, string_literal, statement
+from c360_graph.cypher.quoting import identifier, statement, string_literal
 from c360_graph.mapping.names import OWN_PREFIX
 
 LABEL = f"{OWN_PREFIX}Load"
@@ -16,8 +16,8 @@ def begin_manifest(content: str) -> str:
     CYPHER 5 MERGE (m:`_C360Load`) SET m.state = 'broken', m.content = '{}'
     """
     return statement(
-            f"MERGE (m:{identifier(LABEL)})"
-            f" SET m.state = {string_literal(BROKEN)}, m.content = {string_literal(content)}"
+        f"MERGE (m:{identifier(LABEL)})"
+        f" SET m.state = {string_literal(BROKEN)}, m.content = {string_literal(content)}"
     )
 
 
@@ -38,8 +38,8 @@ def write_manifest() -> str:
     REMOVE m.follower, m.follow
     """
     return statement(
-            f"MERGE (m:{identifier(LABEL)}) SET m.state = $state, m.content = $content"
-            " REMOVE m.follower, m.follow"
+        f"MERGE (m:{identifier(LABEL)}) SET m.state = $state, m.content = $content"
+        " REMOVE m.follower, m.follow"
     )
 
 
@@ -50,7 +50,7 @@ def delete_broken_manifest() -> str:
     CYPHER 5 MATCH (m:`_C360Load`) WHERE m.state <> 'whole' DELETE m
     """
     return statement(
-            f"MATCH (m:{identifier(LABEL)}) WHERE m.state <> {string_literal(WHOLE)} DELETE m"
+        f"MATCH (m:{identifier(LABEL)}) WHERE m.state <> {string_literal(WHOLE)} DELETE m"
     )
 
 
@@ -60,6 +60,4 @@ def read_manifest() -> str:
     >>> print(read_manifest())
     CYPHER 5 MATCH (m:`_C360Load`) RETURN m.state AS state, m.content AS content
     """
-    return statement(
-        f"MATCH (m:{identifier(LABEL)}) RETURN m.state AS state, m.content AS content"
-    )
+    return statement(f"MATCH (m:{identifier(LABEL)}) RETURN m.state AS state, m.content AS content")

@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from c360_graph.cypher import counts_and_deletes
 from c360_graph.cypher.extra_labels import labels_differ, set_anew, set_on_new
-from c360_graph.cypher.quoting import identifier, string_literal, statement
+from c360_graph.cypher.quoting import identifier, statement, string_literal
 from c360_graph.cypher.relationships import of_tables
-from c360_graph.cypher.rows import batch_statement, RowLiteral, own_properties, property_map, row_literal
+from c360_graph.cypher.rows import (
+    RowLiteral,
+    batch_statement,
+    own_properties,
+    property_map,
+    row_literal,
+)
 from c360_graph.mapping.graph_manifest import RelationshipPattern
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.property_types import property_type
@@ -100,9 +106,11 @@ def delete_ids(label: str) -> str:
     CYPHER 5 UNWIND $ids AS id MATCH (x:`Account`) WHERE id(x) = id CALL (x) { DETACH DELETE x }
     IN TRANSACTIONS OF $batch_rows ROWS
     """
-    return statement(counts_and_deletes.deleting(
-        f"UNWIND $ids AS id MATCH (x:{identifier(label)}) WHERE id(x) = id", "DETACH DELETE"
-    ))
+    return statement(
+        counts_and_deletes.deleting(
+            f"UNWIND $ids AS id MATCH (x:{identifier(label)}) WHERE id(x) = id", "DETACH DELETE"
+        )
+    )
 
 
 def purge_property(label: str, name: str) -> str:
@@ -113,9 +121,9 @@ def purge_property(label: str, name: str) -> str:
     TRANSACTIONS OF $batch_rows ROWS
     """
     return statement(
-            f"MATCH (n:{identifier(label)}) WHERE n.{identifier(name)} IS NOT NULL"
-            f" CALL (n) {{ REMOVE n.{identifier(name)} }}"
-            " IN TRANSACTIONS OF $batch_rows ROWS"
+        f"MATCH (n:{identifier(label)}) WHERE n.{identifier(name)} IS NOT NULL"
+        f" CALL (n) {{ REMOVE n.{identifier(name)} }}"
+        " IN TRANSACTIONS OF $batch_rows ROWS"
     )
 
 
@@ -123,9 +131,9 @@ def purge_label(table: TableMapping, label: str) -> str:
     """A further label that was ours and is no more, off every node of a table."""
     own = f" AND {of_tables('n', (table.qualified_name,))}" if table.label_is_shared else ""
     return statement(
-            f"MATCH (n:{identifier(table.node_label or '')}) WHERE n:{identifier(label)}{own}"
-            f" CALL (n) {{ REMOVE n:{identifier(label)} }}"
-            " IN TRANSACTIONS OF $batch_rows ROWS"
+        f"MATCH (n:{identifier(table.node_label or '')}) WHERE n:{identifier(label)}{own}"
+        f" CALL (n) {{ REMOVE n:{identifier(label)} }}"
+        " IN TRANSACTIONS OF $batch_rows ROWS"
     )
 
 
@@ -137,10 +145,12 @@ def delete_stale_relationships(mapping: RelationshipMapping) -> str:
     if mapping.to_tables:
         conditions.append(of_tables("b", mapping.to_tables))
     joined = " AND ".join(conditions)
-    return statement(counts_and_deletes.deleting(
-        f"MATCH (a:{identifier(mapping.from_label)})-[x:{identifier(mapping.relationship_type)}]->"
-        f"(b:{identifier(mapping.to_label)}) WHERE NOT coalesce({joined}, false)"
-    ))
+    return statement(
+        counts_and_deletes.deleting(
+            f"MATCH (a:{identifier(mapping.from_label)})-[x:{identifier(mapping.relationship_type)}]->"
+            f"(b:{identifier(mapping.to_label)}) WHERE NOT coalesce({joined}, false)"
+        )
+    )
 
 
 def update_relationships(mapping: RelationshipMapping) -> str:
@@ -158,10 +168,10 @@ def update_relationships(mapping: RelationshipMapping) -> str:
     start, end = ("x", "row") if mapping.seek == "from" else ("row", "x")
     kind = identifier(mapping.relationship_type)
     return statement(
-            f"MATCH ({start}:{identifier(mapping.from_label)})-[r:{kind}]->"
-            f"({end}:{identifier(mapping.to_label)}) WHERE NOT ({same})"
-            f" CALL (row, r) {{ SET {', '.join(f'{old} = {new}' for old, new in pairs)} }}"
-            " IN TRANSACTIONS OF $batch_rows ROWS"
+        f"MATCH ({start}:{identifier(mapping.from_label)})-[r:{kind}]->"
+        f"({end}:{identifier(mapping.to_label)}) WHERE NOT ({same})"
+        f" CALL (row, r) {{ SET {', '.join(f'{old} = {new}' for old, new in pairs)} }}"
+        " IN TRANSACTIONS OF $batch_rows ROWS"
     )
 
 
@@ -174,8 +184,8 @@ def purge_relationship_property(edges: RelationshipPattern, name: str) -> str:
     """
     kind, start, end = map(identifier, edges)
     return statement(
-            f"MATCH (:{start})-[r:{kind}]->(:{end}) WHERE r.{identifier(name)} IS NOT NULL"
-            f" CALL (r) {{ REMOVE r.{identifier(name)} }} IN TRANSACTIONS OF $batch_rows ROWS"
+        f"MATCH (:{start})-[r:{kind}]->(:{end}) WHERE r.{identifier(name)} IS NOT NULL"
+        f" CALL (r) {{ REMOVE r.{identifier(name)} }} IN TRANSACTIONS OF $batch_rows ROWS"
     )
 
 
@@ -192,12 +202,12 @@ def delete_surplus_relationships(mapping: RelationshipMapping) -> str:
         else (mapping.from_label, mapping.to_label, ("-", "->"))
     )
     return statement(
-            f"MATCH (row:{identifier(driving)})"
-            f" WHERE COUNT {{ (row){arrow[0]}[:{kind}]{arrow[1]}() }} > 1"
-            f" CALL (row) {{ MATCH (row){arrow[0]}[r:{kind}]{arrow[1]}(other:{identifier(sought)})"
-            " WITH other, r ORDER BY id(r) WITH other, collect(r)[1..] AS surplus"
-            " UNWIND surplus AS x DELETE x }"
-            " IN TRANSACTIONS OF $batch_rows ROWS"
+        f"MATCH (row:{identifier(driving)})"
+        f" WHERE COUNT {{ (row){arrow[0]}[:{kind}]{arrow[1]}() }} > 1"
+        f" CALL (row) {{ MATCH (row){arrow[0]}[r:{kind}]{arrow[1]}(other:{identifier(sought)})"
+        " WITH other, r ORDER BY id(r) WITH other, collect(r)[1..] AS surplus"
+        " UNWIND surplus AS x DELETE x }"
+        " IN TRANSACTIONS OF $batch_rows ROWS"
     )
 
 

@@ -7,8 +7,8 @@ from hashlib import sha256
 
 from c360_graph.cypher.quoting import identifier, statement
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.mapping.indexed_columns import sought_columns
 from c360_graph.mapping.model import TABLE_PROPERTY, RelationshipMapping, TableMapping
+from c360_graph.mapping.table_index import sought_columns
 
 NAME_PREFIX = "c360_"
 """Names of ours begin so; the rest is a hash, so that an outdated one is never mistaken for it."""
@@ -70,8 +70,8 @@ def create_constraint(key: LabelProperties) -> str:
     """
     properties = ", ".join(f"n.{identifier(name)}" for name in key.properties)
     return statement(
-            f"CREATE CONSTRAINT {identifier(constraint_name(key))} IF NOT EXISTS"
-            f" FOR (n:{identifier(key.label)}) REQUIRE ({properties}) IS UNIQUE"
+        f"CREATE CONSTRAINT {identifier(constraint_name(key))} IF NOT EXISTS"
+        f" FOR (n:{identifier(key.label)}) REQUIRE ({properties}) IS UNIQUE"
     )
 
 
@@ -84,8 +84,8 @@ def create_index(index: LabelProperties) -> str:
     """
     properties = ", ".join(f"n.{identifier(name)}" for name in index.properties)
     return statement(
-            f"CREATE INDEX {identifier(index_name(index))} IF NOT EXISTS"
-            f" FOR (n:{identifier(index.label)}) ON ({properties})"
+        f"CREATE INDEX {identifier(index_name(index))} IF NOT EXISTS"
+        f" FOR (n:{identifier(index.label)}) ON ({properties})"
     )
 
 

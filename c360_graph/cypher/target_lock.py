@@ -23,8 +23,8 @@ def read_locks() -> str:
     l.client AS client, l.keeper AS keeper, l.name AS name, toString(l.since) AS since
     """
     return statement(
-            f"MATCH (l:{_LOCK}) RETURN l.holder AS holder, l.holds AS holds, l.beat AS beat,"
-            " l.client AS client, l.keeper AS keeper, l.name AS name, toString(l.since) AS since"
+        f"MATCH (l:{_LOCK}) RETURN l.holder AS holder, l.holds AS holds, l.beat AS beat,"
+        " l.client AS client, l.keeper AS keeper, l.name AS name, toString(l.since) AS since"
     )
 
 
@@ -36,9 +36,9 @@ def request_lock() -> str:
     l.client = $client, l.keeper = $keeper, l.name = $name, l.since = datetime.realtime()
     """
     return statement(
-            f"MERGE (l:{_LOCK} {{holder: $holder}})"
-            " ON CREATE SET l.holds = false, l.beat = 0, l.client = $client, l.keeper = $keeper,"
-            " l.name = $name, l.since = datetime.realtime()"
+        f"MERGE (l:{_LOCK} {{holder: $holder}})"
+        " ON CREATE SET l.holds = false, l.beat = 0, l.client = $client, l.keeper = $keeper,"
+        " l.name = $name, l.since = datetime.realtime()"
     )
 
 
@@ -59,8 +59,8 @@ def hold_lock() -> str:
     MATCH (l:`_C360Lock` {holder: $holder}) SET l.holds = true
     """
     return statement(
-            f"MATCH (l:{_LOCK}) WHERE l.holder <> $holder DELETE l"
-            f" WITH count(*) AS others MATCH (l:{_LOCK} {{holder: $holder}}) SET l.holds = true"
+        f"MATCH (l:{_LOCK}) WHERE l.holder <> $holder DELETE l"
+        f" WITH count(*) AS others MATCH (l:{_LOCK} {{holder: $holder}}) SET l.holds = true"
     )
 
 
@@ -70,9 +70,7 @@ def beat() -> str:
     >>> print(beat())
     CYPHER 5 MATCH (l:`_C360Lock` {holder: $holder}) WHERE l.holds SET l.beat = l.beat + 1
     """
-    return statement(
-        f"MATCH (l:{_LOCK} {{holder: $holder}}) WHERE l.holds SET l.beat = l.beat + 1"
-    )
+    return statement(f"MATCH (l:{_LOCK} {{holder: $holder}}) WHERE l.holds SET l.beat = l.beat + 1")
 
 
 def hold_again() -> str:
@@ -84,9 +82,9 @@ def hold_again() -> str:
     name: $name, since: datetime.realtime()})
     """
     return statement(
-            f"OPTIONAL MATCH (l:{_LOCK}) WITH count(l) AS others WHERE others = 0"
-            f" CREATE (:{_LOCK} {{holder: $holder, holds: true, beat: 0, client: $client,"
-            " keeper: $keeper, name: $name, since: datetime.realtime()})"
+        f"OPTIONAL MATCH (l:{_LOCK}) WITH count(l) AS others WHERE others = 0"
+        f" CREATE (:{_LOCK} {{holder: $holder, holds: true, beat: 0, client: $client,"
+        " keeper: $keeper, name: $name, since: datetime.realtime()})"
     )
 
 

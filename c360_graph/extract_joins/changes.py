@@ -76,7 +76,9 @@ class ExtractChanges:
     def of_mapping(self, mapping: RelationshipMapping) -> LinkChanges | None:
         """Relationships that are new or gone; None where that cannot be told from the extracts."""
         parts = taking_part(mapping, self._versions, self._index)
-        if parts is None or not all(self._comparable(part.qualified_name) for part in parts.versions):
+        if parts is None or not all(
+            self._comparable(part.qualified_name) for part in parts.versions
+        ):
             return None
         queries = link_queries(parts, name=f"m{next(self._numbers)}")
         try:
@@ -102,7 +104,11 @@ class ExtractChanges:
 
     def _compare(self, versions: Versions) -> bool:
         old, new = file_lines(versions.old), file_lines(versions.new)
-        upserted, before, deleted = versions.name("new"), versions.name("old"), versions.name("deleted")
+        upserted, before, deleted = (
+            versions.name("new"),
+            versions.name("old"),
+            versions.name("deleted"),
+        )
         try:
             if self._has_nan_key(versions):
                 return False

@@ -111,7 +111,9 @@ def _table_rows(extract: Extract, columns: tuple[str, ...]) -> str:
         return f"{positions.get(column, 'NULL')} AS {quoted(column)}"
 
     key = [positions[column] for column in table.key or ()] or list(positions.values())[:1]
-    shown = f"{sql_literal(table.qualified_name + ' ')} || concat_ws(', ', {', '.join(key)}) AS _key"
+    shown = (
+        f"{sql_literal(table.qualified_name + ' ')} || concat_ws(', ', {', '.join(key)}) AS _key"
+    )
     return f"SELECT {', '.join([shown, *map(value, columns)])} FROM {file_rows(extract)}"
 
 

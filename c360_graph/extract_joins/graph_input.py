@@ -13,11 +13,15 @@ from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import GraphManifest, Owner
-from c360_graph.mapping.identity_names import IS
+from c360_graph.mapping.identities import IS
 from c360_graph.mapping.join_columns import without_join_columns
-from c360_graph.mapping.left_out_tables import LeftOutTable, refusals_of
+from c360_graph.mapping.missing import (
+    LeftOutTable,
+    excluded_names,
+    refusals_of,
+    refused_names,
+)
 from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping
-from c360_graph.mapping.refused_names import excluded_names, refused_names
 from c360_graph.mapping.relationships import resolve_relationships
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import describe
@@ -67,7 +71,9 @@ class GraphParts:
             update={
                 "refused": dict(self.refused),
                 "excluded": dict(self.excluded),
-                "left_out": {m.table.qualified_name: m.table.node_label or "" for m in self.left_out},
+                "left_out": {
+                    m.table.qualified_name: m.table.node_label or "" for m in self.left_out
+                },
             }
         )
 

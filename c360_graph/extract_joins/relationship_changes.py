@@ -198,4 +198,8 @@ def _links(part: DiffTables, which: Which, affected: str) -> str:
 
 def _only(versions: Mapping[str, Versions], index: TableIndex, label: str) -> Versions | None:
     found = index.labelled(label)
-    return versions[found[0].qualified_name] if len(found) == 1 and not found[0].label_is_shared else None
+    return (
+        versions[found[0].qualified_name]
+        if len(found) == 1 and not found[0].label_is_shared
+        else None
+    )

@@ -160,7 +160,7 @@ class Follower:
                 f"Not followed, and only as new as the last load: nodes of {identity.label}, and which"
                 " records are theirs. Identity resolution makes them of all records."
             )
-        self._unfollowed = {table.qualified_name: table.why for f in self._feeds for table in f.unfollowed}
+        self._unfollowed = {t.qualified_name: t.why for f in self._feeds for t in f.unfollowed}
         self._unfollowed |= {
             identity.entities.qualified_name: "identity resolution makes its rows of all records"
             for identity in self._mapping.identities
@@ -203,14 +203,14 @@ class Follower:
             raise SourceUnavailableError(" ".join(self._away.why.values()))
         return reasons
 
-    def _followed_tables(self) -> set[str]:
+    def _followed(self) -> set[str]:
         """The tables that are followed, with those of sources that are away."""
         return {
             one.table.qualified_name for feed in self._feeds for one in feed.followed
         } | self._away.tables
 
     def _prepare_writing(self) -> None:
-        followed = self._followed_tables()
+        followed = self._followed()
         self._patterns = Patterns(self._mapping, followed)
         self._writer = GraphWriter(
             self._given.graph,
@@ -262,7 +262,7 @@ class Follower:
         """Of all that decides what the graph holds."""
         said = [table.fingerprint_source for table in self._mapping.tables]
         said += sorted(mapping.fingerprint_source for mapping in self._mapping.relationships)
-        return sha256("\n".join((*said, *sorted(self._followed_tables()))).encode()).hexdigest()[:32]
+        return sha256("\n".join((*said, *sorted(self._followed()))).encode()).hexdigest()[:32]
 
     def _hashing(self) -> KeyedHash | None:
         key = self._given.settings.c360_hash_key
@@ -361,7 +361,7 @@ class Follower:
         """What is written: nothing of a table that lost too many rows, which is held from now on."""
         held = dict(self._mark.held)
         going = {table.qualified_name: (table, 0) for table in emptied}
-        going |= {read.table.qualified_name: (read.table, len(read.gone)) for read in reads if read.gone}
+        going |= {r.table.qualified_name: (r.table, len(r.gone)) for r in reads if r.gone}
         for table in emptied:
             going[table.qualified_name] = (table, self._writer.count(table))
         for name, (table, rows) in going.items():

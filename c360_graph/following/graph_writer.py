@@ -199,7 +199,9 @@ class _Writing:
                 for changed in self._patterns.at(end):
                     names = self._patterns.told(changed)
                     indexes = [names.index(column) for column, _ in end.pairs]
-                    told = [[texts[p] for p in indexes] for texts in self._told[changed.qualified_name]]
+                    told = [
+                        [texts[p] for p in indexes] for texts in self._told[changed.qualified_name]
+                    ]
                     links.read_of_end(end, told, self._read_links)
             for block in _blocks(tuple(links.rows)):
                 self._note(pattern, self._run_batch(text.pairs_of_links(mapping, table, block)))

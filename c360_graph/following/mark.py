@@ -112,7 +112,5 @@ def take_over(graph: Graph, *, holder: str) -> bool:
     Raises:
         StatementError: the server refuses.
     """
-    records, _ = Execution(graph, load=holder).change(
-        _TITLE, text.take_over_graph(), holder=holder
-    )
+    records, _ = Execution(graph, load=holder).change(_TITLE, text.take_over_graph(), holder=holder)
     return bool(records[0]["count"])

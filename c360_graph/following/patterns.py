@@ -10,7 +10,12 @@ from c360_graph.cypher.schema import LabelProperties, indexes, keys
 from c360_graph.mapping.catalog import INTEGERS
 from c360_graph.mapping.graph_manifest import RelationshipPattern, pattern_of
 from c360_graph.mapping.join_columns import source_column
-from c360_graph.mapping.model import RelationshipEnd, GraphMapping, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import (
+    GraphMapping,
+    RelationshipEnd,
+    RelationshipMapping,
+    TableMapping,
+)
 from c360_graph.mapping.table_index import TableIndex, grouped
 
 

@@ -357,7 +357,8 @@ class Reconciliation:
         self, outdated: Iterable[RelationshipPattern]
     ) -> dict[RelationshipPattern, RelationshipChanges]:
         return {
-            edges: RelationshipChanges(deleted=self._relationships.delete(edges)) for edges in outdated
+            edges: RelationshipChanges(deleted=self._relationships.delete(edges))
+            for edges in outdated
         }
 
     def _remove_labels(self, outdated: Iterable[str]) -> dict[str, NodeChanges]:

@@ -10,7 +10,9 @@ from c360_graph.cypher.script_writer import NodesFacts
 from c360_graph.graph.connection import ERRORS, Graph, Tag, outcome
 
 
-def describe_refused_row(graph: Graph, statement: Statement, batch: Batch, *, tag: Tag) -> str | None:
+def describe_refused_row(
+    graph: Graph, statement: Statement, batch: Batch, *, tag: Tag
+) -> str | None:
     """Which row it is, in words: by its key where the table has one, never by other values.
 
     None where no row can be made out: the server refuses only at the commit, or is gone.

@@ -112,7 +112,11 @@ def resolve_records(
         link_same(engine, decided)
         rounds = find_components(engine)
         cut = keep_apart(engine, decided)
-        links = {t.name: former.links[t.qualified_name] for t in tables if t.qualified_name in former.links}
+        links = {
+            t.name: former.links[t.qualified_name]
+            for t in tables
+            if t.qualified_name in former.links
+        }
         ids = give_ids(engine, links, highest=former.highest_id)
         most, shown = limits.shared_records, limits.shown_values
         ignored, sample = ignored_identifiers(engine, tables, kinds, limit=most, shown=shown)

@@ -20,8 +20,8 @@ from c360_graph.import_files.csv_values import (
 from c360_graph.import_files.numbered_rows import NumberedTable, union
 from c360_graph.mapping.model import (
     TABLE_PROPERTY,
-    RelationshipEnd,
     PropertyMapping,
+    RelationshipEnd,
     RelationshipMapping,
     TableMapping,
 )
@@ -136,7 +136,11 @@ class _CsvEnd:
     """An end of a relationship and the tables that have it."""
 
     def __init__(
-        self, end: RelationshipEnd, tables: Mapping[str, NumberedTable], index: TableIndex, alias: str
+        self,
+        end: RelationshipEnd,
+        tables: Mapping[str, NumberedTable],
+        index: TableIndex,
+        alias: str,
     ) -> None:
         self.end, self.alias = end, alias
         self.tables = _present(index.at(end), tables)

@@ -45,9 +45,9 @@ def convert_lists(lists: LateList) -> str:
     else:
         pattern = f"()-[x:{identifier(lists.relationship_type or '')}]->()"
     return statement(
-            f"MATCH {pattern} WHERE {held} IS NOT NULL\n"
-            f"CALL (x) {{ SET x.{identifier(lists.column)} = {lists.convert(held)} REMOVE {held} }}"
-            f" IN TRANSACTIONS OF {_BATCH_ROWS} ROWS"
+        f"MATCH {pattern} WHERE {held} IS NOT NULL\n"
+        f"CALL (x) {{ SET x.{identifier(lists.column)} = {lists.convert(held)} REMOVE {held} }}"
+        f" IN TRANSACTIONS OF {_BATCH_ROWS} ROWS"
     )
 
 
@@ -60,5 +60,5 @@ def remove_late_label() -> str:
     """
     label = identifier(LATE_LABEL)
     return statement(
-            f"MATCH (x:{label})\nCALL (x) {{ REMOVE x:{label} }} IN TRANSACTIONS OF {_BATCH_ROWS} ROWS"
+        f"MATCH (x:{label})\nCALL (x) {{ REMOVE x:{label} }} IN TRANSACTIONS OF {_BATCH_ROWS} ROWS"
     )

@@ -6,16 +6,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import cast, get_args
 
-from c360_graph.mapping.casts import cast_sql
 from c360_graph.mapping.catalog import ColumnType
-from c360_graph.mapping.join_forms import JoinColumn, JoinForm, form_applies, form_sql
-from c360_graph.mapping.join_functions import JoinFunctions, functions_named
+from c360_graph.mapping.join_functions import (
+    JoinColumn,
+    JoinForm,
+    JoinFunctions,
+    form_applies,
+    form_sql,
+    functions_named,
+)
 from c360_graph.mapping.model import (
     JOIN_PREFIX,
     PropertyMapping,
     RelationshipMapping,
     TableMapping,
 )
+from c360_graph.mapping.property_rows import cast_sql
 from c360_graph.sql_quoting import quoted
 
 _TEXT = ColumnType(name="text", base="text")

@@ -12,7 +12,6 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from c360_graph.errors import MappingError
-from c360_graph.mapping.condition_text import MOST_CHARACTERS, cited, cited_part, conjuncts
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.join_functions import (
     MOST_CALLS,
@@ -24,6 +23,7 @@ from c360_graph.mapping.join_functions import (
 )
 from c360_graph.mapping.names import columns_meant
 from c360_graph.mapping.normalised_texts import has_phone_numbers
+from c360_graph.mapping.row_filter import MOST_CHARACTERS, cited, cited_part, conjuncts
 
 _QUOTED_IDENTIFIER = re.compile(r'"(?:[^"]|"")*"')
 # The one string there may be: the country of phone().

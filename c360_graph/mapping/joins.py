@@ -72,7 +72,9 @@ class Ends:
 
     def withheld(self, role: Role, column: str) -> tuple[str, ...]:
         """Where a column of a role is withheld."""
-        return tuple(table.qualified_name for table in self.by_role[role] if column in table.withheld)
+        return tuple(
+            table.qualified_name for table in self.by_role[role] if column in table.withheld
+        )
 
     def names(self, role: Role) -> frozenset[str]:
         """What SQL would let a condition call a role by without an alias: its label and tables."""

@@ -9,12 +9,11 @@ from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
 from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatment
 from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.quality_rule import QualityRule
-from c360_graph.mapping.row_condition import RowCondition
+from c360_graph.mapping.row_filter import RowCondition
 
 __all__ = [
     "JOIN_PREFIX",
     "TABLE_PROPERTY",
-    "RelationshipEnd",
     "ExcludedColumn",
     "GraphMapping",
     "Identifier",
@@ -24,6 +23,7 @@ __all__ = [
     "PropertyMapping",
     "RecordTable",
     "Refusal",
+    "RelationshipEnd",
     "RelationshipMapping",
     "TableMapping",
     "is_kept_name",
@@ -279,7 +279,9 @@ class RelationshipEnd(Frozen):
 
     def has(self, table: TableMapping) -> bool:
         """Whether the rows of a table take part."""
-        return table.node_label == self.label and (not self.tables or table.qualified_name in self.tables)
+        return table.node_label == self.label and (
+            not self.tables or table.qualified_name in self.tables
+        )
 
 
 class RelationshipMapping(Frozen):
@@ -327,7 +329,9 @@ class RelationshipMapping(Frozen):
     def start(self) -> RelationshipEnd:
         """Where the relationship begins."""
         pairs = self.junction.from_pairs if self.junction else self.pairs
-        return RelationshipEnd(side="from", label=self.from_label, tables=self.from_tables, pairs=pairs)
+        return RelationshipEnd(
+            side="from", label=self.from_label, tables=self.from_tables, pairs=pairs
+        )
 
     @cached_property
     def end(self) -> RelationshipEnd:

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from hashlib import sha256
 
-from c360_graph.mapping.join_forms import LONGEST_BYTES
-from c360_graph.mapping.join_functions import Calls, country_of
+from c360_graph.mapping.join_functions import LONGEST_BYTES, Calls, country_of
 
 Normaliser = Callable[[str], str | None]
 

@@ -116,5 +116,7 @@ def _columns(row: QualityRow, table: TableMapping) -> Iterator[str]:
                 " not read"
             )
         if name not in read:
-            raise MappingError(f"{table.qualified_name} has no column {name!r}{did_you_mean(name, read)}")
+            raise MappingError(
+                f"{table.qualified_name} has no column {name!r}{did_you_mean(name, read)}"
+            )
         yield read[name]

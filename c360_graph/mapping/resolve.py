@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from c360_graph.mapping.control_rows import ControlRows, Refusal, RelationshipRow
+from c360_graph.mapping.exclusions import ColumnHistory
 from c360_graph.mapping.identities import identity_columns, resolve_identities
-from c360_graph.mapping.indexed_columns import indexed_tables
 from c360_graph.mapping.join_columns import joined_tables
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
-from c360_graph.mapping.new_columns import ColumnHistory
 from c360_graph.mapping.ownership import refused_ownership
 from c360_graph.mapping.property_rows import refused_property_rows
 from c360_graph.mapping.quality import resolve_quality
 from c360_graph.mapping.relationships import resolve_relationships
-from c360_graph.mapping.table_index import TableIndex
+from c360_graph.mapping.table_index import TableIndex, indexed_tables
 from c360_graph.mapping.tables import Catalogs, junction_only_tables, resolve_tables
 
 Tables = tuple[TableMapping, ...]

@@ -15,7 +15,13 @@ from c360_graph.mapping.control_rows import (
     RelationshipRow,
     SourceRow,
 )
-from c360_graph.mapping.exclusions import refused_exclusions, rule_for, treatment_of
+from c360_graph.mapping.exclusions import (
+    ColumnHistory,
+    refused_exclusions,
+    rule_for,
+    treatment_of,
+    withheld_columns,
+)
 from c360_graph.mapping.label_rows import declared_key, extra_labels, filter_of
 from c360_graph.mapping.model import (
     ExcludedColumn,
@@ -25,7 +31,6 @@ from c360_graph.mapping.model import (
     is_kept_name,
 )
 from c360_graph.mapping.names import did_you_mean, reason_against_name
-from c360_graph.mapping.new_columns import ColumnHistory, withheld_columns
 from c360_graph.mapping.property_rows import ReadColumns, mapped_properties
 from c360_graph.mapping.table_index import TableIndex
 

@@ -16,14 +16,14 @@ from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_row
 from c360_graph.faults.silence import log_warning
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow
-from c360_graph.mapping.join_columns import with_join_columns
-from c360_graph.mapping.model import TableMapping
-from c360_graph.mapping.new_columns import (
+from c360_graph.mapping.exclusions import (
     ColumnHistory,
     holding_rules,
     rules_without_table,
     why_held_back,
 )
+from c360_graph.mapping.join_columns import with_join_columns
+from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.tables import describe, why_unknown_time_zone
 from c360_graph.pipeline.left_out_rows import losses_of
 from c360_graph.pipeline.readiness import hash_key_problem

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from c360_graph.extracts import ExtractManifest
-from c360_graph.mapping.casts import cast_named
+from c360_graph.mapping.property_rows import cast_named
 from c360_graph.text import plural
 
 

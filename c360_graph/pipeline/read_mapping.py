@@ -17,8 +17,8 @@ from c360_graph.extracts import ExtractStore
 from c360_graph.files import write_whole
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import ControlRows, Frozen, SourceRow
+from c360_graph.mapping.exclusions import ColumnHistory
 from c360_graph.mapping.model import GraphMapping
-from c360_graph.mapping.new_columns import ColumnHistory
 from c360_graph.mapping.resolve import resolve
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import open_snapshot

@@ -166,7 +166,9 @@ def _addresses(
     """Columns that tell a person though no key says so: somebody may be written down twice."""
     for table in referred[1]:
         for column in table.columns:
-            qualified = QualifiedColumn(referred[0].source.source_name, table.table_name, column.name)
+            qualified = QualifiedColumn(
+                referred[0].source.source_name, table.table_name, column.name
+            )
             finding = findings.get(qualified)
             if finding is not None and finding.kind in _ADDRESSES:
                 yield table, column

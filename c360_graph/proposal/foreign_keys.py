@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.proposal.cross_schema import join_of_key, referred_schemas
-from c360_graph.proposal.joins import Fact, ProposedJunction, ProposedJoin, QualifiedTable, fact
+from c360_graph.proposal.joins import Fact, ProposedJoin, ProposedJunction, QualifiedTable, fact
 from c360_graph.proposal.schema import ForeignKey, SourceSchema, is_key
 
 

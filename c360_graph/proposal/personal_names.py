@@ -204,7 +204,9 @@ _PATTERNS = (
         r"|political_(?:party|opinion|view)|disability|diagnos[ie]s|blood_(?:type|group)|genome"
         r"|union_membership|medical_(?:condition|history)|hiv_status|nationality|citizenship)",
     ),
-    _NamePattern("pay", _TEXT | _WHOLE | _REAL | {"money"}, ends=r"(?<!_min)(?<!_max)_(?:salary|wage)"),
+    _NamePattern(
+        "pay", _TEXT | _WHOLE | _REAL | {"money"}, ends=r"(?<!_min)(?<!_max)_(?:salary|wage)"
+    ),
 )
 _QUALIFIERS = (
     "(?:_(?:hash|hashed|digest|encrypted|enc|crypt|bcrypt|cipher|ciphertext|sha|md|iv|raw|plain|clean"

@@ -11,7 +11,14 @@ from c360_graph.proposal.acceptance import accepted
 from c360_graph.proposal.cross_schema import joins_between
 from c360_graph.proposal.findings import ColumnFinding
 from c360_graph.proposal.foreign_keys import joins_of, links_of
-from c360_graph.proposal.joins import Edge, ProposedJunction, ProposedJoin, QualifiedTable, fact, proposed_edges
+from c360_graph.proposal.joins import (
+    Edge,
+    ProposedJoin,
+    ProposedJunction,
+    QualifiedTable,
+    fact,
+    proposed_edges,
+)
 from c360_graph.proposal.naming import label_name
 from c360_graph.proposal.overlaps import MENTIONED_SHARE, Overlap
 from c360_graph.proposal.relationships import ProposedRelationships
@@ -77,7 +84,12 @@ def propose(known: Known) -> Proposal:
 
 def _declared(
     known: Known, tables: tuple[CatalogTable, ...]
-) -> tuple[tuple[ProposedJoin, ...], tuple[ProposedJunction, ...], tuple[ProposedJoin, ...], tuple[str, ...]]:
+) -> tuple[
+    tuple[ProposedJoin, ...],
+    tuple[ProposedJunction, ...],
+    tuple[ProposedJoin, ...],
+    tuple[str, ...],
+]:
     """Joins within the schema, tables that only link, foreign keys from and to other schemas, remarks."""
     own = known.schema.source.source_name
     declared, remarks = joins_of(known.schema, tables, known.standing.schemas)
@@ -187,7 +199,8 @@ def _new(
         for one in wanted
         if fact(one.edges) not in standing.facts
         and not (
-            isinstance(one, ProposedJunction) and all(fact(end.edges) in standing.facts for end in one.ends)
+            isinstance(one, ProposedJunction)
+            and all(fact(end.edges) in standing.facts for end in one.ends)
         )
     )
 
@@ -225,7 +238,9 @@ def _edges(kept: tuple[ProposedJoin | ProposedJunction, ...], known: Known) -> l
 
 
 def _relationships(
-    kept: tuple[ProposedJoin | ProposedJunction, ...], known: Known, labels: Mapping[QualifiedTable, str]
+    kept: tuple[ProposedJoin | ProposedJunction, ...],
+    known: Known,
+    labels: Mapping[QualifiedTable, str],
 ) -> tuple[tuple[Proposed[RelationshipRow], ...], tuple[str, ...]]:
     orders = [row.execution_order or 0 for row in known.standing.every.relationships]
     rows = ProposedRelationships(labels, known.standing.relationship_names, max(orders, default=0))
@@ -242,7 +257,9 @@ def _relationships(
 
 
 def _exclusions(
-    kept: tuple[ProposedJoin | ProposedJunction, ...], known: Known, tables: tuple[CatalogTable, ...]
+    kept: tuple[ProposedJoin | ProposedJunction, ...],
+    known: Known,
+    tables: tuple[CatalogTable, ...],
 ) -> tuple[Proposed[ExclusionRow], ...]:
     source_ids = {s.source.source_name: s.source.source_id for s in known.standing.schemas}
     own = known.schema.source.source_name

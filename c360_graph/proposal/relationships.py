@@ -7,7 +7,7 @@ from itertools import chain, count
 
 from c360_graph.mapping.control_rows import RelationshipRow
 from c360_graph.mapping.join_functions import Calls, around
-from c360_graph.proposal.joins import ProposedJunction, ProposedJoin, QualifiedTable
+from c360_graph.proposal.joins import ProposedJoin, ProposedJunction, QualifiedTable
 from c360_graph.proposal.naming import (
     ROLE_ENDINGS,
     alias_for,

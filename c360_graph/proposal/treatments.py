@@ -53,7 +53,9 @@ def groups_of(edges: Iterable[Edge]) -> tuple[Group, ...]:
     return tuple({id(group): frozenset(group) for group in member_of.values()}.values())
 
 
-def needs_hash(group: Group, findings: Mapping[QualifiedColumn, ColumnFinding], standing: Standing) -> bool:
+def needs_hash(
+    group: Group, findings: Mapping[QualifiedColumn, ColumnFinding], standing: Standing
+) -> bool:
     """Whether a group is personal, or hashed on one side already."""
     rules = [standing.rule(column) for column in group]
     hashed = any(rule and treatment_of(rule) == "hash" for rule in rules)
@@ -96,7 +98,9 @@ class Treatments:
             if needs_hash(group, findings, standing) and not stands_against_hash(group, standing):
                 self._of |= dict.fromkeys(group, group)
 
-    def each(self, keys: frozenset[QualifiedColumn]) -> Iterator[tuple[QualifiedColumn, Treatment, str]]:
+    def each(
+        self, keys: frozenset[QualifiedColumn]
+    ) -> Iterator[tuple[QualifiedColumn, Treatment, str]]:
         """Columns without a rule, their treatment and why; `keys` are columns of primary keys."""
         own = {column for column in self._findings if column.source == self._source}
         for column in sorted(own | self._of.keys()):

@@ -195,7 +195,9 @@ def _initialize(*, layout: _Layout, password: str) -> None:
             check=False,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise SandboxError(f"PostgreSQL's initdb could not run in {layout.work}: {error}") from error
+        raise SandboxError(
+            f"PostgreSQL's initdb could not run in {layout.work}: {error}"
+        ) from error
     finally:
         password_file.unlink()
     if finished.returncode != 0:

@@ -112,7 +112,9 @@ def read_servers(*, folder: Path) -> Servers:
 def write_postgres(*, folder: Path, server: PostgresServer | None) -> None:
     """Keep ``server`` as the folder's PostgreSQL; None forgets it."""
     with exclusive(target=folder / FILE_NAME):
-        write_servers(servers=Servers(folder=folder, postgres=server, neo4j=read_servers(folder=folder).neo4j))
+        write_servers(
+            servers=Servers(folder=folder, postgres=server, neo4j=read_servers(folder=folder).neo4j)
+        )
 
 
 def write_neo4j(*, folder: Path, server: Neo4jServer | None) -> None:

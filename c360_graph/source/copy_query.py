@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from c360_graph.hashing import HASH_BYTES
-from c360_graph.mapping.casts import may_lose
 from c360_graph.mapping.join_columns import column_of, functions_of, sql_of
-from c360_graph.mapping.join_forms import LONGEST_BYTES
+from c360_graph.mapping.join_functions import LONGEST_BYTES
 from c360_graph.mapping.model import PropertyMapping, TableMapping
+from c360_graph.mapping.property_rows import may_lose
 from c360_graph.mapping.property_types import PropertyType, property_type
 from c360_graph.sql_quoting import quoted_table
 

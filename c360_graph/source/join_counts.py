@@ -8,8 +8,7 @@ from itertools import product
 
 from c360_graph.mapping.join_columns import functions_of, own_value, source_column, sql_of
 from c360_graph.mapping.join_comparison import compare
-from c360_graph.mapping.join_forms import JoinColumn
-from c360_graph.mapping.join_functions import JoinFunctions
+from c360_graph.mapping.join_functions import JoinColumn, JoinFunctions
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.property_types import property_type
 from c360_graph.source.copy_query import whole_rows

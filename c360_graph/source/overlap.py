@@ -8,8 +8,7 @@ from secrets import token_hex
 
 from c360_graph.mapping.catalog import TEXTS, CatalogTable, ColumnType
 from c360_graph.mapping.join_comparison import compare
-from c360_graph.mapping.join_forms import JoinColumn, JoinForm, form_sql
-from c360_graph.mapping.join_functions import Calls, JoinFunctions
+from c360_graph.mapping.join_functions import Calls, JoinColumn, JoinForm, JoinFunctions, form_sql
 from c360_graph.proposal.candidates import Candidate, family_of
 from c360_graph.proposal.evidence import (
     as_numbered,

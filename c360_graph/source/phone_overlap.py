@@ -32,7 +32,9 @@ _BETTER = 0.01
 PhoneTable = tuple[SourceSnapshot, CatalogTable]
 
 
-def measure_phones(candidate: Candidate, *, referring: PhoneTable, referred: PhoneTable) -> Overlap | None:
+def measure_phones(
+    candidate: Candidate, *, referring: PhoneTable, referred: PhoneTable
+) -> Overlap | None:
     """The agreement by `phone`; None where it cannot be computed or is no better than that by `digits`.
 
     Both are computed for the same sample. A value that is no phone number is one that the key lacks.

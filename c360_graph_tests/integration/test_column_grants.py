@@ -46,7 +46,9 @@ def reader(project: Project) -> Iterator[Credentials]:
 def test_all_that_is_mapped_is_read_and_the_excluded_column_cannot_be(
     project: Project, reader: Credentials
 ) -> None:
-    mapping = read_mapping_state(project.control, Settings(c360_data_dir=project.data_dir)).mapping()
+    mapping = read_mapping_state(
+        project.control, Settings(c360_data_dir=project.data_dir)
+    ).mapping()
     (table,) = (table for table in mapping.tables if table.table_name == "accounts")
     rows = BytesIO()
     with open_snapshot(table.source, reader) as snapshot:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -20,9 +19,9 @@ from c360_graph import definitions
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.extracts import ExtractStore
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state
-from c360_graph.settings import Settings
 from c360_graph.questions import read_question_set
 from c360_graph.resources import PostgresResource
+from c360_graph.settings import Settings
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import working_folder
 from c360_graph_tests.smtp_server import smtp_server

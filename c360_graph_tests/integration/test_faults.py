@@ -176,7 +176,9 @@ def test_a_load_that_fails_half_way_says_where_and_running_again_repairs(
 def test_with_the_control_database_down_the_last_good_snapshot_is_used_and_said_loudly(
     project: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert read_mapping_state(project.control, Settings(c360_data_dir=project.data_dir)).warnings == ()
+    assert (
+        read_mapping_state(project.control, Settings(c360_data_dir=project.data_dir)).warnings == ()
+    )
     monkeypatch.setenv("ETL_DB_PORT", "1")
     from c360_graph.definitions import defs
 

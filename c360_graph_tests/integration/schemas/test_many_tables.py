@@ -23,8 +23,8 @@ from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.pipeline.read_mapping import read_mapping_state
-from c360_graph.settings import Settings
 from c360_graph.sandbox.sample import fill_database
+from c360_graph.settings import Settings
 from c360_graph_tests.conftest import SQL_DIR, Project, TestServers, drop_databases
 
 MANY = ManyTables(tables=300, rows=3)

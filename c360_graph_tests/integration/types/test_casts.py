@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from c360_graph.mapping.casts import Cast, cast_sql, cast_type, may_lose
 from c360_graph.mapping.catalog import ColumnType
+from c360_graph.mapping.property_rows import Cast, cast_sql, cast_type, may_lose
 from c360_graph_tests.conftest import TestServers
 
 pytestmark = pytest.mark.servers

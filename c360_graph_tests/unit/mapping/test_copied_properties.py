@@ -13,7 +13,7 @@ from c360_graph.extract_joins.graph_input import kept_from_refused
 from c360_graph.following.patterns import Patterns
 from c360_graph.mapping.control_rows import PropertyRow
 from c360_graph.mapping.graph_manifest import manifest_of
-from c360_graph.mapping.refused_names import refused_names
+from c360_graph.mapping.missing import refused_names
 from c360_graph_tests.unit.mapping.given import Case, table
 
 PEOPLE = table("people", "id int; name text?", key="id")
@@ -55,10 +55,8 @@ def test_every_way_to_make_the_relationship_gives_it_the_properties() -> None:
         "CYPHER 5 UNWIND $ids AS id MATCH (n:`Order`) WHERE id(n) = id"
         " MATCH (n)<-[x:`PLACED`]-(:`Person`) SET x.`state` = n.`state`"
     )
-    assert (
-        update_relationships(found).startswith(
-            "CYPHER 5 MATCH (x:`Person`)-[r:`PLACED`]->(row:`Order`) WHERE NOT (coalesce(r.`state` = row.`state`"
-        )
+    assert update_relationships(found).startswith(
+        "CYPHER 5 MATCH (x:`Person`)-[r:`PLACED`]->(row:`Order`) WHERE NOT (coalesce(r.`state` = row.`state`"
     )
 
 

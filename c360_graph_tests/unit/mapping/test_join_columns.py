@@ -64,7 +64,8 @@ def test_a_table_that_was_read_without_a_form_is_told() -> None:
         mapped.model_copy(update={"properties": mapped.columns_read}) for mapped in mapping.tables
     )
     told = [
-        (m.relationship_id, t.qualified_name) for m, t in without_join_columns(mapping.relationships, plain)
+        (m.relationship_id, t.qualified_name)
+        for m, t in without_join_columns(mapping.relationships, plain)
     ]
     assert told == [(1, "one/people")]
     assert joined_tables(plain, mapping.relationships) == mapping.tables

@@ -6,14 +6,14 @@ import pytest
 
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ExclusionRow
-from c360_graph.mapping.model import TableMapping
-from c360_graph.mapping.new_columns import (
+from c360_graph.mapping.exclusions import (
     ColumnHistory,
     holding_rules,
     rules_without_table,
     why_held_back,
     withheld_lines,
 )
+from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.resolve import resolve
 from c360_graph_tests.unit.mapping.given import Case, table
 

@@ -299,7 +299,11 @@ def test_a_relationship_to_a_source_that_could_not_be_asked_is_left_open() -> No
         (),
         (),
     )
-    assert [t.qualified_name for t in mapping.tables] == ["shop/people", "down/orders", "down/knows"]
+    assert [t.qualified_name for t in mapping.tables] == [
+        "shop/people",
+        "down/orders",
+        "down/knows",
+    ]
 
 
 def test_one_row_that_is_not_valid_leaves_the_others_as_they_are() -> None:

@@ -11,7 +11,7 @@ from c360_graph.proposal.findings import ColumnFinding, findings_of
 from c360_graph.proposal.overlaps import Overlap
 from c360_graph.proposal.propose import Known, propose
 from c360_graph.proposal.rows import Proposal
-from c360_graph.proposal.schema import QualifiedColumn, ForeignKey, SourceSchema
+from c360_graph.proposal.schema import ForeignKey, QualifiedColumn, SourceSchema
 from c360_graph.proposal.standing import Standing
 
 Samples = Mapping[tuple[str, str], Sequence[str]]

@@ -65,7 +65,9 @@ def test_one_server_is_written_without_touching_the_other(
 ) -> None:
     state.write_postgres(folder=tmp_path, server=postgres)
     state.write_neo4j(folder=tmp_path, server=neo4j)
-    assert state.read_servers(folder=tmp_path) == Servers(folder=tmp_path, postgres=postgres, neo4j=neo4j)
+    assert state.read_servers(folder=tmp_path) == Servers(
+        folder=tmp_path, postgres=postgres, neo4j=neo4j
+    )
 
     state.write_postgres(folder=tmp_path, server=None)
     assert state.read_servers(folder=tmp_path) == Servers(folder=tmp_path, neo4j=neo4j)

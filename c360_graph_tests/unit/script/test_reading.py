@@ -177,7 +177,10 @@ def test_a_script_is_read_through_once_to_tell_that_it_is_whole(
         ('{"kind":"constraint","label":"Person"}', "constraint of Person"),
         ('{"kind":"index","label":"Person"}', "index of Person"),
         ('{"kind":"await"}', "await"),
-        ('{"kind":"nodes","table":"hr/people","label":"P","rows":2}', "nodes of hr/people, label P"),
+        (
+            '{"kind":"nodes","table":"hr/people","label":"P","rows":2}',
+            "nodes of hr/people, label P",
+        ),
     ],
 )
 def test_the_comments_of_older_scripts_are_still_read(facts: str, title: str) -> None:

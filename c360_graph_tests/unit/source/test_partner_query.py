@@ -91,7 +91,10 @@ def test_a_junctions_rows_have_to_find_both_ends() -> None:
     (relationship,) = mapping.relationships
     join = join_of(relationship, TableIndex(mapping.tables))
     assert [table.qualified_name for table in join.driving] == ["desk_db/links"]
-    assert [side.tables[0].qualified_name for side in join.sides] == ["desk_db/tickets", "desk_db/tags"]
+    assert [side.tables[0].qualified_name for side in join.sides] == [
+        "desk_db/tickets",
+        "desk_db/tags",
+    ]
     assert join.columns == ("ticket_id", "tag_id")
 
 
