@@ -351,8 +351,9 @@ class Follower:
         self._given.minutes.note(written.changes)
         for feed, _ in written.taken:
             feed.confirm(mark.slots[feed.name])
-        for place, count in outcome.written.nodes_deleted.items():
-            self._guard.note(place, count)
+        made, removed = outcome.written.nodes_made, outcome.written.nodes_deleted
+        for place in made.keys() | removed.keys():
+            self._guard.note(place, made=made[place], removed=removed[place])
         self._tell(written.taken, outcome, moment)
 
     def _without_great_losses(
