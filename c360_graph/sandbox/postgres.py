@@ -78,12 +78,29 @@ def launch(*, folder: Path, record: Callable[[PostgresServer], None]) -> Postgre
     try:
         _initialize(place=place, password=password)
         server = on_free_port(
-            launch=lambda port: _run(place=place, port=port, password=password, record=record)
+            launch=lambda port: _run_first(place=place, port=port, password=password, record=record)
         )
     except BaseException:
         shutil.rmtree(place.work, ignore_errors=True)
         raise
     ready = replace(server, ready=True)
+    record(ready)
+    return ready
+
+
+def restart(*, server: PostgresServer, record: Callable[[PostgresServer], None]) -> PostgresServer:
+    """End ``server`` if it runs and start it again on the same cluster, port and password.
+
+    Raises:
+        SandboxError: it is not ready within a minute, or its port is another program's now.
+    """
+    end(process=server.process, polite=signal.SIGINT)
+    place = _place_of(work=server.work)
+    # One that was killed leaves the file, which says that it is ready.
+    (place.cluster / "postmaster.pid").unlink(missing_ok=True)
+    ready = replace(
+        _run(place=place, port=server.port, password=server.password, record=record), ready=True
+    )
     record(ready)
     return ready
 
@@ -106,6 +123,20 @@ def _make_place(*, folder: Path) -> _Place:
         own_folder.make(work, sandbox=folder)
         return _Place(work=work, programs=programs, account=None)
     return _make_place_for_root(programs=programs, sandbox=folder)
+
+
+def _place_of(*, work: Path) -> _Place:
+    """Where a server that was set up before runs."""
+    programs = _find_programs()
+    if os.geteuid() != 0:
+        return _Place(work=work, programs=programs, account=None)
+    nobody = pwd.getpwnam("nobody")
+    copied = work / "programs" / programs.relative_to(programs.parents[2])
+    return _Place(
+        work=work,
+        programs=copied if copied.is_dir() else programs,
+        account=Account(uid=nobody.pw_uid, gid=nobody.pw_gid),
+    )
 
 
 def _find_programs() -> Path:
@@ -205,6 +236,18 @@ def _initialize(*, place: _Place, password: str) -> None:
         )
 
 
+def _run_first(
+    *, place: _Place, port: int, password: str, record: Callable[[PostgresServer], None]
+) -> PostgresServer:
+    server = _run(place=place, port=port, password=password, record=record)
+    try:
+        _create_control_database(server=server)
+    except BaseException:
+        end(process=server.process, polite=signal.SIGINT)
+        raise
+    return server
+
+
 def _run(
     *, place: _Place, port: int, password: str, record: Callable[[PostgresServer], None]
 ) -> PostgresServer:
@@ -223,7 +266,6 @@ def _run(
     try:
         record(server)
         _await_ready(server=server, place=place)
-        _create_control_database(server=server)
     except BaseException:
         end(process=process, polite=signal.SIGINT)
         raise
