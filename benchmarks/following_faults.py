@@ -35,6 +35,9 @@ def main(
     pause: Annotated[
         float, typer.Option(help="Seconds between the transactions of each session, on average.")
     ] = 0.2,
+    most_minutes: Annotated[
+        float, typer.Option(help="Nothing more goes wrong after so many minutes of a run.")
+    ] = 120.0,
     line: Annotated[str, typer.Option(help="Line of Neo4j: 2026 or 5.26.")] = "2026",
 ) -> None:
     """Try to lose changes."""
@@ -65,6 +68,7 @@ def main(
                     sizes=sizes,
                     seed=number,
                     pause_seconds=pause,
+                    most_seconds=60.0 * most_minutes,
                 )
                 typer.echo(json.dumps(outcome.summary))
                 outcome.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections import Counter
@@ -29,7 +30,7 @@ from c360_graph_tests.integration.following.faults import (
 from c360_graph_tests.integration.following.random_changes import Sessions, Table, read_tables
 from c360_graph_tests.integration.runs import failure_messages, load_graph
 
-CAUGHT_UP_SECONDS = 300.0
+CAUGHT_UP_SECONDS = 600.0
 _BEHIND = (
     "SELECT count(*) FROM pg_replication_slots WHERE starts_with(database, %s)"
     " AND confirmed_flush_lsn < %s::pg_lsn"
@@ -166,6 +167,7 @@ def endure(
     seed: int,
     pause_seconds: float = 0.2,
     most_pause: float = 3.0,
+    most_seconds: float = math.inf,
 ) -> Outcome:
     """Follow four schemas while they change and while everything goes wrong, then compare."""
     begun = time.monotonic()
@@ -183,7 +185,7 @@ def endure(
             rng=random.Random(seed),
         )
         with followed.sessions.running():
-            faults.run(sizes, most_pause=most_pause)
+            faults.run(sizes, most_pause=most_pause, most_seconds=most_seconds)
         await_caught_up(followed.project, followed.follower)
         followed.follower.stop()
         seconds = time.monotonic() - begun

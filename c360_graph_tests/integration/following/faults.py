@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -141,13 +142,16 @@ class Faults:
     rng: random.Random
     done: Counter[str] = field(default_factory=Counter)
 
-    def run(self, sizes: Sizes, *, most_pause: float = 3.0) -> None:
-        """Do it all."""
+    def run(self, sizes: Sizes, *, most_pause: float = 3.0, most_seconds: float = math.inf) -> None:
+        """Do it all, or as much as there is time for."""
+        deadline = time.monotonic() + most_seconds
         events = [self._kill] * sizes.kills + [self._cut] * sizes.cuts
         events += [self._restart_neo4j] * sizes.neo4j_restarts
         events += [self._restart_postgres] * sizes.postgres_restarts
         self.rng.shuffle(events)
         for event in events:
+            if time.monotonic() > deadline:
+                return
             event()
             time.sleep(self.rng.uniform(0.2, most_pause))
 
