@@ -21,10 +21,9 @@ FROM pg_catalog.pg_replication_slots WHERE slot_name = %s
 _IDENTITY = """
 SELECT (SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = current_database()),
     current_setting('wal_level'), current_setting('max_slot_wal_keep_size'),
-    CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_wal_lsn()::text END,
-    CASE WHEN NOT pg_catalog.pg_is_in_recovery()
-        THEN substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) END
+    CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_wal_lsn()::text END
 """
+_TIMELINE = "SELECT substr(pg_catalog.pg_walfile_name(%s::pg_lsn), 1, 8)"
 _BEHIND = """
 SELECT pg_catalog.pg_wal_lsn_diff(
     CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
@@ -87,7 +86,7 @@ def ask_server(connection: psycopg.Connection[Any], *, source: str) -> SourceSer
         wal_level=row[1],
         keeps_bounded=row[2] != "-1",
         log_end=lsn_number(row[3]) if row[3] else None,
-        timeline=int(row[4], 16) if row[4] else None,
+        timeline=_timeline(connection, row[3]) if row[3] else None,
     )
     if server.wal_level != "logical":
         raise ReplicationError(
@@ -95,6 +94,17 @@ def ask_server(connection: psycopg.Connection[Any], *, source: str) -> SourceSer
             " it in postgresql.conf (on a managed server by its own parameter) and restart the server."
         )
     return server
+
+
+def _timeline(connection: psycopg.Connection[Any], lsn: str) -> int | None:
+    """None on a server that has no files of its log, as some managed ones."""
+    try:
+        row = connection.execute(_TIMELINE, (lsn,)).fetchone()
+    except psycopg.Error as error:
+        if is_passing(error):
+            raise
+        return None
+    return int(row[0], 16) if row else None
 
 
 def find_slot(connection: psycopg.Connection[Any], name: str) -> Slot | None:

@@ -84,6 +84,7 @@ class SourceFeed:
         self.mark: SlotMark | None = None
         self._catalog: tuple[CatalogTable, ...] = ()
         self._facts: dict[str, TableFacts] = {}
+        self._digest = ""
         self._schema_seen = 0.0
         self._keys: DirtyKeys
         self._stream: ReplicationStream | None = None
@@ -139,12 +140,12 @@ class SourceFeed:
             return None
         is_changed = publish(connection, self.slot, self.followed, source=self.name)
         slot = find_slot(connection, self.slot)
-        self._facts = self._read_facts(connection)
+        self._read_facts(connection)
         if slot is not None and known is not None and not is_changed:
-            why = why_not_from(known, slot, server, facts=facts_digest(self._facts))
+            why = why_not_from(known, slot, server, facts=self._digest)
             if why is None:
                 self.mark = known.model_copy(
-                    update={"timeline": server.timeline, "facts": facts_digest(self._facts)}
+                    update={"timeline": server.timeline, "facts": self._digest}
                 )
                 return None
         elif known is not None:
@@ -161,18 +162,19 @@ class SourceFeed:
             database_oid=server.database_oid,
             lsn=lsn_text(begin),
             timeline=server.timeline,
-            facts=facts_digest(self._facts),
+            facts=self._digest,
         )
         return why
 
-    def _read_facts(self, connection: psycopg.Connection) -> dict[str, TableFacts]:
-        return read_facts(
+    def _read_facts(self, connection: psycopg.Connection) -> None:
+        self._facts = read_facts(
             connection,
             publication=self.slot,
             schema=self.source.db_schema,
             names=[one.table.table_name for one in self.followed],
             before=self._facts,
         )
+        self._digest = facts_digest(self._facts)
 
     def _drop(self, connection: psycopg.Connection) -> None:
         """A follower that has just died may still be connected."""
@@ -299,7 +301,7 @@ class SourceFeed:
         """The mark at a position."""
         assert self.mark is not None
         moved = self.mark.moved_to(max(position, self.mark.position))
-        return moved.model_copy(update={"facts": facts_digest(self._facts)})
+        return moved.model_copy(update={"facts": self._digest})
 
     def confirm(self, mark: SlotMark) -> None:
         """What the graph says is in it, the source may forget.
@@ -345,7 +347,7 @@ class SourceFeed:
                 catalog = SourceSnapshot(
                     self._session.connection, self.source, self._session.wait
                 ).catalog(names)
-                self._facts = self._read_facts(self._session.connection)
+                self._read_facts(self._session.connection)
                 self._session.connection.execute("COMMIT")
         except psycopg.Error as error:
             raise self._session.failure(error) from None
