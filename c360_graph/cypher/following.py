@@ -23,6 +23,7 @@ from c360_graph.cypher.rows import (
 )
 from c360_graph.cypher.target_lock import LABEL as LOCK
 from c360_graph.mapping.model import RelationshipEnd, RelationshipMapping, TableMapping
+from c360_graph.mapping.property_types import property_type
 
 _MANIFEST, _LOCK = identifier(MANIFEST), identifier(LOCK)
 _NO_LOAD = f"NOT EXISTS {{ MATCH (l:{_LOCK}) WHERE l.holds }}"
@@ -47,7 +48,7 @@ def upsert_nodes(
     text = (
         f"\nWITH {{{new}}} AS new, {shown} AS shown"
         f"\nOPTIONAL MATCH (n:{label} {{{pattern}}})"
-        f"\nWITH n, new, shown, {differs_from_new(table)} AS differs, {_moved(joined)} AS moves"
+        f"\nWITH n, new, shown, {differs_from_new(table)} AS differs, {_moved(table, joined)} AS moves"
         "\nCALL (n, new) { WITH * WHERE n IS NULL"
         f" CREATE (m:{label}) SET m += new{set_on_new(table.extra, 'm', 'new')} RETURN id(m) AS made"
         " UNION ALL WITH * WHERE n IS NOT NULL RETURN null AS made }"
@@ -61,12 +62,24 @@ def upsert_nodes(
     return batch_statement(rows, text)
 
 
-def _moved(joined: Iterable[str]) -> str:
-    names = [identifier(column) for column in sorted(joined)]
-    conditions = [
-        f"n.{name} <> new.{name} OR (n.{name} IS NULL) <> (new.{name} IS NULL)" for name in names
-    ]
+def _moved(table: TableMapping, joined: Iterable[str]) -> str:
+    conditions = []
+    for column in sorted(joined):
+        old, new = f"n.{identifier(column)}", f"new.{identifier(column)}"
+        empty = f"({old} IS NULL) <> ({new} IS NULL)"
+        if _is_float(table, column):
+            # 0.0 equals -0.0, which a relationship has as its property too.
+            old, new = f"toStringOrNull({old})", f"toStringOrNull({new})"
+        conditions.append(f"{old} <> {new} OR {empty}")
     return f"coalesce({' OR '.join(conditions)}, false)" if conditions else "false"
+
+
+def _is_float(table: TableMapping, column: str) -> bool:
+    prop = table.property_of(column)
+    if prop is None:
+        return False
+    kind = property_type(prop.type, treatment=prop.treatment, time_zone=table.source.time_zone).name
+    return kind == "FLOAT"
 
 
 def delete_keys(table: TableMapping, block: bytes) -> bytes:

@@ -64,6 +64,7 @@ _PASSING_WORDS = (
     "too many clients already",
     "too many connections for",
     "remaining connection slots",
+    "number of requested standby connections",
     "server_login_retry",
     "query_wait_timeout",
     "no more connections allowed",

@@ -351,8 +351,9 @@ class Follower:
         self._given.minutes.note(written.changes)
         for feed, _ in written.taken:
             feed.confirm(mark.slots[feed.name])
-        for table, count in outcome.written.nodes_deleted.items():
-            self._guard.note(table, count)
+        made, removed = outcome.written.nodes_made, outcome.written.nodes_deleted
+        for table in made.keys() | removed.keys():
+            self._guard.note(table, made=made[table], removed=removed[table])
         self._tell(written.taken, outcome, moment)
 
     def _without_great_losses(

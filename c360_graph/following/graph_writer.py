@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -36,22 +36,21 @@ class GraphChanges:
 
 @dataclass(kw_only=True)
 class Written:
-    """What a transaction changed; `nodes_deleted` by the table whose rows went."""
+    """What a transaction changed; nodes that were made and deleted by the table of their rows."""
 
-    nodes_made: int = 0
+    nodes_made: Counter[str] = field(default_factory=Counter)
     nodes_updated: int = 0
-    nodes_deleted: dict[str, int] = field(default_factory=dict)
+    nodes_deleted: Counter[str] = field(default_factory=Counter)
     relationships_made: int = 0
     relationships_deleted: int = 0
 
     def add(self, other: Written) -> None:
         """Count what another transaction changed, too."""
-        self.nodes_made += other.nodes_made
+        self.nodes_made.update(other.nodes_made)
         self.nodes_updated += other.nodes_updated
+        self.nodes_deleted.update(other.nodes_deleted)
         self.relationships_made += other.relationships_made
         self.relationships_deleted += other.relationships_deleted
-        for table, count in other.nodes_deleted.items():
-            self.nodes_deleted[table] = self.nodes_deleted.get(table, 0) + count
 
 
 class GraphWriter:
@@ -221,7 +220,7 @@ class _Writing:
             statement = text.pairs_of_junction_ids(mapping, table.node_label)
             self._note(pattern, self._run(statement, ids=ids))
         count = self._run(text.delete_nodes_of_table(table))[0]["count"]
-        self._count_deleted(table, count)
+        self.written.nodes_deleted[table.qualified_name] += count
 
     def _note_former_pairs(self, read: RowsRead) -> None:
         """What the rows of a junction table join by the values that the graph has of them."""
@@ -237,7 +236,7 @@ class _Writing:
     def _delete(self, read: RowsRead) -> None:
         for block in _blocks(read.gone):
             count = self._run_batch(text.delete_keys(read.table, block))[0]["count"]
-            self._count_deleted(read.table, count)
+            self.written.nodes_deleted[read.table.qualified_name] += count
 
     def _upsert(self, read: RowsRead) -> None:
         joined, told = self._patterns.joined(read.table), self._patterns.told(read.table)
@@ -245,7 +244,7 @@ class _Writing:
         for block in _blocks(read.rows):
             statement = text.upsert_nodes(read.table, block, joined=joined, told=told)
             (record,) = self._run_batch(statement)
-            self.written.nodes_made += len(record["made"])
+            self.written.nodes_made[read.table.qualified_name] += len(record["made"])
             self.written.nodes_updated += record["updated"]
             self._made[label] += record["made"]
             self._moved[label] += record["moved"]
@@ -288,10 +287,6 @@ class _Writing:
 
     def _note(self, pattern: Pattern, found: Iterable[dict[str, Any]]) -> None:
         self._pairs[pattern].update(((record["a"], record["b"]), None) for record in found)
-
-    def _count_deleted(self, table: TableMapping, count: int) -> None:
-        counted = self.written.nodes_deleted
-        counted[table.qualified_name] = counted.get(table.qualified_name, 0) + count
 
     def _run_batch(self, statement: bytes) -> list[dict[str, Any]]:
         batch = _lifted(statement)

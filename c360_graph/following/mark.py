@@ -21,6 +21,10 @@ class SlotMark(Frozen):
     slot: str
     database_oid: int
     lsn: str
+    timeline: int | None = None
+    """Of the source's log; None where a standby is read, or an older version wrote the mark."""
+    facts: str = ""
+    """Digest of what the stream does not tell of the tables; empty where an older version wrote the mark."""
 
     @property
     def position(self) -> int:

@@ -50,8 +50,8 @@ class FollowMetrics:
             self._transactions += 1
             self._refused += flushed.refused
             self._held = flushed.held
-            self._nodes += written.nodes_made + written.nodes_updated
-            self._nodes += sum(written.nodes_deleted.values())
+            self._nodes += written.nodes_made.total() + written.nodes_updated
+            self._nodes += written.nodes_deleted.total()
             self._relationships += written.relationships_made + written.relationships_deleted
 
     @property

@@ -33,7 +33,12 @@ SELECT c.relname::text AS name, c.oid::bigint AS oid, c.relkind::text AS kind,
         JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS types,
     ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> '') AS generated
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> '') AS generated,
+    EXISTS (SELECT FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class k ON k.oid = h.inhrelid
+        WHERE h.inhparent = c.oid AND NOT k.relispartition) AS has_heirs,
+    EXISTS (SELECT FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) AS tree
+        JOIN pg_catalog.pg_class k ON k.oid = tree.relid
+        WHERE tree.isleaf AND (k.relkind = 'f' OR k.relpersistence <> 'p')) AS has_silent_partitions
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relname = ANY(%s)
 """
@@ -123,6 +128,13 @@ def why_not(table: TableMapping, row: Any) -> str | None:
         return f"{_KINDS[row.kind]}, of which PostgreSQL publishes no changes"
     if row.persistence != "p":
         return "it is unlogged or temporary, so that its changes are not in the source's log"
+    if row.has_heirs:
+        return (
+            "other tables inherit from it (INHERITS): PostgreSQL would publish them, too, and their own"
+            " UPDATE and DELETE fail where they have no primary key"
+        )
+    if row.has_silent_partitions:
+        return "a partition of it is a foreign or an unlogged table, whose changes are not in the source's log"
     if not table.key:
         return "it has no key that is read, so that a changed row cannot be told from others"
     if row.identity == "f":

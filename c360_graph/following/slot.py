@@ -8,7 +8,9 @@ from typing import Any
 
 import psycopg
 
-from c360_graph.errors import ReplicationError
+from c360_graph.control.connection import first_line
+from c360_graph.errors import ReplicationError, SourceError, SourceUnavailableError
+from c360_graph.faults.postgres import is_passing
 from c360_graph.following.stream import lsn_number
 
 _FIND = """
@@ -18,8 +20,10 @@ FROM pg_catalog.pg_replication_slots WHERE slot_name = %s
 """
 _IDENTITY = """
 SELECT (SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = current_database()),
-    current_setting('wal_level'), current_setting('max_slot_wal_keep_size')
+    current_setting('wal_level'), current_setting('max_slot_wal_keep_size'),
+    CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_wal_lsn()::text END
 """
+_TIMELINE = "SELECT substr(pg_catalog.pg_walfile_name(%s::pg_lsn), 1, 8)"
 _BEHIND = """
 SELECT pg_catalog.pg_wal_lsn_diff(
     CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
@@ -53,6 +57,10 @@ class SourceServer:
     wal_level: str
     keeps_bounded: bool
     """Whether a slot that nobody reads can fill its disk no further than a setting allows."""
+    log_end: int | None = None
+    """The position that is written next; None on a standby."""
+    timeline: int | None = None
+    """Of its log: another after a failover, and after a backup was restored to some moment."""
 
 
 def slot_name(*, target: str, owner: str, database_oid: int) -> str:
@@ -73,13 +81,30 @@ def ask_server(connection: psycopg.Connection[Any], *, source: str) -> SourceSer
     """
     row = connection.execute(_IDENTITY).fetchone()
     assert row is not None
-    server = SourceServer(database_oid=row[0], wal_level=row[1], keeps_bounded=row[2] != "-1")
+    server = SourceServer(
+        database_oid=row[0],
+        wal_level=row[1],
+        keeps_bounded=row[2] != "-1",
+        log_end=lsn_number(row[3]) if row[3] else None,
+        timeline=_timeline(connection, row[3]) if row[3] else None,
+    )
     if server.wal_level != "logical":
         raise ReplicationError(
             f"source {source} has wal_level = {server.wal_level}, and following it needs logical. Set"
             " it in postgresql.conf (on a managed server by its own parameter) and restart the server."
         )
     return server
+
+
+def _timeline(connection: psycopg.Connection[Any], lsn: str) -> int | None:
+    """None on a server that has no files of its log, as some managed ones."""
+    try:
+        row = connection.execute(_TIMELINE, (lsn,)).fetchone()
+    except psycopg.Error as error:
+        if is_passing(error):
+            raise
+        return None
+    return int(row[0], 16) if row else None
 
 
 def find_slot(connection: psycopg.Connection[Any], name: str) -> Slot | None:
@@ -110,6 +135,7 @@ def create_slot(connection: psycopg.Connection[Any], name: str, *, source: str) 
     """Make a slot; returns the position that it begins at. Waits for transactions that are under way.
 
     Raises:
+        SourceUnavailableError: the connection was lost, or the server is full or shuts down.
         ReplicationError: the server refuses.
     """
     try:
@@ -118,9 +144,9 @@ def create_slot(connection: psycopg.Connection[Any], name: str, *, source: str) 
             (name,),
         ).fetchone()
     except psycopg.Error as error:
-        raise ReplicationError(
+        raise _kind(error)(
             f"source {source}: the replication slot {name} cannot be made:"
-            f" {str(error).splitlines()[0]}. The role needs REPLICATION, and the server a free slot"
+            f" {first_line(error)}. The role needs REPLICATION, and the server a free slot"
             " (max_replication_slots). `c360 follow --sql` prints what a DBA runs once."
         ) from None
     assert row is not None
@@ -131,7 +157,9 @@ def drop_slot(connection: psycopg.Connection[Any], name: str) -> None:
     """Remove a slot that nobody reads.
 
     Raises:
-        ReplicationError: somebody reads it.
+        SourceUnavailableError: somebody reads it, such as a connection of ours that its server has not
+            given up yet, or the connection was lost.
+        ReplicationError: the server refuses.
     """
     try:
         connection.execute(
@@ -140,9 +168,15 @@ def drop_slot(connection: psycopg.Connection[Any], name: str) -> None:
             (name,),
         )
     except psycopg.Error as error:
-        raise ReplicationError(
-            f"The replication slot {name} cannot be dropped: {str(error).splitlines()[0]}."
+        raise _kind(error)(
+            f"The replication slot {name} cannot be dropped: {first_line(error)}."
         ) from None
+
+
+def _kind(error: psycopg.Error) -> type[SourceError]:
+    """Whether another try may succeed."""
+    is_in_use = isinstance(error, psycopg.errors.ObjectInUse)
+    return SourceUnavailableError if is_in_use or is_passing(error) else ReplicationError
 
 
 def bytes_behind(connection: psycopg.Connection[Any], name: str) -> int | None:

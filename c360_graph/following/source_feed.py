@@ -22,6 +22,8 @@ from c360_graph.following.publication import (
     publish,
 )
 from c360_graph.following.slot import (
+    Slot,
+    SourceServer,
     ask_server,
     create_slot,
     drop_slot,
@@ -29,6 +31,13 @@ from c360_graph.following.slot import (
     slot_name,
 )
 from c360_graph.following.stream import Endpoint, ReplicationStream, lsn_text, open_stream
+from c360_graph.following.table_facts import (
+    Facts,
+    TableFacts,
+    facts_digest,
+    read_facts,
+    why_missed,
+)
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import SourceRow
@@ -74,6 +83,8 @@ class SourceFeed:
         self.slot = ""
         self.mark: SlotMark | None = None
         self._catalog: tuple[CatalogTable, ...] = ()
+        self._facts: dict[str, TableFacts] = {}
+        self._digest = ""
         self._schema_seen = 0.0
         self._keys: DirtyKeys
         self._stream: ReplicationStream | None = None
@@ -129,16 +140,13 @@ class SourceFeed:
             return None
         is_changed = publish(connection, self.slot, self.followed, source=self.name)
         slot = find_slot(connection, self.slot)
+        self._read_facts(connection)
         if slot is not None and known is not None and not is_changed:
-            why = None
-            if slot.is_lost:
-                why = "the source has removed a part of its log that was not applied yet"
-            elif known.slot != self.slot or known.database_oid != server.database_oid:
-                why = "the graph was followed from another database"
-            elif slot.confirmed > known.position:
-                why = "the slot was made anew or moved by somebody else"
+            why = why_not_from(known, slot, server, facts=self._digest)
             if why is None:
-                self.mark = known
+                self.mark = known.model_copy(
+                    update={"timeline": server.timeline, "facts": self._digest}
+                )
                 return None
         elif known is not None:
             why = "its tables or their keys are others" if is_changed else "its slot is gone"
@@ -149,8 +157,24 @@ class SourceFeed:
         # After the publication, which a slot looks up as of its own time; and it waits for the
         # transactions that are under way, whose changes nobody would publish.
         begin = create_slot(connection, self.slot, source=self.name)
-        self.mark = SlotMark(slot=self.slot, database_oid=server.database_oid, lsn=lsn_text(begin))
+        self.mark = SlotMark(
+            slot=self.slot,
+            database_oid=server.database_oid,
+            lsn=lsn_text(begin),
+            timeline=server.timeline,
+            facts=self._digest,
+        )
         return why
+
+    def _read_facts(self, connection: psycopg.Connection) -> None:
+        self._facts = read_facts(
+            connection,
+            publication=self.slot,
+            schema=self.source.db_schema,
+            names=[one.table.table_name for one in self.followed],
+            before=self._facts,
+        )
+        self._digest = facts_digest(self._facts)
 
     def _drop(self, connection: psycopg.Connection) -> None:
         """A follower that has just died may still be connected."""
@@ -186,7 +210,9 @@ class SourceFeed:
             self._reader = KeyReader(
                 self._session, hashing=hashing, waiting=waiting, warn=self._warn
             )
+            before = self._facts
             self._catalog = self._read_catalog()
+            self._refuse_missed(before)
             try:
                 yield
             finally:
@@ -274,7 +300,8 @@ class SourceFeed:
     def moved_to(self, position: int) -> SlotMark:
         """The mark at a position."""
         assert self.mark is not None
-        return self.mark.moved_to(max(position, self.mark.position))
+        moved = self.mark.moved_to(max(position, self.mark.position))
+        return moved.model_copy(update={"facts": self._digest})
 
     def confirm(self, mark: SlotMark) -> None:
         """What the graph says is in it, the source may forget.
@@ -297,8 +324,15 @@ class SourceFeed:
         Raises:
             MappingChangedError: they are not.
         """
+        before = self._facts
         if self._read_catalog() != self._catalog:
             raise MappingChangedError(f"source {self.name}: a table is not as it was mapped.")
+        self._refuse_missed(before)
+
+    def _refuse_missed(self, before: Facts) -> None:
+        why = why_missed(before, self._facts)
+        if why is not None:
+            raise MappingChangedError(f"source {self.name}: {why}, which its log does not tell.")
 
     def _read_catalog(self) -> tuple[CatalogTable, ...]:
         self._schema_seen = time.monotonic()
@@ -313,7 +347,25 @@ class SourceFeed:
                 catalog = SourceSnapshot(
                     self._session.connection, self.source, self._session.wait
                 ).catalog(names)
+                self._read_facts(self._session.connection)
                 self._session.connection.execute("COMMIT")
         except psycopg.Error as error:
             raise self._session.failure(error) from None
         return tuple(table.model_copy(update={"estimated_rows": -1}) for table in catalog.tables)
+
+
+def why_not_from(known: SlotMark, slot: Slot, server: SourceServer, *, facts: str) -> str | None:
+    """Why the graph cannot go on from a mark; None where it can. `facts` are those of the tables now."""
+    if slot.is_lost:
+        return "the source has removed a part of its log that was not applied yet"
+    if known.slot != slot.name or known.database_oid != server.database_oid:
+        return "the graph was followed from another database"
+    if slot.confirmed > known.position:
+        return "the slot was made anew or moved by somebody else"
+    if server.log_end is not None and server.log_end < known.position:
+        return "the graph has changes that the source has not: an older state of it was restored"
+    if None not in (known.timeline, server.timeline) and known.timeline != server.timeline:
+        return "its log has another history, after a failover or a restored backup"
+    if known.facts and known.facts != facts:
+        return "tables or partitions were made, removed or altered while nobody followed"
+    return None

@@ -186,7 +186,7 @@ def open_stream(endpoint: Endpoint) -> Iterator[ReplicationStream]:
         command = f"START_REPLICATION SLOT {quoted(endpoint.slot)} LOGICAL 0/0 ({options})"
         result = connection.exec_(command.encode())
         if result.status != pq.ExecStatus.COPY_BOTH:
-            raise _refusal(endpoint, result)
+            raise refusal(endpoint, result)
         connection.nonblocking = 1
         yield ReplicationStream(connection, endpoint.name)
     finally:
@@ -233,11 +233,13 @@ def _connected(endpoint: Endpoint) -> psycopg.Connection:
     )
 
 
-def _refusal(endpoint: Endpoint, result: pq.abc.PGresult) -> SourceError:
+def refusal(endpoint: Endpoint, result: pq.abc.PGresult) -> SourceError:
+    """What it means that the server does not begin to send: whether another try may succeed."""
     said = first_line(result.error_message.decode(errors="replace"))
     state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
     # The slot is read by another client: it may be a former connection of ours that is not gone yet.
-    kind = SourceUnavailableError if state == "55006" else ReplicationError
+    is_passing_one = state == "55006" or is_passing(psycopg.OperationalError(said))
+    kind = SourceUnavailableError if is_passing_one else ReplicationError
     return kind(f"source {endpoint.name} does not send its changes: {said}.")
 
 

@@ -78,6 +78,9 @@ class GraphManifest(Frozen):
     edges: tuple[RelationshipPattern, ...] = ()
     edge_properties: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Properties that relationships have of the nodes at one end, by `pattern_name`."""
+    junction_properties: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Properties that relationships have of the rows of a junction table, by `pattern_name`. Absent where an
+    older version wrote the manifest."""
     digests: dict[str, str] = Field(default_factory=dict)
     """What each table's extract held, by `source/table`; what each mapping said, by `type from to`."""
     nodes: dict[str, int] = Field(default_factory=dict)
@@ -149,11 +152,8 @@ class GraphManifest(Frozen):
             table_keys={name: k for name, k in self.table_keys.items() if name in other.labels},
             extras={name: found for name, found in self.extras.items() if name in other.labels},
             edges=tuple(edges for edges in other.edges if self.makes(edges)),
-            edge_properties={
-                name: found
-                for name, found in self.edge_properties.items()
-                if other.makes(pattern_named(name))
-            },
+            edge_properties=_of_edges(self.edge_properties, other),
+            junction_properties=_of_edges(self.junction_properties, other),
         )
 
     def joined(self, other: GraphManifest) -> GraphManifest:
@@ -177,18 +177,23 @@ class GraphManifest(Frozen):
             table_keys=tables | self.table_keys,
             extras=_joined_extras(self.extras, other.extras),
             edges=tuple(dict.fromkeys((*self.edges, *other.edges))),
-            edge_properties={
-                name: tuple(
-                    dict.fromkeys(
-                        (
-                            *self.edge_properties.get(name, ()),
-                            *other.edge_properties.get(name, ()),
-                        )
-                    )
-                )
-                for name in (*self.edge_properties, *other.edge_properties)
-            },
+            edge_properties=_joined_names(self.edge_properties, other.edge_properties),
+            junction_properties=_joined_names(self.junction_properties, other.junction_properties),
         )
+
+
+Names = Mapping[str, tuple[str, ...]]
+
+
+def _of_edges(names: Names, other: GraphManifest) -> dict[str, tuple[str, ...]]:
+    return {name: found for name, found in names.items() if other.makes(pattern_named(name))}
+
+
+def _joined_names(one: Names, other: Names) -> dict[str, tuple[str, ...]]:
+    return {
+        name: tuple(dict.fromkeys((*one.get(name, ()), *other.get(name, ()))))
+        for name in (*one, *other)
+    }
 
 
 Extras = Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -242,10 +247,12 @@ def manifest_of(
             key_types[table.node_label] = tuple(joined.values())
     said: dict[RelationshipPattern, list[str]] = {}
     copied: dict[str, tuple[str, ...]] = {}
+    of_junctions: dict[str, tuple[str, ...]] = {}
     for mapping in mappings:
-        if mapping.properties:
-            name = pattern_name(pattern_of(mapping))
-            copied[name] = tuple(dict.fromkeys((*copied.get(name, ()), *mapping.properties)))
+        name = pattern_name(pattern_of(mapping))
+        found = of_junctions if mapping.junction else copied
+        if mapping.copied:
+            found[name] = tuple(dict.fromkeys((*found.get(name, ()), *mapping.copied)))
         said.setdefault(pattern_of(mapping), []).append(mapping.fingerprint_source)
     joins = {
         pattern_name(edges): sha256("\n".join(sorted(texts)).encode()).hexdigest()
@@ -261,6 +268,7 @@ def manifest_of(
         extras=extras,
         edges=tuple(said),
         edge_properties=copied,
+        junction_properties=of_junctions,
         digests=digests | joins,
     )
 

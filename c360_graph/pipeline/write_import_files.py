@@ -314,8 +314,9 @@ def _refuse_labels(ours: GraphManifest) -> None:
 def _has_line_break(ours: GraphManifest) -> bool:
     """Whether a name that a file holds has one."""
     names = [*ours.names, *ours.extra_labels]
-    for properties in (*ours.labels.values(), *ours.edge_properties.values()):
-        names += properties
+    for listed in (ours.labels, ours.edge_properties, ours.junction_properties):
+        for properties in listed.values():
+            names += properties
     return any("\n" in name or "\r" in name for name in names)
 
 

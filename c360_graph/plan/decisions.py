@@ -182,14 +182,20 @@ def relationship_properties_to_remove(
     [(('WATCHED', 'Account', 'PlayEvent'), 'at')]
     """
     for edges in listed.edges:
-        former = listed.edge_properties.get(pattern_name(edges), ())
+        name = pattern_name(edges)
+        former = listed.edge_properties.get(name, ())
         if desired.makes(edges):
-            stay = desired.edge_properties.get(pattern_name(edges), ())
+            # A row that names no junction table now keeps the relationships that one made.
+            former = (*former, *listed.junction_properties.get(name, ()))
+            stay = (
+                *desired.edge_properties.get(name, ()),
+                *desired.junction_properties.get(name, ()),
+            )
         elif kept.makes(edges) and all(label in desired.labels for label in edges[1:]):
             stay = (*desired.labels[edges[1]], *desired.labels[edges[2]])
         else:
             continue
-        yield from ((edges, name) for name in former if name not in stay)
+        yield from ((edges, each) for each in dict.fromkeys(former) if each not in stay)
 
 
 def properties_to_count(desired: GraphManifest, listed: GraphManifest) -> Iterator[LabelProperty]:

@@ -78,12 +78,33 @@ def launch_postgres(*, folder: Path, record: Callable[[PostgresServer], None]) -
     try:
         _initialize(layout=layout, password=password)
         server = on_free_port(
-            launch=lambda port: _run(layout=layout, port=port, password=password, record=record)
+            launch=lambda port: _run_first(
+                layout=layout, port=port, password=password, record=record
+            )
         )
     except BaseException:
         shutil.rmtree(layout.work, ignore_errors=True)
         raise
     ready = replace(server, ready=True)
+    record(ready)
+    return ready
+
+
+def relaunch_postgres(
+    *, server: PostgresServer, record: Callable[[PostgresServer], None]
+) -> PostgresServer:
+    """End ``server`` if it runs and start it again on the same cluster, port and password.
+
+    Raises:
+        SandboxError: it is not ready within a minute, or its port is another program's now.
+    """
+    end(process=server.process, polite=signal.SIGINT)
+    layout = _layout_of(work=server.work)
+    # One that was killed leaves the file, which says that it is ready.
+    (layout.cluster / "postmaster.pid").unlink(missing_ok=True)
+    ready = replace(
+        _run(layout=layout, port=server.port, password=server.password, record=record), ready=True
+    )
     record(ready)
     return ready
 
@@ -106,6 +127,20 @@ def _make_layout(*, folder: Path) -> _Layout:
         own_folder.make(work, sandbox=folder)
         return _Layout(work=work, programs=programs, account=None)
     return _make_layout_for_root(programs=programs, sandbox=folder)
+
+
+def _layout_of(*, work: Path) -> _Layout:
+    """Where a server that was set up before runs."""
+    programs = _find_programs()
+    if os.geteuid() != 0:
+        return _Layout(work=work, programs=programs, account=None)
+    nobody = pwd.getpwnam("nobody")
+    copied = work / "programs" / programs.relative_to(programs.parents[2])
+    return _Layout(
+        work=work,
+        programs=copied if copied.is_dir() else programs,
+        account=Account(uid=nobody.pw_uid, gid=nobody.pw_gid),
+    )
 
 
 def _find_programs() -> Path:
@@ -207,6 +242,18 @@ def _initialize(*, layout: _Layout, password: str) -> None:
         )
 
 
+def _run_first(
+    *, layout: _Layout, port: int, password: str, record: Callable[[PostgresServer], None]
+) -> PostgresServer:
+    server = _run(layout=layout, port=port, password=password, record=record)
+    try:
+        _create_control_database(server=server)
+    except BaseException:
+        end(process=server.process, polite=signal.SIGINT)
+        raise
+    return server
+
+
 def _run(
     *, layout: _Layout, port: int, password: str, record: Callable[[PostgresServer], None]
 ) -> PostgresServer:
@@ -225,7 +272,6 @@ def _run(
     try:
         record(server)
         _await_ready(server=server, layout=layout)
-        _create_control_database(server=server)
     except BaseException:
         end(process=process, polite=signal.SIGINT)
         raise

@@ -41,6 +41,7 @@ __all__ = [
     "Servers",
     "Status",
     "restart_neo4j",
+    "restart_postgres",
     "start",
     "start_neo4j",
     "start_postgres",
@@ -162,6 +163,22 @@ def restart_neo4j(*, folder: Path) -> Neo4jServer:
             raise SandboxError(f"{folder} has no Neo4j to restart; start one first.")
         return neo4j.restart(
             server=known, record=lambda server: write_neo4j(folder=folder, server=server)
+        )
+
+
+def restart_postgres(*, folder: Path) -> PostgresServer:
+    """Start PostgreSQL of ``folder`` again with its data, port and password, whether it runs or not.
+
+    Raises:
+        SandboxError: ``folder`` has no PostgreSQL, or it does not come up again.
+    """
+    folder = folder.resolve()
+    with _explained(folder=folder), exclusive(target=folder / "postgres"):
+        known = read_servers(folder=folder).postgres
+        if known is None:
+            raise SandboxError(f"{folder} has no PostgreSQL to restart; start one first.")
+        return postgres.relaunch_postgres(
+            server=known, record=lambda server: write_postgres(folder=folder, server=server)
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from configparser import ConfigParser
 from typing import Any
 
 import pytest
@@ -31,8 +32,28 @@ def workflow() -> dict[str, Any]:
 def test_every_variable_of_compose_is_a_setting() -> None:
     text = (REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8")
     assert set(re.findall(r"\$\{(\w+)", text)) <= SETTINGS | OF_COMPOSE
-    for name in ("code", "webserver", "daemon"):
+    for name in ("code", "webserver", "daemon", "follow"):
         assert set(compose()["services"][name]["environment"]) <= SETTINGS
+
+
+def test_the_server_of_compose_can_be_followed_and_the_follower_is_asked_where_it_answers() -> None:
+    services = compose()["services"]
+    assert "wal_level=logical" in services["postgres"]["command"]
+    follow = services["follow"]
+    assert follow["command"] == ["c360", "follow"]
+    port = follow["environment"]["C360_FOLLOW_METRICS"].rpartition(":")[2]
+    assert follow["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert f"http://127.0.0.1:{port}/metrics" in follow["healthcheck"]["test"][-1]
+
+
+def test_the_systemd_unit_of_the_documents_runs_the_follower_and_runs_it_again() -> None:
+    text = (REPOSITORY / "docs/following.md").read_text(encoding="utf-8")
+    (unit,) = re.findall(r"```text\n(\[Unit\]\n.*?)```", text, re.DOTALL)
+    parsed = ConfigParser()
+    parsed.read_string(unit)
+    assert parsed["Service"]["ExecStart"].split()[1:] == ["follow"]
+    assert parsed["Service"]["Restart"] == "always"
+    assert parsed["Install"]["WantedBy"] == "multi-user.target"
 
 
 def test_no_password_stands_in_compose() -> None:

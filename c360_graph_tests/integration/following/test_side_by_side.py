@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project
-from c360_graph_tests.integration.following.followed import following
-from c360_graph_tests.integration.following.test_random_changes import (
+from c360_graph_tests.integration.following.followed import (
     assert_equals_a_clear_load,
     await_all,
+    following,
 )
 from c360_graph_tests.integration.runs import load_graph
 

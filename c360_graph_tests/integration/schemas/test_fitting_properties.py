@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 
 from c360_graph.cli import app
 from c360_graph_tests.conftest import TestServers, empty
-from c360_graph_tests.integration.following.followed import drop_slots, following
-from c360_graph_tests.integration.following.test_schemas import await_quiet
+from c360_graph_tests.integration.following.followed import await_quiet, drop_slots, following
 from c360_graph_tests.integration.reconcile.reconciled import NOTHING, changes, contents, reconcile
 from c360_graph_tests.integration.schemas.world import World, built_from
 
@@ -161,7 +160,7 @@ def test_an_update_and_following_give_what_a_load_gives(world: World) -> None:
             "UPDATE orders SET price = '77', state = NULL WHERE no = 6;"
             "UPDATE people SET tier = 'gold' WHERE id = 3; INSERT INTO people VALUES (12, NULL, NULL, 'it''s')",
         )
-        await_quiet(world, running)
+        await_quiet(world.servers.postgres, world.prefix, running)
         followed = contents(world.graph)
         assert labels(world) == {1: set(), 2: {"silver"}, 3: {"gold"}, 10: {"gold"}, 12: {"it's"}}
     assert world.materialize().success

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from collections import Counter
 
 import pytest
 
@@ -27,7 +28,11 @@ def test_counts_and_lag_are_told_and_health_is_whether_the_stream_is_read() -> N
         assert asked(port, "/healthz") == (503, "not following\n")
         metrics.following()
         assert asked(port, "/healthz") == (200, "following\n")
-        written = Written(nodes_made=2, nodes_deleted={"a/b": 1}, relationships_made=3)
+        written = Written(
+            nodes_made=Counter({"a/b": 2}),
+            nodes_deleted=Counter({"a/b": 1}),
+            relationships_made=3,
+        )
         metrics.flushed(Flushed(written=written, changes=4, lag_seconds=(0.25,), refused=1, held=2))
         status, text = asked(port, "/metrics")
         assert status == 200

@@ -12,8 +12,9 @@ from c360_graph.cypher.relationships import create_missing_relationships, create
 from c360_graph.extract_joins.graph_input import kept_from_refused
 from c360_graph.following.patterns import Patterns
 from c360_graph.mapping.control_rows import PropertyRow
-from c360_graph.mapping.graph_manifest import manifest_of
+from c360_graph.mapping.graph_manifest import GraphManifest, manifest_of
 from c360_graph.mapping.missing import refused_names
+from c360_graph.plan.decisions import relationship_properties_to_remove
 from c360_graph_tests.unit.mapping.given import Case, table
 
 PEOPLE = table("people", "id int; name text?", key="id")
@@ -38,6 +39,34 @@ def test_the_relationship_has_columns_of_the_side_that_holds_the_reference() -> 
     assert (found.seek, found.properties) == ("from", ("status", "no"))
     manifest = manifest_of(made.resolve().tables, [found], {})
     assert manifest.edge_properties == {"PLACED\tPerson\tOrder": ("status", "no")}
+
+
+def test_what_a_junction_table_gave_a_relationship_is_removed_once_the_row_names_none() -> None:
+    links = table("links", "person int; no int; since date?", key="person, no")
+    joined = (
+        Case()
+        .source("one", PEOPLE, ORDERS, links)
+        .label("people", "Person")
+        .label("orders", "Order")
+        .joining(
+            "Person",
+            "PLACED",
+            "Order",
+            "p.id = l.person AND l.no = o.no",
+            junction_table="links",
+        )
+        .resolve()
+    )
+    before = manifest_of(joined.tables, joined.relationships, {})
+    assert before.junction_properties == {"PLACED\tPerson\tOrder": ("since",)}
+    plain = case(None).resolve()
+    now = manifest_of(plain.tables, plain.relationships, {})
+    edges = ("PLACED", "Person", "Order")
+    assert list(relationship_properties_to_remove(now, before, GraphManifest())) == [
+        (edges, "since")
+    ]
+    assert before.joined(now).junction_properties == before.junction_properties
+    assert not list(relationship_properties_to_remove(before, before, GraphManifest()))
 
 
 def test_every_way_to_make_the_relationship_gives_it_the_properties() -> None:
