@@ -35,7 +35,7 @@ from c360_graph.following.table_facts import (
     Facts,
     TableFacts,
     facts_digest,
-    read_facts,
+    read_table_facts,
     why_missed,
 )
 from c360_graph.hashing import KeyedHash
@@ -167,7 +167,7 @@ class SourceFeed:
         return why
 
     def _read_facts(self, connection: psycopg.Connection) -> None:
-        self._facts = read_facts(
+        self._facts = read_table_facts(
             connection,
             publication=self.slot,
             schema=self.source.db_schema,

@@ -55,7 +55,7 @@ Facts = Mapping[str, TableFacts]
 """By the name of the table."""
 
 
-def read_facts(
+def read_table_facts(
     connection: psycopg.Connection[Any],
     *,
     publication: str,
