@@ -246,13 +246,8 @@ def manifest_of(
             keys[table.node_label] = tuple(joined)
             key_types[table.node_label] = tuple(joined.values())
     said: dict[RelationshipPattern, list[str]] = {}
-    copied: dict[str, tuple[str, ...]] = {}
-    of_junctions: dict[str, tuple[str, ...]] = {}
-    for mapping in mappings:
-        name = pattern_name(pattern_of(mapping))
-        found = of_junctions if mapping.junction else copied
-        if mapping.copied:
-            found[name] = tuple(dict.fromkeys((*found.get(name, ()), *mapping.copied)))
+    made = tuple(mappings)
+    for mapping in made:
         said.setdefault(pattern_of(mapping), []).append(mapping.fingerprint_source)
     joins = {
         pattern_name(edges): sha256("\n".join(sorted(texts)).encode()).hexdigest()
@@ -267,10 +262,20 @@ def manifest_of(
         origins=origins,
         extras=extras,
         edges=tuple(said),
-        edge_properties=copied,
-        junction_properties=of_junctions,
+        edge_properties=_copied(mapping for mapping in made if not mapping.junction),
+        junction_properties=_copied(mapping for mapping in made if mapping.junction),
         digests=digests | joins,
     )
+
+
+def _copied(mappings: Iterable[RelationshipMapping]) -> dict[str, tuple[str, ...]]:
+    """The properties that rows give relationships, by `pattern_name`."""
+    found: dict[str, tuple[str, ...]] = {}
+    for mapping in mappings:
+        if mapping.copied:
+            name = pattern_name(pattern_of(mapping))
+            found[name] = tuple(dict.fromkeys((*found.get(name, ()), *mapping.copied)))
+    return found
 
 
 def _key(table: TableMapping, own: tuple[str, ...]) -> TableKey:
