@@ -203,6 +203,14 @@ class Settings(BaseSettings):
     c360_smtp_from: str | None = Field(
         default=None, description="Sender of the e-mail. Unset: its first recipient."
     )
+    c360_openlineage_namespace: str | None = Field(
+        default=None,
+        description=(
+            "Namespace of the jobs by which each load tells a catalog, by OpenLineage, which tables labels and"
+            " relationships are made from. Unset: nothing is told. OPENLINEAGE_URL or openlineage.yml says"
+            " where the catalog is. Needs the extra `openlineage`."
+        ),
+    )
     c360_nightly_cron: str = Field(
         default="0 3 * * *", description="Cron expression of the nightly schedule."
     )
@@ -254,7 +262,7 @@ class Settings(BaseSettings):
         ),
     )
     c360_serve_rate_per_minute: int = Field(
-        default=6000, ge=1, description="Requests a minute of each client, for each worker."
+        default=6000, ge=1, description="Requests a minute of each client."
     )
     c360_serve_timeout_seconds: float = Field(
         default=10.0, gt=0, description="How long a request to `c360 serve` may keep Neo4j busy."

@@ -1,7 +1,9 @@
 """The asset `neo4j_graph`: the graph in the target, loaded from the script or reconciled."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 from pydantic import Field
@@ -10,6 +12,7 @@ from c360_graph.assets.columns import graph_column_schema, graph_columns, lineag
 from c360_graph.assets.cypher_script import GROUP
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
 from c360_graph.assets.descriptions import graph_description
+from c360_graph.assets.lineage_events import graph_namespace, graph_parts, table_name, told
 from c360_graph.assets.load_mode import clears
 from c360_graph.assets.metadata import Metadata, load_facts, reconcile_facts
 from c360_graph.assets.step_policy import (
@@ -109,17 +112,35 @@ def neo4j_graph_asset(
             control = postgres.control_database()
             log_id = RunLog(control).open_run(context.run.run_id)
             target = _target(context, config, graph, control)
-            if clears(
+            clear = clears(
                 config.clear_database,
                 setting=settings.c360_clear_database,
                 tags=context.run.tags,
-            ):
-                facts = _load(context, target, mapping, log_id)
-            else:
-                facts = _reconcile(context, target, _Mapped(mapping, rows), config, log_id)
+            )
+            with _told(context, target, mapping, settings):
+                if clear:
+                    facts = _load(context, target, mapping, log_id)
+                else:
+                    facts = _reconcile(context, target, _Mapped(mapping, rows), config, log_id)
         return dg.MaterializeResult(metadata={**facts, **columns})
 
     return neo4j_graph
+
+
+def _told(
+    context: dg.AssetExecutionContext, target: Target, mapping: GraphMapping, settings: Settings
+) -> AbstractContextManager[None]:
+    """Tells catalogs of the load, where a setting says so."""
+    if settings.c360_openlineage_namespace is None:
+        return nullcontext()
+    parts = graph_parts(mapping, partial(table_name, target.control))
+    return told(
+        parts,
+        job_namespace=settings.c360_openlineage_namespace,
+        graph=(graph_namespace(target.graph.uri), target.graph.database),
+        run_id=context.run.run_id,
+        warn=context.log.warning,
+    )
 
 
 def _column_facts(mapping: GraphMapping) -> Metadata:

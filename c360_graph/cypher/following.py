@@ -332,14 +332,17 @@ def hold_graph() -> str:
     """
     return statement(
         f"MATCH (m:{_MANIFEST} {{follower: $holder}}) WHERE m.state = {string_literal(WHOLE)}"
-        f" AND {_NO_LOAD} SET m.follow = $follow RETURN count(m) AS count"
+        f" AND {_NO_LOAD} SET m.follow = $follow, m.moved_at = datetime()"
+        " RETURN count(m) AS count"
     )
 
 
 def read_mark() -> str:
-    """`state`, `content`, `follower`, `follow`, and `is_locked` by a load; no row without a manifest."""
+    """`state`, `content`, `follower`, `follow`, `loaded_at` (a text), `moments` (when the last load ended and
+    when a follower moved last), and `is_locked` by a load; no row without a manifest."""
     return statement(
         f"MATCH (m:{_MANIFEST}) RETURN m.state AS state, m.content AS content,"
-        " m.follower AS follower, m.follow AS follow,"
+        " m.follower AS follower, m.follow AS follow, toString(m.loaded_at) AS loaded_at,"
+        " [m.loaded_at, m.moved_at] AS moments,"
         f" EXISTS {{ MATCH (l:{_LOCK}) WHERE l.holds }} AS is_locked"
     )

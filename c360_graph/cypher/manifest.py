@@ -7,6 +7,8 @@ from c360_graph.mapping.names import OWN_PREFIX
 
 LABEL = f"{OWN_PREFIX}Load"
 BROKEN, WHOLE = "broken", "whole"
+# By the clock of the server, so that readers tell loads apart and know when the last one ended.
+_LOADED = "m.loaded_at = datetime()"
 
 
 def begin_manifest(content: str) -> str:
@@ -25,20 +27,22 @@ def end_manifest() -> str:
     """Say that a script was written to its end.
 
     >>> print(end_manifest())
-    CYPHER 5 MATCH (m:`_C360Load`) SET m.state = 'whole'
+    CYPHER 5 MATCH (m:`_C360Load`) SET m.state = 'whole', m.loaded_at = datetime()
     """
-    return statement(f"MATCH (m:{identifier(LABEL)}) SET m.state = {string_literal(WHOLE)}")
+    return statement(
+        f"MATCH (m:{identifier(LABEL)}) SET m.state = {string_literal(WHOLE)}, {_LOADED}"
+    )
 
 
 def write_manifest() -> str:
     """Set `$state` and `$content`, a JSON text; who followed the graph has to look at it anew.
 
     >>> print(write_manifest())
-    CYPHER 5 MERGE (m:`_C360Load`) SET m.state = $state, m.content = $content
-    REMOVE m.follower, m.follow
+    CYPHER 5 MERGE (m:`_C360Load`) SET m.state = $state, m.content = $content,
+    m.loaded_at = datetime() REMOVE m.follower, m.follow
     """
     return statement(
-        f"MERGE (m:{identifier(LABEL)}) SET m.state = $state, m.content = $content"
+        f"MERGE (m:{identifier(LABEL)}) SET m.state = $state, m.content = $content, {_LOADED}"
         " REMOVE m.follower, m.follow"
     )
 

@@ -34,10 +34,17 @@ def keys(tables: Iterable[TableMapping]) -> tuple[LabelProperties, ...]:
 def indexes(
     tables: Iterable[TableMapping], relationships: Iterable[RelationshipMapping]
 ) -> tuple[LabelProperties, ...]:
-    """The indexes that relationships seek by and that no constraint gives already."""
-    constrained = {(key.label, frozenset(key.properties)) for key in keys(tables)}
+    """The indexes that relationships seek by, and those of identifiers, which no constraint gives already."""
+    mapped = tuple(tables)
+    constrained = {(key.label, frozenset(key.properties)) for key in keys(mapped)}
     found: dict[LabelProperties, None] = {}
-    for label, columns in sought_columns(relationships):
+    identifiers = (
+        (table.node_label, (name,))
+        for table in mapped
+        if table.node_label is not None
+        for name in table.identified_by
+    )
+    for label, columns in (*sought_columns(relationships), *identifiers):
         if (label, frozenset(columns)) not in constrained:
             found[LabelProperties(label=label, properties=columns)] = None
     return tuple(found)

@@ -1,7 +1,8 @@
 """Statements that serve a graph: one for each request, and all of them tell at their end whether a load began.
 
 A load marks the manifest before it changes anything. Each statement reads the mark after all data, so
-that whoever is told `whole` has read no part of a graph that was being rebuilt.
+that whoever is told `whole`, and the load that was known before, has read no part of a graph that was
+being rebuilt.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from dataclasses import dataclass
 from c360_graph.cypher.manifest import LABEL as MANIFEST
 from c360_graph.cypher.quoting import identifier, statement
 
-_STATES = f" OPTIONAL MATCH (l:{identifier(MANIFEST)}) RETURN found, collect(l.state) AS states"
+_STATES = (
+    f" OPTIONAL MATCH (l:{identifier(MANIFEST)}) RETURN found, collect(l.state) AS states,"
+    " collect(toString(l.loaded_at)) AS loads"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +35,8 @@ class Seek:
 class Arm:
     """A kind of relationship at nodes of the label `at`; `names` are read of the nodes at the other end.
 
-    `moment` is the property by which the newest go first. Where `is_alone`, type and direction say already
-    that the other end has the label.
+    `edge_names` are read of the relationships. `moment` is the property by which the newest go first. Where
+    `is_alone`, type and direction say already that the other end has the label.
     """
 
     at: str
@@ -40,24 +44,23 @@ class Arm:
     outward: bool
     label: str
     names: tuple[str, ...]
+    edge_names: tuple[str, ...] = ()
     moment: str | None = None
     is_alone: bool = False
 
-    @property
-    def _pattern(self) -> str:
-        kind = f"[:{identifier(self.relationship_type)}]"
+    def _pattern(self, relationship: str = "") -> str:
+        kind = f"[{relationship}:{identifier(self.relationship_type)}]"
         return f"-{kind}->" if self.outward else f"<-{kind}-"
 
     @property
     def degree(self) -> str:
         """How many there are: from the node's own counter where the label need not be looked at."""
         other = "()" if self.is_alone else f"(:{identifier(self.label)})"
-        return f"COUNT {{ (s){self._pattern}{other} }}"
+        return f"COUNT {{ (s){self._pattern()}{other} }}"
 
-    @property
-    def match(self) -> str:
+    def match(self, relationship: str = "") -> str:
         """The relationships of the node `s`."""
-        return f"MATCH (s){self._pattern}(m:{identifier(self.label)})"
+        return f"MATCH (s){self._pattern(relationship)}(m:{identifier(self.label)})"
 
 
 def by_key(label: str, key: Sequence[str]) -> str:
@@ -102,17 +105,20 @@ def properties(variable: str, names: Iterable[str]) -> str:
     return f"{variable}{{{', '.join(f'.{identifier(name)}' for name in names)}}}"
 
 
+def _node(names: Iterable[str]) -> str:
+    return f"id: elementId(n), labels: labels(n), properties: {properties('n', names)}"
+
+
 def read_nodes(start: str, names: Iterable[str]) -> str:
-    """At most `$most` nodes: `found` is a list of maps with `id` and `properties`.
+    """At most `$most` nodes: `found` is a list of maps with `id`, `labels` and `properties`.
 
     >>> print(read_nodes(by_key("Account", ("id",)), ("id", "email")))
     CYPHER 5 MATCH (n:`Account` {`id`: $key0}) WITH n LIMIT $most WITH collect({id: elementId(n),
-    properties: n{.`id`, .`email`}}) AS found OPTIONAL MATCH (l:`_C360Load`) RETURN found,
-    collect(l.state) AS states
+    labels: labels(n), properties: n{.`id`, .`email`}}) AS found OPTIONAL MATCH (l:`_C360Load`)
+    RETURN found, collect(l.state) AS states, collect(toString(l.loaded_at)) AS loads
     """
     return statement(
-        f"{start} WITH n LIMIT $most"
-        f" WITH collect({{id: elementId(n), properties: {properties('n', names)}}}) AS found{_STATES}"
+        f"{start} WITH n LIMIT $most WITH collect({{{_node(names)}}}) AS found{_STATES}"
     )
 
 
@@ -121,7 +127,7 @@ def read_views(
 ) -> str:
     """At most `$most` nodes with what is around each.
 
-    `found` is a list of maps with `id`, `properties` and `around`: for each subject (the node itself, and with
+    `found` is a list of maps with `id`, `labels`, `properties` and `around`: for each subject (the node itself, and with
     `records`, a relationship type, up to `$most_records` nodes that it leads to) and each arm that fits it a map
     with `arm` (its index), `degree` and `last`, the newest moment. That is null where there are more than
     `$guard`.
@@ -136,8 +142,7 @@ def read_views(
     )
     return statement(
         f"{start} WITH n LIMIT $most {around}"
-        f" WITH collect({{id: elementId(n), properties: {properties('n', names)}, around: around}})"
-        f" AS found{_STATES}"
+        f" WITH collect({{{_node(names)}, around: around}}) AS found{_STATES}"
     )
 
 
@@ -155,7 +160,7 @@ def _view_branch(index: int, arm: Arm) -> str:
     if arm.moment is None:
         return f"{begin} RETURN {index} AS arm, degree, null AS last"
     return (
-        f"{begin} CALL (s, degree) {{ WITH s, degree WHERE degree <= $guard {arm.match}"
+        f"{begin} CALL (s, degree) {{ WITH s, degree WHERE degree <= $guard {arm.match()}"
         f" RETURN max(m.{identifier(arm.moment)}) AS last }} RETURN {index} AS arm, degree, last"
     )
 
@@ -163,17 +168,18 @@ def _view_branch(index: int, arm: Arm) -> str:
 def read_around(start: str, arms: Sequence[Arm], *, records: str | None = None) -> str:
     """What the relationships of some nodes lead to, at most `$each` for a node and an arm, the newest first.
 
-    `found` is a list of at most `$most` maps: `source` (an element id), `arm` (its index), `degree`, and `id` and
-    `properties` of a node at the other end. These are null where there are more than `$guard`, or none with the
-    label.
+    `found` is a list of at most `$most` maps: `source` (an element id), `arm` (its index), `degree`, and `id`,
+    `labels` and `properties` of a node at the other end. These are null where there are more than `$guard`,
+    or none with the label. Where properties of the relationships are read, there is a map for each of them, with
+    `edge_id` and `edge`.
     """
     branches = " UNION ALL ".join(_around_branch(index, arm) for index, arm in enumerate(arms))
     return statement(
         f"{start} WITH n LIMIT $most_starts {_subjects(records)}"
         f" CALL (s) {{ {branches} }}"
-        " WITH s, arm, degree, id, properties LIMIT $most"
-        " WITH collect({source: elementId(s), arm: arm, degree: degree, id: id, properties: properties})"
-        f" AS found{_STATES}"
+        " WITH s, arm, degree, id, labels, properties, edge_id, edge LIMIT $most"
+        " WITH collect({source: elementId(s), arm: arm, degree: degree, id: id, labels: labels,"
+        f" properties: properties, edge_id: edge_id, edge: edge}}) AS found{_STATES}"
     )
 
 
@@ -184,13 +190,20 @@ def by_ids() -> str:
 
 def _around_branch(index: int, arm: Arm) -> str:
     order = f" ORDER BY m.{identifier(arm.moment)} DESC" if arm.moment else ""
+    # One relationship of two nodes stands for all of them, unless each has something to tell.
+    if arm.edge_names:
+        one, given, edge_id = "[m, r]", "m, r", "elementId(r)"
+        taken, edge = " WITH degree, pair[0] AS m, pair[1] AS r", properties("r", arm.edge_names)
+    else:
+        one, given, edge_id = "[m]", "DISTINCT m", "null"
+        taken, edge = " WITH degree, pair[0] AS m", "null"
     return (
         f"WITH s WHERE s:{identifier(arm.at)} WITH s, {arm.degree} AS degree WHERE degree > 0"
-        f" CALL (s, degree) {{ WITH s, degree WHERE degree <= $guard {arm.match}"
-        f" WITH DISTINCT m{order} LIMIT $each RETURN collect(m) AS ends }}"
-        " UNWIND CASE WHEN size(ends) = 0 THEN [null] ELSE ends END AS m"
-        f" RETURN {index} AS arm, degree, elementId(m) AS id,"
-        f" {properties('m', arm.names)} AS properties"
+        f" CALL (s, degree) {{ WITH s, degree WHERE degree <= $guard {arm.match('r' if arm.edge_names else '')}"
+        f" WITH {given}{order} LIMIT $each RETURN collect({one}) AS ends }}"
+        f" UNWIND CASE WHEN size(ends) = 0 THEN [null] ELSE ends END AS pair{taken}"
+        f" RETURN {index} AS arm, degree, elementId(m) AS id, labels(m) AS labels,"
+        f" {properties('m', arm.names)} AS properties, {edge_id} AS edge_id, {edge} AS edge"
     )
 
 
@@ -221,8 +234,9 @@ def page_of_nodes(
 
     >>> print(page_of_nodes("Account", ("id",), key=("id",), is_first=False, conditions=()))
     CYPHER 5 MATCH (n:`Account`) WHERE n.`id` > $after0 WITH n ORDER BY n.`id` LIMIT $most WITH
-    collect({id: elementId(n), after: [n.`id`], properties: n{.`id`}}) AS found OPTIONAL MATCH
-    (l:`_C360Load`) RETURN found, collect(l.state) AS states
+    collect({id: elementId(n), labels: labels(n), properties: n{.`id`}, after: [n.`id`]}) AS
+    found OPTIONAL MATCH (l:`_C360Load`) RETURN found, collect(l.state) AS states,
+    collect(toString(l.loaded_at)) AS loads
     """
     columns = [f"n.{identifier(name)}" for name in key] or ["id(n)"]
     where = [*_there(columns, is_first=is_first), *map(str, conditions)]
@@ -230,8 +244,7 @@ def page_of_nodes(
     return statement(
         f"MATCH (n:{identifier(label)}) WHERE {' AND '.join(where)}"
         f" WITH n ORDER BY {order} LIMIT $most"
-        f" WITH collect({{id: elementId(n), after: [{order}], properties: {properties('n', names)}}})"
-        f" AS found{_STATES}"
+        f" WITH collect({{{_node(names)}, after: [{order}]}}) AS found{_STATES}"
     )
 
 

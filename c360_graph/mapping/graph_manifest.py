@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from hashlib import sha256
+from typing import Any
 
 from pydantic import Field
 
@@ -19,6 +20,10 @@ RelationshipPattern = tuple[str, str, str]
 
 TableKey = tuple[tuple[str, str], ...]
 """The properties that identify a table's nodes, with their types; none where it has no key."""
+
+
+EdgeColumn = tuple[str, str, str]
+"""`source/table` and column that a property of relationships is made of, and its type."""
 
 
 class Owner(Frozen):
@@ -75,12 +80,18 @@ class GraphManifest(Frozen):
     """The columns that properties of another name are made of, by label and property."""
     extras: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
     """Labels that nodes may have beside the main one, by that and `source/table`. Absent where there are none."""
+    value_labels: dict[str, dict[str, dict[str, str]]] = Field(default_factory=dict)
+    """Of those the ones that a node has by the value of a property: the property, by label, `source/table` and
+    further label. Absent where there are none."""
     edges: tuple[RelationshipPattern, ...] = ()
     edge_properties: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Properties that relationships have of the nodes at one end, by `pattern_name`."""
     junction_properties: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Properties that relationships have of the rows of a junction table, by `pattern_name`. Absent where an
     older version wrote the manifest."""
+    edge_columns: dict[str, dict[str, tuple[EdgeColumn, ...]]] = Field(default_factory=dict)
+    """What those properties, and those of rows of a junction table, are made of, by `pattern_name` and
+    property. Absent where there are none, or where a control row is refused now."""
     digests: dict[str, str] = Field(default_factory=dict)
     """What each table's extract held, by `source/table`; what each mapping said, by `type from to`."""
     nodes: dict[str, int] = Field(default_factory=dict)
@@ -151,6 +162,9 @@ class GraphManifest(Frozen):
             key_types={name: t for name, t in self.key_types.items() if name in other.labels},
             table_keys={name: k for name, k in self.table_keys.items() if name in other.labels},
             extras={name: found for name, found in self.extras.items() if name in other.labels},
+            value_labels={
+                name: found for name, found in self.value_labels.items() if name in other.labels
+            },
             edges=tuple(edges for edges in other.edges if self.makes(edges)),
             edge_properties=_of_edges(self.edge_properties, other),
             junction_properties=_of_edges(self.junction_properties, other),
@@ -176,6 +190,10 @@ class GraphManifest(Frozen):
             key_types=types | self.key_types,
             table_keys=tables | self.table_keys,
             extras=_joined_extras(self.extras, other.extras),
+            value_labels={
+                label: other.value_labels.get(label, {}) | self.value_labels.get(label, {})
+                for label in (*self.value_labels, *other.value_labels)
+            },
             edges=tuple(dict.fromkeys((*self.edges, *other.edges))),
             edge_properties=_joined_names(self.edge_properties, other.edge_properties),
             junction_properties=_joined_names(self.junction_properties, other.junction_properties),
@@ -215,6 +233,7 @@ def manifest_of(
     digests: dict[str, str],
 ) -> GraphManifest:
     """What a load of these tables and mappings writes."""
+    known = tuple(tables)
     labels: dict[str, tuple[str, ...]] = {}
     keys: dict[str, tuple[str, ...]] = {}
     key_types: dict[str, tuple[str, ...]] = {}
@@ -222,7 +241,8 @@ def manifest_of(
     types: dict[str, dict[str, str]] = {}
     origins: dict[str, dict[str, tuple[str, ...]]] = {}
     extras: dict[str, dict[str, tuple[str, ...]]] = {}
-    for table in tables:
+    by_value: dict[str, dict[str, dict[str, str]]] = {}
+    for table in known:
         if table.node_label is None:
             continue
         types[table.node_label] = _types(table) | types.get(table.node_label, {})
@@ -237,22 +257,17 @@ def manifest_of(
         table_keys.setdefault(table.node_label, {})[table.qualified_name] = key
         if table.extra.all:
             extras.setdefault(table.node_label, {})[table.qualified_name] = table.extra.all
+        if table.extra.by_property:
+            of_values = dict.fromkeys(table.extra.values, table.extra.by_property)
+            by_value.setdefault(table.node_label, {})[table.qualified_name] = of_values
         if key:
             # For people, and for versions that know no keys of tables: those of all tables together.
-            known = zip(
+            former = zip(
                 keys.get(table.node_label, ()), key_types.get(table.node_label, ()), strict=True
             )
-            joined = dict((*known, *key))
+            joined = dict((*former, *key))
             keys[table.node_label] = tuple(joined)
             key_types[table.node_label] = tuple(joined.values())
-    said: dict[RelationshipPattern, list[str]] = {}
-    made = tuple(mappings)
-    for mapping in made:
-        said.setdefault(pattern_of(mapping), []).append(mapping.fingerprint_source)
-    joins = {
-        pattern_name(edges): sha256("\n".join(sorted(texts)).encode()).hexdigest()
-        for edges, texts in said.items()
-    }
     return GraphManifest(
         labels=labels,
         keys=keys,
@@ -261,11 +276,36 @@ def manifest_of(
         property_types=types,
         origins=origins,
         extras=extras,
-        edges=tuple(said),
-        edge_properties=_copied(mapping for mapping in made if not mapping.junction),
-        junction_properties=_copied(mapping for mapping in made if mapping.junction),
-        digests=digests | joins,
+        value_labels=by_value,
+        **_edge_parts(tuple(mappings), known, digests),
     )
+
+
+def _edge_parts(
+    mappings: tuple[RelationshipMapping, ...],
+    tables: tuple[TableMapping, ...],
+    digests: dict[str, str],
+) -> dict[str, Any]:
+    """The parts of a manifest that mappings make, with the digests of the tables."""
+    said: dict[RelationshipPattern, list[str]] = {}
+    columns: dict[str, dict[str, tuple[EdgeColumn, ...]]] = {}
+    for mapping in mappings:
+        name = pattern_name(pattern_of(mapping))
+        for prop, made_of in _edge_columns(mapping, tables).items():
+            of_pattern = columns.setdefault(name, {})
+            of_pattern[prop] = tuple(dict.fromkeys((*of_pattern.get(prop, ()), *made_of)))
+        said.setdefault(pattern_of(mapping), []).append(mapping.fingerprint_source)
+    joins = {
+        pattern_name(edges): sha256("\n".join(sorted(texts)).encode()).hexdigest()
+        for edges, texts in said.items()
+    }
+    return {
+        "edges": tuple(said),
+        "edge_properties": _copied(mapping for mapping in mappings if not mapping.junction),
+        "junction_properties": _copied(mapping for mapping in mappings if mapping.junction),
+        "edge_columns": columns,
+        "digests": digests | joins,
+    }
 
 
 def _copied(mappings: Iterable[RelationshipMapping]) -> dict[str, tuple[str, ...]]:
@@ -275,6 +315,21 @@ def _copied(mappings: Iterable[RelationshipMapping]) -> dict[str, tuple[str, ...
         if mapping.copied:
             name = pattern_name(pattern_of(mapping))
             found[name] = tuple(dict.fromkeys((*found.get(name, ()), *mapping.copied)))
+    return found
+
+
+def _edge_columns(
+    mapping: RelationshipMapping, tables: Iterable[TableMapping]
+) -> dict[str, tuple[EdgeColumn, ...]]:
+    """What the properties of a mapping's relationships are made of, in each table whose rows drive."""
+    found: dict[str, tuple[EdgeColumn, ...]] = {}
+    for table in tables if mapping.copied else ():
+        types = _types(table) if mapping.is_driven_by(table) else {}
+        for name in mapping.copied:
+            prop = table.property_of(name)
+            if prop is not None and name in types:
+                column = (table.qualified_name, prop.origin, types[name])
+                found[name] = (*found.get(name, ()), column)
     return found
 
 

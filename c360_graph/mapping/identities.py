@@ -85,14 +85,15 @@ def resolve_identities(
 
 def identity_columns(identities: Sequence[Identity], table: TableMapping) -> TableMapping:
     """The table with the properties that its records are recognised by."""
-    names = (
+    names = dict.fromkeys(
         identifier.column
         for identity in identities
         for record in identity.records
         if record.table == table.asset_key
         for identifier in record.identifiers
     )
-    return with_join_columns(table, names)
+    found = with_join_columns(table, names)
+    return found.model_copy(update={"identified_by": tuple(filter(found.is_short, names))})
 
 
 def identity_relationships(tables: TableIndex) -> Iterator[RelationshipMapping]:

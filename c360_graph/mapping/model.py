@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Literal
 
-from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
+from c360_graph.mapping.catalog import INTEGERS, CatalogColumn, CatalogTable, ColumnType
 from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatment
 from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.quality_rule import QualityRule
@@ -126,7 +126,8 @@ class TableMapping(Frozen):
 
     `key` lists the properties whose values identify a row, () where the table has none. `unique` are
     the source's columns of every unique index, `referring` those of every foreign key, `indexed` the
-    properties of every index that relationships seek by.
+    properties of every index that relationships seek by. `identified_by` are properties that identity
+    resolution recognises records by, which have an index of their own, as people look for them.
     """
 
     source: SourceRow
@@ -147,6 +148,7 @@ class TableMapping(Frozen):
     unique: tuple[tuple[str, ...], ...] = ()
     referring: tuple[tuple[str, ...], ...] = ()
     indexed: tuple[tuple[str, ...], ...] = ()
+    identified_by: tuple[str, ...] = ()
     identity: IdentityTable | None = None
     """Set where identity resolution writes the rows."""
 
@@ -224,6 +226,17 @@ class TableMapping(Frozen):
             ).name
             == "FLOAT"
         )
+
+    def is_short(self, name: str) -> bool:
+        """Whether an index takes every value of a property, which is a normalised form, hashed or a number.
+
+        A row with a text that is too long for an index could not be loaded.
+        """
+        prop = self.property_of(name)
+        if prop is None:
+            return False
+        kept = prop.form is not None or prop.treatment == "hash"
+        return kept or (prop.type.base in INTEGERS and prop.type.element is None)
 
     def property_of(self, name: str) -> PropertyMapping | None:
         """The property of this name."""

@@ -224,7 +224,9 @@ def _described(
             f"{table.qualified_name} is not read: {error} (node_label_mappings row {table.mapping_id})."
         ) from None
     forms = (prop.column for prop in table.properties if prop.form is not None)
-    return with_join_columns(described, forms).model_copy(update={"indexed": table.indexed})
+    return with_join_columns(described, forms).model_copy(
+        update={"indexed": table.indexed, "identified_by": table.identified_by}
+    )
 
 
 def _labels(table: TableMapping) -> dict[str, Any]:

@@ -23,17 +23,15 @@ from c360_graph.serve.documents import problems, validators
 from c360_graph.serve.problems import Problem, unavailable
 from c360_graph.serve.reading import REBUILDING, Reader
 from c360_graph.serve.replies import Reply, Route
-from c360_graph.serve.service import Service
+from c360_graph.serve.service import STATES, Service
 from c360_graph.serve.values import json_bytes
 
 MOMENT_SECONDS = 60.0
 """How long an answer that depends on the time of day is kept."""
-MOST_AT_ONCE = 4
 
 
 def add_answers(router: APIRouter, service: Service) -> None:
     """The list of the questions, and the answer to each."""
-    at_once = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def listed(request: Request) -> Response:
         async def operation(reader: Reader) -> Reply:
@@ -57,8 +55,7 @@ def add_answers(router: APIRouter, service: Service) -> None:
             if question is None:
                 raise Problem(404, "There is no such answer. /v1/answers lists those there are.")
             refuse_for(reader.client, question, reader.served)
-            async with at_once:
-                found = await ask_whole(service, reader, question, given)
+            found = await ask_whole(service, reader, question, given)
             body = await asyncio.to_thread(written, found, media)
             return Reply(body=body, rows=len(found.rows), media=media)
 
@@ -86,6 +83,8 @@ async def ask_whole(
     """
     hidden = set() if reader.client.unmasked else personal_names(reader.served)
     manifest, interruptions = service.watch.current.manifest, service.watch.interruptions
+    if service.watch.current.loads != reader.loads:
+        raise unavailable(REBUILDING)
 
     def work(graph: Graph) -> Answer:
         return answer(
@@ -97,9 +96,14 @@ async def ask_whole(
             hidden=hidden,
         )
 
-    found = await asyncio.to_thread(service.question_graph.use, work)
+    async with service.asking:
+        found = await asyncio.to_thread(service.question_graph.use, work)
     await service.watch.look()
-    if service.watch.interruptions != interruptions or service.watch.current.manifest != manifest:
+    now = service.watch.current
+    if now.state == "unreachable":
+        raise unavailable(STATES[now.state])
+    is_same = now.loads == reader.loads and now.manifest == manifest
+    if service.watch.interruptions != interruptions or not is_same:
         raise unavailable(REBUILDING)
     return found
 

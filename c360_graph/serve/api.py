@@ -65,10 +65,11 @@ def create_app(service: Service, served: ServedGraph) -> FastAPI:
     _add_facts(router, service)
     add_answers(router, service)
     add_changes(router, service)
+    around = models.neighbourhood_model(served)
     if served.customer is not None:
-        _add_customers(router, service, served)
+        _add_customers(router, service, served, around)
     for label in served.labels.values():
-        _add_label(router, service, label)
+        _add_label(router, service, label, around)
     app.include_router(router)
     app.include_router(page_router(service))
     _add_document(app, service)
@@ -145,7 +146,9 @@ def _add(
     )
 
 
-def _add_customers(router: APIRouter, service: Service, served: ServedGraph) -> None:
+def _add_customers(
+    router: APIRouter, service: Service, served: ServedGraph, around: type[BaseModel]
+) -> None:
     customer = served.labels[served.customer or ""]
     view = models.view_model(models.node_model(customer))
     names = identifier_names(served)
@@ -182,11 +185,15 @@ def _add_customers(router: APIRouter, service: Service, served: ServedGraph) -> 
         "The customers that a value identifies, as it is, normalised or hashed.",
         statuses=(403, 422),
     )
-    _add_customer_parts(router, service, customer, view)
+    _add_customer_parts(router, service, customer, view, around)
 
 
 def _add_customer_parts(
-    router: APIRouter, service: Service, customer: ServedLabel, view: type[BaseModel]
+    router: APIRouter,
+    service: Service,
+    customer: ServedLabel,
+    view: type[BaseModel],
+    around: type[BaseModel],
 ) -> None:
     async def one(request: Request, key: _KEY) -> Response:
         async def operation(reader: Reader) -> Reply:
@@ -223,10 +230,12 @@ def _add_customer_parts(
         "What happened, the earliest first.",
         statuses=(403, 404, 422),
     )
-    _add_neighbourhood(router, service, customer, "/customers/{key}/neighbourhood")
+    _add_neighbourhood(router, service, customer, "/customers/{key}/neighbourhood", around)
 
 
-def _add_neighbourhood(router: APIRouter, service: Service, label: ServedLabel, path: str) -> None:
+def _add_neighbourhood(
+    router: APIRouter, service: Service, label: ServedLabel, path: str, model: type[BaseModel]
+) -> None:
     async def neighbourhood(
         request: Request,
         key: _KEY,
@@ -246,16 +255,18 @@ def _add_neighbourhood(router: APIRouter, service: Service, label: ServedLabel, 
         router,
         path,
         neighbourhood,
-        models.NeighbourhoodDocument,
+        model,
         "Nodes and relationships around a node, for drawing.",
         statuses=(403, 404, 422),
     )
 
 
-def _add_label(router: APIRouter, service: Service, label: ServedLabel) -> None:
+def _add_label(
+    router: APIRouter, service: Service, label: ServedLabel, around: type[BaseModel]
+) -> None:
     node = models.node_model(label)
     if label.key:
-        _add_node(router, service, label, node)
+        _add_node(router, service, label, node, around)
     parameters = _filter_parameters(label)
 
     async def page(request: Request, given: Any) -> Response:
@@ -288,7 +299,11 @@ def _add_label(router: APIRouter, service: Service, label: ServedLabel) -> None:
 
 
 def _add_node(
-    router: APIRouter, service: Service, label: ServedLabel, node: type[BaseModel]
+    router: APIRouter,
+    service: Service,
+    label: ServedLabel,
+    node: type[BaseModel],
+    around: type[BaseModel],
 ) -> None:
     path = f"/{label.path}/{{key}}"
 
@@ -301,7 +316,7 @@ def _add_node(
         )
 
     _add(router, path, one, node, f"A node of {label.label}.", statuses=(403, 404, 422))
-    _add_neighbourhood(router, service, label, f"{path}/neighbourhood")
+    _add_neighbourhood(router, service, label, f"{path}/neighbourhood", around)
 
 
 def _search_parameters(names: tuple[str, ...]) -> type[BaseModel]:

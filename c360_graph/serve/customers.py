@@ -83,7 +83,7 @@ def _view(
         told["last_is_known"] &= around["degree"] <= reader.max_degree
     listed = [activity[arm] for arm in sorted(activity)]
     return {
-        **reader.node(label, found["properties"]),
+        **reader.node(label, found),
         "activity": listed,
         "last_activity": _latest([one["last"] for one in listed]),
     }
@@ -115,7 +115,7 @@ async def read_journey(reader: Reader, key: str) -> Neighbourhood:
     """
     label = reader.customer_label()
     parameters = reader.key_parameters(label, key)
-    centre = await _centre(reader, label, parameters)
+    centre = _thing(reader, label, await _centre(reader, label, parameters))
     branches, arms = reader.arms((label.label, *reader.served.records))
     if not arms:
         return Neighbourhood(centre=centre, groups=())
@@ -141,14 +141,15 @@ async def read_journey(reader: Reader, key: str) -> Neighbourhood:
     return Neighbourhood(centre=centre, groups=_groups(reader, label, branches, found))
 
 
-async def _centre(reader: Reader, label: ServedLabel, parameters: Mapping[str, Any]) -> Thing:
+async def _centre(reader: Reader, label: ServedLabel, parameters: Mapping[str, Any]) -> Found:
     found = await reader.found(
         text.read_nodes(text.by_key(label.label, label.key), reader.read_names(label)),
         {**parameters, "most": 1},
     )
     if not found:
         raise _missing(label)
-    return _thing(reader, label, found[0])
+    centre: Found = found[0]
+    return centre
 
 
 def _missing(label: ServedLabel) -> Problem:
@@ -184,7 +185,7 @@ def _groups(
 
 
 def _thing(reader: Reader, label: ServedLabel, found: Found) -> Thing:
-    node = reader.node(label, found["properties"])
+    node = reader.node(label, found)
     shown_key = tuple(name for name in label.key if name in node["properties"])
     return Thing(id=found["id"], label=label.label, key=shown_key, properties=node["properties"])
 
@@ -214,14 +215,13 @@ async def read_neighbourhood(
         Problem: 404, there is no such node.
     """
     centre = await _centre(reader, label, reader.key_parameters(label, key))
+    first = centre["id"]
     nodes: dict[str, dict[str, Any]] = {
-        centre.id: {"id": centre.id, **reader.node(label, centre.properties), "hop": 0}
+        first: {"id": first, **reader.node(label, centre), "hop": 0}
     }
-    # The key is not among the properties where it may not be shown.
-    nodes[centre.id]["key"] = None if nodes[centre.id]["key"] is None else key
-    edges: dict[tuple[str, str, str], dict[str, str]] = {}
+    edges: dict[tuple[str, ...], dict[str, Any]] = {}
     closed: list[dict[str, Any]] = []
-    frontier = {centre.id: label.label}
+    frontier = {first: label.label}
     for hop in range(1, hops + 1):
         branches, arms = reader.arms(dict.fromkeys(frontier.values()))
         if not arms or len(nodes) >= limit:
@@ -238,12 +238,12 @@ async def read_neighbourhood(
                 if len(nodes) >= limit:
                     continue
                 far = reader.served.labels[branch.label]
-                node = reader.node(far, row["properties"])
+                node = reader.node(far, row)
                 nodes[row["id"]] = {"id": row["id"], **node, "hop": hop}
                 frontier[row["id"]] = branch.label
             _add_edge(edges, branch, row)
     return {
-        "centre": centre.id,
+        "centre": first,
         "nodes": list(nodes.values()),
         "edges": list(edges.values()),
         "not_expanded": closed,
@@ -266,13 +266,13 @@ async def _around(
     )
 
 
-def _add_edge(
-    edges: dict[tuple[str, str, str], dict[str, str]], branch: Branch, row: Found
-) -> None:
+def _add_edge(edges: dict[tuple[str, ...], dict[str, Any]], branch: Branch, row: Found) -> None:
     ends = (row["source"], row["id"])
     start, end = ends if branch.outward else ends[::-1]
-    edges[start, branch.relationship_type, end] = {
+    given = row["edge"] or {}
+    edges[start, branch.relationship_type, end, row["edge_id"] or ""] = {
         "source": start,
         "target": end,
         "relationship": branch.relationship_type,
+        "properties": {name: value for name, value in given.items() if value is not None},
     }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from c360_graph.mapping.graph_manifest import pattern_name
 from c360_graph.serve.clients import Client
 from c360_graph.serve.identifiers import identifier_names
 from c360_graph.serve.reading import Reader
+from c360_graph.serve.schema import ServedProperty
 from c360_graph.serve.watch import Snapshot
 
 
@@ -20,21 +23,30 @@ def served_schema(reader: Reader) -> dict[str, Any]:
             {
                 "label": label.label,
                 "path": label.path,
+                "extra_labels": [one.label for one in label.extra],
                 "key": list(label.key),
-                "properties": [
-                    {"name": p.name, "type": p.type, "is_personal": p.is_personal}
-                    for p in label.properties
-                ],
+                "properties": _properties(label.properties),
             }
             for label in served.labels.values()
             if client.sees(label.label)
         ],
         "relationships": [
-            {"relationship": kind, "start": start, "end": end}
+            {
+                "relationship": kind,
+                "start": start,
+                "end": end,
+                "properties": _properties(
+                    served.edge_properties.get(pattern_name((kind, start, end)), ())
+                ),
+            }
             for kind, start, end in served.edges
             if client.sees(start) and client.sees(end)
         ],
     }
+
+
+def _properties(found: Iterable[ServedProperty]) -> list[dict[str, Any]]:
+    return [{"name": p.name, "type": p.type, "is_personal": p.is_personal} for p in found]
 
 
 def freshness(snapshot: Snapshot, client: Client) -> dict[str, Any]:

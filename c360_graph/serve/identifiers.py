@@ -93,16 +93,21 @@ def _compared(
     label: ServedLabel, prop: ServedProperty, value: str, hash_key: str | None
 ) -> Iterator[tuple[str, list[Any]]]:
     """(property, values): the property itself and those that hold its normalised forms."""
-    scans = label.count <= MOST_SCANNED
-    if scans or prop.name in label.indexed:
-        plain = _values(value, prop.type)
-        if plain:
-            yield prop.name, plain + _hashes(plain, prop, hash_key)
-    for form in label.forms:
-        if form.of == prop.name and (scans or form.property in label.indexed):
-            found = normaliser(form.calls)(value)
-            if found is not None:
-                yield form.property, [found, *_hashes([found], prop, hash_key)]
+    found: dict[str, list[Any]] = {}
+    for form in (form for form in label.forms if form.of == prop.name):
+        given = map(normaliser(form.calls), _values(value, "STRING"))
+        texts: list[Any] = list(dict.fromkeys(text for text in given if text is not None))
+        if texts:
+            found[form.property] = texts + _hashes(texts, prop, hash_key)
+    # Equal values have equal forms, but a hash as it stands in the graph is of the value itself.
+    has_index = not prop.is_hashed and any(name in label.indexed for name in found)
+    plain = _values(value, prop.type)
+    if plain and (prop.name in label.indexed or not has_index):
+        found = {prop.name: plain + _hashes(plain, prop, hash_key), **found}
+    scans = label.count <= MOST_SCANNED and not has_index
+    for name, values in found.items():
+        if scans or name in label.indexed:
+            yield name, values
 
 
 def _values(value: str, type_name: str) -> list[Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from c360_graph.serve.schema import ServedLabel
+from c360_graph.mapping.graph_manifest import pattern_named
+from c360_graph.serve.schema import ServedGraph, ServedLabel, ServedProperty
 
 _TYPES: dict[str, Any] = {
     "STRING": str,
@@ -31,6 +33,7 @@ class NodeDocument(_Document):
     """A node of any label."""
 
     label: str
+    extra_labels: list[str] = Field(description="Labels that the node has beside that one.")
     key: str | None = Field(description="Names the node in paths. Null: it cannot be named.")
     properties: dict[str, Any] = Field(description="Moments are texts of ISO 8601.")
 
@@ -98,6 +101,7 @@ class DrawnEdge(_Document):
     source: str
     target: str
     relationship: str
+    properties: dict[str, Any]
 
 
 class ClosedDocument(_Document):
@@ -158,6 +162,7 @@ class LabelDocument(_Document):
 
     label: str
     path: str = Field(description="Its name in paths.")
+    extra_labels: list[str] = Field(description="Labels that its nodes may have, too.")
     key: list[str]
     properties: list[PropertyDocument]
 
@@ -168,6 +173,7 @@ class RelationshipDocument(_Document):
     relationship: str
     start: str
     end: str
+    properties: list[PropertyDocument]
 
 
 class SchemaDocument(_Document):
@@ -191,7 +197,7 @@ class FreshnessDocument(_Document):
 
     state: Literal["whole", "rebuilding", "absent", "unreachable"]
     version: str
-    changed_at: str = Field(description="When this server first saw the version.")
+    changed_at: str = Field(description="When the graph last changed.")
     extracts: dict[str, str] = Field(description="Digest of each extract, by `source/table`.")
     nodes: dict[str, int] = Field(description="Nodes of each label after the last load.")
     is_followed: bool
@@ -204,6 +210,23 @@ class FreshnessDocument(_Document):
 
 def node_model(label: ServedLabel) -> type[BaseModel]:
     """The document of a label's nodes."""
+    name = re.sub(r"\W", "_", label.path)
+    inner = _properties_model(f"{name}Properties", label.properties)
+    extra = tuple(one.label for one in label.extra)
+    return create_model(
+        f"{name}Node",
+        __config__=ConfigDict(extra="forbid"),
+        label=(str, Field(json_schema_extra={"const": label.label})),
+        extra_labels=(
+            list[Literal[extra]] if extra else list[str],  # type: ignore[valid-type]
+            Field(description="Labels that the node has beside that one."),
+        ),
+        key=(str | None, ...),
+        properties=(inner, ...),
+    )
+
+
+def _properties_model(name: str, properties: Iterable[ServedProperty]) -> type[BaseModel]:
     fields: dict[str, Any] = {
         f"property_{index}": (
             _TYPES.get(prop.type, Any),
@@ -216,20 +239,40 @@ def node_model(label: ServedLabel) -> type[BaseModel]:
                 },
             ),
         )
-        for index, prop in enumerate(label.properties)
+        for index, prop in enumerate(properties)
     }
-    name = re.sub(r"\W", "_", label.path)
-    inner = create_model(
-        f"{name}Properties",
-        __config__=ConfigDict(extra="forbid", title=f"{name}Properties"),
-        **fields,
+    return create_model(name, __config__=ConfigDict(extra="forbid", title=name), **fields)
+
+
+def neighbourhood_model(graph: ServedGraph) -> type[BaseModel]:
+    """The document of a neighbourhood, whose relationships have properties by their type."""
+    by_type: dict[str, dict[str, ServedProperty]] = {}
+    for pattern, properties in graph.edge_properties.items():
+        found = by_type.setdefault(pattern_named(pattern)[0], {})
+        for prop in properties:
+            known = found.setdefault(prop.name, prop)
+            if known.type != prop.type:
+                found[prop.name] = prop.model_copy(update={"type": ""})
+    if not by_type:
+        return NeighbourhoodDocument
+    edges = tuple(
+        _edge_model(kind, tuple(properties.values()))
+        for kind, properties in sorted(by_type.items())
     )
     return create_model(
-        f"{name}Node",
-        __config__=ConfigDict(extra="forbid"),
-        label=(str, Field(json_schema_extra={"const": label.label})),
-        key=(str | None, ...),
-        properties=(inner, ...),
+        "Neighbourhood",
+        __base__=NeighbourhoodDocument,
+        edges=(list[Union[(*edges, DrawnEdge)]], ...),  # type: ignore[valid-type]
+    )
+
+
+def _edge_model(kind: str, properties: tuple[ServedProperty, ...]) -> type[BaseModel]:
+    name = f"{re.sub(r'[^0-9A-Za-z]', '_', kind)}Edge"
+    return create_model(
+        name,
+        __base__=DrawnEdge,
+        relationship=(str, Field(json_schema_extra={"const": kind})),
+        properties=(_properties_model(f"{name}Properties", properties), ...),
     )
 
 

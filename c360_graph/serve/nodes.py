@@ -44,7 +44,7 @@ async def read_node(reader: Reader, label: ServedLabel, key: str) -> dict[str, A
     )
     if not found:
         raise Problem(404, f"There is no {label.label} with this key.")
-    return reader.node(label, found[0]["properties"])
+    return reader.node(label, found[0])
 
 
 async def read_page(
@@ -83,7 +83,7 @@ async def read_page(
     page = found[:limit]
     more = len(found) > limit
     return {
-        "nodes": [reader.node(label, one["properties"]) for one in page],
+        "nodes": [reader.node(label, one) for one in page],
         "next": _cursor(of, page[-1]["after"]) if more else None,
     }
 

@@ -32,6 +32,8 @@ class Reader:
     client: Client
     timeout_seconds: float
     max_degree: int
+    loads: tuple[str, ...] = ()
+    """What the graph's mark says of the load that `served` was read of."""
     kept: dict[Any, Any] = field(default_factory=dict)
     """What was made for earlier requests: to make a statement anew takes as long as to send it."""
 
@@ -95,6 +97,7 @@ class Reader:
             outward=branch.outward,
             label=branch.label,
             names=self.read_names(far),
+            edge_names=self.served.edge_names(branch.pattern, unmasked=self.client.unmasked),
             moment=far.moment if far.moment in names else None,
             is_alone=branch.is_alone,
         )
@@ -103,11 +106,12 @@ class Reader:
         """What a statement of `cypher.serving` finds.
 
         Raises:
-            Problem: 503, a load began meanwhile.
+            Problem: 503, a load began meanwhile, or ended.
             GraphError: the server refuses, is away, or took too long.
         """
         (row,) = await self.graph.rows(statement, parameters, timeout_seconds=self.timeout_seconds)
-        if tuple(row["states"]) != (WHOLE,):
+        # Another load may have given ids of nodes to others since the last statement of the request.
+        if tuple(row["states"]) != (WHOLE,) or tuple(row["loads"]) != self.loads:
             raise unavailable(REBUILDING)
         return tuple(row["found"])
 
@@ -130,11 +134,17 @@ class Reader:
             return None
         return key_text(tuple(properties.get(name) for name in label.key))
 
-    def node(self, label: ServedLabel, properties: Mapping[str, Any]) -> dict[str, Any]:
+    def extra_labels(self, label: ServedLabel) -> tuple[str, ...]:
+        """The further labels of a label's nodes that the client may see."""
+        make = partial(label.extra_labels, unmasked=self.client.unmasked)
+        return self.once(("extra labels", label.label), make)
+
+    def node(self, label: ServedLabel, found: Mapping[str, Any]) -> dict[str, Any]:
         """A node as it is served: properties that it does not have are left out."""
-        names = self.names(label)
+        names, properties = self.names(label), found["properties"]
         return {
             "label": label.label,
+            "extra_labels": [e for e in self.extra_labels(label) if e in found["labels"]],
             "key": self.key_of(label, properties),
             "properties": {
                 name: value for name in names if (value := properties.get(name)) is not None

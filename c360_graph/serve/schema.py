@@ -14,7 +14,12 @@ from pydantic import Field
 
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern
+from c360_graph.mapping.graph_manifest import (
+    EdgeColumn,
+    GraphManifest,
+    RelationshipPattern,
+    pattern_name,
+)
 from c360_graph.mapping.identities import IS
 from c360_graph.mapping.join_columns import parsed
 from c360_graph.mapping.join_functions import Calls, JoinFunctions
@@ -62,6 +67,13 @@ class ServedProperty(Frozen):
     is_hashed: bool = False
 
 
+class ServedExtra(Frozen):
+    """A label that nodes may have beside the main one. One by a value tells of the value."""
+
+    label: str
+    is_personal: bool
+
+
 class Form(Frozen):
     """A property that holds what functions make of another one, such as an address in lower case."""
 
@@ -76,6 +88,7 @@ class ServedLabel(Frozen):
     label: str
     path: str
     properties: tuple[ServedProperty, ...]
+    extra: tuple[ServedExtra, ...] = ()
     key: tuple[str, ...] = ()
     key_types: tuple[str, ...] = ()
     is_shared: bool = False
@@ -102,6 +115,10 @@ class ServedLabel(Frozen):
         """The properties that a client may see."""
         return tuple(p.name for p in self.properties if unmasked or not p.is_personal)
 
+    def extra_labels(self, *, unmasked: bool) -> tuple[str, ...]:
+        """The further labels that a client may see."""
+        return tuple(e.label for e in self.extra if unmasked or not e.is_personal)
+
 
 class Branch(Frozen):
     """One kind of relationship at a label, seen from there. `is_alone` says that the type and the
@@ -113,12 +130,20 @@ class Branch(Frozen):
     label: str
     is_alone: bool
 
+    @property
+    def pattern(self) -> RelationshipPattern:
+        """The relationships as the manifest names them."""
+        ends = (self.at, self.label) if self.outward else (self.label, self.at)
+        return (self.relationship_type, *ends)
+
 
 class ServedGraph(Frozen):
     """All that is served. `customer` is None where the graph has no labels."""
 
     labels: dict[str, ServedLabel] = Field(default_factory=dict)
     edges: tuple[RelationshipPattern, ...] = ()
+    edge_properties: dict[str, tuple[ServedProperty, ...]] = Field(default_factory=dict)
+    """What is served of relationships, by `pattern_name`."""
     customer: str | None = None
     records: tuple[str, ...] = ()
     """Labels of the records that customers of identity resolution lead to."""
@@ -128,6 +153,11 @@ class ServedGraph(Frozen):
     def by_path(self) -> dict[str, ServedLabel]:
         """The labels by the name that they have in URLs."""
         return {label.path: label for label in self.labels.values()}
+
+    def edge_names(self, edges: RelationshipPattern, *, unmasked: bool) -> tuple[str, ...]:
+        """The properties of relationships that a client may see."""
+        found = self.edge_properties.get(pattern_name(edges), ())
+        return tuple(p.name for p in found if unmasked or not p.is_personal)
 
     def branches(self, at: Iterable[str], *, to: Collection[str]) -> tuple[Branch, ...]:
         """Every kind of relationship of some labels that leads to labels that a client may see."""
@@ -173,7 +203,13 @@ def served_graph(
         if chosen and _is_entity(manifest, chosen)
         else ()
     )
-    made = ServedGraph(labels=labels, edges=manifest.edges, customer=chosen, records=records)
+    made = ServedGraph(
+        labels=labels,
+        edges=manifest.edges,
+        edge_properties=dict(_edge_properties(manifest, found)),
+        customer=chosen,
+        records=records,
+    )
     text = made.model_dump_json(exclude={"labels": {"__all__": {"count", "indexed"}}})
     # What customers are found by depends on these, and so do the routes.
     text += str([(one.count > MOST_SCANNED, sorted(one.indexed)) for one in labels.values()])
@@ -205,26 +241,79 @@ def _served_label(
         if not any(column.lower() in excluded for column in (name, *origins.get(name, ())))
     ]
     key = manifest.keys.get(label, ())
+    properties = tuple(
+        _served_property(
+            name,
+            types.get(name) or keys.get(name, ""),
+            tables,
+            of_label,
+            columns=(name, *origins.get(name, ())),
+        )
+        for name in names
+        if not name.startswith(JOIN_PREFIX)
+    )
     return ServedLabel(
         label=label,
         path=path,
-        properties=tuple(
-            _served_property(
-                name,
-                types.get(name) or keys.get(name, ""),
-                tables,
-                of_label,
-                columns=(name, *origins.get(name, ())),
-            )
-            for name in names
-            if not name.startswith(JOIN_PREFIX)
-        ),
+        properties=properties,
+        extra=tuple(_extras(manifest, label, properties)),
         key=key if all(name in names for name in key) else (),
         key_types=tuple(keys.get(name, "") for name in key),
         is_shared=len(tables) > 1,
         forms=tuple(form for name in names if (form := _form(name)) and form.of in names),
         indexed=frozenset(name for at, name in indexed if at == label),
         count=count,
+    )
+
+
+def _extras(
+    manifest: GraphManifest, label: str, properties: Iterable[ServedProperty]
+) -> Iterator[ServedExtra]:
+    """Those by the value of a property that is served no more are served no more, either."""
+    is_personal = {prop.name: prop.is_personal for prop in properties}
+    by_value: dict[str, set[str]] = {}
+    for found in manifest.value_labels.get(label, {}).values():
+        for name, prop in found.items():
+            by_value.setdefault(name, set()).add(prop)
+    tables = manifest.extras.get(label, {}).values()
+    for name in dict.fromkeys(name for names in tables for name in names):
+        of = by_value.get(name, set())
+        if of <= is_personal.keys():
+            yield ServedExtra(label=name, is_personal=any(is_personal[prop] for prop in of))
+
+
+def _edge_properties(
+    manifest: GraphManifest, rules: tuple[ServedRule, ...]
+) -> Iterator[tuple[str, tuple[ServedProperty, ...]]]:
+    for pattern, properties in manifest.edge_columns.items():
+        served = tuple(
+            found
+            for name, columns in properties.items()
+            if (found := _edge_property(name, columns, rules)) is not None
+        )
+        if served:
+            yield pattern, served
+
+
+def _edge_property(
+    name: str, columns: Iterable[EdgeColumn], rules: tuple[ServedRule, ...]
+) -> ServedProperty | None:
+    """None where a rule excludes a column that it is made of."""
+    found = []
+    for place, column, type_name in columns:
+        of_table = [rule for rule in rules if _concerns(rule, (place,))]
+        own = [
+            rule for rule in of_table if rule.column_name.lower() in {name.lower(), column.lower()}
+        ]
+        if any(rule.is_excluded and rule.treatment == "exclude" for rule in own):
+            return None
+        found.append(_served_property(name, type_name, (place,), own, columns=(name, column)))
+    types = {prop.type for prop in found}
+    return ServedProperty(
+        name=name,
+        type=types.pop() if len(types) == 1 else "",
+        is_personal=any(prop.is_personal for prop in found),
+        is_hashed=any(prop.is_hashed for prop in found),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -30,6 +31,8 @@ from c360_graph.serve.watch import GraphWatch, Snapshot
 from c360_graph.settings import Settings
 
 NOBODY = "(refused)"
+MOST_ASKED = 4
+"""Questions that are asked at once, each in a thread."""
 _LOG = logging.getLogger("c360_graph.serve")
 
 STATES = {
@@ -54,6 +57,7 @@ class Service:
     cache: ResponseCache
     metrics: ServeMetrics
     identify_token: Callable[[str], Awaitable[Client]] | None = None
+    asking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_ASKED))
     _kept: dict[Any, Any] = field(default_factory=dict)
     _fitting: tuple[GraphManifest, tuple[Question, ...]] | None = None
 
@@ -149,6 +153,7 @@ class Service:
             client=client,
             timeout_seconds=self.settings.c360_serve_timeout_seconds,
             max_degree=self.settings.c360_serve_max_degree,
+            loads=snapshot.loads,
             kept=self._kept,
         )
 
@@ -211,9 +216,11 @@ def _tag(snapshot: Snapshot, cache_key: str) -> str:
 
 
 def _validators(snapshot: Snapshot, tag: str) -> dict[str, str]:
+    moment = format_datetime(snapshot.changed_at, usegmt=True)
     return {
         "ETag": tag,
-        "Last-Modified": format_datetime(snapshot.changed_at, usegmt=True),
+        # A client that has two versions of one second could not tell them apart.
+        **({"Last-Modified": moment} if snapshot.is_settled else {}),
         "Cache-Control": "private, no-cache",
         "Vary": "Authorization, X-API-Key, Cookie, Accept",
     }
@@ -228,6 +235,7 @@ def _is_known(request: Request, snapshot: Snapshot, tag: str) -> bool:
     if since is None:
         return False
     try:
-        return parsedate_to_datetime(since) >= snapshot.changed_at
+        # No other moment than the one that was sent: workers see changes of the rules one after the other.
+        return parsedate_to_datetime(since) == snapshot.changed_at
     except (TypeError, ValueError):
         return False

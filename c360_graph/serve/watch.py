@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -22,6 +24,8 @@ from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.serve.schema import ServedGraph, ServedRule, served_graph
 
 LOOK_SECONDS = 0.5
+SETTLED_SECONDS = 2.0
+"""After as long, what changes next has another second than what changed last."""
 _TIMEOUT_SECONDS = 2.0
 
 GraphState = Literal["whole", "rebuilding", "absent", "unreachable"]
@@ -38,7 +42,16 @@ class Snapshot:
     is_followed: bool = False
     version: str = ""
     changed_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
-    """When this process first saw the version."""
+    """When the last load ended, a follower moved, or this process saw that the rules changed."""
+    seen: float = 0.0
+    """When this process first saw the version, by the monotonic clock."""
+    loads: tuple[str, ...] = ()
+    """What the mark of a graph of the same load says; nothing where an older version loaded it."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no other version has the same second in `changed_at`."""
+        return time.monotonic() - self.seen >= SETTLED_SECONDS
 
 
 class GraphWatch:
@@ -50,6 +63,7 @@ class GraphWatch:
         self._rules: tuple[ServedRule, ...] = ()
         self._content: str | None = None
         self._built_with: tuple[ServedRule, ...] = ()
+        self._looking = asyncio.Lock()
         self.current = Snapshot()
         self.interruptions = 0
         """How often the graph was found not to be whole."""
@@ -66,12 +80,14 @@ class GraphWatch:
 
     async def look(self) -> None:
         """Bring `current` up to date; a server that cannot be reached is a state, too."""
-        try:
-            rows = await self._graph.rows(read_mark(), timeout_seconds=_TIMEOUT_SECONDS)
-            self.current = await self._seen(rows)
-        except GraphError:
-            self.current = replace(self.current, state="unreachable")
-        self.interruptions += self.current.state in ("rebuilding", "absent")
+        # One after the other, so that what was seen first does not come last.
+        async with self._looking:
+            try:
+                rows = await self._graph.rows(read_mark(), timeout_seconds=_TIMEOUT_SECONDS)
+                self.current = await self._seen(rows)
+            except GraphError:
+                self.current = replace(self.current, state="unreachable")
+            self.interruptions += self.current.state in ("rebuilding", "absent")
 
     async def _seen(self, rows: list[dict[str, Any]]) -> Snapshot:
         if not rows:
@@ -92,16 +108,16 @@ class GraphWatch:
             self._content, self._built_with = content, rules
         follow = _follow(row["follow"])
         version = _version(content, known.served.fingerprint, follow)
-        changed_at = known.changed_at
         if version != known.version:
-            changed_at = datetime.now(UTC).replace(microsecond=0)
+            changed_at = _changed_at(known, row["moments"])
+            known = replace(known, changed_at=changed_at, seen=time.monotonic())
         return replace(
             known,
             state="whole",
             follow=follow,
             is_followed=row["follower"] is not None,
             version=version,
-            changed_at=changed_at,
+            loads=(row["loaded_at"],) if row["loaded_at"] else (),
         )
 
     async def _served(self, manifest: GraphManifest, rules: tuple[ServedRule, ...]) -> ServedGraph:
@@ -122,6 +138,14 @@ class GraphWatch:
             counts=dict(zip(names, counts, strict=True)),
             customer=self._customer_label,
         )
+
+
+def _changed_at(known: Snapshot, moments: Iterable[datetime | None]) -> datetime:
+    """When the graph changed; now, where it is not the graph that did, or nobody wrote down when."""
+    last = max((moment.replace(microsecond=0) for moment in moments if moment), default=None)
+    if last is None or last <= known.changed_at:
+        return datetime.now(UTC).replace(microsecond=0)
+    return last
 
 
 def _follow(text: str | None) -> FollowMark | None:

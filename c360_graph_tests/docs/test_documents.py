@@ -22,6 +22,7 @@ NOT_RUN = {
     ("docs/export.md", "needs a stopped server"),
     ("docs/export.md", "needs the server that was imported"),
     ("docs/export.md", "needs an Aura instance"),
+    ("docs/serving.md", "needs the generator, and npm"),
 }
 """Every block that is not run, with its reason. It gets longer only where there is no other way."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from c360_graph.answers import shown
 from c360_graph.customer.journey import caption
 from c360_graph.customer.neighbourhood import Thing
 from c360_graph.report.charts import Chart
@@ -117,7 +118,7 @@ def draw(around: Mapping[str, Any], *, hidden: Iterable[str], hrefs: Mapping[str
                 y1=positions[edge["source"]][1],
                 x2=positions[edge["target"]][0],
                 y2=positions[edge["target"]][1],
-                title=edge["relationship"],
+                title=_edge_title(edge),
             )
             for edge in edges
             if edge["source"] in positions and edge["target"] in positions
@@ -134,6 +135,11 @@ def draw(around: Mapping[str, Any], *, hidden: Iterable[str], hrefs: Mapping[str
         box=_box(positions.values()),
         notes=tuple(_notes(around)),
     )
+
+
+def _edge_title(edge: Mapping[str, Any]) -> str:
+    told = (f"{name}: {shown(value)}" for name, value in edge["properties"].items())
+    return "\n".join((edge["relationship"], *told))
 
 
 def _notes(around: Mapping[str, Any]) -> Iterable[str]:
@@ -189,7 +195,7 @@ def _dot(
 
 
 def _positions(
-    centre: str, nodes: Mapping[str, Mapping[str, Any]], edges: Sequence[Mapping[str, str]]
+    centre: str, nodes: Mapping[str, Mapping[str, Any]], edges: Sequence[Mapping[str, Any]]
 ) -> dict[str, tuple[float, float]]:
     """Each node that is linked to the centre, on the ring of its distance, near what leads to it."""
     beside: dict[str, list[str]] = {}

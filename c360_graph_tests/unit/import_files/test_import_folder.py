@@ -147,7 +147,9 @@ def test_the_script_behind_the_import_converts_lists_before_it_constrains_keys()
         "CYPHER 5 CREATE CONSTRAINT"
     )
     assert script.startswith(begin)
-    assert script.endswith("CYPHER 5 MATCH (m:`_C360Load`) SET m.state = 'whole';\n")
+    assert script.endswith(
+        "CYPHER 5 MATCH (m:`_C360Load`) SET m.state = 'whole', m.loaded_at = datetime();\n"
+    )
 
 
 def test_the_importers_failure_is_told_and_it_gets_no_password(
