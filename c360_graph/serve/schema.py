@@ -15,10 +15,10 @@ from pydantic import Field
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern
-from c360_graph.mapping.identities import IS
 from c360_graph.mapping.join_columns import parsed
 from c360_graph.mapping.join_functions import Calls, JoinFunctions
 from c360_graph.mapping.model import JOIN_PREFIX
+from c360_graph.mapping.names import IS
 from c360_graph.proposal.personal_names import kind_by_name
 
 RESERVED = frozenset({"answers", "changes", "customers", "freshness", "schema"})
