@@ -34,8 +34,8 @@ dev: $(STAMP) ## the Dagster UI on port 3000 (DEV_PORT=... for another)
 test: check ## lint, types and every test, on real PostgreSQL and Neo4j
 	$(PYTEST)
 
-test-unit: $(STAMP) ## the tests that need no server
-	$(BIN)/pytest -m "not servers"
+test-unit: $(STAMP) ## the tests that need no server, and what they cover
+	$(BIN)/pytest -m "not servers" --cov --cov-report=term:skip-covered
 
 test-servers: $(STAMP) ## the tests on real servers, without a browser
 	$(PYTEST) -m "servers and not browser"
@@ -97,4 +97,4 @@ requirements: $(STAMP) ## pin the packages anew (needs uv)
 		pyproject.toml -o requirements.txt
 
 clean: ## remove .venv and caches
-	rm -rf $(VENV) $(DEBEZIUM) $(LOWEST) $(LOWEST).txt .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEBEZIUM) $(LOWEST) $(LOWEST).txt .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from c360_graph.cypher.used_names import used_names
+from c360_graph.cypher.quoting import used_names
 from c360_graph.errors import GraphError, ScriptError
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.read_only import read, refuse_beyond_reading

@@ -13,8 +13,7 @@ from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.control.audit import RunLog
 from c360_graph.errors import SettingsError
 from c360_graph.executor import close_abandoned_runs
-from c360_graph.failure_mail import mail_server, send
-from c360_graph.failure_notice import FailureNotice, post
+from c360_graph.failure_notice import FailureNotice, mail_server, post, send
 from c360_graph.mapping.model import Identity
 from c360_graph.pipeline.read_mapping import rows_fingerprint
 from c360_graph.resources import PostgresResource

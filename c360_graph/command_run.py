@@ -21,7 +21,7 @@ from dagster._utils.hosted_user_process import (
 )
 from dagster._utils.interrupts import capture_interrupts
 
-from c360_graph.project_files import file_here_or_ours
+from c360_graph.new_project import file_here_or_ours
 
 LOCATION = "c360_graph.definitions"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -1,4 +1,7 @@
-"""The files that a project of one's own starts from."""
+"""The files that a project of one's own starts from, and those that commands need beside the package.
+
+The package's folder `project` has links to the latter, which a wheel holds as the files themselves.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from c360_graph.errors import SettingsError
-from c360_graph.project_files import project_file, sql_folder
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def project_file(name: str) -> Path:
+    """`dagster.yaml`, `workspace.yaml` or the folder `sql`, as this version has them."""
+    in_checkout = _PACKAGE.parent / name
+    is_checkout = (_PACKAGE.parent / "pyproject.toml").exists()
+    return in_checkout if is_checkout else _PACKAGE / "project" / name
+
+
+def file_here_or_ours(name: str) -> Path:
+    """The file of that name in the current folder, else this version's."""
+    here = Path(name)
+    return here if here.exists() else project_file(name)
+
+
+def sql_folder() -> Path:
+    """The schema of the control database and the sample's databases."""
+    return project_file("sql")
+
 
 _STARTER = Path(__file__).parent / "starter"
 _FILES = {

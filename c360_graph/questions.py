@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from c360_graph.cypher.used_names import used_names
+from c360_graph.cypher.quoting import used_names
 from c360_graph.errors import ScriptError
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.names import did_you_mean

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 
-from c360_graph.customer.entities import entity_edges
-from c360_graph.customer.lookup import CustomerGraph
+from c360_graph.customer.lookup import CustomerGraph, entity_edges
 from c360_graph.cypher.customers import find_repeated_value
 from c360_graph.cypher.quoting import identifier, string_literal
 from c360_graph.errors import GraphError
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern
-from c360_graph.mapping.identities import RECORDS_COLUMN, snake_case
+from c360_graph.mapping.identities import RECORDS_COLUMN
+from c360_graph.mapping.names import snake_case
 from c360_graph.proposal.personal_names import IDENTIFYING, Kind, kind_by_name
 from c360_graph.text import visible
 

@@ -12,7 +12,7 @@ from benchmarks.graph_model import EDGES, LABELS, Edge, Label
 from benchmarks.measurement import Usage
 from c360_graph.errors import SandboxError
 from c360_graph.sandbox import jars, java
-from c360_graph.sandbox.lines import find_line
+from c360_graph.sandbox.neo4j import find_line
 
 _MAIN_CLASS = "org.neo4j.cli.AdminTool"
 _JAVA_OPTIONS = (

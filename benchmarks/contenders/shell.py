@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.contenders.contender import Contender, Ground, Run
-from c360_graph.sandbox.cypher_shell import cypher_shell_command
+from c360_graph.sandbox.neo4j import cypher_shell_command
 
 
 class CypherShell(Contender):

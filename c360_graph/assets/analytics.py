@@ -16,12 +16,12 @@ from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.assets.source_table import operation_name
 from c360_graph.assets.step_policy import NEO4J_POOL, dagster_failures
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.owner import control_owner
+from c360_graph.control.load_lock import control_owner
 from c360_graph.errors import GraphError
-from c360_graph.graph.claim import Claim, refuse_anothers_graph
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.graph.manifest import refuse_broken, refuse_changed
+from c360_graph.graph.target_lock import Claim, refuse_anothers_graph
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.questions import Question, QuestionSet

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import dagster as dg
 
-from c360_graph.cypher.used_names import used_names
+from c360_graph.cypher.quoting import used_names
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.questions import Question

@@ -40,13 +40,13 @@ class GraphPart:
 
 
 def graph_parts(
-    mapping: GraphMapping, place: Callable[[TableMapping], Name]
+    mapping: GraphMapping, dataset_of: Callable[[TableMapping], Name]
 ) -> tuple[GraphPart, ...]:
     """The parts of the graph, in the order of the mapping.
 
     Args:
         mapping: what is loaded.
-        place: the namespace and name of a table of a source.
+        dataset_of: the namespace and name of a table of a source.
     """
     index = TableIndex(mapping.tables)
     records = {
@@ -57,8 +57,8 @@ def graph_parts(
     }
     labels = dict.fromkeys(table.node_label for table in mapping.tables if table.node_label)
     return (
-        *(_label(label, index.labelled(label), records.get(label, ()), place) for label in labels),
-        *(_relationship(one, index, records, place) for one in mapping.relationships),
+        *(_label(label, index.labelled(label), records.get(label, ()), dataset_of) for label in labels),
+        *(_relationship(one, index, records, dataset_of) for one in mapping.relationships),
     )
 
 
@@ -66,13 +66,13 @@ def _label(
     label: str,
     tables: Iterable[TableMapping],
     records: Iterable[TableMapping],
-    place: Callable[[TableMapping], Name],
+    dataset_of: Callable[[TableMapping], Name],
 ) -> GraphPart:
     fields: dict[str, str] = {}
     columns: dict[str, tuple[tuple[Name, str], ...]] = {}
-    inputs: dict[Name, tuple[str, ...]] = {place(table): _read(table) for table in records}
+    inputs: dict[Name, tuple[str, ...]] = {dataset_of(table): _read(table) for table in records}
     for table in tables:
-        own = None if table.identity else place(table)
+        own = None if table.identity else dataset_of(table)
         if own is not None:
             inputs[own] = _read(table)
         for prop in table.columns_read:
@@ -88,7 +88,7 @@ def _relationship(
     mapping: RelationshipMapping,
     index: TableIndex,
     records: Mapping[str, tuple[TableMapping, ...]],
-    place: Callable[[TableMapping], Name],
+    dataset_of: Callable[[TableMapping], Name],
 ) -> GraphPart:
     ends = [table for end in (mapping.start, mapping.end) for table in index.at(end)]
     driving = index.driving(mapping)
@@ -99,7 +99,7 @@ def _relationship(
     )
     columns = {
         name: tuple(
-            (place(table), prop.origin)
+            (dataset_of(table), prop.origin)
             for table in driving
             if not table.identity and (prop := table.property_of(name)) is not None
         )
@@ -107,7 +107,7 @@ def _relationship(
     }
     return GraphPart(
         name=f"{mapping.from_label}.{mapping.relationship_type}.{mapping.to_label}",
-        inputs={place(table): _read(table) for table in found},
+        inputs={dataset_of(table): _read(table) for table in found},
         fields=dict.fromkeys(mapping.copied, ""),
         columns=columns,
     )

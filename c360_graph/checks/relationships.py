@@ -10,7 +10,7 @@ from c360_graph.assets.neo4j_graph import KEY
 from c360_graph.assets.step_policy import dagster_failures
 from c360_graph.checks.check_result import check_result, selected
 from c360_graph.control.audit import RunLog
-from c360_graph.cypher.counting import count_labels
+from c360_graph.cypher.counts_and_deletes import count_labels
 from c360_graph.extract_joins.expected_relationships import Expectation, expected_relationships
 from c360_graph.extract_joins.graph_input import GraphParts, gather_parts
 from c360_graph.extracts import ExtractStore

@@ -35,17 +35,17 @@ from c360_graph.cli.questions import (
 from c360_graph.cli.sandbox import missing_servers, server_of
 from c360_graph.cli.signals import orderly_end
 from c360_graph.control.connection import ControlDatabase, control_credentials
-from c360_graph.control.owner import control_owner
+from c360_graph.control.load_lock import control_owner
 from c360_graph.data_folder import make_private_folder
 from c360_graph.errors import GraphNotEmptyError, SandboxError, ScriptError
 from c360_graph.extracts import write_whole
-from c360_graph.graph.claim import Claim, refuse_anothers_graph
 from c360_graph.graph.connection import Graph, target_graph
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.load import graph_counts
 from c360_graph.graph.manifest import mark_whole, read_state
+from c360_graph.graph.target_lock import Claim, refuse_anothers_graph
 from c360_graph.mapping.graph_manifest import Owner
-from c360_graph.project_files import project_file, sql_folder
+from c360_graph.new_project import project_file, sql_folder
 from c360_graph.report.files import ReportStore
 from c360_graph.sandbox.sample import LABELS, Server, load_sample
 from c360_graph.settings import Settings, load_settings

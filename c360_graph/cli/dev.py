@@ -17,7 +17,7 @@ from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.data_folder import make_private_folder
 from c360_graph.errors import SettingsError
 from c360_graph.extracts import write_whole
-from c360_graph.project_files import file_here_or_ours, sql_folder
+from c360_graph.new_project import file_here_or_ours, sql_folder
 from c360_graph.sandbox.sample import load_sample
 from c360_graph.settings import Settings, load_settings
 

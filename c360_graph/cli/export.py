@@ -13,7 +13,7 @@ import typer
 from c360_graph.cli.output import Json, exit_on_error, grid, out, print_json, say
 from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import ControlDatabase, control_credentials
-from c360_graph.control.owner import control_owner
+from c360_graph.control.load_lock import control_owner
 from c360_graph.settings import Settings, load_settings
 
 if TYPE_CHECKING:

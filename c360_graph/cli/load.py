@@ -23,10 +23,10 @@ from c360_graph.control.connection import (
     ControlDatabase,
     control_credentials,
 )
-from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import Graph, target_graph
 from c360_graph.graph.load import LoadResult, clear_and_load, load_into_empty
 from c360_graph.graph.load_session import LoadCallbacks
+from c360_graph.graph.target_lock import Claim
 from c360_graph.pipeline.load import Target, load_registered_script
 from c360_graph.script_store import ScriptStore
 from c360_graph.settings import Settings, load_settings

@@ -11,7 +11,7 @@ from c360_graph.cli.map import add_rows, offer
 from c360_graph.cli.output import Apply, Json, Yes, exit_on_error
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.mapping.control_rows import NEW_SOURCE_ID, SourceRow
-from c360_graph.proposal.rows import ProposedSource
+from c360_graph.proposal.model import ProposedSource
 from c360_graph.settings import load_settings
 
 app = typer.Typer(help="Source databases.", no_args_is_help=True)

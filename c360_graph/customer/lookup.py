@@ -1,4 +1,4 @@
-"""Finds the node that a value identifies, in whatever label and property the graph has."""
+"""Finds the node that a value identifies, in whatever label and property the graph has, and the entity that it is of."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from c360_graph.customer.entities import entity_edges
 from c360_graph.cypher import customers as text
 from c360_graph.cypher.manifest import read_manifest
 from c360_graph.errors import GraphError
@@ -21,7 +20,27 @@ from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern
 from c360_graph.mapping.join_columns import is_normalised, parsed, shown_column
 from c360_graph.mapping.join_functions import JoinFunctions
 from c360_graph.mapping.model import JOIN_PREFIX
+from c360_graph.mapping.names import IS, identity_name, snake_case
 from c360_graph.mapping.normalised_texts import normaliser
+
+
+def entity_edges(schema: GraphManifest) -> tuple[RelationshipPattern, ...]:
+    """The relationships from entities to their records, as identity resolution makes them.
+
+    >>> entity_edges(
+    ...     GraphManifest(
+    ...         edges=(("IS", "Customer", "Account"), ("IS", "Account", "Blocked")),
+    ...         table_keys={"Customer": {"customer_identity/customer": ()}, "Account": {"shop/accounts": ()}},
+    ...     )
+    ... )
+    (('IS', 'Customer', 'Account'),)
+    """
+    return tuple(edges for edges in schema.edges if edges[0] == IS and _is_entity(schema, edges[1]))
+
+
+def _is_entity(schema: GraphManifest, label: str) -> bool:
+    return [*schema.table_keys.get(label, {})] == [f"{identity_name(label)}/{snake_case(label)}"]
+
 
 _INTEGER = re.compile("-?[1-9][0-9]{0,18}|0")
 _INTEGERS = range(-(2**63), 2**63)

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from c360_graph.customer.entities import entity_edges
-from c360_graph.customer.lookup import CustomerGraph, Match
+from c360_graph.customer.lookup import CustomerGraph, Match, entity_edges
 from c360_graph.cypher import customers as text
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from c360_graph.cypher.extra_labels import set_anew, set_on_new
 from c360_graph.cypher.manifest import LABEL as MANIFEST
 from c360_graph.cypher.manifest import WHOLE
 from c360_graph.cypher.merges import differs_from_new, row_and_key
@@ -19,6 +18,8 @@ from c360_graph.cypher.rows import (
     own_properties,
     property_map,
     row_literal,
+    set_anew,
+    set_on_new,
     values,
 )
 from c360_graph.cypher.target_lock import LABEL as LOCK

@@ -7,15 +7,17 @@ transaction has.
 from __future__ import annotations
 
 from c360_graph.cypher import counts_and_deletes
-from c360_graph.cypher.extra_labels import labels_differ, set_anew, set_on_new
 from c360_graph.cypher.quoting import identifier, statement, string_literal
 from c360_graph.cypher.relationships import of_tables
 from c360_graph.cypher.rows import (
     RowLiteral,
     batch_statement,
+    labels_differ,
     own_properties,
     property_map,
     row_literal,
+    set_anew,
+    set_on_new,
 )
 from c360_graph.mapping.graph_manifest import RelationshipPattern
 from c360_graph.mapping.model import RelationshipMapping, TableMapping

@@ -13,7 +13,6 @@ from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import GraphManifest, Owner
-from c360_graph.mapping.identities import IS
 from c360_graph.mapping.join_columns import without_join_columns
 from c360_graph.mapping.missing import (
     LeftOutTable,
@@ -22,6 +21,7 @@ from c360_graph.mapping.missing import (
     refused_names,
 )
 from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping
+from c360_graph.mapping.names import IS
 from c360_graph.mapping.relationships import resolve_relationships
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import describe

@@ -14,7 +14,7 @@ from hashlib import sha256
 from uuid import uuid4
 
 from c360_graph.control.follow_errors import FollowErrors
-from c360_graph.control.owner import control_owner
+from c360_graph.control.load_lock import control_owner
 from c360_graph.errors import MappingChangedError, SourceUnavailableError
 from c360_graph.following.away import AwaySources
 from c360_graph.following.dirty_keys import Dirty

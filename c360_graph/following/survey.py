@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import psycopg
 
 from c360_graph.control.connection import ControlDatabase, control_credentials, first_line
-from c360_graph.control.owner import control_owner
+from c360_graph.control.load_lock import control_owner
 from c360_graph.following.dba_sql import Finding, check_source, setup_sql
 from c360_graph.following.mark import FollowMark, read_graph_mark
 from c360_graph.following.publication import UnfollowedTable, followable

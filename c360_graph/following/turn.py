@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, text
 
 from c360_graph.control.connection import ControlDatabase, lock_number
-from c360_graph.control.lock_session import LockSession, lock_session
+from c360_graph.control.load_lock import LockSession, lock_session
 from c360_graph.errors import LoadLockedError
 
 POLL_SECONDS = 1.0

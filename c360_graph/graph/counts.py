@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from c360_graph.cypher.counting import (
+from c360_graph.cypher.counts_and_deletes import (
     MOST_COUNTED,
     count_labels,
     count_pattern_ends,

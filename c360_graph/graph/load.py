@@ -34,13 +34,16 @@ from c360_graph.errors import (
     ScriptError,
     StatementError,
 )
-from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.counts import check_counts, count_graph, graph_counts
 from c360_graph.graph.emptying import empty_graph
 from c360_graph.graph.execution import Execution
-from c360_graph.graph.left_out import refuse_losing_tables, said_of_left_out
-from c360_graph.graph.load_session import LoadCallbacks, under_way
+from c360_graph.graph.load_session import (
+    LoadCallbacks,
+    refuse_losing_tables,
+    said_of_left_out,
+    under_way,
+)
 from c360_graph.graph.manifest import (
     counted_between,
     mark_begun,
@@ -51,6 +54,7 @@ from c360_graph.graph.manifest import (
 from c360_graph.graph.progress import ProgressMeter
 from c360_graph.graph.schema_sync import refuse_blocked
 from c360_graph.graph.sessions import side_by_side, working_at_once
+from c360_graph.graph.target_lock import Claim
 from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.script_files import open_script
 

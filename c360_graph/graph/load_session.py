@@ -1,4 +1,6 @@
-"""What every load has around it: the target's lock, progress, a guard, and nothing left running."""
+"""What every load has around it: the target's lock, progress, a guard, and nothing left running. What the graph
+has of a table that could not be read is kept.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from c360_graph.errors import C360Error
-from c360_graph.graph.claim import Claim, refuse_anothers_graph
+from c360_graph.cypher.script_writer import ScriptHeader
+from c360_graph.errors import C360Error, GraphError
 from c360_graph.graph.connection import ERRORS, Graph
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.manifest import read_state
 from c360_graph.graph.progress import Progress, ProgressMeter, reporting
-from c360_graph.graph.target_lock import target_lock
+from c360_graph.graph.target_lock import Claim, refuse_anothers_graph, target_lock
+from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.repeating import repeating
 
 CHECK_SECONDS = 1.0
@@ -113,3 +116,28 @@ def _ending(
         # What was stopped failed because it was stopped.
         guard.check()
         raise
+
+
+def refuse_losing_tables(header: ScriptHeader, held: GraphManifest) -> None:
+    """Make sure that a graph has nothing of a table that is left out, before anything is changed.
+
+    Raises:
+        GraphError: it has; names the table.
+    """
+    for table, label in header.left_out.items():
+        only_its_own = label not in header.labels and bool(held.labels.get(label))
+        if table in held.digests or only_its_own:
+            what = f"{label} nodes" if label else "relationships"
+            raise GraphError(
+                f"{table} could not be read, no extract of it is kept, and the graph has its {what} from a"
+                " former load, which this load would remove. Nothing was changed. Make the table"
+                " readable and materialize it; or deactivate its row of node_label_mappings (or of"
+                " relationship_mappings, for a junction) if they are to go."
+            )
+
+
+def said_of_left_out(header: ScriptHeader) -> str | None:
+    """What a load says of tables that are left out; None where none is."""
+    if not header.left_out:
+        return None
+    return f"Left out, since they could not be read: {', '.join(header.left_out)}."

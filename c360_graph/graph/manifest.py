@@ -9,7 +9,7 @@ from functools import partial
 from pydantic import ValidationError
 
 from c360_graph.cypher import manifest as text
-from c360_graph.cypher.counting import count_labels, count_types
+from c360_graph.cypher.counts_and_deletes import count_labels, count_types
 from c360_graph.errors import GraphError
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.counts import count_by_name, count_by_pattern

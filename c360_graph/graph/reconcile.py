@@ -16,17 +16,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from c360_graph.cypher import counts_and_deletes, merges
-from c360_graph.cypher.counting import count_labels
+from c360_graph.cypher.counts_and_deletes import count_labels
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS
 from c360_graph.errors import GraphError
 from c360_graph.graph.batching import Batching
-from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.counts import check_counts, count_by_name, count_graph
 from c360_graph.graph.desired import Changes, Desired, LinkChanges, RowChanges
 from c360_graph.graph.execution import Execution
-from c360_graph.graph.left_out import refuse_losing_tables
-from c360_graph.graph.load_session import LoadCallbacks, under_way
+from c360_graph.graph.load_session import LoadCallbacks, refuse_losing_tables, under_way
 from c360_graph.graph.manifest import (
     KnownState,
     count_between,
@@ -41,6 +39,7 @@ from c360_graph.graph.progress import ProgressMeter
 from c360_graph.graph.relationship_sync import RelationshipChanges, RelationshipSync
 from c360_graph.graph.schema_sync import SchemaSync
 from c360_graph.graph.state import read_relationship_counts
+from c360_graph.graph.target_lock import Claim
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, pattern_name
 from c360_graph.plan.decisions import (
     GraphFacts,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from c360_graph.cypher import holding, schema
-from c360_graph.cypher.graph_schema import (
+from c360_graph.cypher.schema import (
     GraphSchema,
+    LabelProperties,
     Named,
     duplicates_of_key,
     graph_schema,
 )
-from c360_graph.cypher.schema import LabelProperties
 from c360_graph.cypher.script_writer import INDEX_WAIT_SECONDS
 from c360_graph.errors import GraphError
 from c360_graph.graph.execution import Execution

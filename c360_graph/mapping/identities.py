@@ -22,33 +22,14 @@ from c360_graph.mapping.model import (
     RelationshipMapping,
     TableMapping,
 )
-from c360_graph.mapping.names import did_you_mean, reason_against_name
+from c360_graph.mapping.names import (
+    IS,
+    did_you_mean,
+    identity_name,
+    reason_against_name,
+    snake_case,
+)
 from c360_graph.mapping.table_index import TableIndex, grouped
-
-IS = "IS"
-"""The type of the relationship from an entity to each of its records."""
-
-_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-def snake_case(label: str) -> str:
-    """A label as a name of columns and tables.
-
-    >>> snake_case("LoyalCustomer")
-    'loyal_customer'
-    """
-    words = re.sub(r"\W+", "_", _WORD_START.sub("_", label)).strip("_")
-    return words.lower() or "entity"
-
-
-def identity_name(label: str) -> str:
-    """What the tables of an entity's label are shown under.
-
-    >>> identity_name("Customer")
-    'customer_identity'
-    """
-    return f"{snake_case(label)}_identity"
-
 
 Tables = tuple[TableMapping, ...]
 

@@ -7,7 +7,8 @@ from c360_graph.mapping.control_rows import NodeLabelRow
 from c360_graph.mapping.model import ExtraLabels, PropertyMapping
 from c360_graph.mapping.names import did_you_mean, reason_against_name
 from c360_graph.mapping.property_types import property_type
-from c360_graph.mapping.row_filter import RowCondition, parse_filter
+from c360_graph.mapping.row_condition import RowCondition
+from c360_graph.mapping.row_filter import parse_filter
 
 Properties = tuple[PropertyMapping, ...]
 

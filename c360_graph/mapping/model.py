@@ -9,7 +9,7 @@ from c360_graph.mapping.catalog import INTEGERS, CatalogColumn, CatalogTable, Co
 from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatment
 from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.quality_rule import QualityRule
-from c360_graph.mapping.row_filter import RowCondition
+from c360_graph.mapping.row_condition import RowCondition
 
 __all__ = [
     "JOIN_PREFIX",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -87,3 +88,28 @@ def columns_meant(name: str, *, is_quoted: bool) -> tuple[str, ...]:
     (('email', 'Email'), ('Email',))
     """
     return (name,) if is_quoted else tuple(dict.fromkeys((name.lower(), name)))
+
+
+IS = "IS"
+"""The type of the relationship from an entity to each of its records."""
+
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def snake_case(label: str) -> str:
+    """A label as a name of columns and tables.
+
+    >>> snake_case("LoyalCustomer")
+    'loyal_customer'
+    """
+    words = re.sub(r"\W+", "_", _WORD_START.sub("_", label)).strip("_")
+    return words.lower() or "entity"
+
+
+def identity_name(label: str) -> str:
+    """What the tables of an entity's label are shown under.
+
+    >>> identity_name("Customer")
+    'customer_identity'
+    """
+    return f"{snake_case(label)}_identity"

@@ -1,20 +1,16 @@
-"""Which rows of a table are read: row_filter, its conditions, and what its grammar has in common with
-join_condition.
-"""
+"""Which rows of a table are read: the grammar of row_filter, and what it has in common with that of join_condition."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from c360_graph.errors import MappingError
-from c360_graph.mapping.control_rows import Frozen
-from c360_graph.mapping.names import columns_meant
-from c360_graph.sql_quoting import quoted, sql_literal
+from c360_graph.mapping.row_condition import Operator, RowCondition
+from c360_graph.sql_quoting import sql_literal
 
 MOST_CHARACTERS = 4000
 _MOST_SHOWN = 200
@@ -46,41 +42,6 @@ def cited_part(tree: exp.Expr) -> str:
         return cited(tree.sql("postgres"))
     except RecursionError:
         return "a part of it"
-
-
-Operator = Literal["=", "<>", "<", "<=", ">", ">=", "IN", "NOT IN", "IS NULL", "IS NOT NULL"]
-
-
-class RowCondition(Frozen):
-    """`column operator values`; each value is SQL of one literal.
-
-    >>> str(RowCondition(column="state", operator="IN", values=("'on'", "'off'")))
-    '"state" IN (\\'on\\', \\'off\\')'
-    """
-
-    column: str
-    column_is_quoted: bool = True
-    operator: Operator
-    values: tuple[str, ...] = ()
-
-    @property
-    def candidates(self) -> tuple[str, ...]:
-        """Column names this may mean, in the order they are tried, as in a join condition."""
-        return columns_meant(self.column, is_quoted=self.column_is_quoted)
-
-    def sql(self, alias: str) -> str:
-        """The condition on the column of an alias."""
-        return self._written(f"{alias}.{quoted(self.column)}")
-
-    def __str__(self) -> str:
-        return self._written(quoted(self.column))
-
-    def _written(self, column: str) -> str:
-        if not self.values:
-            return f"{column} {self.operator}"
-        listed = ", ".join(self.values)
-        inside = f"({listed})" if self.operator in ("IN", "NOT IN") else listed
-        return f"{column} {self.operator} {inside}"
 
 
 _NEVER_ALLOWED = (";", "--", "/*", "*/", "$", "==", "{", "#", "\\", "\x00")

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 
 from c360_graph.control.audit import RunLog, ScriptLog
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.load_lock import load_lock
-from c360_graph.control.owner import control_owner
+from c360_graph.control.load_lock import control_owner, load_lock
 from c360_graph.errors import ScriptError
 from c360_graph.extracts import ExtractStore
-from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import LoadResult, clear_and_load, load_into_empty, script_owner
 from c360_graph.graph.load_session import LoadCallbacks
 from c360_graph.graph.progress import Progress
 from c360_graph.graph.reconcile import Desired, Reconciled, reconcile
+from c360_graph.graph.target_lock import Claim
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.script_store import ScriptStore
 

@@ -11,7 +11,7 @@ from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.resolve import resolve
 from c360_graph.pipeline.propose import propose_rows
 from c360_graph.pipeline.readiness import unreadable
-from c360_graph.proposal.rows import Proposal, ProposedSource
+from c360_graph.proposal.model import Proposal, ProposedSource
 from c360_graph.settings import resolve_secret
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 

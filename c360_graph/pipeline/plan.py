@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.owner import control_owner
+from c360_graph.control.load_lock import control_owner
 from c360_graph.errors import C360Error, ControlDatabaseError, GraphError
 from c360_graph.extract_joins.graph_input import kept_from_refused
-from c360_graph.graph.claim import Claim, owned_by_another
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.state import read_holding, with_counts
+from c360_graph.graph.target_lock import Claim, owned_by_another
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import GraphMapping, TableMapping

@@ -11,12 +11,11 @@ from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.names import did_you_mean
 from c360_graph.proposal.candidates import Candidate, candidates, shared_out
-from c360_graph.proposal.findings import ColumnFinding, findings_of, is_worth_sampling
+from c360_graph.proposal.model import Proposal, QualifiedColumn, SourceSchema
 from c360_graph.proposal.overlaps import Overlap
 from c360_graph.proposal.personal_names import kind_by_name
+from c360_graph.proposal.personal_values import ColumnFinding, findings_of, is_worth_sampling
 from c360_graph.proposal.propose import Known, propose
-from c360_graph.proposal.rows import Proposal
-from c360_graph.proposal.schema import QualifiedColumn, SourceSchema
 from c360_graph.proposal.sql_text import LOCK, statements
 from c360_graph.proposal.standing import Standing
 from c360_graph.proposal.tables import tables_to_read

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from c360_graph.cypher.graph_schema import GraphSchema
-from c360_graph.cypher.schema import LabelProperties
+from c360_graph.cypher.schema import GraphSchema, LabelProperties
 from c360_graph.mapping.graph_manifest import (
     GraphManifest,
     OthersFound,

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from c360_graph.cypher.graph_schema import GraphSchema
-from c360_graph.cypher.schema import LabelProperties
+from c360_graph.cypher.schema import GraphSchema, LabelProperties
 from c360_graph.mapping.control_rows import ControlRows, Treatment
 from c360_graph.mapping.graph_manifest import (
     GraphManifest,

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from c360_graph.mapping.catalog import ColumnType
-from c360_graph.proposal.folded_names import name_words
-from c360_graph.proposal.naming import singular_words, word_set
+from c360_graph.proposal.naming import name_words, singular_words, word_set
 
 Kind = Literal[
     "credential",

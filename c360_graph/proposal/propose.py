@@ -7,24 +7,23 @@ from dataclasses import dataclass
 
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, RelationshipRow
-from c360_graph.proposal.acceptance import accepted
-from c360_graph.proposal.cross_schema import joins_between
-from c360_graph.proposal.findings import ColumnFinding
-from c360_graph.proposal.foreign_keys import joins_of, links_of
 from c360_graph.proposal.joins import (
     Edge,
     ProposedJoin,
     ProposedJunction,
     QualifiedTable,
     fact,
+    joins_between,
+    joins_of,
+    links_of,
     proposed_edges,
 )
+from c360_graph.proposal.model import Proposal, Proposed, QualifiedColumn, SourceSchema
 from c360_graph.proposal.naming import label_name
 from c360_graph.proposal.overlaps import MENTIONED_SHARE, Overlap
+from c360_graph.proposal.personal_values import ColumnFinding
 from c360_graph.proposal.relationships import ProposedRelationships
-from c360_graph.proposal.rows import Proposal, Proposed
-from c360_graph.proposal.schema import QualifiedColumn, SourceSchema
-from c360_graph.proposal.standing import Standing
+from c360_graph.proposal.standing import Standing, accepted
 from c360_graph.proposal.tables import tables_to_read
 from c360_graph.proposal.treatments import Treatments, groups_of, needs_hash, stands_against_hash
 from c360_graph.text import plural

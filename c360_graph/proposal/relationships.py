@@ -8,6 +8,7 @@ from itertools import chain, count
 from c360_graph.mapping.control_rows import RelationshipRow
 from c360_graph.mapping.join_functions import Calls, around
 from c360_graph.proposal.joins import ProposedJoin, ProposedJunction, QualifiedTable
+from c360_graph.proposal.model import Proposed
 from c360_graph.proposal.naming import (
     ROLE_ENDINGS,
     alias_for,
@@ -17,7 +18,6 @@ from c360_graph.proposal.naming import (
     upper_snake,
     words,
 )
-from c360_graph.proposal.rows import Proposed
 
 SAME = "SAME_AS"
 _LINKING = frozenset(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, RelationshipRow
-from c360_graph.proposal.rows import Proposal, Proposed, ProposedSource
-from c360_graph.proposal.schema import QualifiedColumn
+from c360_graph.proposal.model import Proposal, Proposed, ProposedSource, QualifiedColumn
 from c360_graph.text import json_visible, plural, visible
 
 LOCK = (

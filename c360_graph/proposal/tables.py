@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.model import is_kept_name
-from c360_graph.proposal.schema import SourceSchema
+from c360_graph.proposal.model import SourceSchema
 from c360_graph.proposal.standing import Standing
 from c360_graph.text import plural
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from c360_graph.mapping.control_rows import Treatment
 from c360_graph.mapping.exclusions import treatment_of
-from c360_graph.proposal.findings import ColumnFinding
 from c360_graph.proposal.joins import Edge
+from c360_graph.proposal.model import QualifiedColumn
 from c360_graph.proposal.personal_names import Kind
-from c360_graph.proposal.schema import QualifiedColumn
+from c360_graph.proposal.personal_values import ColumnFinding
 from c360_graph.proposal.standing import Standing
 
 ALONE: dict[Kind, Treatment] = {

@@ -1,4 +1,4 @@
-"""Lists of jars with their digests, and the cache that they are downloaded into.
+"""Lists of jars with their digests, and the per-user cache that keeps what is downloaded once.
 
 A list is package data, one jar a line: ``group:artifact:version[:classifier] sha256``. It holds no
 address: the repositories come from jgo, so a mirror set up for jgo is used here as well.
@@ -7,17 +7,49 @@ address: the repositories come from jgo, so a mirror set up for jgo is used here
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+import platformdirs
 import requests
+from filelock import FileLock, Timeout
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from c360_graph.errors import SandboxError
-from c360_graph.sandbox.cache import cache_folder, exclusive
+
+_LOCK_TIMEOUT_SECONDS = 900.0
+
+
+def cache_folder() -> Path:
+    """This user's cache folder (``XDG_CACHE_HOME``, where it is set); it may not exist yet."""
+    return Path(platformdirs.user_cache_dir("c360_graph", appauthor=False))
+
+
+@contextmanager
+def exclusive(*, target: Path) -> Iterator[None]:
+    """Hold ``target`` alone among all processes of this user while the block runs.
+
+    The lock's file lies in the cache, so that a folder that is locked can be removed meanwhile.
+
+    Raises:
+        SandboxError: another process held ``target`` for 15 minutes.
+    """
+    digest = hashlib.sha256(str(target.resolve()).encode()).hexdigest()[:16]
+    lock = cache_folder() / "locks" / f"{digest}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock, timeout=_LOCK_TIMEOUT_SECONDS):
+            yield
+    except Timeout as error:
+        raise SandboxError(
+            f"Another process has been at work on {target} for {_LOCK_TIMEOUT_SECONDS:.0f} s. "
+            "Wait for it or end it, then try again."
+        ) from error
+
 
 _log = logging.getLogger(__name__)
 

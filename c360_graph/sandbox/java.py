@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from c360_graph.errors import SandboxError
-from c360_graph.sandbox.cache import cache_folder, exclusive
+from c360_graph.sandbox.jars import cache_folder, exclusive
 
 _log = logging.getLogger(__name__)
 

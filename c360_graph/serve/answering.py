@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from c360_graph.answers import Answer, ask, shown
-from c360_graph.cypher.used_names import used_names
+from c360_graph.cypher.quoting import used_names
 from c360_graph.errors import ScriptError
 from c360_graph.graph.connection import Graph
 from c360_graph.mapping.graph_manifest import GraphManifest

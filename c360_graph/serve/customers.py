@@ -10,7 +10,7 @@ from typing import Any
 from c360_graph.customer.journey import Cut, cuts, repeats, steps
 from c360_graph.customer.neighbourhood import Group, Item, Neighbourhood, Thing
 from c360_graph.cypher import serving as text
-from c360_graph.mapping.identities import IS
+from c360_graph.mapping.names import IS
 from c360_graph.serve.identifiers import Search
 from c360_graph.serve.problems import Problem
 from c360_graph.serve.reading import Reader

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from c360_graph.cypher.manifest import WHOLE
 from c360_graph.cypher.serving import Arm
-from c360_graph.graph.async_reading import AsyncGraph
+from c360_graph.graph.read_only import AsyncGraph
 from c360_graph.serve.clients import Client
 from c360_graph.serve.problems import Problem, unavailable
 from c360_graph.serve.schema import Branch, ServedGraph, ServedLabel

@@ -20,10 +20,10 @@ from c360_graph.mapping.graph_manifest import (
     RelationshipPattern,
     pattern_name,
 )
-from c360_graph.mapping.identities import IS
 from c360_graph.mapping.join_columns import parsed
 from c360_graph.mapping.join_functions import Calls, JoinFunctions
 from c360_graph.mapping.model import JOIN_PREFIX
+from c360_graph.mapping.names import IS
 from c360_graph.proposal.personal_names import kind_by_name
 
 RESERVED = frozenset({"answers", "changes", "customers", "freshness", "schema"})
@@ -300,14 +300,14 @@ def _edge_property(
 ) -> ServedProperty | None:
     """None where a rule excludes a column that it is made of."""
     found = []
-    for place, column, type_name in columns:
-        of_table = [rule for rule in rules if _concerns(rule, (place,))]
+    for table, column, type_name in columns:
+        of_table = [rule for rule in rules if _concerns(rule, (table,))]
         own = [
             rule for rule in of_table if rule.column_name.lower() in {name.lower(), column.lower()}
         ]
         if any(rule.is_excluded and rule.treatment == "exclude" for rule in own):
             return None
-        found.append(_served_property(name, type_name, (place,), own, columns=(name, column)))
+        found.append(_served_property(name, type_name, (table,), own, columns=(name, column)))
     types = {prop.type for prop in found}
     return ServedProperty(
         name=name,

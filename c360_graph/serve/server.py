@@ -17,7 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from c360_graph.control.api_clients import ApiClients, ClientRow
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.errors import SettingsError
-from c360_graph.graph.async_reading import open_async_graph
+from c360_graph.graph.read_only import open_async_graph
 from c360_graph.questions import read_question_set
 from c360_graph.serve.api import create_app
 from c360_graph.serve.audit import KNOWN_SECONDS, ControlLink, CustomerHash

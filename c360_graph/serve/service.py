@@ -16,7 +16,7 @@ from fastapi import Request, Response
 
 from c360_graph.control.api_clients import Access
 from c360_graph.errors import GraphError, GraphTimeoutError, GraphUnavailableError
-from c360_graph.graph.async_reading import AsyncGraph
+from c360_graph.graph.read_only import AsyncGraph
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.questions import Question, QuestionSet
 from c360_graph.serve.audit import ControlLink, CustomerHash

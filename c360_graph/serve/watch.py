@@ -14,12 +14,12 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from c360_graph.cypher import customers as customer_text
-from c360_graph.cypher.counting import MOST_COUNTED, count_labels
+from c360_graph.cypher.counts_and_deletes import MOST_COUNTED, count_labels
 from c360_graph.cypher.following import read_mark
 from c360_graph.cypher.manifest import WHOLE
 from c360_graph.errors import GraphError
 from c360_graph.following.mark import FollowMark
-from c360_graph.graph.async_reading import AsyncGraph
+from c360_graph.graph.read_only import AsyncGraph
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.serve.schema import ServedGraph, ServedRule, served_graph
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from c360_graph.proposal.schema import ForeignKey, SourceSchema
+from c360_graph.proposal.model import ForeignKey, SourceSchema
 from c360_graph.source.snapshot import SourceSnapshot
 from c360_graph.sql_quoting import sql_literal
 

@@ -13,7 +13,7 @@ import psycopg
 from c360_graph.cypher.following import with_key_alone
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.model import TableMapping
-from c360_graph.source.copied_values import CopiedValues
+from c360_graph.source.copy_query import CopiedValues
 from c360_graph.source.key_query import (
     copy_keys_without_row,
     copy_rows_of_keys,

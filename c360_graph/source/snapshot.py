@@ -1,4 +1,4 @@
-"""One read-only snapshot of a source database."""
+"""One read-only snapshot of a source database, whose statements are watched: a source that goes silent is noticed."""
 
 from __future__ import annotations
 
@@ -18,21 +18,39 @@ from c360_graph.faults.backend_state import (
     end_statement,
 )
 from c360_graph.faults.postgres import KEEPALIVE, is_passing
-from c360_graph.faults.silence import Wait, log_warning
+from c360_graph.faults.silence import Wait, log_warning, watched
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import TableMapping
 from c360_graph.source.catalog import read_catalog
-from c360_graph.source.copied_values import CopiedValues
 from c360_graph.source.copy_query import (
+    CopiedValues,
     RowLoss,
     copy_rows,
     count_losses,
     find_left_out,
     read_one_row,
 )
-from c360_graph.source.watched_cursor import watched_cursor
+
+
+def watched_cursor(wait: Wait) -> type[psycopg.Cursor[Any]]:
+    """The class of a connection's cursors; nothing is watched between two statements."""
+
+    class WatchedCursor(psycopg.Cursor[Any]):
+        def execute(self, *arguments: Any, **options: Any) -> WatchedCursor:
+            """As psycopg's."""
+            with watched(wait):
+                return super().execute(*arguments, **options)
+
+        @contextmanager
+        def copy(self, *arguments: Any, **options: Any) -> Iterator[psycopg.Copy]:
+            """As psycopg's; who reads from it says by `wait.move()` that something came."""
+            with watched(wait), super().copy(*arguments, **options) as stream:
+                yield stream
+
+    return WatchedCursor
+
 
 ROWS_BETWEEN_REPORTS = 5_000
 PROBE_SECONDS = 3

@@ -16,7 +16,7 @@ import psycopg
 from dotenv import dotenv_values
 
 from c360_graph.graph.connection import open_graph
-from c360_graph.sandbox.ports import free_port
+from c360_graph.sandbox.process import free_port
 from c360_graph.sandbox.servers import stop
 from c360_graph.settings import SANDBOX_ENV_FILE
 from c360_graph_tests.conftest import REPOSITORY

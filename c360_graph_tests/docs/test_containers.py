@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from c360_graph.sandbox.lines import LINES
+from c360_graph.sandbox.neo4j import LINES
 from c360_graph.settings import Settings
 from c360_graph_tests.conftest import REPOSITORY
 

@@ -96,7 +96,7 @@ def test_the_command_and_its_data_are_there(installed: Installed) -> None:
     assert "Siloed PostgreSQL databases become one Neo4j graph" in shown.stdout
     code = (
         "import c360_graph; from c360_graph.questions import read_question_set;"
-        " from c360_graph.sandbox import jars; from c360_graph.sandbox.lines import LINES;"
+        " from c360_graph.sandbox import jars; from c360_graph.sandbox.neo4j import LINES;"
         " [jars.read_jar_list(name=line.jar_list) for line in LINES.values()];"
         " print(c360_graph.__file__); print(len(read_question_set(None).questions) > 0)"
     )
@@ -109,7 +109,7 @@ def test_the_command_and_its_data_are_there(installed: Installed) -> None:
 
 def test_demo_dev_and_sandbox_find_their_files_away_from_a_checkout(installed: Installed) -> None:
     code = (
-        "from pathlib import Path; from c360_graph.project_files import project_file, sql_folder;"
+        "from pathlib import Path; from c360_graph.new_project import project_file, sql_folder;"
         " from c360_graph.cli.dev import own_dagster_home;"
         " print(*(path.name for path in sorted(sql_folder().glob('*_schema.sql'))));"
         " print(project_file('workspace.yaml').is_file(), own_dagster_home(Path('home')).name)"

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph.failure_mail import mail_server, send
-from c360_graph.failure_notice import FailureNotice
+from c360_graph.failure_notice import FailureNotice, mail_server, send
 from c360_graph.settings import Settings
 from c360_graph_tests.smtp_server import certificate, smtp_server
 

@@ -9,7 +9,7 @@ import pytest
 
 from c360_graph.answers import Answer
 from c360_graph.assets.metadata import answer_table
-from c360_graph.cypher.used_names import used_names
+from c360_graph.cypher.quoting import used_names
 from c360_graph.errors import ScriptError
 from c360_graph.questions import (
     FOLDER,

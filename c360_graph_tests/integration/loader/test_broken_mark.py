@@ -8,13 +8,13 @@ import pytest
 
 from c360_graph.cypher.script_writer import header_for
 from c360_graph.graph import target_lock
-from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.desired import Desired
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.load import clear_and_load, graph_counts, load_into_empty
 from c360_graph.graph.manifest import read_state
 from c360_graph.graph.reconcile import reconcile
+from c360_graph.graph.target_lock import Claim
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.killed import killed_after
 from c360_graph_tests.integration.loader.scripts import (

@@ -15,10 +15,9 @@ import pytest
 from c360_graph.errors import LoadLockedError
 from c360_graph.graph import execution, load_session
 from c360_graph.graph import target_lock as locking
-from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import ERRORS, Graph
 from c360_graph.graph.load import LoadCallbacks, clear_and_load, graph_counts, load_into_empty
-from c360_graph.graph.target_lock import target_lock
+from c360_graph.graph.target_lock import Claim, target_lock
 from c360_graph.mapping.graph_manifest import Owner
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.proxy import FaultyProxy

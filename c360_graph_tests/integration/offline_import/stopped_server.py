@@ -11,7 +11,7 @@ from typing import Any
 
 from c360_graph.graph.connection import Graph
 from c360_graph.sandbox import jars, java
-from c360_graph.sandbox.lines import find_line
+from c360_graph.sandbox.neo4j import find_line
 
 _MAIN_CLASS = "org.neo4j.cli.AdminTool"
 _JAVA_OPTIONS = (

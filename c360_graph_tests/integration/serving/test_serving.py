@@ -30,7 +30,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from c360_graph.answers import ask
-from c360_graph.graph.async_reading import AsyncGraph
+from c360_graph.graph.read_only import AsyncGraph
 from c360_graph.questions import read_question_set
 from c360_graph.serve.audit import CustomerHash
 from c360_graph.serve.watch import GraphWatch

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from c360_graph.cli.dev import dagster_environment, own_dagster_home
-from c360_graph.project_files import project_file
+from c360_graph.new_project import project_file
 from c360_graph.settings import load_settings
 from c360_graph_tests.conftest import REPOSITORY
 

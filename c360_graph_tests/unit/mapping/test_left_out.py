@@ -6,7 +6,7 @@ import pytest
 
 from c360_graph.cypher.script_writer import ScriptHeader
 from c360_graph.errors import GraphError
-from c360_graph.graph.left_out import refuse_losing_tables
+from c360_graph.graph.load_session import refuse_losing_tables
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.mapping.missing import LeftOutTable, refusals_of
 from c360_graph.source.copy_query import copy_rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from c360_graph.cypher import schema
-from c360_graph.cypher.graph_schema import GraphSchema
+from c360_graph.cypher.schema import GraphSchema
 from c360_graph.extract_joins.graph_input import kept_from_refused
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.plan.diff import plan_load

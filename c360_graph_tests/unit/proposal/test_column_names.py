@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph.proposal.folded_names import name_words
+from c360_graph.proposal.naming import name_words
 from c360_graph.proposal.personal_names import kind_by_name
 from c360_graph_tests.unit.mapping.given import column_type
 

@@ -10,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c360_graph.mapping.catalog import CatalogTable
-from c360_graph.proposal.candidates import Candidate, candidates, shared_out
-from c360_graph.proposal.evidence import (
+from c360_graph.proposal.candidates import (
+    Candidate,
     as_numbered,
+    candidates,
     decoys_for,
     doubt_about_names,
     doubt_about_values,
     doubt_by_chance,
+    shared_out,
 )
 from c360_graph_tests.unit.mapping.given import table
 from c360_graph_tests.unit.proposal.given import findings, schema

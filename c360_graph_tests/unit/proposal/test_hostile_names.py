@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable
-from c360_graph.proposal.schema import ForeignKey
+from c360_graph.proposal.model import ForeignKey
 from c360_graph_tests.unit.mapping.given import column_type
 from c360_graph_tests.unit.proposal.given import proposed, schema
 

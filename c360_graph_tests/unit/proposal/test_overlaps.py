@@ -8,8 +8,8 @@ from c360_graph.mapping.control_rows import (
     NodeLabelRow,
 )
 from c360_graph.proposal.candidates import Candidate, candidates
+from c360_graph.proposal.model import QualifiedColumn, SourceSchema
 from c360_graph.proposal.overlaps import Overlap
-from c360_graph.proposal.schema import QualifiedColumn, SourceSchema
 from c360_graph_tests.unit.mapping.given import column_type, table
 from c360_graph_tests.unit.proposal.given import findings, joins, key, proposed, schema, treated
 

@@ -12,7 +12,7 @@ import pytest
 from c360_graph.errors import SandboxError
 from c360_graph.sandbox import jars
 from c360_graph.sandbox.jars import Jar, JarList
-from c360_graph.sandbox.lines import CYPHER_SHELL, LINES
+from c360_graph.sandbox.neo4j import CYPHER_SHELL, LINES
 
 DIGEST = "a" * 64
 CONTENT = b"not really a jar"

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from c360_graph.cli import app
 from c360_graph.errors import SandboxError
-from c360_graph.sandbox import environment_file, own_folder, servers, state
+from c360_graph.sandbox import environment_file, servers, state
 from c360_graph.sandbox.process import Process
 from c360_graph.sandbox.state import Neo4jServer, PostgresServer, Servers
 from c360_graph.settings import SANDBOX_ENV_FILE, load_settings
@@ -175,7 +175,7 @@ def test_a_folder_that_the_sandbox_did_not_make_is_refused(here: Path, name: str
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
     with pytest.raises(SandboxError, match="was not made by the sandbox in"):
-        own_folder.make(folder, sandbox=here)
+        state.make_own_folder(folder, sandbox=here)
     if name == "neo4j":
         with pytest.raises(SandboxError, match="was not made by the sandbox in"):
             servers.start_neo4j(folder=here)
@@ -183,15 +183,15 @@ def test_a_folder_that_the_sandbox_did_not_make_is_refused(here: Path, name: str
 
 
 def test_a_folder_of_the_sandbox_is_made_anew(here: Path) -> None:
-    own_folder.make(here / "s" / "neo4j", sandbox=here / "s")
+    state.make_own_folder(here / "s" / "neo4j", sandbox=here / "s")
     (here / "s" / "neo4j" / "left").touch()
-    own_folder.make(here / "s" / "neo4j", sandbox=here / "s")
+    state.make_own_folder(here / "s" / "neo4j", sandbox=here / "s")
     assert not (here / "s" / "neo4j" / "left").exists()
     assert (here / "s" / "neo4j").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_copy_of_a_sandbox_does_not_remove_the_originals_data(here: Path) -> None:
-    own_folder.make(here / "a" / "neo4j", sandbox=here / "a")
+    state.make_own_folder(here / "a" / "neo4j", sandbox=here / "a")
     original = sandbox(here / "a", running=False)
     state.write_servers(servers=Servers(folder=here / "b", neo4j=original.neo4j))
     done = RUNNER.invoke(app, ["sandbox", "down", "--folder", "b"])

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph.sandbox import ports
-from c360_graph.sandbox.ports import PortTakenError
 from c360_graph.sandbox.process import (
+    PortTakenError,
     Process,
     base_environment,
     end,
     holds_port,
     is_alive,
     last_lines,
+    on_free_port,
     spawn,
 )
 
@@ -105,7 +105,7 @@ def test_a_lost_port_is_replaced_by_another_one() -> None:
             raise PortTakenError("taken")
         return "up"
 
-    assert ports.on_free_port(launch=launch) == "up"
+    assert on_free_port(launch=launch) == "up"
     assert len(tried) == 3
 
 
@@ -117,5 +117,5 @@ def test_losing_every_port_is_an_error() -> None:
         raise PortTakenError("taken")
 
     with pytest.raises(PortTakenError):
-        ports.on_free_port(launch=launch)
+        on_free_port(launch=launch)
     assert len(tried) == 5

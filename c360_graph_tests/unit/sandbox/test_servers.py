@@ -9,7 +9,7 @@ import pytest
 
 from c360_graph.errors import SandboxError
 from c360_graph.sandbox import servers, state
-from c360_graph.sandbox.lines import LINES, find_line
+from c360_graph.sandbox.neo4j import LINES, find_line
 from c360_graph.sandbox.process import Process
 from c360_graph.sandbox.servers import Status
 from c360_graph.sandbox.state import Neo4jServer, PostgresServer, Servers
