@@ -13,7 +13,7 @@ from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract, ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import GraphManifest, Owner
-from c360_graph.mapping.identity_names import IS
+from c360_graph.mapping.identity_names import IS, POSSIBLY_SAME_AS
 from c360_graph.mapping.join_columns import without_join_columns
 from c360_graph.mapping.left_out_tables import LeftOutTable, refusals_of
 from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping
@@ -146,6 +146,11 @@ def kept_from_refused(rows: ControlRows, refusals: tuple[Refusal, ...]) -> Graph
             for row in rows.identity_rules
             for label in rows.labels
             if ("identity_rules", row.rule_id) in refused and label.table_name == row.table_name
+        )
+        + tuple(
+            (POSSIBLY_SAME_AS, row.entity_label, row.entity_label)
+            for row in rows.identity_rules
+            if ("identity_rules", row.rule_id) in refused and row.comparison is not None
         ),
     )
 

@@ -376,12 +376,32 @@ class Identifier(Frozen):
     """How many kinds two records have to agree on before this one counts."""
 
 
+RecordComparison = Literal["exact", "name", "code", "date"]
+"""How values of two records are compared that need not be equal."""
+
+
+class ComparedColumn(Frozen):
+    """A property by which records are compared that share no identifier."""
+
+    kind: str
+    column: str
+    comparison: RecordComparison
+
+
 class RecordTable(Frozen):
     """A table whose records are of entities, and the table between both."""
 
     table: tuple[str, str]
     links: TableMapping
     identifiers: tuple[Identifier, ...]
+    compared: tuple[ComparedColumn, ...] = ()
+    """At most one of each kind."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that the rules name, each once."""
+        named = (*(i.column for i in self.identifiers), *(c.column for c in self.compared))
+        return tuple(dict.fromkeys(named))
 
 
 class Identity(Frozen):
@@ -390,6 +410,8 @@ class Identity(Frozen):
     label: str
     entities: TableMapping
     records: tuple[RecordTable, ...]
+    similar: TableMapping | None = None
+    """The table of entities that may be the same; None where no rule compares records."""
 
     @property
     def name(self) -> str:
@@ -399,7 +421,8 @@ class Identity(Frozen):
     @property
     def tables(self) -> tuple[TableMapping, ...]:
         """The tables that its asset writes."""
-        return (self.entities, *(record.links for record in self.records))
+        similar = () if self.similar is None else (self.similar,)
+        return (self.entities, *(record.links for record in self.records), *similar)
 
 
 class GraphMapping(Frozen):
