@@ -12,7 +12,7 @@ from c360_graph.extracts import Extract
 from c360_graph.files import private_folder
 from c360_graph.identity.clusters import Cluster, largest_clusters
 from c360_graph.identity.components import connect, find_components
-from c360_graph.identity.decisions import find_decided, keep_apart, link_same
+from c360_graph.identity.decisions import Applied, find_decided, keep_apart, link_same
 from c360_graph.identity.records import (
     TAB,
     IgnoredIdentifier,
@@ -124,18 +124,7 @@ def resolve_records(
         most, shown = limits.shared_records, limits.shown_values
         ignored, sample = ignored_identifiers(engine, tables, kinds, limit=most, shown=shown)
         sizes = engine.rows(_SIZES)
-        similar = (
-            find_similar(
-                engine,
-                identity,
-                tables,
-                decided=decided,
-                least_score=limits.least_score,
-                folder=folder,
-            )
-            if identity.similar is not None
-            else None
-        )
+        similar = _similar(engine, identity, tables, decided, limits, folder)
         return Resolution(
             label=identity.label,
             tables=tuple(_written(engine, identity, tables, folder)),
@@ -151,6 +140,21 @@ def resolve_records(
             decision_problems=(*decided.problems, *cut),
             similar=similar,
         )
+
+
+def _similar(
+    engine: JoinEngine,
+    identity: Identity,
+    tables: Sequence[RecordExtract],
+    decided: Applied,
+    limits: Limits,
+    folder: Path,
+) -> Similar | None:
+    """The entities that may be the same, where rules compare records."""
+    if identity.similar is None:
+        return None
+    least = limits.least_score
+    return find_similar(engine, identity, tables, decided=decided, least_score=least, folder=folder)
 
 
 _SIZES = "SELECT records, count(*) FROM entities GROUP BY records ORDER BY records DESC"

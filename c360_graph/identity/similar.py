@@ -26,7 +26,8 @@ from c360_graph.extract_joins.engine import JoinEngine
 from c360_graph.files import private_folder
 from c360_graph.identity.decisions import Applied, in_parts
 from c360_graph.identity.records import RecordExtract
-from c360_graph.mapping.model import Identity, RecordComparison
+from c360_graph.mapping.compared_column import RecordComparison
+from c360_graph.mapping.model import Identity
 from c360_graph.sql_quoting import sql_literal
 
 PROCESS = "c360_graph.identity.splink_process"
@@ -120,8 +121,8 @@ def find_similar(
         identity: says what is compared.
         tables: with the records.
         decided: what people decided.
-        least_score: of a pair that is listed, from 0 to 1.
-        folder: for files that both processes read, and what is spilled.
+        least_score: of a pair, from 0 to 1.
+        folder: for files.
 
     Raises:
         ExtractError: the engine or Splink failed.
@@ -130,9 +131,9 @@ def find_similar(
     kinds = compared_kinds(identity)
     records = _fill_compared(engine, tables, kinds)
     blocks = _count_blocks(engine, kinds)
-    chosen = chosen_blocks(blocks, most_pairs=max(ALWAYS_PAIRS, PAIRS_PER_RECORD * records))
-    training = training_blocks(blocks, most_pairs=max(ALWAYS_PAIRS, PAIRS_PER_RECORD * records))
-    names = {each.column: each.kind for each in kinds}
+    most = max(ALWAYS_PAIRS, PAIRS_PER_RECORD * records)
+    chosen = chosen_blocks(blocks, most_pairs=most)
+    training = training_blocks(blocks, most_pairs=most)
     if not training:
         return Similar(
             why_none=f"fewer than {LEAST_KNOWN} pairs of records are of one {identity.label} and agree in a"
@@ -156,14 +157,12 @@ def find_similar(
     engine.rows(f"INSERT INTO similar_entities {_pairs_of_entities(files / 'pairs', least_score)}")
     _leave_out_decided(engine, decided)
     ((pairs,),) = engine.rows("SELECT count(*) FROM similar_entities")
+    names = {each.column: each.kind for each in kinds}
     return Similar(
         pairs=pairs,
         compared=sum(block.pairs for block in chosen),
         blocks=tuple(tuple(names[column] for column in block.columns) for block in chosen),
-        weights=tuple(
-            Weight(kind=names[column], level=level, weight=weight)
-            for column, level, weight in done["weights"]
-        ),
+        weights=tuple(Weight(kind=names[k], level=at, weight=w) for k, at, w in done["weights"]),
     )
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from c360_graph.errors import MappingError
 from c360_graph.mapping.catalog import ColumnType
+from c360_graph.mapping.compared_column import ComparedColumn
 from c360_graph.mapping.control_rows import ControlRows, IdentityRuleRow, Refusal, SourceRow
 from c360_graph.mapping.identity_names import IS, POSSIBLY_SAME_AS, identity_name, snake_case
 from c360_graph.mapping.join_columns import with_join_columns
 from c360_graph.mapping.model import (
-    ComparedColumn,
     Identifier,
     Identity,
     IdentityTable,

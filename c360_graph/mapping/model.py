@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
+from c360_graph.mapping.compared_column import ComparedColumn
 from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatment
 from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.quality_rule import QualityRule
@@ -374,18 +375,6 @@ class Identifier(Frozen):
     column: str
     min_agreement: int = 1
     """How many kinds two records have to agree on before this one counts."""
-
-
-RecordComparison = Literal["exact", "name", "code", "date"]
-"""How values of two records are compared that need not be equal."""
-
-
-class ComparedColumn(Frozen):
-    """A property by which records are compared that share no identifier."""
-
-    kind: str
-    column: str
-    comparison: RecordComparison
 
 
 class RecordTable(Frozen):
