@@ -127,6 +127,12 @@ class Settings(BaseSettings):
             " records share, such as `info@example.com`, is ignored and listed."
         ),
     )
+    c360_least_score: float = Field(
+        default=0.95,
+        gt=0,
+        lt=1,
+        description="The least score of two entities of `identity_rules` that may be the same.",
+    )
     c360_fresh_hours: int = Field(
         default=36,
         ge=0,

@@ -93,7 +93,9 @@ def analytics_assets(
                 yield from _materialized(context, keys[reply.question.name], reply)
         if has_report:
             with dagster_failures():
-                report = _write_report(replies, pictures, counts, manifest, rules)
+                report = _write_report(
+                    replies, pictures, counts, manifest, rules, config.parameters.get("as_of")
+                )
             yield report
         _fail_for_refused(replies)
 
@@ -167,6 +169,7 @@ def _write_report(
     counts: tuple[dict[str, int], dict[str, int]],
     manifest: GraphManifest | None,
     rules: str,
+    as_of: str | None,
 ) -> dg.MaterializeResult[None]:
     # Imported here: definitions are loaded often, and seldom need what writes a page.
     from c360_graph.report.customer_360 import customer_360_page, is_answered
@@ -180,6 +183,7 @@ def _write_report(
         nodes=counts[0],
         relationships=counts[1],
         made_at=datetime.now(UTC),
+        as_of=as_of,
         rules=rules,
         refused=tuple(dict.fromkeys(manifest.refused.values())) if manifest else (),
     )

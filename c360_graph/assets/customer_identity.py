@@ -7,9 +7,13 @@ import dagster as dg
 from c360_graph.assets.columns import table_columns
 from c360_graph.assets.identity_facts import (
     ENTITY_CHECKS,
+    SIMILAR,
+    SIMILAR_CHECK,
     entity_facts,
     identity_checks,
     links_lineage,
+    similar_check,
+    similar_facts,
 )
 from c360_graph.assets.metadata import code
 from c360_graph.assets.source_table import group_name, operation_name
@@ -52,8 +56,14 @@ def identity_asset(
         # Two at a time would give one id twice.
         pool=source_pool(group_name(identity.name)),
         check_specs=[
-            dg.AssetCheckSpec(name, asset=entities, description=said)
-            for name, said in ENTITY_CHECKS.items()
+            *(
+                dg.AssetCheckSpec(name, asset=entities, description=said)
+                for name, said in ENTITY_CHECKS.items()
+            ),
+            *(
+                dg.AssetCheckSpec(SIMILAR, asset=list(t.asset_key), description=SIMILAR_CHECK)
+                for t in filter(None, (identity.similar,))
+            ),
         ],
     )
     def resolve(
@@ -75,13 +85,13 @@ def identity_asset(
             f" {resolution.ids.created:,} new, {resolution.ids.merges:,} merged into older ones,"
             f" {resolution.ids.splits:,} split"
         )
-        yield from _results(resolution, identity, limit=now.c360_most_sharing_records)
+        yield from _results(resolution, identity, now)
 
     return resolve
 
 
 def _results(
-    resolution: Resolution, identity: Identity, *, limit: int
+    resolution: Resolution, identity: Identity, settings: Settings
 ) -> Iterator[dg.MaterializeResult[None]]:
     for table in resolution.tables:
         key = list(table.table.asset_key)
@@ -89,7 +99,18 @@ def _results(
             yield dg.MaterializeResult(
                 asset_key=key,
                 metadata=entity_facts(resolution, identity),
-                check_results=identity_checks(resolution, key=key, limit=limit),
+                check_results=identity_checks(
+                    resolution, key=key, limit=settings.c360_most_sharing_records
+                ),
+            )
+        elif table.table == identity.similar and resolution.similar is not None:
+            least = settings.c360_least_score
+            yield dg.MaterializeResult(
+                asset_key=key,
+                metadata=similar_facts(resolution.similar, table.table, identity),
+                check_results=[
+                    similar_check(resolution.similar, identity, key=key, least_score=least)
+                ],
             )
         else:
             yield dg.MaterializeResult(
@@ -119,6 +140,11 @@ def _description(identity: Identity, table: TableMapping) -> str:
     label = code(f":{identity.label}")
     if table.identity is not None and table.identity.record is not None:
         return f"Which record of {code('/'.join(table.identity.record))} is of which {label}."
+    if table == identity.similar:
+        kinds = ", ".join(
+            dict.fromkeys(c.kind for record in identity.records for c in record.compared)
+        )
+        return f"Which {label} may be the same, as Splink finds by {kinds}. Rows of identity_decisions decide."
     lines = [
         f"- {code('/'.join(record.table))}: "
         + ", ".join(f"{i.kind} by {code(i.column)}" for i in record.identifiers)

@@ -8,10 +8,13 @@ from c360_graph.assets.cluster_pictures import cluster_pictures
 from c360_graph.assets.metadata import Metadata, cell, code, counts_table, table
 from c360_graph.checks.check_result import check_result
 from c360_graph.identity.resolution import Resolution
+from c360_graph.identity.similar import Similar
 from c360_graph.mapping.join_columns import shown_column
 from c360_graph.mapping.model import Identity, TableMapping
 from c360_graph.text import plural
 
+SIMILAR = "similar_entities_are_decided"
+SIMILAR_CHECK = "No two entities have alike records that no row of identity_decisions decides on."
 IGNORED, IDS_KEPT, DECIDED, SMALL = (
     "no_identifier_is_ignored",
     "no_entity_was_split",
@@ -100,6 +103,38 @@ def identity_checks(
     ]
 
 
+def similar_facts(similar: Similar, table: TableMapping, identity: Identity) -> Metadata:
+    """How many entities may be the same, how records were compared, and by which columns."""
+    columns = [
+        dg.TableColumnDep(asset_key=dg.AssetKey(list(record.table)), column_name=c.column)
+        for record in identity.records
+        for c in record.compared
+    ]
+    return {
+        "dagster/row_count": similar.pairs,
+        "pairs_of_records_compared": similar.compared,
+        "compared_if_equal_in": "; ".join(" and ".join(kinds) for kinds in similar.blocks),
+        "dagster/column_lineage": dg.TableColumnLineage(
+            deps_by_column={prop.column: columns for prop in table.properties}
+        ),
+    } | ({"weights": dg.MetadataValue.md(_weights_table(similar))} if similar.weights else {})
+
+
+def similar_check(
+    similar: Similar, identity: Identity, *, key: Sequence[str], least_score: float
+) -> dg.AssetCheckResult:
+    """A warning: a person decides."""
+    found = [f"No records were compared: {similar.why_none}."] if similar.why_none else []
+    if similar.pairs:
+        found.append(
+            f"{plural(similar.pairs, 'pair')} of {identity.label} may be the same, with a score of"
+            f" {least_score:g} or more: decide on them in identity_decisions"
+        )
+    return check_result(
+        key, SIMILAR, found, dg.AssetCheckSeverity.WARN, undecided_pairs=similar.pairs
+    )
+
+
 def links_lineage(links: TableMapping, identity: Identity) -> Metadata:
     """The columns of the links, back to the table with the records."""
     record = links.identity.record if links.identity else None
@@ -132,5 +167,13 @@ def _ignored_table(resolution: Resolution) -> str:
             )
             for found in resolution.ignored_sample
         ],
+        right=frozenset({2}),
+    )
+
+
+def _weights_table(similar: Similar) -> str:
+    return table(
+        ("kind", "two records", "weight"),
+        [(cell(w.kind), cell(w.level), f"{w.weight:+.1f}") for w in similar.weights],
         right=frozenset({2}),
     )

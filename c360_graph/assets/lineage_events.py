@@ -57,7 +57,10 @@ def graph_parts(
     }
     labels = dict.fromkeys(table.node_label for table in mapping.tables if table.node_label)
     return (
-        *(_label(label, index.labelled(label), records.get(label, ()), dataset_of) for label in labels),
+        *(
+            _label(label, index.labelled(label), records.get(label, ()), dataset_of)
+            for label in labels
+        ),
         *(_relationship(one, index, records, dataset_of) for one in mapping.relationships),
     )
 

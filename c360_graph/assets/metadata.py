@@ -182,6 +182,15 @@ def load_facts(
     return facts
 
 
+NOTHING_CHANGED: Metadata = {
+    "nodes_updated": 0,
+    "nodes_deleted": 0,
+    "relationships_deleted": 0,
+    "properties_purged": 0,
+}
+"""What an update says beside what it created, of a graph that was empty."""
+
+
 def reconcile_facts(
     reconciled: Reconciled,
     relationships: Iterable[RelationshipMapping],

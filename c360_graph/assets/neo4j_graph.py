@@ -14,7 +14,7 @@ from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
 from c360_graph.assets.descriptions import graph_description
 from c360_graph.assets.lineage_events import graph_namespace, graph_parts, table_name, told
 from c360_graph.assets.load_mode import clears
-from c360_graph.assets.metadata import Metadata, load_facts, reconcile_facts
+from c360_graph.assets.metadata import NOTHING_CHANGED, Metadata, load_facts, reconcile_facts
 from c360_graph.assets.step_policy import (
     NEO4J_POOL,
     dagster_failures,
@@ -29,8 +29,13 @@ from c360_graph.extracts import ExtractStore
 from c360_graph.graph.connection import Graph
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
-from c360_graph.pipeline.load import Target, load_registered_script, reconcile_graph
-from c360_graph.pipeline.write_script import script_to_load
+from c360_graph.pipeline.load import (
+    Target,
+    load_registered_script,
+    load_script_if_empty,
+    reconcile_graph,
+)
+from c360_graph.pipeline.write_script import script_of_run, script_to_load
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.script_store import ScriptStore
 from c360_graph.settings import Settings, load_settings
@@ -195,8 +200,21 @@ def _reconcile(
     config: Neo4jGraphConfig,
     log_id: int,
 ) -> Metadata:
-    context.log.info(f"Bringing {target.graph.server} to the state of the extracts")
     store = ExtractStore(load_settings().c360_data_dir)
+    scripts = ScriptStore(load_settings().c360_data_dir)
+    # That of another run may be of other extracts than those of now.
+    script = script_of_run(RunLog(target.control), scripts, log_id=log_id)
+    loaded = load_script_if_empty(target, script, scripts) if script is not None else None
+    if loaded is not None:
+        context.log.info(f"{target.graph.server} was empty and was loaded from the script")
+        made = load_facts(
+            loaded,
+            mapped.mapping.relationships,
+            log_id=log_id,
+            extra_labels=mapped.mapping.extra_labels,
+        )
+        return NOTHING_CHANGED | made
+    context.log.info(f"Bringing {target.graph.server} to the state of the extracts")
     parts = gather_parts(
         mapping=mapped.mapping, rows=mapped.rows, store=store, run_log=RunLog(target.control)
     )

@@ -13,6 +13,7 @@ from c360_graph.plan.model import (
     PlannedLabel,
     PlannedRelationships,
     PlannedTable,
+    road_of,
 )
 
 _STYLES = {
@@ -68,10 +69,16 @@ def _summary(plan: Plan) -> Table:
         "Plan",
         ("", ""),
         (
-            ("way", _WAYS[plan.way]),
+            ("way", _WAYS[plan.way] + _road(plan)),
             ("graph", f"{graph.server} {_STATES[graph.state]}{shown}"),
         ),
     )
+
+
+def _road(plan: Plan) -> str:
+    """What is not to be expected of the way."""
+    by_script = road_of(plan.way, plan.graph.state) == "script"
+    return "; by the script, as the graph is empty" if by_script and plan.way != "clear" else ""
 
 
 def _sources(plan: Plan) -> Table:

@@ -21,7 +21,7 @@ from c360_graph.mapping.missing import (
     refused_names,
 )
 from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping
-from c360_graph.mapping.names import IS
+from c360_graph.mapping.names import IS, POSSIBLY_SAME_AS
 from c360_graph.mapping.relationships import resolve_relationships
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import describe
@@ -152,6 +152,11 @@ def kept_from_refused(rows: ControlRows, refusals: tuple[Refusal, ...]) -> Graph
             for row in rows.identity_rules
             for label in rows.labels
             if ("identity_rules", row.rule_id) in refused and label.table_name == row.table_name
+        )
+        + tuple(
+            (POSSIBLY_SAME_AS, row.entity_label, row.entity_label)
+            for row in rows.identity_rules
+            if ("identity_rules", row.rule_id) in refused and row.comparison is not None
         ),
     )
 

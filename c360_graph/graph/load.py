@@ -58,7 +58,14 @@ from c360_graph.graph.target_lock import Claim
 from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.script_files import open_script
 
-__all__ = ["LoadCallbacks", "LoadResult", "clear_and_load", "graph_counts", "load_into_empty"]
+__all__ = [
+    "LoadCallbacks",
+    "LoadResult",
+    "clear_and_load",
+    "graph_counts",
+    "holds_nothing",
+    "load_into_empty",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +127,16 @@ def load_into_empty(
         return load.run()
 
 
+def holds_nothing(graph: Graph) -> bool:
+    """Whether a graph is empty, and no load of ours has begun in it.
+
+    Raises:
+        StatementError: the server refuses.
+    """
+    execution = Execution(graph)
+    return read_state(execution) is None and not _count_nodes(execution)
+
+
 def script_owner(script: Path) -> Owner | None:
     """The control database that a script was written for; None where it does not say.
 
@@ -128,6 +145,13 @@ def script_owner(script: Path) -> Owner | None:
     """
     header = _check_header(script)
     return header.owner if header else None
+
+
+def _count_nodes(execution: Execution) -> int:
+    """Nodes that are not the loader's own."""
+    return int(
+        execution.ask("Counting nodes", counts_and_deletes.count_nodes_but_own())[0]["count"]
+    )
 
 
 class _Load:
@@ -154,9 +178,7 @@ class _Load:
         self._working_at_once: int | None = None
 
     def refuse_unless_empty(self) -> None:
-        existing = self.execution.ask("Counting nodes", counts_and_deletes.count_nodes_but_own())[
-            0
-        ]["count"]
+        existing = _count_nodes(self.execution)
         if existing:
             raise GraphNotEmptyError(
                 f"{self._graph.server} holds {existing:,} nodes, and a script is only for an empty graph."

@@ -2,7 +2,8 @@
 
 ::
 
-    records_0, records_1, ...  (record, key, v0, v1, ...)   the records of a table, values by identifier
+    records_0, records_1, ...  (record, key, v0, v1, ..., w0, w1, ...)   the records of a table, values by
+                                                           identifier and by compared column
     identifiers                (record, kind, token)        what identifies a record; a token is a value's hash
     shared                     (kind, token, first, records) tokens of several records, and how many have it
 
@@ -129,6 +130,9 @@ def _numbered(table: RecordExtract, *, after: int) -> str:
     values = "".join(
         f", {_column(table.extract, identifier.column)} AS v{i}"
         for i, identifier in enumerate(table.mapped.identifiers)
+    ) + "".join(
+        f", {_column(table.extract, compared.column)} AS w{i}"
+        for i, compared in enumerate(table.mapped.compared)
     )
     rows = f"SELECT {key_sql(table)} AS key{values} FROM {file_rows(table.extract)}"
     return (

@@ -12,7 +12,7 @@ from c360_graph.extracts import Extract
 from c360_graph.files import private_folder
 from c360_graph.identity.clusters import Cluster, largest_clusters
 from c360_graph.identity.components import connect, find_components
-from c360_graph.identity.decisions import find_decided, keep_apart, link_same
+from c360_graph.identity.decisions import Applied, find_decided, keep_apart, link_same
 from c360_graph.identity.records import (
     TAB,
     IgnoredIdentifier,
@@ -22,6 +22,7 @@ from c360_graph.identity.records import (
     kinds_of,
     read_records,
 )
+from c360_graph.identity.similar import Similar, find_similar, refuse_without_splink
 from c360_graph.identity.stable_ids import IdChanges, give_ids
 from c360_graph.mapping.control_rows import IdentityDecisionRow
 from c360_graph.mapping.model import Identity, TableMapping
@@ -36,6 +37,8 @@ class Limits:
 
     shared_records: int
     shown_values: int = 0
+    least_score: float = 0.95
+    """Of two entities that are listed as possibly the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,8 @@ class Resolution:
     ids: IdChanges
     decisions: int
     decision_problems: tuple[str, ...]
+    similar: Similar | None = None
+    """Entities that may be the same; None where no rule compares records."""
 
 
 def resolve_records(
@@ -97,7 +102,9 @@ def resolve_records(
 
     Raises:
         ExtractError: an extract cannot be read.
+        SettingsError: rules compare records, and Splink is not installed.
     """
+    refuse_without_splink(identity)
     tables = [
         RecordExtract(number=number, mapped=mapped, extract=extracts[mapped.table])
         for number, mapped in enumerate(identity.records)
@@ -121,6 +128,7 @@ def resolve_records(
         most, shown = limits.shared_records, limits.shown_values
         ignored, sample = ignored_identifiers(engine, tables, kinds, limit=most, shown=shown)
         sizes = engine.rows(_SIZES)
+        similar = _similar(engine, identity, tables, decided, limits, folder)
         return Resolution(
             label=identity.label,
             tables=tuple(_written(engine, identity, tables, folder)),
@@ -134,7 +142,23 @@ def resolve_records(
             ids=ids,
             decisions=len(decided.same) + len(decided.apart),
             decision_problems=(*decided.problems, *cut),
+            similar=similar,
         )
+
+
+def _similar(
+    engine: JoinEngine,
+    identity: Identity,
+    tables: Sequence[RecordExtract],
+    decided: Applied,
+    limits: Limits,
+    folder: Path,
+) -> Similar | None:
+    """The entities that may be the same, where rules compare records."""
+    if identity.similar is None:
+        return None
+    least = limits.least_score
+    return find_similar(engine, identity, tables, decided=decided, least_score=least, folder=folder)
 
 
 _SIZES = "SELECT records, count(*) FROM entities GROUP BY records ORDER BY records DESC"
@@ -160,6 +184,9 @@ def _written(
             else "SELECT '' AS line WHERE false"
         )
         yield _file(engine, mapped.links, folder / f"links_{number}.tsv", rows)
+    if identity.similar is not None:
+        rows = f"SELECT one || {TAB} || other || {TAB} || score AS line FROM similar_entities ORDER BY one, other"
+        yield _file(engine, identity.similar, folder / "similar.tsv", rows)
 
 
 def _file(engine: JoinEngine, table: TableMapping, path: Path, query: str) -> ResolvedTable:

@@ -150,6 +150,7 @@ class IdentityRuleRow(Frozen):
     column_name: str
     normaliser: str | None = None
     min_agreement: int | None = None
+    comparison: str | None = None
 
 
 class IdentityDecisionRow(Frozen):

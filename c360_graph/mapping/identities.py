@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from c360_graph.errors import MappingError
 from c360_graph.mapping.catalog import ColumnType
+from c360_graph.mapping.compared_column import ComparedColumn
 from c360_graph.mapping.control_rows import ControlRows, IdentityRuleRow, Refusal, SourceRow
-from c360_graph.mapping.join_columns import join_column, source_column, with_join_columns
-from c360_graph.mapping.join_condition import parse
-from c360_graph.mapping.join_functions import PLAIN, JoinFunctions
+from c360_graph.mapping.join_columns import with_join_columns
 from c360_graph.mapping.model import (
     Identifier,
     Identity,
@@ -24,20 +22,29 @@ from c360_graph.mapping.model import (
 )
 from c360_graph.mapping.names import (
     IS,
+    POSSIBLY_SAME_AS,
     did_you_mean,
     identity_name,
     reason_against_name,
     snake_case,
+)
+from c360_graph.mapping.record_columns import (
+    LEAST_COMPARED_KINDS,
+    compared_column_of,
+    identifier_of,
+    reason_against_comparison,
+    refuse_mixed_treatments,
 )
 from c360_graph.mapping.table_index import TableIndex, grouped
 
 Tables = tuple[TableMapping, ...]
 
 ID_COLUMN, RECORDS_COLUMN = "identity_id", "records"
+OTHER_COLUMN, SCORE_COLUMN = "other_id", "score"
 _KEY_PREFIX = "key_"
 _SOURCE_ID = 0
 _BIGINT = ColumnType(name="bigint", base="int8")
-_VALUE = re.compile(r"\bvalue\b", re.IGNORECASE)
+_DOUBLE = ColumnType(name="double precision", base="float8")
 
 
 def resolve_identities(
@@ -66,12 +73,12 @@ def resolve_identities(
 
 def identity_columns(identities: Sequence[Identity], table: TableMapping) -> TableMapping:
     """The table with the properties that its records are recognised by."""
-    names = dict.fromkeys(
-        identifier.column
+    names = (
+        column
         for identity in identities
         for record in identity.records
         if record.table == table.asset_key
-        for identifier in record.identifiers
+        for column in record.columns
     )
     found = with_join_columns(table, names)
     return found.model_copy(update={"identified_by": tuple(filter(found.is_short, names))})
@@ -104,32 +111,43 @@ def identity_relationships(tables: TableIndex) -> Iterator[RelationshipMapping]:
             ),
             description=f"Each record of {record.qualified_name} that is of the {link.identity.label}.",
         )
+    yield from _similar_entities(tables, after=len(links))
 
 
-def calls_of(normaliser: str | None) -> tuple[str, ...]:
-    """The functions that a normaliser names, the outermost first.
-
-    >>> calls_of("email"), calls_of("phone(trim(value), 'DE')"), calls_of(None)
-    (('email',), ('phone_DE', 'trim'), ())
-
-    Raises:
-        MappingError: it names others than a join condition may have.
-    """
-    text = (normaliser or "").strip()
-    if not text or text.lower() in PLAIN:
-        return (text.lower(),) if text else ()
-    try:
-        (equality,) = parse(f"{_VALUE.sub('v.value', text)} = w.value")
-        calls = equality.left.functions
-        # A column of another name would be one that no rule has.
-        if calls and (equality.left.alias, equality.left.column) == ("v", "value"):
-            return calls
-    except (MappingError, ValueError):
-        pass
-    raise MappingError(
-        f"normaliser {text!r} cannot be used; write one of {', '.join(PLAIN)}, or functions around value,"
-        " such as lower(trim(value)) or phone(value, 'DE') with a country of ISO 3166"
+def _similar_entities(tables: TableIndex, *, after: int) -> Iterator[RelationshipMapping]:
+    """Between two entities that may be the same, through the table that lists them."""
+    similar = (
+        t for t in tables.tables if t.identity and t.node_label is None and not t.identity.record
     )
+    for number, table in enumerate(similar, start=after + 1):
+        assert table.identity is not None
+        label = table.identity.label
+        (entities,) = tables.labelled(label)
+        yield RelationshipMapping(
+            relationship_id=-number,
+            relationship_type=POSSIBLY_SAME_AS,
+            from_label=label,
+            to_label=label,
+            junction=Junction(
+                table=table.asset_key,
+                node_label=None,
+                from_pairs=tuple((column, ID_COLUMN) for column in entities.key),
+                to_pairs=tuple((column, OTHER_COLUMN) for column in entities.key),
+                properties=(SCORE_COLUMN,),
+            ),
+            description=f"Another {label} whose records are alike; a person decides.",
+        )
+
+
+@dataclass(kw_only=True)
+class _Records:
+    """A table with records, and what the rules say of its columns."""
+
+    table: TableMapping
+    rule_id: int
+    """The first rule about it."""
+    identifiers: list[Identifier] = field(default_factory=list)
+    compared: list[ComparedColumn] = field(default_factory=list)
 
 
 @dataclass
@@ -158,31 +176,65 @@ class _Rules:
         """
         source = self._source(label, taken)
         meant = [(rule, table) for rule in rules for table in self._tables(rule)]
-        found: dict[tuple[str, str], tuple[TableMapping, int, list[Identifier]]] = {}
-        for rule, table in meant:
-            try:
-                identifier = _identifier(rule, table)
-            except MappingError as error:
-                self.refuse([rule], str(error))
-                continue
-            _, _, identifiers = found.setdefault(table.asset_key, (table, rule.rule_id, []))
-            identifiers.append(identifier)
+        found = self._records(meant)
         if not found:
             return None
-        _refuse_mixed_treatments([(table, those) for table, _, those in found.values()])
-        rule_id = min(rule_id for _, rule_id, _ in found.values())
+        refuse_mixed_treatments([(each.table, each.identifiers) for each in found])
+        refuse_mixed_treatments([(each.table, each.compared) for each in found])
+        rule_id = min(each.rule_id for each in found)
+        compares = any(each.compared for each in found)
         return Identity(
             label=label,
             entities=_entities(source, label, rule_id),
             records=tuple(
                 RecordTable(
-                    table=table.asset_key,
-                    links=_links(source, label, first, table),
-                    identifiers=tuple(dict.fromkeys(identifiers)),
+                    table=each.table.asset_key,
+                    links=_links(source, label, each.rule_id, each.table),
+                    identifiers=tuple(dict.fromkeys(each.identifiers)),
+                    compared=tuple(each.compared),
                 )
-                for table, first, identifiers in found.values()
+                for each in found
             ),
+            similar=_similar(source, label, rule_id) if compares else None,
         )
+
+    def _records(
+        self, meant: Sequence[tuple[IdentityRuleRow, TableMapping]]
+    ) -> tuple[_Records, ...]:
+        """The tables that rules are about which can be used; the others are refused."""
+        found: dict[tuple[str, str], _Records] = {}
+        comparing = [(rule, table) for rule, table in meant if rule.comparison is not None]
+        for rule, table in meant:
+            records = found.get(table.asset_key) or _Records(table=table, rule_id=rule.rule_id)
+            try:
+                if rule.comparison is None:
+                    records.identifiers.append(identifier_of(rule, table))
+                else:
+                    of_all = [column for other in found.values() for column in other.compared]
+                    self._compare(compared_column_of(rule, table), records, of_all)
+            except MappingError as error:
+                self.refuse([rule], str(error))
+            else:
+                found[table.asset_key] = records
+        kinds = {column.kind for each in found.values() for column in each.compared}
+        if kinds and len(kinds) < LEAST_COMPARED_KINDS:
+            refused = {row.row_id for row in self.refusals}
+            self.refuse(
+                [*dict.fromkeys(rule for rule, _ in comparing if rule.rule_id not in refused)],
+                f"only the identifier_kind {min(kinds)!r} has a comparison, and at least"
+                f" {LEAST_COMPARED_KINDS} kinds are needed",
+            )
+            for each in found.values():
+                each.compared.clear()
+        return tuple(each for each in found.values() if each.identifiers or each.compared)
+
+    def _compare(
+        self, column: ComparedColumn, records: _Records, of_all: Sequence[ComparedColumn]
+    ) -> None:
+        reason = reason_against_comparison(column, records.compared, of_all)
+        if reason:
+            raise MappingError(reason)
+        records.compared.append(column)
 
     def _source(self, label: str, taken: dict[str, str]) -> SourceRow:
         """What the tables of an identity are shown under; no database."""
@@ -229,61 +281,6 @@ class _Rules:
         yield from mine
 
 
-def _identifier(rule: IdentityRuleRow, table: TableMapping) -> Identifier:
-    prop = table.property_from(rule.column_name)
-    if not table.key:
-        raise MappingError(
-            f"{table.qualified_name} has no key that its records are told apart by; name one in"
-            " node_label_mappings.key_columns"
-        )
-    if not rule.identifier_kind.strip():
-        raise MappingError("identifier_kind is empty")
-    if rule.min_agreement is not None and rule.min_agreement < 1:
-        raise MappingError(f"min_agreement is {rule.min_agreement}; write 1 or more, or NULL for 1")
-    if prop is None or prop.form is not None:
-        columns = [p.origin for p in table.columns_read]
-        raise MappingError(
-            f"{table.qualified_name} has no column {rule.column_name!r} that is read: the table lacks it, or a rule"
-            f" excludes it{did_you_mean(rule.column_name, columns)}"
-        )
-    if prop.treatment == "mask":
-        raise MappingError(
-            f"{table.qualified_name}.{prop.column} is masked, and masked values are not unique; use the treatment"
-            " hash"
-        )
-    calls = calls_of(rule.normaliser)
-    functions = JoinFunctions(calls=calls).across_sources() if calls else None
-    why_not = functions.why_not(prop.type) if functions else None
-    if why_not:
-        raise MappingError(
-            f"normaliser {rule.normaliser!r} of {table.qualified_name}.{prop.column}: {why_not}"
-        )
-    return Identifier(
-        kind=rule.identifier_kind.strip(),
-        column=join_column(functions, prop.column) if functions else prop.column,
-        min_agreement=rule.min_agreement or 1,
-    )
-
-
-def _refuse_mixed_treatments(
-    found: Sequence[tuple[TableMapping, Sequence[Identifier]]],
-) -> None:
-    """Hashed values equal no others, so that a kind has to be hashed in all tables or in none."""
-    treated: dict[str, dict[bool, str]] = {}
-    for table, identifiers in found:
-        for identifier in identifiers:
-            column = source_column(identifier.column)
-            prop = table.property_of(column)
-            hashed = prop is not None and prop.treatment == "hash"
-            treated.setdefault(identifier.kind, {})[hashed] = f"{table.qualified_name}.{column}"
-    for kind, columns in treated.items():
-        if len(columns) > 1:
-            raise MappingError(
-                f"identifier_kind {kind!r}: {columns[True]} is hashed and {columns[False]} is not, so that no"
-                " value of one equals one of the other; give both the treatment hash"
-            )
-
-
 def _entities(source: SourceRow, label: str, rule_id: int) -> TableMapping:
     id_column = f"{snake_case(label)}_id"
     return TableMapping(
@@ -319,4 +316,21 @@ def _links(source: SourceRow, label: str, rule_id: int, record: TableMapping) ->
         properties=(PropertyMapping(column=ID_COLUMN, type=_BIGINT, nullable=False), *key),
         key=tuple(prop.column for prop in key),
         identity=IdentityTable(label=label, rule_id=rule_id, record=record.asset_key),
+    )
+
+
+def _similar(source: SourceRow, label: str, rule_id: int) -> TableMapping:
+    """The table of entities that may be the same, each two of them once."""
+    return TableMapping(
+        source=source,
+        table_name=POSSIBLY_SAME_AS.lower(),
+        mapping_id=None,
+        node_label=None,
+        properties=(
+            PropertyMapping(column=ID_COLUMN, type=_BIGINT, nullable=False),
+            PropertyMapping(column=OTHER_COLUMN, type=_BIGINT, nullable=False),
+            PropertyMapping(column=SCORE_COLUMN, type=_DOUBLE, nullable=False),
+        ),
+        key=(ID_COLUMN, OTHER_COLUMN),
+        identity=IdentityTable(label=label, rule_id=rule_id),
     )

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 from c360_graph.mapping.catalog import INTEGERS, CatalogColumn, CatalogTable, ColumnType
+from c360_graph.mapping.compared_column import ComparedColumn
 from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatment
 from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.quality_rule import QualityRule
@@ -399,6 +400,14 @@ class RecordTable(Frozen):
     table: tuple[str, str]
     links: TableMapping
     identifiers: tuple[Identifier, ...]
+    compared: tuple[ComparedColumn, ...] = ()
+    """At most one of each kind."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that the rules name, each once."""
+        named = (*(i.column for i in self.identifiers), *(c.column for c in self.compared))
+        return tuple(dict.fromkeys(named))
 
 
 class Identity(Frozen):
@@ -407,6 +416,8 @@ class Identity(Frozen):
     label: str
     entities: TableMapping
     records: tuple[RecordTable, ...]
+    similar: TableMapping | None = None
+    """The table of entities that may be the same; None where no rule compares records."""
 
     @property
     def name(self) -> str:
@@ -416,7 +427,8 @@ class Identity(Frozen):
     @property
     def tables(self) -> tuple[TableMapping, ...]:
         """The tables that its asset writes."""
-        return (self.entities, *(record.links for record in self.records))
+        similar = () if self.similar is None else (self.similar,)
+        return (self.entities, *(record.links for record in self.records), *similar)
 
 
 class GraphMapping(Frozen):

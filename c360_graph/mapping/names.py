@@ -92,6 +92,8 @@ def columns_meant(name: str, *, is_quoted: bool) -> tuple[str, ...]:
 
 IS = "IS"
 """The type of the relationship from an entity to each of its records."""
+POSSIBLY_SAME_AS = "POSSIBLY_SAME_AS"
+"""The type of the relationship between two entities whose records are alike."""
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 

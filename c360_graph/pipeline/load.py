@@ -12,15 +12,22 @@ from typing import TYPE_CHECKING
 from c360_graph.control.audit import RunLog, ScriptLog
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.control.load_lock import control_owner, load_lock
-from c360_graph.errors import ScriptError
+from c360_graph.errors import GraphNotEmptyError, ScriptError
 from c360_graph.extracts import ExtractStore
 from c360_graph.graph.connection import Graph
-from c360_graph.graph.load import LoadResult, clear_and_load, load_into_empty, script_owner
+from c360_graph.graph.load import (
+    LoadResult,
+    clear_and_load,
+    holds_nothing,
+    load_into_empty,
+    script_owner,
+)
 from c360_graph.graph.load_session import LoadCallbacks
 from c360_graph.graph.progress import Progress
 from c360_graph.graph.reconcile import Desired, Reconciled, reconcile
 from c360_graph.graph.target_lock import Claim
 from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.plan.model import GraphStatus, road_of
 from c360_graph.script_store import ScriptStore
 
 if TYPE_CHECKING:
@@ -99,6 +106,22 @@ def load_registered_script(
         if script_log is not None and scripts.own_file(script_log) is not None:
             scripts.remember_loaded(resolved)
     return LoadedScript(result=result, script_log=script_log)
+
+
+def load_script_if_empty(target: Target, path: Path, scripts: ScriptStore) -> LoadedScript | None:
+    """Load a script in place of an update of the graph, if the target holds nothing; None if it does.
+
+    Raises:
+        LoadLockedError, ScriptError, StatementError, CountMismatchError: as `load_registered_script`.
+    """
+    status: GraphStatus = "empty" if holds_nothing(target.graph) else "loaded"
+    if road_of("reconcile", status) != "script":
+        return None
+    try:
+        return load_registered_script(target, path, scripts, clear=False)
+    except GraphNotEmptyError:
+        # Another load came in between.
+        return None
 
 
 def _claim_for(path: Path, claim: Claim, *, of_any_owner: bool) -> Claim:

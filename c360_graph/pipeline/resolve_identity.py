@@ -50,6 +50,7 @@ def resolve_identity(
     Raises:
         ExtractError: an extract lacks what the rules ask for, or nothing was extracted.
         ControlDatabaseError: the decisions cannot be read.
+        SettingsError: rules compare records, and Splink is not installed.
     """
     start = datetime.now(UTC)
     store = ExtractStore(settings.c360_data_dir)
@@ -64,6 +65,7 @@ def resolve_identity(
             limits=Limits(
                 shared_records=settings.c360_most_sharing_records,
                 shown_values=min(MOST_VALUES, settings.c360_preview_rows),
+                least_score=settings.c360_least_score,
             ),
             folder=work,
         )
@@ -86,7 +88,7 @@ def _extracts(
         if table is None or extract is None:
             continue
         read = extract.manifest.table
-        lacking = [i.column for i in record.identifiers if read.property_of(i.column) is None]
+        lacking = [column for column in record.columns if read.property_of(column) is None]
         if lacking or read.key != table.key:
             what = f"has no {', '.join(lacking)}" if lacking else "has another key"
             raise ExtractError(

@@ -65,16 +65,24 @@ def write_graph_script(
     return WrittenScript(script_log=rows[-1], path=path, parts=parts)
 
 
+def script_of_run(run_log: RunLog, store: ScriptStore, *, log_id: int) -> Path | None:
+    """The script that a run wrote; None if it wrote none, or the file is gone."""
+    endings = (f"_{log_id}{PLAIN}", f"_{log_id}{COMPRESSED}")
+    mine = (s for s in run_log.scripts() if s.script_name.endswith(endings))
+    return next((path for s in mine if (path := store.own_file(s)) is not None), None)
+
+
 def script_to_load(run_log: RunLog, store: ScriptStore, *, log_id: int) -> Path:
     """The script that this run wrote, else the newest of the project's own that is still there.
 
     Raises:
         ScriptError: there is none.
     """
+    mine = script_of_run(run_log, store, log_id=log_id)
+    if mine is not None:
+        return mine
     scripts = run_log.scripts()
-    endings = (f"_{log_id}{PLAIN}", f"_{log_id}{COMPRESSED}")
-    mine = [s for s in scripts if s.script_name.endswith(endings)]
-    for script in (*mine, *scripts):
+    for script in scripts:
         path = store.own_file(script)
         if path is not None:
             return path

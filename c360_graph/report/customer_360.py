@@ -21,6 +21,7 @@ def customer_360_page(
     nodes: Mapping[str, int],
     relationships: Mapping[str, int],
     made_at: datetime,
+    as_of: str | None = None,
     rules: str = "",
     refused: Sequence[str] = (),
 ) -> Page:
@@ -32,6 +33,7 @@ def customer_360_page(
         nodes: how many there are by label.
         relationships: how many by type.
         made_at: when the graph was asked, in UTC.
+        as_of: the moment that questions with a parameter `as_of` were given; None for now.
         rules: fingerprint of the exclusion rules that the graph follows.
         refused: why control rows were refused, without which the graph was made.
     """
@@ -42,6 +44,7 @@ def customer_360_page(
         title=TITLE,
         subtitle=f"{len(answers)} of {len(replies)} questions answered by the graph",
         made_at=made_at,
+        as_of=_as_of(replies, given=as_of),
         rules=rules,
         warnings=tuple(f"Not in the graph: {reason}" for reason in refused),
         headlines=tuple(h for answer in answers if (h := headline_of(answer))),
@@ -55,6 +58,12 @@ def customer_360_page(
         charts=tuple(chart for answer in answers if (chart := chart_of(answer))),
         sections=tuple(_section(reply) for reply in (*replies, *undrawn)),
     )
+
+
+def _as_of(replies: Sequence[Reply], *, given: str | None) -> str:
+    """The moment that the answers are true for, where questions ask for one."""
+    asked = any(name == "as_of" for reply in replies for name, _ in reply.question.parameters)
+    return (given or "now").replace("T", " ") if asked else ""
 
 
 def is_answered(reply: Reply) -> TypeGuard[Answer]:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from c360_graph.answers import shown
 from c360_graph.report.charts import Chart
-from c360_graph.report.pictures import Picture
+from c360_graph.report.pictures import MOST_DRAWN, Picture
 from c360_graph.text import visible
 
 MOST_ROWS = 50
@@ -59,11 +59,15 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """All that stands on a page, from its top down. `rules` is the fingerprint of the exclusion rules."""
+    """All that stands on a page, from its top down. `rules` is the fingerprint of the exclusion rules.
+
+    `as_of` is the moment that questions were asked for; empty where they were asked for now.
+    """
 
     title: str
     subtitle: str
     made_at: datetime
+    as_of: str = ""
     rules: str = ""
     warnings: tuple[str, ...] = ()
     headlines: tuple[Headline, ...] = ()
@@ -111,6 +115,7 @@ def render(page: Page) -> str:
         style=Markup(_text(_STYLE)),  # noqa: S704
         scripts=[Markup(script) for script in scripts],  # noqa: S704
         policy=_policy(scripts),
+        most_drawn=MOST_DRAWN,
         drawn={
             "charts": [asdict(chart) for chart in page.charts],
             "pictures": [_drawn(picture) for picture in page.pictures],
@@ -136,6 +141,7 @@ def _drawn(picture: Picture) -> dict[str, Any]:
         "kinds": picture.kinds,
         "nodes": [asdict(node) for node in picture.nodes],
         "edges": [asdict(edge) for edge in picture.edges],
+        "drawn": min(MOST_DRAWN, len(picture.edges)),
     }
 
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from c360_graph.answers import Answer, shown
 
-MOST_EDGES = 400
-"""More than that no one can see apart."""
+MOST_DRAWN = 400
+"""More than that no one can see apart; a button draws the others."""
+MOST_EDGES = 2_000
+"""More than that a browser takes long to arrange."""
 LONGEST_VALUE = 300
 
 _COLUMNS = ("source", "relationship", "target")

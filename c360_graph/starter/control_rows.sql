@@ -39,7 +39,7 @@ VALUES
 -- An identifier by which records of several tables are found to be of one person.
 /*
 INSERT INTO identity_rules
-    (entity_label, source_id, table_name, identifier_kind, column_name, normaliser, min_agreement, is_active)
-SELECT 'Person', source_id, 'customers', 'email', 'email', 'email', NULL, true
+    (entity_label, source_id, table_name, identifier_kind, column_name, normaliser, min_agreement, comparison, is_active)
+SELECT 'Person', source_id, 'customers', 'email', 'email', 'email', NULL, NULL, true
 FROM source_databases WHERE source_name = 'shop';
 */

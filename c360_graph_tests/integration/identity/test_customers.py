@@ -12,7 +12,7 @@ from c360_graph.control.connection import ControlDatabase
 from c360_graph.pipeline.cleaning import clean_data_folder
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.reconcile.reconciled import NOTHING, changes, contents, reconcile
-from c360_graph_tests.integration.runs import load_graph
+from c360_graph_tests.integration.runs import c360, load_graph
 from c360_graph_tests.integration.schemas.world import World, built_from
 
 CRM = """
@@ -89,8 +89,14 @@ def test_an_update_of_the_graph_gives_what_a_clear_load_gives(world: World) -> N
     made = contents(world.graph)
     assert changes(reconcile()) == NOTHING
     world.cypher("MATCH (n) DETACH DELETE n")
-    assert reconcile().success
+    planned = c360("plan", "--reconcile")
+    assert "by the script, as the graph is empty" in planned.stdout, planned.stdout
+    result = reconcile()
+    assert changes(result) == NOTHING | {"nodes_created": 17, "relationships_created": 10}
+    (event,) = result.asset_materializations_for_node("neo4j_graph")
+    assert str(event.metadata["script_name"].value).startswith("graph_output_")
     assert contents(world.graph) == made
+    assert changes(reconcile()) == NOTHING
 
 
 def test_one_new_shared_email_makes_one_customer_of_two_and_keeps_the_older_id(

@@ -72,6 +72,10 @@ def test_rules_make_entities_and_a_table_of_links_for_each_table_of_records() ->
         (rule(1, "people", "email", entity_label="Person"), "a label of node_label_mappings"),
         (rule(1, "people", "email", entity_label="_C360Load"), "kept for the loader"),
         (rule(1, "people", "email", source_id=9), "source_id 9 is no active row"),
+        (rule(1, "people", "email", comparison="soundex"), "comparison 'soundex' cannot be used"),
+        (rule(1, "people", "age", comparison="name"), "it takes texts, and int is none"),
+        (rule(1, "people", "email", comparison="name", min_agreement=2), "are both set"),
+        (rule(1, "people", "email", comparison="code"), "at least 2 kinds are needed"),
     ],
 )
 def test_a_rule_that_cannot_be_used_is_refused_with_its_reason(
@@ -118,3 +122,55 @@ def test_what_a_rule_forbids_of_a_key_is_forbidden_in_the_links_too() -> None:
     (links,) = [t for t in made.resolve().tables if t.table_name == "crm.people"]
     assert forbidden_columns(links, made.rows) == ()
     assert forbidden_columns(links, made.excluding("people", "ID").rows) == ("key_id",)
+
+
+def compared() -> list[IdentityRuleRow]:
+    return [
+        rule(1, "people", "email", normaliser="email"),
+        rule(2, "people", "email", comparison="code"),
+        rule(3, "accounts", "mail", comparison=" Code"),
+        rule(4, "people", "age", identifier_kind="age", comparison="exact"),
+    ]
+
+
+def test_rows_with_a_comparison_make_a_table_of_entities_that_may_be_the_same() -> None:
+    mapping = case(*compared()).resolve()
+    assert mapping.refusals == ()
+    (identity,) = mapping.identities
+    assert [record.identifiers for record in identity.records][1] == ()
+    assert [[c.column for c in record.compared] for record in identity.records] == [
+        ["email", "age"],
+        ["mail"],
+    ]
+    assert identity.tables[-1].asset_key == ("loyal_customer_identity", "possibly_same_as")
+    drawn = mapping.relationships[-1]
+    assert (drawn.from_label, drawn.relationship_type, drawn.to_label) == (
+        "LoyalCustomer",
+        "POSSIBLY_SAME_AS",
+        "LoyalCustomer",
+    )
+    assert drawn.junction is not None
+    assert drawn.junction.to_pairs == (("loyal_customer_id", "other_id"),)
+    assert drawn.copied == ("score",)
+    assert len({r.relationship_id for r in mapping.relationships}) == len(mapping.relationships)
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (rule(5, "accounts", "a", comparison="name"), "has the comparison code in another row"),
+        (rule(5, "accounts", "a", comparison="code"), "another column of the table is compared"),
+    ],
+)
+def test_a_kind_is_compared_in_one_way_and_by_one_column_of_a_table(
+    more: IdentityRuleRow, reason: str
+) -> None:
+    mapping = case(*compared(), more).resolve()
+    (refusal,) = mapping.refusals
+    assert (refusal.row_id, reason in refusal.reason) == (5, True)
+    assert mapping.identities[0].similar is not None
+
+
+def test_hashed_values_are_compared_for_being_equal_alone() -> None:
+    made = case(*compared()).excluding("people", "email", treatment="hash")
+    assert "hashes of similar values are not similar" in made.reason()

@@ -19,7 +19,8 @@ from c360_graph.report.pictures import Edge, Node, Picture
 MADE_AT = datetime(2025, 11, 3, 7, 8, 9, tzinfo=UTC)
 SMALL_BODY = (
     "<body>\n<header>\n<h1>Customer 360</h1>\n"
-    '<p class="subtitle">1 of 2 questions answered</p>\n</header>\n<main>\n'
+    '<p class="subtitle">1 of 2 questions answered</p>\n'
+    '<p class="subtitle" id="made">Made 2025-11-03 07:08 UTC</p>\n</header>\n<main>\n'
     '<p class="headline" id="headline-1"><strong>5</strong>'
     " <span>users &lt;b&gt;share&lt;/b&gt; a card</span></p>\n"
     '<dl class="figures">\n<div><dt>Nodes</dt><dd>1,234</dd></div>\n</dl>\n'
@@ -34,7 +35,7 @@ SMALL_BODY = (
     '<p class="note">and 20 more rows</p>\n</section>\n'
     '<section class="answer" id="ships">\n<h2>Ships</h2>\n'
     '<p class="note">Skipped.</p>\n</section>\n</main>\n'
-    "<footer>Made 2025-11-03 07:08:09 UTC. This file holds customers' data: store it where"
+    "<footer>This file holds customers' data: store it where"
     " only authorized people can read it.</footer>\n</body>\n</html>"
 )
 HOSTILE = '</script><script>alert(\'x\')</script><!-- & " onload="y" {{ 7*7 }}'
