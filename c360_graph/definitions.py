@@ -41,6 +41,7 @@ from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.refused_names import graph_names
 from c360_graph.mapping.table_index import relationships_by_table
+from c360_graph.object_storage import data_place
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state
 from c360_graph.pipeline.readiness import NO_TABLE
 from c360_graph.questions import QuestionSet, read_question_set
@@ -69,7 +70,7 @@ def _definitions() -> dg.Definitions:
     pinned = _pinned(context)
     if pinned is None:
         control = PostgresResource().control_database(patience_seconds=BRIEF_PATIENCE_SECONDS)
-        state = read_mapping_state(control, settings.c360_data_dir)
+        state = read_mapping_state(control, data_place(settings))
         asked = read_question_set(settings.c360_queries_dir)
         pinned = _Pinned(state.model_dump_json(), asked.model_dump_json())
     context.add_to_pending_reconstruction_metadata(_PINNED, pinned.state)

@@ -11,8 +11,9 @@ from dagster._core.execution.plan.active import ActiveExecution
 from dagster._core.execution.plan.outputs import StepOutputHandle
 from dagster._core.execution.plan.step import ExecutionStep
 
-from c360_graph.errors import ExtractError
-from c360_graph.extracts import ExtractStore
+from c360_graph.errors import DataFolderError, ExtractError
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import data_place
 from c360_graph.settings import load_settings
 
 TABLE_TAG = "c360/reads_a_table"
@@ -43,9 +44,9 @@ def _was_never_read(step: ExecutionStep) -> bool:
     """Whether a step reads a table of which there is no extract: no graph has lost anything by it."""
     if TABLE_TAG not in step.tags:
         return False
-    store = ExtractStore(load_settings().c360_data_dir)
+    store = extract_store(data_place(load_settings()))
     keys = [out.properties.asset_key for out in step.step_outputs if out.properties.asset_key]
     try:
         return all(store.latest((key.path[0], key.path[1])) is None for key in keys)
-    except ExtractError:
+    except (ExtractError, DataFolderError):
         return False

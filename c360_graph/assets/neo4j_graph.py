@@ -22,14 +22,15 @@ from c360_graph.assets.step_policy import (
 from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.extract_joins.graph_input import gather_parts, kept_from_refused
-from c360_graph.extracts import ExtractStore
 from c360_graph.graph.connection import Graph
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import data_place
 from c360_graph.pipeline.load import Target, load_registered_script, reconcile_graph
 from c360_graph.pipeline.write_script import script_to_load
 from c360_graph.resources import Neo4jResource, PostgresResource
-from c360_graph.script_store import ScriptStore
+from c360_graph.script_store import script_store
 from c360_graph.settings import Settings, load_settings
 
 KEY = "neo4j_graph"
@@ -158,7 +159,7 @@ def _target(
 def _load(
     context: dg.AssetExecutionContext, target: Target, mapping: GraphMapping, log_id: int
 ) -> Metadata:
-    scripts = ScriptStore(load_settings().c360_data_dir)
+    scripts = script_store(data_place(load_settings()))
     path = script_to_load(RunLog(target.control), scripts, log_id=log_id)
     context.log.info(f"Loading {path.name} into {target.graph.place}")
     loaded = load_registered_script(target, path, scripts, clear=True)
@@ -175,7 +176,7 @@ def _reconcile(
     log_id: int,
 ) -> Metadata:
     context.log.info(f"Bringing {target.graph.place} to the state of the extracts")
-    store = ExtractStore(load_settings().c360_data_dir)
+    store = extract_store(data_place(load_settings()))
     parts = gather_parts(
         mapping=mapped.mapping, rows=mapped.rows, store=store, run_log=RunLog(target.control)
     )

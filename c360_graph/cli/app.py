@@ -25,7 +25,7 @@ from c360_graph.cli import (
 )
 from c360_graph.cli.exit_codes import EPILOG
 from c360_graph.cli.map import map_source
-from c360_graph.settings import use_libpq_variables
+from c360_graph.settings import use_env_file_variables
 
 app = typer.Typer(
     name="c360",
@@ -52,7 +52,7 @@ def main(
     ] = False,
 ) -> None:
     """Siloed PostgreSQL databases become one Neo4j graph, driven by rows of a control database."""
-    use_libpq_variables()
+    use_env_file_variables()
 
 
 app.command("init")(init.init)

@@ -13,6 +13,7 @@ from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.errors import GraphError, SettingsError
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.new_columns import withheld_lines as withheld_columns
+from c360_graph.object_storage import data_place
 from c360_graph.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def check(as_json: Json = False) -> None:
     with exit_on_error():
         settings = load_settings()
         control = ControlDatabase(control_credentials(settings))
-        state = read_mapping_state(control, settings.c360_data_dir)
+        state = read_mapping_state(control, data_place(settings))
         mapping = state.mapping()
         failing = (
             *lacking(mapping, settings),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,14 +26,18 @@ from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import Graph, target_graph
 from c360_graph.graph.load import LoadResult, clear_and_load, load_into_empty
 from c360_graph.graph.load_session import LoadCallbacks
+from c360_graph.object_storage import KeptFile, data_place, kept_file
 from c360_graph.pipeline.load import Target, load_registered_script
-from c360_graph.script_store import ScriptStore
+from c360_graph.script_store import script_store
 from c360_graph.settings import load_settings
 
 
 def load(
     file: Annotated[
-        Path, typer.Argument(help="A script that `cypher_script` wrote, or any Cypher file.")
+        str,
+        typer.Argument(
+            help="A script that `cypher_script` wrote, or any Cypher file: a path, or a URI such as `s3://…`."
+        ),
     ],
     clear: Annotated[bool, typer.Option("--clear", help="Empty the graph first.")] = False,
     lock: Annotated[
@@ -67,12 +70,15 @@ def load(
     - `c360 load graph_output_….cypher --clear --wait 600` after a load that is in progress
 
     - `c360 load graph_output_….cypher --json | jq .nodes` in CI
+
+    - `c360 load s3://bucket/c360/scripts/graph_output_….cypher.zst` from object storage
     """
     with exit_on_error(), target_graph() as graph:
-        say(f"Loading {file} into {graph.place}")
+        script = kept_file(file, data_place(load_settings()))
+        say(f"Loading {script} into {graph.place}")
         with shown_progress(err) as report:
             target = _Target(graph=graph, take_over=take_over, wait_seconds=wait, report=report)
-            result = (_locked if lock else _unlocked)(file, target, clear=clear)
+            result = (_locked if lock else _unlocked)(script, target, clear=clear)
         if as_json:
             print_json(asdict(result))
         else:
@@ -95,7 +101,7 @@ class _Target:
     report: Report
 
 
-def _locked(file: Path, chosen: _Target, *, clear: bool) -> LoadResult:
+def _locked(file: KeptFile, chosen: _Target, *, clear: bool) -> LoadResult:
     settings = load_settings()
     target = Target(
         graph=chosen.graph,
@@ -108,11 +114,11 @@ def _locked(file: Path, chosen: _Target, *, clear: bool) -> LoadResult:
         warn=say,
         take_over=chosen.take_over,
     )
-    scripts = ScriptStore(settings.c360_data_dir)
+    scripts = script_store(data_place(settings))
     return load_registered_script(target, file, scripts, clear=clear, of_any_owner=True).result
 
 
-def _unlocked(file: Path, chosen: _Target, *, clear: bool) -> LoadResult:
+def _unlocked(file: KeptFile, chosen: _Target, *, clear: bool) -> LoadResult:
     start = clear_and_load if clear else load_into_empty
     return start(
         chosen.graph,

@@ -13,6 +13,7 @@ from c360_graph.cli.output import Json, err, exit_on_error, out, print_json, say
 from c360_graph.cli.plan_tables import plan_tables
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.graph.connection import target_graph
+from c360_graph.object_storage import data_place
 from c360_graph.plan.model import Plan, Way
 from c360_graph.settings import load_settings
 from c360_graph.text import plural
@@ -66,7 +67,7 @@ def _make(way: Way) -> Plan:
     control = ControlDatabase(control_credentials(settings))
     return make_plan(
         control=control,
-        state=find_mapping_state(control, settings.c360_data_dir),
+        state=find_mapping_state(control, data_place(settings)),
         open_graph=target_graph,
         place=f"{settings.neo4j_uri}/{settings.neo4j_database}",
         way=way,

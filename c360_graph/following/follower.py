@@ -38,6 +38,7 @@ from c360_graph.following.source_feed import SourceFeed
 from c360_graph.following.stream import wait_for_data
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.object_storage import data_place
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state, rows_fingerprint
 from c360_graph.source.key_reads import Key, RowsRead
 
@@ -68,7 +69,7 @@ class Follower:
     def __init__(self, given: Given) -> None:
         self._given = given
         self._holder = uuid4().hex
-        self._state: MappingState = read_mapping_state(given.control, given.settings.c360_data_dir)
+        self._state: MappingState = read_mapping_state(given.control, data_place(given.settings))
         self._mapping: GraphMapping = self._state.mapping()
         self._feeds = self._make_feeds()
         self._away = AwaySources(self._mapping)

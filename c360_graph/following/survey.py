@@ -15,6 +15,7 @@ from c360_graph.following.slot import Slot, bytes_behind, find_slot, slot_name
 from c360_graph.graph.connection import Graph
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.object_storage import data_place
 from c360_graph.pipeline.read_mapping import find_mapping_state
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import connect_source
@@ -55,7 +56,7 @@ def survey(settings: Settings, graph: Graph) -> Survey:
         GraphError: the graph cannot be reached.
     """
     control = ControlDatabase(control_credentials(settings))
-    mapping = find_mapping_state(control, settings.c360_data_dir).mapping()
+    mapping = find_mapping_state(control, data_place(settings)).mapping()
     found = read_graph_mark(graph)
     asking = _Asking(control, mapping, target=graph.identity(), owner=control_owner(control).id)
     sources = {t.source.source_id: t.source for t in mapping.source_tables}

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from c360_graph.control.audit import RunLog, ScriptLog
@@ -14,7 +13,6 @@ from c360_graph.control.connection import ControlDatabase
 from c360_graph.control.load_lock import load_lock
 from c360_graph.control.owner import control_owner
 from c360_graph.errors import ScriptError
-from c360_graph.extracts import ExtractStore
 from c360_graph.graph.claim import Claim
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import LoadResult, clear_and_load, load_into_empty, script_owner
@@ -22,7 +20,9 @@ from c360_graph.graph.load_session import LoadCallbacks
 from c360_graph.graph.progress import Progress
 from c360_graph.graph.reconcile import Desired, Reconciled, reconcile
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.script_store import ScriptStore
+from c360_graph.object_extracts import Extracts
+from c360_graph.object_storage import KeptFile
+from c360_graph.script_store import Scripts
 
 if TYPE_CHECKING:
     # For who loads a script alone: it reads mappings, whose grammar takes 16 MB.
@@ -76,7 +76,7 @@ class Target:
 
 
 def load_registered_script(
-    target: Target, path: Path, scripts: ScriptStore, *, clear: bool, of_any_owner: bool = False
+    target: Target, path: KeptFile, scripts: Scripts, *, clear: bool, of_any_owner: bool = False
 ) -> LoadedScript:
     """Load a script while holding the target's lock, then set its last_run_time.
 
@@ -102,7 +102,7 @@ def load_registered_script(
     return LoadedScript(result=result, script_log=script_log)
 
 
-def _claim_for(path: Path, claim: Claim, *, of_any_owner: bool) -> Claim:
+def _claim_for(path: KeptFile, claim: Claim, *, of_any_owner: bool) -> Claim:
     """The claim of a script: it says itself whom it was written for, where it is of a version that does."""
     owner = script_owner(path)
     if owner is None or owner == claim.owner:
@@ -123,7 +123,7 @@ def reconcile_graph(
     max_removed_share: float,
     created: str,
     log_id: int,
-    former: ExtractStore | None,
+    former: Extracts | None,
 ) -> Reconciled:
     """Bring the graph to the state of the extracts while it is being read.
 

@@ -13,13 +13,14 @@ from c360_graph.control.accepted_columns import read_history
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.data_folder import make_private_folder, writing_into
 from c360_graph.errors import C360Error, ControlDatabaseError
-from c360_graph.extracts import ExtractStore
 from c360_graph.files import write_whole
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import ControlRows, Frozen, SourceRow
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.new_columns import ColumnHistory
 from c360_graph.mapping.resolve import resolve
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import Place
 from c360_graph.settings import load_settings
 from c360_graph.source.snapshot import open_snapshot
 
@@ -54,22 +55,20 @@ def rows_fingerprint(rows: ControlRows) -> str:
     return sha256(rows.model_dump_json().encode()).hexdigest()[:16]
 
 
-def read_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState:
+def read_mapping_state(control: ControlDatabase, place: Place) -> MappingState:
     """As `find_mapping_state`, and keep the result as a snapshot.
 
     Raises:
         ControlDatabaseError: it is down and there is no snapshot.
         DataFolderError: the snapshot cannot be written.
     """
-    state = find_mapping_state(control, data_dir)
+    state = find_mapping_state(control, place)
     if not state.warnings:
-        with writing_into(data_dir):
-            make_private_folder(data_dir)
-            write_whole(data_dir / _SNAPSHOT, state.model_dump_json().encode())
+        _keep_snapshot(place, state.model_dump_json().encode())
     return state
 
 
-def find_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState:
+def find_mapping_state(control: ControlDatabase, place: Place) -> MappingState:
     """Read the control rows and ask each source for its catalog; nothing is written.
 
     A source that cannot be asked is described as in the last snapshot. With the control database
@@ -78,7 +77,7 @@ def find_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState
     Raises:
         ControlDatabaseError: it is down and there is no snapshot.
     """
-    last = _load_snapshot(data_dir)
+    last = _load_snapshot(place)
     try:
         rows = control.read_rows()
     except ControlDatabaseError as error:
@@ -92,7 +91,7 @@ def find_mapping_state(control: ControlDatabase, data_dir: Path) -> MappingState
         rows=rows,
         catalogs=catalogs,
         read_at=datetime.now(UTC),
-        history=read_history(control, ExtractStore(data_dir), rows, lets_in=lets_in),
+        history=read_history(control, extract_store(place), rows, lets_in=lets_in),
         warnings=tuple(
             f"{said} Its tables are described as they were last seen." for said in unasked.values()
         ),
@@ -130,8 +129,18 @@ def _read_catalogs(
     return tuple(catalogs), unasked
 
 
-def _load_snapshot(data_dir: Path) -> MappingState | None:
+def _load_snapshot(place: Place) -> MappingState | None:
     try:
-        return MappingState.model_validate_json((data_dir / _SNAPSHOT).read_bytes())
+        snapshot = place / _SNAPSHOT if isinstance(place, Path) else place.file(_SNAPSHOT)
+        return MappingState.model_validate_json(snapshot.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def _keep_snapshot(place: Place, content: bytes) -> None:
+    if not isinstance(place, Path):
+        place.file(_SNAPSHOT).write_bytes(content)
+        return
+    with writing_into(place):
+        make_private_folder(place)
+        write_whole(place / _SNAPSHOT, content)

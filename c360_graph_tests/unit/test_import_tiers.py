@@ -13,10 +13,12 @@ import c360_graph
 TIERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
+            "addresses",
             "data_folder",
             "errors",
             "files",
             "new_project",
+            "object_storage",
             "project_files",
             "repeating",
             "settings",
@@ -26,7 +28,18 @@ TIERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"copied_lines", "cypher", "hashing", "mapping", "plan", "proposal", "sql_quoting"}),
-    frozenset({"control", "extracts", "faults", "graph", "script_files", "source"}),
+    frozenset(
+        {
+            "control",
+            "extract_manifest",
+            "extracts",
+            "faults",
+            "graph",
+            "object_extracts",
+            "script_files",
+            "source",
+        }
+    ),
     frozenset(
         {"answers", "extract_joins", "identity", "import_files", "questions", "script_store"}
     ),
