@@ -22,6 +22,9 @@ SANDBOX_ENV_FILE = ".c360_sandbox.env"
 """How the servers of `c360 sandbox up` are reached: a link to a file in the sandbox's folder."""
 
 
+Executor = Literal["in_process", "multiprocess", "celery", "k8s", "docker"]
+
+
 class Settings(BaseSettings):
     """Every variable the project reads; the environment wins over `.env`, and that over the sandbox."""
 
@@ -69,9 +72,17 @@ class Settings(BaseSettings):
             " storage, such as AWS_ACCESS_KEY_ID."
         ),
     )
-    c360_executor: Literal["in_process", "multiprocess"] = Field(
+    c360_executor: Executor = Field(
         default="in_process",
-        description="`in_process`: the steps of a run share one process. `multiprocess`: each has its own, in parallel.",
+        description=(
+            "`in_process`: the steps of a run share one process. `multiprocess`: each has its own, in"
+            " parallel. `celery`: workers execute them (`c360 worker`). `k8s`, `docker`: each in a pod or"
+            " container of its own. The last three need the extra of that name, and C360_DATA_URI."
+        ),
+    )
+    c360_celery_broker: SecretStr = Field(
+        default=SecretStr("redis://localhost:6379/0"),
+        description="URL of the broker of `celery`, such as `redis://:password@host:6379/0`. Treated as a secret.",
     )
     c360_keep_extracts: int = Field(
         default=3,

@@ -49,7 +49,7 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
     """A server with the bucket `bucket` that keeps its data in a folder, for as long as the block runs."""
     (folder / "data").mkdir(parents=True)
     (folder / "config.json").write_text(_CONFIG % (KEY, SECRET), encoding="utf-8")
-    ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+    ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     program = shutil.which("weed", path=str(Path(sys.executable).parent)) or "weed"
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -110,7 +110,8 @@ def _wait(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(log.read_text(encoding="utf-8", errors="replace")[-2000:])
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [int(s.getsockname()[1]) for s in sockets]
     for each in sockets:

@@ -22,6 +22,7 @@ from c360_graph.cli import (
     sandbox,
     serve,
     source,
+    worker,
 )
 from c360_graph.cli.exit_codes import EPILOG
 from c360_graph.cli.map import map_source
@@ -67,6 +68,7 @@ app.command("ask")(questions.ask)
 app.command("customer")(customer.customer)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
+app.command("worker")(worker.worker)
 app.add_typer(serve.app, name="serve")
 app.add_typer(source.app, name="source")
 app.add_typer(sandbox.app, name="sandbox")

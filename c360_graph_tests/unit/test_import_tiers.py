@@ -65,7 +65,7 @@ TIERS: tuple[frozenset[str], ...] = (
             "step_failures",
         }
     ),
-    frozenset({"assets", "automation", "checks", "executor", "following_sensor"}),
+    frozenset({"assets", "automation", "celery_steps", "checks", "executor", "following_sensor"}),
     frozenset({"cli", "definitions"}),
 )
 PURE = TIERS[1]
