@@ -6,9 +6,10 @@ in the broker, and there is no result for it to keep. A process that executes a 
 control database; when it is gone and the step has not ended, the step has failed.
 """
 
-import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import monotonic, sleep
 from typing import Any, cast
 from uuid import uuid4
 
@@ -25,7 +26,7 @@ from dagster._grpc.types import ExecuteStepArgs
 from dagster._serdes import deserialize_value, serialize_value
 from dagster._utils.interrupts import capture_interrupts
 
-from c360_graph.control.step_lock import holding_step, is_step_held
+from c360_graph.control.step_lock import held_steps, holding_step, step_number
 from c360_graph.errors import SettingsError
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings
@@ -45,6 +46,8 @@ connection."""
 _ENDING_SECONDS = 15.0
 """How long a run that is cancelled waits for a step to end."""
 _POLL_SECONDS = 0.25
+_LOOK_SECONDS = 1.0
+_BROKER_SECONDS = 10.0
 _REDELIVERED_SECONDS = 12 * 3600
 """After which Redis gives a message to another worker; that one sees that the step has begun."""
 
@@ -124,6 +127,25 @@ class _Sent:
     last: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """What was seen of all steps at one moment; of events first, so that a step that begins in between is held."""
+
+    at: float
+    begun: Counter[str]
+    ended: Counter[str]
+    held: frozenset[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Queue:
+    """What was seen of the broker at one moment."""
+
+    at: float
+    has_workers: bool
+    is_empty: bool
+
+
 class CelerySteps(StepHandler):
     """Sends steps to workers and looks after them."""
 
@@ -132,6 +154,8 @@ class CelerySteps(StepHandler):
         self._control = PostgresResource().control_database()
         self._sent: dict[str, _Sent] = {}
         self._gone: dict[str, float] = {}
+        self._seen: _Look | None = None
+        self._queue: _Queue | None = None
 
     @property
     def name(self) -> str:
@@ -141,7 +165,7 @@ class CelerySteps(StepHandler):
     def launch_step(self, step_handler_context: StepHandlerContext) -> Iterator[dg.DagsterEvent]:
         """Send a step to the queue."""
         step_key = _step_key(step_handler_context)
-        now = time.monotonic()
+        now = monotonic()
         task = self._send(step_handler_context)
         self._sent[step_key] = _Sent(task=task, first=now, last=now)
         self._gone.pop(step_key, None)
@@ -154,53 +178,72 @@ class CelerySteps(StepHandler):
     def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
         """Whether a step still runs, or waits for a worker that may come."""
         step_key = _step_key(step_handler_context)
-        run_id = step_handler_context.execute_step_args.run_id
-        begun, ended = _counts(step_handler_context, step_key)
-        if is_step_held(self._control, run_id=run_id, step_key=step_key):
+        seen = self._look(step_handler_context)
+        if step_number(step_handler_context.execute_step_args.run_id, step_key) in seen.held:
             self._gone.pop(step_key, None)
             return CheckStepHealthResult.healthy()
-        if begun > _attempt(step_handler_context, step_key):
-            # It may have ended between both looks.
-            begun, ended = _counts(step_handler_context, step_key)
-            now = time.monotonic()
-            if ended >= begun or now - self._gone.setdefault(step_key, now) < GONE_SECONDS:
-                return CheckStepHealthResult.healthy()
-            return CheckStepHealthResult.unhealthy(
-                "the worker's process that executed it is gone. It was killed, ran out of memory, or lost"
-                " its host. Run the assets again."
-            )
-        return self._waiting(step_handler_context, step_key)
+        if seen.begun[step_key] <= _attempt(step_handler_context, step_key):
+            return self._waiting(step_handler_context, step_key)
+        # It may have ended between both looks, or have lost its connection for a moment.
+        begun, ended = _counts(step_handler_context)
+        now = monotonic()
+        since = self._gone.setdefault(step_key, now)
+        if ended[step_key] >= begun[step_key] or now - since < GONE_SECONDS:
+            return CheckStepHealthResult.healthy()
+        return CheckStepHealthResult.unhealthy(
+            "the worker's process that executed it is gone. It was killed, ran out of memory, or lost its"
+            " host. Run the assets again."
+        )
 
     def terminate_step(self, step_handler_context: StepHandlerContext) -> Iterator[dg.DagsterEvent]:
         """Interrupt a step, or take it from the queue, and wait a moment for its end."""
         step_key = _step_key(step_handler_context)
-        run_id = step_handler_context.execute_step_args.run_id
+        number = step_number(step_handler_context.execute_step_args.run_id, step_key)
         sent = self._sent.get(step_key)
         if sent is not None:
             self._app.control.revoke(sent.task, terminate=True, signal="SIGTERM")
-        deadline = time.monotonic() + _ENDING_SECONDS
-        while time.monotonic() < deadline:
-            if not is_step_held(self._control, run_id=run_id, step_key=step_key):
-                break
-            time.sleep(0.2)
+        deadline = monotonic() + _ENDING_SECONDS
+        while monotonic() < deadline and number in held_steps(self._control):
+            sleep(0.2)
         yield from ()
 
+    def _look(self, context: StepHandlerContext) -> _Look:
+        """At all steps, at most once a second however many there are."""
+        now = monotonic()
+        if self._seen is None or now - self._seen.at > _LOOK_SECONDS:
+            begun, ended = _counts(context)
+            held = held_steps(self._control)
+            self._seen = _Look(at=now, begun=begun, ended=ended, held=held)
+        return self._seen
+
     def _waiting(self, context: StepHandlerContext, step_key: str) -> CheckStepHealthResult:
-        sent, now = self._sent.get(step_key), time.monotonic()
+        sent, now = self._sent.get(step_key), monotonic()
         if sent is None or now - sent.last < SENT_AGAIN_SECONDS:
             return CheckStepHealthResult.healthy()
-        if not self._app.control.ping(timeout=2.0):
+        queue = self._ask_broker()
+        if not queue.has_workers:
             if now - sent.first < NO_WORKER_SECONDS:
                 return CheckStepHealthResult.healthy()
             return CheckStepHealthResult.unhealthy(
                 "no worker took it, and none answers. Start one with `c360 worker`, with the same"
                 " C360_CELERY_BROKER."
             )
-        if self._is_queue_empty():
+        if queue.is_empty:
             # The broker has lost it, or the worker that took it. Whoever is second does nothing.
             task = self._send(context)
             self._sent[step_key] = _Sent(task=task, first=sent.first, last=now)
         return CheckStepHealthResult.healthy()
+
+    def _ask_broker(self) -> _Queue:
+        """Which workers answer and whether steps wait, asked now and then however many steps wait."""
+        now = monotonic()
+        if self._queue is None or now - self._queue.at > _BROKER_SECONDS:
+            answers = self._app.control.inspect(timeout=2.0, limit=1).ping()
+            with self._app.connection_for_write() as connection:
+                queue = connection.default_channel.queue_declare(queue=QUEUE, passive=True)
+                is_empty = not queue.message_count
+            self._queue = _Queue(at=now, has_workers=bool(answers), is_empty=is_empty)
+        return self._queue
 
     def _send(self, context: StepHandlerContext) -> str:
         arguments, task = context.execute_step_args, str(uuid4())
@@ -219,11 +262,6 @@ class CelerySteps(StepHandler):
             retry_policy={"max_retries": 20, "interval_start": 0.5, "interval_max": 5.0},
         )
         return task
-
-    def _is_queue_empty(self) -> bool:
-        with self._app.connection_for_write() as connection:
-            queue = connection.default_channel.queue_declare(queue=QUEUE, passive=True)
-            return not queue.message_count
 
 
 def celery_executor(settings: Settings) -> dg.ExecutorDefinition:
@@ -269,10 +307,14 @@ def _attempt(context: StepHandlerContext, step_key: str) -> int:
     return known.get_retry_state().get_attempt_count(step_key) if known else 0
 
 
-def _counts(context: StepHandlerContext, step_key: str) -> tuple[int, int]:
-    """How often a step has begun, and how often it has ended."""
-    records = context.instance.all_logs(context.execute_step_args.run_id, of_type=_BEGUN | _ENDED)
-    kinds = [
-        r.dagster_event.event_type for r in records if r.dagster_event and r.step_key == step_key
-    ]
-    return sum(kind in _BEGUN for kind in kinds), sum(kind in _ENDED for kind in kinds)
+def _counts(context: StepHandlerContext) -> tuple[Counter[str], Counter[str]]:
+    """How often each step of the run has begun, and how often it has ended."""
+    begun: Counter[str] = Counter()
+    ended: Counter[str] = Counter()
+    for record in context.instance.all_logs(
+        context.execute_step_args.run_id, of_type=_BEGUN | _ENDED
+    ):
+        if record.dagster_event is not None and record.step_key is not None:
+            counter = begun if record.dagster_event.event_type in _BEGUN else ended
+            counter[record.step_key] += 1
+    return begun, ended

@@ -19,11 +19,10 @@ from c360_graph.repeating import repeating
 CHECK_SECONDS = 5.0
 _CLASS = lock_number("c360_graph step")
 _TAKE = text("SELECT pg_try_advisory_lock(:class, :id)")
-_IS_HELD = text(
-    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
+_HELD = text(
+    "SELECT CAST(objid AS bigint) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    " AND classid = CAST(CAST(:class AS bigint) & 4294967295 AS oid)"
-    " AND objid = CAST(CAST(:id AS bigint) & 4294967295 AS oid) AND granted)"
+    " AND classid = CAST(CAST(:class AS bigint) & 4294967295 AS oid) AND granted"
 )
 
 
@@ -35,7 +34,7 @@ def holding_step(database: ControlDatabase, *, run_id: str, step_key: str) -> It
         ControlDatabaseError: the database cannot be reached, or only through a pooler that hands
             sessions on.
     """
-    values = _values(run_id, step_key)
+    values = {"class": _CLASS, "id": _lock_id(run_id, step_key)}
 
     def take(connection: Connection) -> bool:
         return bool(connection.execute(_TAKE, values).scalar_one())
@@ -58,15 +57,24 @@ def holding_step(database: ControlDatabase, *, run_id: str, step_key: str) -> It
             yield True
 
 
-def is_step_held(database: ControlDatabase, *, run_id: str, step_key: str) -> bool:
-    """Whether a living process executes a step.
+def held_steps(database: ControlDatabase) -> frozenset[int]:
+    """The numbers of all steps, of whichever run, that a living process executes.
 
     Raises:
         ControlDatabaseError: the database cannot be reached.
     """
-    values = _values(run_id, step_key)
-    return database.run(lambda connection: bool(connection.execute(_IS_HELD, values).scalar_one()))
+    values = {"class": _CLASS}
+    return database.run(lambda c: frozenset(c.execute(_HELD, values).scalars()))
 
 
-def _values(run_id: str, step_key: str) -> dict[str, int]:
-    return {"class": _CLASS, "id": lock_number(f"{run_id} {step_key}")}
+def step_number(run_id: str, step_key: str) -> int:
+    """The number of a step of a run among those held.
+
+    >>> step_number("run", "step") == step_number("run", "other")
+    False
+    """
+    return _lock_id(run_id, step_key) & 0xFFFFFFFF
+
+
+def _lock_id(run_id: str, step_key: str) -> int:
+    return lock_number(f"{run_id} {step_key}")
