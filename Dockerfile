@@ -8,7 +8,7 @@ COPY pyproject.toml README.md LICENSE dagster.yaml workspace.yaml ./
 COPY sql sql
 COPY c360_graph c360_graph
 RUN python -m venv /opt/c360 \
-    && /opt/c360/bin/pip install --quiet --no-cache-dir --no-index --find-links /packages '.[serve]' \
+    && /opt/c360/bin/pip install --quiet --no-cache-dir --no-index --find-links /packages '.[celery,k8s,serve]' \
     && /opt/c360/bin/pip uninstall --quiet --yes pip
 
 FROM python:3.13.7-slim-bookworm

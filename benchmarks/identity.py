@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, RowsFile, open_rows
+from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, WrittenRows, open_rows
 from c360_graph.identity.resolution import Former, Limits, Resolution, resolve_records
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType, SourceCatalog
 from c360_graph.mapping.control_rows import (
@@ -187,7 +187,7 @@ def _committed(store: ExtractStore, table: TableMapping, path: Path) -> Extract:
         return _extract(store, table, iter(lines))
 
 
-def _manifest(table: TableMapping, file: RowsFile, longest: int) -> ExtractManifest:
+def _manifest(table: TableMapping, file: WrittenRows, longest: int) -> ExtractManifest:
     now = datetime.now(UTC)
     return ExtractManifest(
         table=table,

@@ -37,12 +37,13 @@ from c360_graph.control.connection import BRIEF_PATIENCE_SECONDS
 from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.extract_joins.graph_input import rules_fingerprint
-from c360_graph.extracts import ExtractStore
 from c360_graph.following_sensor import following_check, following_sensor
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.missing import graph_names
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.table_index import relationships_by_table
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import data_place
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state
 from c360_graph.pipeline.readiness import NO_TABLE
 from c360_graph.questions import QuestionSet, read_question_set
@@ -66,7 +67,7 @@ def defs() -> dg.Definitions:
 def _definitions() -> dg.Definitions:
     restore_start_environment()
     settings = load_settings()
-    run_steps_behind_unread_tables(ExtractStore(settings.c360_data_dir))
+    run_steps_behind_unread_tables(extract_store(data_place(settings)))
     context = _load_context()
     pinned = _pinned(context)
     if pinned is None:

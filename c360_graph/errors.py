@@ -11,6 +11,7 @@
     │   ├── SourceUnavailableError   it cannot be reached at the moment; another try may succeed
     │   └── ReplicationError     a source does not send its changes, or not what was asked for
     ├── DataFolderError          the data folder cannot be written
+    │   └── ObjectStorageError   object storage cannot be reached, or refuses
     ├── ExtractError             an extract is missing or damaged
     ├── ScriptError              a script cannot be written, found or read
     ├── ImportFilesError         the files of an offline import cannot be written, or neo4j-admin fails
@@ -74,6 +75,10 @@ class ReplicationError(SourceError):
 
 class DataFolderError(C360Error):
     """The data folder cannot be written: the disk is full, or the folder is not ours to write."""
+
+
+class ObjectStorageError(DataFolderError):
+    """Object storage cannot be reached, or refuses what is asked of it."""
 
 
 class ExtractError(C360Error):

@@ -9,9 +9,11 @@ import dagster as dg
 
 from c360_graph.control.audit import Ending, RunLog
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.errors import C360Error, FailedChecksError
+from c360_graph.errors import C360Error, FailedChecksError, SettingsError
+from c360_graph.object_storage import data_place
 from c360_graph.pipeline.cleaning import clean_data_folder
 from c360_graph.resources import PostgresResource
+from c360_graph.settings import Executor as Kind
 from c360_graph.settings import load_settings
 from c360_graph.start_environment import refuse_storage_of_env_file
 from c360_graph.text import plural, visible
@@ -103,6 +105,8 @@ class AuditedExecutor(dg.Executor):
             finally:
                 said = "; ".join(f"{step}: {why}" for step, why in failures.items())
                 run_log.close_run(log_id, ending, said or None)
+                # Dagster keeps the places of steps that were interrupted elsewhere.
+                _free_pools(plan_context.instance, plan_context.run_id)
 
 
 def _clean(plan_context: Any, control: ControlDatabase) -> None:
@@ -110,14 +114,15 @@ def _clean(plan_context: Any, control: ControlDatabase) -> None:
 
     Here and not in an asset: it is due as well where every source fails.
     """
-    data_dir = load_settings().c360_data_dir
+    settings = load_settings()
+    place = settings.c360_data_uri or settings.c360_data_dir
     try:
-        cleaned = str(clean_data_folder(data_dir, control.read_rows()))
+        cleaned = str(clean_data_folder(data_place(settings), control.read_rows()))
     except (C360Error, OSError) as error:
-        plan_context.log.warning(f"{data_dir} was not cleaned before the run: {error}")
+        plan_context.log.warning(f"{place} was not cleaned before the run: {error}")
         return
     if cleaned:
-        plan_context.log.info(f"Removed from {data_dir}: {cleaned}")
+        plan_context.log.info(f"Removed from {place}: {cleaned}")
 
 
 def _refuse_storage_of_env_file(instance: object) -> None:
@@ -163,14 +168,17 @@ def _free_pools(instance: dg.DagsterInstance, run_id: str) -> None:
         storage.free_concurrency_slots_for_run(run_id)
 
 
-def audited_executor(kind: str) -> dg.ExecutorDefinition:
-    """Dagster's `in_process` or `multiprocess` executor, with the audit row.
+def audited_executor(kind: Kind) -> dg.ExecutorDefinition:
+    """One of Dagster's executors, with the audit row.
 
-    Processes are forked from one that has this package loaded unless the run's config says
+    Processes of `multiprocess` are forked from one that has this package loaded unless the run's config says
     otherwise: ten assets took 39 s spawned and 15 s so on two busy cores.
+
+    Raises:
+        SettingsError: a package that it needs is not installed.
     """
-    inner = dg.multiprocess_executor if kind == "multiprocess" else dg.in_process_executor
-    requirements = dg.multiple_process_executor_requirements() if kind == "multiprocess" else None
+    inner = _inner(kind)
+    requirements = None if kind == "in_process" else dg.multiple_process_executor_requirements()
 
     @dg.executor(
         name=f"audited_{kind}",
@@ -187,6 +195,32 @@ def audited_executor(kind: str) -> dg.ExecutorDefinition:
         return AuditedExecutor(create(init_context))
 
     return audited
+
+
+def _inner(kind: Kind) -> dg.ExecutorDefinition:
+    try:
+        match kind:
+            case "in_process":
+                return dg.in_process_executor
+            case "multiprocess":
+                return dg.multiprocess_executor
+            case "celery":
+                from c360_graph.celery_steps import celery_executor
+
+                return celery_executor(load_settings())
+            case "docker":
+                from dagster_docker import docker_executor
+
+                return docker_executor
+            case "k8s":
+                from dagster_k8s import k8s_job_executor
+
+                return k8s_job_executor
+    except ImportError:
+        raise SettingsError(
+            f"C360_EXECUTOR={kind} needs a package that is not installed: pip install"
+            f" 'c360-graph[{kind}]'."
+        ) from None
 
 
 def _note(failures: dict[str, str], event: dg.DagsterEvent) -> None:

@@ -16,19 +16,27 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import datetime
-from hashlib import blake2b, sha256
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import quote
 
 from c360_graph.data_folder import make_private_folder, writing_into
 from c360_graph.errors import ExtractError
+from c360_graph.extract_manifest import (
+    EXTRACT_NAME,
+    LATEST,
+    MANIFEST,
+    ROWS,
+    Extract,
+    ExtractManifest,
+    Pointer,
+    WrittenRows,
+    folder_name,
+    holds_no_more,
+)
 from c360_graph.files import (
     PRIVATE_FILE,
     WRITE_BYTES,
@@ -38,7 +46,6 @@ from c360_graph.files import (
     remove_dead_parts,
     write_whole,
 )
-from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.model import TableMapping
 from c360_graph.work_folders import remove_dead_work, work_folder
 
@@ -51,56 +58,39 @@ __all__ = [
     "Extract",
     "ExtractManifest",
     "ExtractStore",
+    "FolderExtract",
     "RowsFile",
+    "WrittenRows",
     "file_stamp",
     "open_private",
     "open_rows",
     "write_whole",
 ]
 
-_LONGEST_FOLDER_NAME = 240
-_ROWS, _MANIFEST, _LATEST, _WORK = "rows.tsv", "manifest.json", "latest.json", ".work"
-_EXTRACT_NAME = re.compile("[0-9]{8}T[0-9]{6}_[0-9]{6}Z-[0-9]+(-[0-9]+)?")
-"""No other folder is taken for an extract, whatever `latest.json` names, and none other is removed."""
+_WORK = ".work"
 
 
-class ExtractManifest(Frozen):
-    """What a committed extract holds. The table is described as it was when it was read.
-
-    `rows_left_out` counts the rows that the graph cannot hold, `rows_too_long` those of them that an index
-    does not take; `left_out_sample` names a few of them by their keys.
-    """
-
-    table: TableMapping
-    rows: int
-    rows_left_out: int = 0
-    rows_too_long: int = 0
-    left_out_sample: tuple[str, ...] = ()
-    values_absent: dict[str, int]
-    file_bytes: int
-    file_lines: int
-    file_digest: str
-    longest_row_bytes: int
-    log_id: int
-    table_log_id: int
-    """0 where no source was read for it."""
-    highest_id: int | None = None
-    """The highest id that was ever given, where the rows are entities of identity resolution."""
-    start_time: datetime
-    end_time: datetime
-
-
-class Extract:
-    """A committed extract."""
+class FolderExtract(Extract):
+    """A committed extract in a folder."""
 
     def __init__(self, folder: Path, manifest: ExtractManifest) -> None:
+        super().__init__(manifest)
         self.folder = folder
-        self.manifest = manifest
+
+    @property
+    def name(self) -> str:
+        """The folder's."""
+        return self.folder.name
+
+    @property
+    def location(self) -> str:
+        """The path of the rows."""
+        return str(self.rows_path.resolve())
 
     @property
     def rows_path(self) -> Path:
         """The file in COPY's text form."""
-        return self.folder / _ROWS
+        return self.folder / ROWS
 
     def open(self) -> AbstractContextManager[BinaryIO]:
         """The rows from their beginning."""
@@ -108,37 +98,32 @@ class Extract:
 
 
 class RowsFile(io.FileIO):
-    """A new file of rows that knows what was written to it, so that nobody has to read it for that."""
+    """A new file of rows; `rows` tells what was written to it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "xb", opener=lambda name, flags: os.open(name, flags, PRIVATE_FILE))
-        self.size = self.lines = 0
-        self._digest = blake2b()
-
-    @property
-    def digest(self) -> str:
-        """Of all bytes so far."""
-        return self._digest.hexdigest()
+        self.rows = WrittenRows()
 
     def write(self, data: ReadableBuffer, /) -> int:
         """As any file; called with a megabyte at a time by the buffer before it."""
         written = bytes(memoryview(data)[: super().write(data)])
-        self.size += len(written)
-        self.lines += written.count(b"\n")
-        self._digest.update(written)
+        self.rows.add(written)
         return len(written)
 
 
-class Pointer(Frozen):
-    """What `latest.json` says of a table.
+class ExtractDraft:
+    """An extract that is being read into a folder."""
 
-    `former` is None where an older version wrote it. `columns` are those that were known when the latest
-    extract was read; they stay where that extract had to go.
-    """
+    def __init__(self, store: ExtractStore, folder: Path) -> None:
+        self._store, self._folder = store, folder
 
-    extract: str | None = None
-    former: tuple[str, ...] | None = None
-    columns: tuple[str, ...] | None = None
+    def open_rows(self) -> AbstractContextManager[tuple[BinaryIO, WrittenRows]]:
+        """Where to write the rows, and what tells of them once the block has ended."""
+        return open_rows(self._folder)
+
+    def commit(self, manifest: ExtractManifest) -> FolderExtract:
+        """Make it the table's latest extract."""
+        return self._store.commit(self._folder, manifest)
 
 
 class ExtractStore:
@@ -150,7 +135,7 @@ class ExtractStore:
 
     def table_folder(self, asset_key: tuple[str, str]) -> Path:
         """Where a table's extracts lie, whether there are any or not."""
-        source, table = (_folder_name(part) for part in asset_key)
+        source, table = (folder_name(part) for part in asset_key)
         return self._root / source / table
 
     @contextmanager
@@ -165,13 +150,23 @@ class ExtractStore:
             with work_folder(self._root / _WORK) as folder:
                 yield folder
 
+    @contextmanager
+    def new_extract(self, asset_key: tuple[str, str], *, log_id: int) -> Iterator[ExtractDraft]:
+        """An extract of a table that is being read in a run; it is gone when it is not committed.
+
+        Raises:
+            DataFolderError: the disk refuses it, or what the block writes into it.
+        """
+        with self.new_folder() as folder:
+            yield ExtractDraft(self, folder)
+
     def work_folder(self) -> AbstractContextManager[Path]:
         """A folder for what is made of extracts for a while; it is removed with the block."""
         return work_folder(self._data_dir / "work")
 
-    def commit(self, folder: Path, manifest: ExtractManifest) -> Extract:
+    def commit(self, folder: Path, manifest: ExtractManifest) -> FolderExtract:
         """Make an extract the table's latest: manifest first, the pointer last."""
-        write_whole(folder / _MANIFEST, manifest.model_dump_json().encode())
+        write_whole(folder / MANIFEST, manifest.model_dump_json().encode())
         table_folder = self.table_folder(manifest.table.asset_key)
         make_private_folder(table_folder, within=self._data_dir)
         with locked_folder(table_folder):
@@ -184,9 +179,9 @@ class ExtractStore:
                 extract=committed.name, former=former, columns=manifest.table.known_columns
             )
             _write_pointer(table_folder, pointer)
-        return Extract(committed, manifest)
+        return FolderExtract(committed, manifest)
 
-    def latest(self, asset_key: tuple[str, str]) -> Extract | None:
+    def latest(self, asset_key: tuple[str, str]) -> FolderExtract | None:
         """The table's last good extract, None where there is none.
 
         Raises:
@@ -212,11 +207,11 @@ class ExtractStore:
             return frozenset(pointer.columns) if pointer and pointer.columns is not None else None
         return None
 
-    def former(self, asset_key: tuple[str, str]) -> Extract | None:
+    def former(self, asset_key: tuple[str, str]) -> FolderExtract | None:
         """The extract before the latest, None where none is kept."""
         return next(iter(self._older(asset_key)), None)
 
-    def kept(self, asset_key: tuple[str, str]) -> Iterator[Extract]:
+    def kept(self, asset_key: tuple[str, str]) -> Iterator[FolderExtract]:
         """The latest extract and those before it that are still there, the newest first."""
         latest = self.latest(asset_key)
         if latest is not None:
@@ -232,7 +227,9 @@ class ExtractStore:
         latest = self.latest(asset_key)
         if latest is None:
             return 0
-        allowed = [old for old in self._older(asset_key) if _holds_no_more(old, latest)]
+        allowed = [
+            old for old in self._older(asset_key) if holds_no_more(old.manifest, latest.manifest)
+        ]
         kept = {latest.folder.name, *(old.folder.name for old in allowed[: keep - 1])}
         return _remove_but(self.table_folder(asset_key), kept)
 
@@ -260,12 +257,12 @@ class ExtractStore:
                 removed.append(extract.manifest.table.qualified_name)
         return tuple(removed)
 
-    def every(self) -> Iterator[Extract]:
+    def every(self) -> Iterator[FolderExtract]:
         """Every extract that is there, of tables that are not mapped any more too; rows may lack."""
         for folder in self._table_folders():
             for extract in sorted(path for path in folder.iterdir() if _is_extract(path)):
                 with suppress(OSError, ValueError):
-                    yield Extract(extract, _read_manifest(extract))
+                    yield FolderExtract(extract, _read_manifest(extract))
 
     def _table_folders(self) -> Iterator[Path]:
         with suppress(OSError):
@@ -273,7 +270,7 @@ class ExtractStore:
                 if source.name != _WORK and source.is_dir() and not source.is_symlink():
                     yield from sorted(p for p in source.iterdir() if p.is_dir())
 
-    def _older(self, asset_key: tuple[str, str]) -> Iterator[Extract]:
+    def _older(self, asset_key: tuple[str, str]) -> Iterator[FolderExtract]:
         """Committed extracts before the latest that are whole, the newest first."""
         folder = self.table_folder(asset_key)
         pointer = _pointer(folder)
@@ -290,17 +287,17 @@ def _pointer(folder: Path) -> Pointer | None:
         OSError, ValueError: it is damaged, or names what is no extract's folder.
     """
     try:
-        found = Pointer.model_validate_json((folder / _LATEST).read_bytes())
+        found = Pointer.model_validate_json((folder / LATEST).read_bytes())
     except FileNotFoundError:
         return None
     for name in (found.extract, *(found.former or ())):
-        if name is not None and not _EXTRACT_NAME.fullmatch(name):
+        if name is not None and not EXTRACT_NAME.fullmatch(name):
             raise ValueError("latest.json names what is no folder of an extract")
     return found
 
 
 def _write_pointer(folder: Path, pointer: Pointer) -> None:
-    write_whole(folder / _LATEST, pointer.model_dump_json().encode())
+    write_whole(folder / LATEST, pointer.model_dump_json().encode())
 
 
 def _chain(folder: Path, pointer: Pointer) -> tuple[str, ...]:
@@ -368,49 +365,27 @@ def _remove_but(folder: Path, kept: set[str]) -> int:
 
 
 def _is_extract(path: Path) -> bool:
-    return bool(_EXTRACT_NAME.fullmatch(path.name)) and path.is_dir() and not path.is_symlink()
+    return bool(EXTRACT_NAME.fullmatch(path.name)) and path.is_dir() and not path.is_symlink()
 
 
-def _read(folder: Path, name: str) -> Extract:
+def _read(folder: Path, name: str) -> FolderExtract:
     if not _is_extract(folder / name):
         raise ValueError("latest.json names what is no folder of an extract")
     manifest = _read_manifest(folder / name)
-    if (folder / name / _ROWS).stat().st_size != manifest.file_bytes:
+    if (folder / name / ROWS).stat().st_size != manifest.file_bytes:
         raise ValueError("rows.tsv has another size than its manifest says")
-    return Extract(folder / name, manifest)
+    return FolderExtract(folder / name, manifest)
 
 
 def _read_manifest(extract: Path) -> ExtractManifest:
-    return ExtractManifest.model_validate_json((extract / _MANIFEST).read_bytes())
-
-
-def _holds_no_more(old: Extract, latest: Extract) -> bool:
-    """Whether an extract treats every column that the latest knows as that one does."""
-    excluded = {column.column for column in latest.manifest.table.excluded}
-    treated = {prop.origin: prop.treatment for prop in latest.manifest.table.properties}
-    return all(
-        prop.origin not in excluded and treated.get(prop.origin, prop.treatment) == prop.treatment
-        for prop in old.manifest.table.properties
-    )
+    return ExtractManifest.model_validate_json((extract / MANIFEST).read_bytes())
 
 
 @contextmanager
-def open_rows(folder: Path) -> Iterator[tuple[BinaryIO, RowsFile]]:
+def open_rows(folder: Path) -> Iterator[tuple[BinaryIO, WrittenRows]]:
     """An extract's new file: where to write, and what tells of it once the block has ended."""
-    file = RowsFile(folder / _ROWS)
+    file = RowsFile(folder / ROWS)
     with io.BufferedWriter(file, WRITE_BYTES) as out:
-        yield out, file
+        yield out, file.rows
         out.flush()
         os.fsync(file.fileno())
-
-
-def _folder_name(name: str) -> str:
-    """Any name as one folder of its own, on file systems that ignore letter case too."""
-    escaped = quote(name, safe="").replace("~", "%7E").replace("%20", " ")
-    # Neither `.` nor `..`, and no end that some systems drop.
-    escaped = re.sub(r"^[. ]|[. ]$", lambda match: f"%{ord(match[0]):02X}", escaped)
-    if name == name.lower() and len(escaped) <= _LONGEST_FOLDER_NAME:
-        return escaped
-    # No escaped name holds `~`, so that no other name has this ending.
-    ending = "~" + sha256(name.encode()).hexdigest()[:16]
-    return escaped[: _LONGEST_FOLDER_NAME - len(ending)] + ending

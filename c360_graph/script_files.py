@@ -11,6 +11,7 @@ from backports import zstd
 
 from c360_graph.errors import ScriptError
 from c360_graph.files import written_whole
+from c360_graph.object_storage import KeptFile, uploaded_whole
 
 PLAIN, COMPRESSED = ".cypher", ".cypher.zst"
 
@@ -24,7 +25,7 @@ _OPTIONS: dict[int, int] = {
 
 
 @contextmanager
-def open_script(path: Path) -> Iterator[BinaryIO]:
+def open_script(path: KeptFile) -> Iterator[BinaryIO]:
     """A script's text from its beginning, as a stream.
 
     Raises:
@@ -48,7 +49,7 @@ def open_script(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def new_script(
-    path: Path, *, compressed: bool, ready: Callable[[int], None] = lambda size: None
+    path: KeptFile, *, compressed: bool, ready: Callable[[int], None] = lambda size: None
 ) -> Iterator[BinaryIO]:
     """A new file with mode 0600 for a script's text, whole or absent; zstdcat gives it back.
 
@@ -59,8 +60,9 @@ def new_script(
 
     Raises:
         OSError: the disk refuses.
+        ObjectStorageError: the storage refuses.
     """
-    with written_whole(path) as file:
+    with written_whole(path) if isinstance(path, Path) else uploaded_whole(path) as file:
         if compressed:
             with zstd.ZstdFile(file, "w", options=_OPTIONS) as text:
                 yield cast(BinaryIO, text)

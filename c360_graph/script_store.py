@@ -12,11 +12,12 @@ one of these.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from c360_graph.control.audit import ScriptLog
+from c360_graph.errors import SettingsError
 from c360_graph.files import (
     is_regular,
     locked_folder,
@@ -25,9 +26,10 @@ from c360_graph.files import (
     write_whole,
 )
 from c360_graph.mapping.control_rows import Frozen
+from c360_graph.object_storage import Bucket, KeptFile, ObjectFile, Place
 
 _NAME = re.compile(r"graph_output_[0-9]{8}T[0-9]{6}_[0-9]{6}Z_[0-9]+\.cypher(\.zst)?")
-_MEMORY = "scripts.json"
+_SCRIPTS, _MEMORY = "scripts", "scripts.json"
 
 
 class _Memory(Frozen):
@@ -42,7 +44,7 @@ class ScriptStore:
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
-        self.folder = data_dir / "scripts"
+        self.folder = data_dir / _SCRIPTS
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -54,6 +56,19 @@ class ScriptStore:
         private_folder(folder)
         if not any(_is_same(folder, other) for other in self.folders):
             self._change(lambda old: {"folders": (*old.folders, str(folder.resolve()))})
+
+    def path_for(self, name: str, *, folder: str | None = None) -> Path:
+        """Where a new script goes."""
+        return ((Path(folder) if folder else self.folder) / name).resolve()
+
+    def prepare(self, path: KeptFile) -> None:
+        """Make the folder of a new script, and call it the project's own."""
+        assert isinstance(path, Path)
+        self.remember_folder(path.parent)
+
+    def own_files(self, scripts: Iterable[ScriptLog]) -> list[tuple[ScriptLog, KeptFile]]:
+        """Rows with the files that they name, where these are there and are scripts of the project's own."""
+        return [(s, path) for s in scripts if (path := self.own_file(s)) is not None]
 
     def own_file(self, script: ScriptLog) -> Path | None:
         """The file that a row names; None where it is gone, or no script of the project's own."""
@@ -82,7 +97,7 @@ class ScriptStore:
         """The path of the script that was loaded last, as far as this data folder knows."""
         return self._memory().loaded
 
-    def remember_loaded(self, path: Path) -> None:
+    def remember_loaded(self, path: KeptFile) -> None:
         """Note which script was loaded last: times tell no order where a clock was wrong."""
         private_folder(self._data_dir)
         self._change(lambda old: {"loaded": str(path)})
@@ -101,6 +116,74 @@ class ScriptStore:
             old = self._memory()
             new = old.model_copy(update=change(old))
             write_whole(self._data_dir / _MEMORY, new.model_dump_json().encode())
+
+
+class ObjectScriptStore:
+    """The scripts below a prefix of a bucket; each method does what that of `ScriptStore` does."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self.folder = f"{bucket.uri}/{_SCRIPTS}"
+
+    def path_for(self, name: str, *, folder: str | None = None) -> ObjectFile:
+        """The object of a new script.
+
+        Raises:
+            SettingsError: another folder is asked for.
+        """
+        if folder:
+            raise SettingsError(
+                "Scripts are kept at C360_DATA_URI, so `output_folder` of cypher_script cannot be used. Remove"
+                " it from the run's config, or unset C360_DATA_URI."
+            )
+        return self._bucket.file(f"{_SCRIPTS}/{name}")
+
+    def prepare(self, path: KeptFile) -> None:
+        """A bucket needs no folders."""
+
+    def own_files(self, scripts: Iterable[ScriptLog]) -> list[tuple[ScriptLog, KeptFile]]:
+        """Rows with the objects that they name."""
+        there = {str(file): file for file in self.files()}
+        return [(s, there[s.file_path]) for s in scripts if s.file_path in there]
+
+    def own_file(self, script: ScriptLog) -> ObjectFile | None:
+        """The object that a row names."""
+        return next((file for file in self.files() if str(file) == script.file_path), None)
+
+    def files(self) -> Iterator[ObjectFile]:
+        """Every script, registered or not."""
+        for file in self._bucket.files(f"{_SCRIPTS}/"):
+            if _NAME.fullmatch(file.key.removeprefix(f"{_SCRIPTS}/")):
+                yield file
+
+    @property
+    def loaded(self) -> str | None:
+        """The URI of the script that was loaded last."""
+        with suppress(FileNotFoundError, ValueError):
+            return _Memory.model_validate_json(self._memory.read_bytes()).loaded
+        return None
+
+    def remember_loaded(self, path: KeptFile) -> None:
+        """Note which script was loaded last."""
+        content = _Memory(loaded=str(path)).model_dump_json().encode()
+        self._memory.change(lambda _: content)
+
+    def remove_leftovers(self) -> int:
+        """An upload that was not finished is no object."""
+        return 0
+
+    @property
+    def _memory(self) -> ObjectFile:
+        return self._bucket.file(_MEMORY)
+
+
+Scripts = ScriptStore | ObjectScriptStore
+"""The scripts of a place."""
+
+
+def script_store(place: Place) -> Scripts:
+    """The scripts of a place."""
+    return ScriptStore(place) if isinstance(place, Path) else ObjectScriptStore(place)
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
@@ -14,13 +13,16 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from c360_graph.addresses import address_problem, uri_problem
 from c360_graph.errors import SettingsError
 
 ENV_FILE = ".env"
+_OF_LIBRARIES = ("PG", "AWS_", "AZURE_", "GOOGLE_")
 SANDBOX_ENV_FILE = ".c360_sandbox.env"
 """How the servers of `c360 sandbox up` are reached: a link to a file in the sandbox's folder."""
 
-NEO4J_SCHEMES = ("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc")
+
+Executor = Literal["in_process", "multiprocess", "celery", "k8s", "docker"]
 
 
 class Settings(BaseSettings):
@@ -68,9 +70,26 @@ class Settings(BaseSettings):
         default=Path("c360_data"),
         description="Folder of extracts, scripts and reports. It and its subfolders have mode 0700.",
     )
-    c360_executor: Literal["in_process", "multiprocess"] = Field(
+    c360_data_uri: str | None = Field(
+        default=None,
+        description=(
+            "Where extracts, scripts, reports and the mapping snapshot are kept instead: `file:///path`,"
+            " `s3://bucket/prefix`, `gs://...` or `az://...`. C360_DATA_DIR is then for what has to lie on a"
+            " local disk for a while. Needs the extra `object-storage`. Keys come from the variables of the"
+            " storage, such as AWS_ACCESS_KEY_ID."
+        ),
+    )
+    c360_executor: Executor = Field(
         default="in_process",
-        description="`in_process`: the steps of a run share one process. `multiprocess`: each has its own, in parallel.",
+        description=(
+            "`in_process`: the steps of a run share one process. `multiprocess`: each has its own, in"
+            " parallel. `celery`: workers execute them (`c360 worker`). `k8s`, `docker`: each in a pod or"
+            " container of its own. The last three need the extra of that name, and C360_DATA_URI."
+        ),
+    )
+    c360_celery_broker: SecretStr = Field(
+        default=SecretStr("redis://localhost:6379/0"),
+        description="URL of the broker of `celery`, such as `redis://:password@host:6379/0`. Treated as a secret.",
     )
     c360_keep_extracts: int = Field(
         default=3,
@@ -342,6 +361,14 @@ class Settings(BaseSettings):
             raise ValueError(problem)
         return uri
 
+    @field_validator("c360_data_uri")
+    @classmethod
+    def _of_a_known_storage(cls, uri: str | None) -> str | None:
+        problem = uri_problem(uri) if uri is not None else None
+        if problem:
+            raise ValueError(problem)
+        return uri
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -390,29 +417,6 @@ class _SandboxSource(PydanticBaseSettingsSource):
         }
 
 
-def address_problem(uri: str) -> str | None:
-    """Why Neo4j's driver cannot use an address, None where it can; the address is not repeated.
-
-    >>> address_problem("bolt://localhost:x")
-    'its port is not a number'
-    """
-    scheme, separator, server = uri.partition("://")
-    known = ", ".join(f"{name}://" for name in NEO4J_SCHEMES)
-    if not separator:
-        return f"it has no scheme; it has to begin with one of {known}"
-    if scheme.lower() not in NEO4J_SCHEMES:
-        return f"the scheme {scheme}:// is not Neo4j's; it has to begin with one of {known}"
-    if "@" in urlsplit(f"//{server}").netloc:
-        return (
-            "it holds a user; that and the password belong into NEO4J_USERNAME and NEO4J_PASSWORD"
-        )
-    try:
-        _ = urlsplit(f"//{server}").port
-    except ValueError:
-        return "its port is not a number"
-    return None
-
-
 def load_settings() -> Settings:
     """Read the settings.
 
@@ -434,14 +438,15 @@ def _reason(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
-def use_libpq_variables() -> None:
-    """Take libpq's own variables (PGSERVICE, PGSSLMODE and so on) from `.env` where they are not set.
+def use_env_file_variables() -> None:
+    """Take the variables that libraries read themselves from `.env` where they are not set: libpq's own
+    (PGSERVICE, PGSSLMODE and so on), and those of object storages.
 
     Dagster's commands do so with every line of `.env`; this way the others mean the same.
     """
     if Path(ENV_FILE).is_file():
         for name, value in dotenv_values(ENV_FILE).items():
-            if name.startswith("PG") and value and not os.environ.get(name):
+            if name.startswith(_OF_LIBRARIES) and value and not os.environ.get(name):
                 os.environ[name] = value
 
 

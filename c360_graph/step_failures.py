@@ -11,8 +11,8 @@ from dagster._core.execution.plan.active import ActiveExecution
 from dagster._core.execution.plan.outputs import StepOutputHandle
 from dagster._core.execution.plan.step import ExecutionStep
 
-from c360_graph.errors import ExtractError
-from c360_graph.extracts import ExtractStore
+from c360_graph.errors import DataFolderError, ExtractError
+from c360_graph.object_extracts import Extracts
 
 TABLE_TAG = "c360/reads_a_table"
 """Tag of the operations that read a table; no other step is treated differently."""
@@ -20,7 +20,7 @@ TABLE_TAG = "c360/reads_a_table"
 _mark_failed = ActiveExecution.mark_failed
 
 
-def run_steps_behind_unread_tables(store: ExtractStore) -> None:
+def run_steps_behind_unread_tables(store: Extracts) -> None:
     """From now on a table that was never read stops no other step, whichever executor runs it.
 
     The run fails at its end as always. `store` has the extracts; the last call counts.
@@ -38,12 +38,12 @@ def run_steps_behind_unread_tables(store: ExtractStore) -> None:
     ActiveExecution.mark_failed = marked  # type: ignore[assignment, method-assign]
 
 
-def _was_never_read(step: ExecutionStep, store: ExtractStore) -> bool:
+def _was_never_read(step: ExecutionStep, store: Extracts) -> bool:
     """Whether a step reads a table of which there is no extract: no graph has lost anything by it."""
     if TABLE_TAG not in step.tags:
         return False
     keys = [out.properties.asset_key for out in step.step_outputs if out.properties.asset_key]
     try:
         return all(store.latest((key.path[0], key.path[1])) is None for key in keys)
-    except ExtractError:
+    except (ExtractError, DataFolderError):
         return False

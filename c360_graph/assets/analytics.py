@@ -24,6 +24,7 @@ from c360_graph.graph.manifest import refuse_broken, refuse_changed
 from c360_graph.graph.target_lock import Claim, refuse_anothers_graph
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.object_storage import data_place
 from c360_graph.questions import Question, QuestionSet
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import Settings, load_settings
@@ -173,7 +174,7 @@ def _write_report(
 ) -> dg.MaterializeResult[None]:
     # Imported here: definitions are loaded often, and seldom need what writes a page.
     from c360_graph.report.customer_360 import customer_360_page, is_answered
-    from c360_graph.report.files import ReportStore
+    from c360_graph.report.files import report_store
     from c360_graph.report.page import render
 
     settings = load_settings()
@@ -188,20 +189,21 @@ def _write_report(
         refused=tuple(dict.fromkeys(manifest.refused.values())) if manifest else (),
     )
     headline = "; ".join(f"{h.number} {h.words}" for h in page.headlines) or "none"
-    store = ReportStore(settings.c360_data_dir)
-    path = store.write(render(page))
+    store = report_store(data_place(settings))
+    html = render(page)
+    path = store.write(html)
     store.prune(keep=settings.c360_keep_reports, rules=rules)
     return dg.MaterializeResult(
         asset_key=REPORT_KEY,
         metadata={
-            "path": dg.MetadataValue.path(path),
+            "path": dg.MetadataValue.path(str(path)),
             "report": dg.MetadataValue.url(path.as_uri()),
             "latest": dg.MetadataValue.url(store.latest.as_uri()),
             "dagster/uri": path.as_uri(),
             **({"headline": headline} if settings.c360_preview_rows else {}),
             "answered": sum(is_answered(reply) for reply in replies),
             "not_answered": sum(not is_answered(reply) for reply in replies),
-            "file_bytes": path.stat().st_size,
+            "file_bytes": len(html.encode()),
         },
     )
 

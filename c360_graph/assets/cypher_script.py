@@ -1,7 +1,5 @@
 """The asset `cypher_script`: one runnable script from the extracts of all mapped tables."""
 
-from pathlib import Path
-
 import dagster as dg
 from pydantic import Field
 
@@ -17,16 +15,17 @@ from c360_graph.assets.step_policy import (
 from c360_graph.control.audit import RunLog
 from c360_graph.control.load_lock import control_owner
 from c360_graph.extract_joins.graph_input import gather_parts
-from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import data_place
 from c360_graph.pipeline.write_script import (
     prune_scripts,
     scripts_elsewhere,
     write_graph_script,
 )
 from c360_graph.resources import PostgresResource
-from c360_graph.script_store import ScriptStore
+from c360_graph.script_store import script_store
 from c360_graph.settings import Settings, load_settings
 
 KEY = "cypher_script"
@@ -42,7 +41,7 @@ class CypherScriptConfig(dg.Config):
 
     output_folder: str | None = Field(
         default=None,
-        description="Folder that the script is written to. Default: C360_DATA_DIR/scripts.",
+        description="Folder that the script is written to. Default: C360_DATA_DIR/scripts. Not with C360_DATA_URI.",
     )
     compress: bool | None = Field(
         default=None,
@@ -76,13 +75,14 @@ def cypher_script_asset(
             control = postgres.control_database()
             run_log = RunLog(control)
             log_id = run_log.open_run(context.run.run_id)
-            store = ExtractStore(now.c360_data_dir)
+            place = data_place(now)
+            store = extract_store(place)
             parts = gather_parts(mapping=mapping, rows=rows, store=store, run_log=run_log)
-            scripts = ScriptStore(now.c360_data_dir)
+            scripts = script_store(place)
             written = write_graph_script(
                 parts=parts,
                 store=scripts,
-                folder=Path(config.output_folder or scripts.folder),
+                folder=config.output_folder,
                 log_id=log_id,
                 run_log=run_log,
                 compressed=_compressed(config, settings),

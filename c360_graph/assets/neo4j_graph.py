@@ -25,10 +25,11 @@ from c360_graph.assets.step_policy import (
 from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.extract_joins.graph_input import gather_parts, kept_from_refused
-from c360_graph.extracts import ExtractStore
 from c360_graph.graph.connection import Graph
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import data_place
 from c360_graph.pipeline.load import (
     Target,
     load_registered_script,
@@ -37,7 +38,7 @@ from c360_graph.pipeline.load import (
 )
 from c360_graph.pipeline.write_script import script_of_run, script_to_load
 from c360_graph.resources import Neo4jResource, PostgresResource
-from c360_graph.script_store import ScriptStore
+from c360_graph.script_store import script_store
 from c360_graph.settings import Settings, load_settings
 
 KEY = "neo4j_graph"
@@ -184,7 +185,7 @@ def _target(
 def _load(
     context: dg.AssetExecutionContext, target: Target, mapping: GraphMapping, log_id: int
 ) -> Metadata:
-    scripts = ScriptStore(load_settings().c360_data_dir)
+    scripts = script_store(data_place(load_settings()))
     path = script_to_load(RunLog(target.control), scripts, log_id=log_id)
     context.log.info(f"Loading {path.name} into {target.graph.server}")
     loaded = load_registered_script(target, path, scripts, clear=True)
@@ -200,8 +201,8 @@ def _reconcile(
     config: Neo4jGraphConfig,
     log_id: int,
 ) -> Metadata:
-    store = ExtractStore(load_settings().c360_data_dir)
-    scripts = ScriptStore(load_settings().c360_data_dir)
+    store = extract_store(data_place(load_settings()))
+    scripts = script_store(data_place(load_settings()))
     # That of another run may be of other extracts than those of now.
     script = script_of_run(RunLog(target.control), scripts, log_id=log_id)
     loaded = load_script_if_empty(target, script, scripts) if script is not None else None

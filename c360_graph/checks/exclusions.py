@@ -17,7 +17,6 @@ from c360_graph.control.connection import ControlDatabase
 from c360_graph.cypher.holding import count_holders
 from c360_graph.cypher.quoting import copy_literal, string_literal
 from c360_graph.errors import C360Error, ScriptError
-from c360_graph.extracts import ExtractStore
 from c360_graph.files import is_regular
 from c360_graph.graph.connection import Graph
 from c360_graph.mapping.control_rows import ControlRows
@@ -25,6 +24,8 @@ from c360_graph.mapping.exclusions import forbidden_columns, treatment_of
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import describe
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import KeptFile, Place, data_place
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.script_files import open_script
 from c360_graph.script_store import ScriptStore
@@ -66,15 +67,15 @@ def excluded_values_check(*, rows: ControlRows) -> dg.AssetChecksDefinition:
     )
     def excluded_values_are_in_no_file(postgres: PostgresResource) -> dg.AssetCheckResult:
         with dagster_failures():
-            data_dir = load_settings().c360_data_dir
+            place = data_place(load_settings())
             values, unasked = _excluded_values(rows, postgres.control_database())
-            files = [*files_below(data_dir), *_scripts_elsewhere(data_dir)]
+            files = kept_files(place)
             found = [
-                f"{path.name} of {path.parent} holds a value of {column}"
+                f"{path.name} of {str(path).rpartition('/')[0]} holds a value of {column}"
                 for path in files
                 for column in sorted(columns_held(path, values))
             ]
-            found += _held_otherwise(data_dir, rows)
+            found += _held_otherwise(place, rows)
         severity = dg.AssetCheckSeverity.ERROR if found else dg.AssetCheckSeverity.WARN
         return check_result(
             SCRIPT_KEY,
@@ -86,6 +87,13 @@ def excluded_values_check(*, rows: ControlRows) -> dg.AssetChecksDefinition:
         )
 
     return excluded_values_are_in_no_file
+
+
+def kept_files(place: Place) -> list[KeptFile]:
+    """Every file of the project, and scripts that were written elsewhere."""
+    if not isinstance(place, Path):
+        return list(place.files(""))
+    return [*files_below(place), *_scripts_elsewhere(place)]
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -100,12 +108,12 @@ def files_below(folder: Path) -> list[Path]:
     return found
 
 
-def holds_any(path: Path, values: Iterable[str]) -> bool:
+def holds_any(path: KeptFile, values: Iterable[str]) -> bool:
     """Whether a file holds one of the texts, as it is or as an extract, a script or a page quotes it."""
     return bool(columns_held(path, {"": tuple(values)}))
 
 
-def columns_held(path: Path, values: Mapping[str, Iterable[str]]) -> set[str]:
+def columns_held(path: KeptFile, values: Mapping[str, Iterable[str]]) -> set[str]:
     """The names under which a file holds one of the texts; read once, compressed or not.
 
     A file that another process has removed since holds nothing; of one that is cut short, all that can be
@@ -143,14 +151,14 @@ def _scripts_elsewhere(data_dir: Path) -> list[Path]:
     return [p for p in ScriptStore(data_dir).files() if not p.is_relative_to(inside)]
 
 
-def _held_otherwise(data_dir: Path, rows: ControlRows) -> list[str]:
+def _held_otherwise(place: Place, rows: ControlRows) -> list[str]:
     """Extracts whose own description says that they hold what the rules of now forbid."""
     found = []
-    for extract in ExtractStore(data_dir).every():
+    for extract in extract_store(place).every():
         columns = forbidden_columns(extract.manifest.table, rows)
         if columns:
             found.append(
-                f"{extract.folder} holds {', '.join(columns)} of {extract.manifest.table.qualified_name}"
+                f"{extract.location} holds {', '.join(columns)} of {extract.manifest.table.qualified_name}"
                 " against the current field_exclusion_rules. The next run removes it."
             )
     return found

@@ -9,10 +9,11 @@ from c360_graph.assets.cypher_script import KEY
 from c360_graph.assets.step_policy import dagster_failures
 from c360_graph.checks.check_result import check_result, selected
 from c360_graph.control.audit import RunLog
-from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.exclusions import withheld_lines
 from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.object_extracts import Extracts, extract_store
+from c360_graph.object_storage import data_place
 from c360_graph.pipeline.left_out_rows import losses_of
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import load_settings
@@ -55,7 +56,7 @@ def mapping_checks(
         context: dg.AssetCheckExecutionContext, postgres: PostgresResource
     ) -> Iterator[dg.AssetCheckResult]:
         refused = [*(str(refusal) for refusal in mapping.refusals), *warnings]
-        store = ExtractStore(load_settings().c360_data_dir)
+        store = extract_store(data_place(load_settings()))
         error, warn = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
         run_log = RunLog(postgres.control_database())
         unmapped = cache(lambda: unmapped_tables(mapping, catalogs))
@@ -96,7 +97,7 @@ def unmapped_tables(mapping: GraphMapping, catalogs: Sequence[SourceCatalog]) ->
     )
 
 
-def drifted_columns(tables: Sequence[TableMapping], store: ExtractStore) -> list[str]:
+def drifted_columns(tables: Sequence[TableMapping], store: Extracts) -> list[str]:
     """What changed between the two latest extracts of each table."""
     changes: list[str] = []
     for table in tables:
@@ -107,7 +108,7 @@ def drifted_columns(tables: Sequence[TableMapping], store: ExtractStore) -> list
 
 
 def withheld_column_lines(
-    tables: Sequence[TableMapping], store: ExtractStore, *, is_kept: bool
+    tables: Sequence[TableMapping], store: Extracts, *, is_kept: bool
 ) -> list[str]:
     """Columns that the tables' latest extracts lack, as they were new; `is_kept`: see ColumnHistory."""
     latest = [store.latest(table.asset_key) for table in tables]
@@ -122,9 +123,7 @@ def withheld_column_lines(
     return found
 
 
-def unread_tables(
-    tables: Sequence[TableMapping], store: ExtractStore, run_log: RunLog
-) -> list[str]:
+def unread_tables(tables: Sequence[TableMapping], store: Extracts, run_log: RunLog) -> list[str]:
     """Each table without an extract, and why the last try to read it failed."""
     unread = [table for table in tables if store.latest(table.asset_key) is None]
     return [
@@ -134,7 +133,7 @@ def unread_tables(
     ]
 
 
-def tables_with_losses(tables: Sequence[TableMapping], store: ExtractStore) -> list[str]:
+def tables_with_losses(tables: Sequence[TableMapping], store: Extracts) -> list[str]:
     """Each table whose latest extract lacks rows or values that the graph cannot hold, with a few keys."""
     latest = (store.latest(table.asset_key) for table in tables)
     manifests = [extract.manifest for extract in latest if extract is not None]

@@ -13,7 +13,6 @@ from c360_graph.control.audit import RunLog
 from c360_graph.cypher.counts_and_deletes import count_labels
 from c360_graph.extract_joins.expected_relationships import Expectation, expected_relationships
 from c360_graph.extract_joins.graph_input import GraphParts, gather_parts
-from c360_graph.extracts import ExtractStore
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.counts import count_by_name, count_by_pattern
 from c360_graph.graph.execution import Execution
@@ -21,6 +20,8 @@ from c360_graph.graph.manifest import read_state
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import pattern_of
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import data_place
 from c360_graph.pipeline.source_counts import SourceCount, count_in_sources
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import load_settings
@@ -62,7 +63,7 @@ def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksD
     ) -> Iterator[dg.AssetCheckResult]:
         with dagster_failures(), ExitStack() as stack:
             settings = load_settings()
-            store = ExtractStore(settings.c360_data_dir)
+            store = extract_store(data_place(settings))
             control = postgres.control_database()
             parts = gather_parts(mapping=mapping, rows=rows, store=store, run_log=RunLog(control))
             # What several checks need is made once, and only for a check that needs it.

@@ -22,10 +22,11 @@ from c360_graph.cli import (
     sandbox,
     serve,
     source,
+    worker,
 )
 from c360_graph.cli.exit_codes import EPILOG
 from c360_graph.cli.map import map_source
-from c360_graph.settings import use_libpq_variables
+from c360_graph.settings import use_env_file_variables
 
 app = typer.Typer(
     name="c360",
@@ -52,7 +53,7 @@ def main(
     ] = False,
 ) -> None:
     """Siloed PostgreSQL databases become one Neo4j graph, driven by rows of a control database."""
-    use_libpq_variables()
+    use_env_file_variables()
 
 
 app.command("init")(init.init)
@@ -67,6 +68,7 @@ app.command("ask")(questions.ask)
 app.command("customer")(customer.customer)
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
+app.command("worker")(worker.worker)
 app.add_typer(serve.app, name="serve")
 app.add_typer(source.app, name="source")
 app.add_typer(sandbox.app, name="sandbox")

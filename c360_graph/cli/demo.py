@@ -90,7 +90,13 @@ def demo(as_json: Json = False) -> None:
         home = Path(name) / "dagster_home"
         home.mkdir()
         shutil.copyfile(project_file("dagster.yaml"), home / "dagster.yaml")
-        os.environ.update({"C360_DATA_DIR": str(data_dir), "DAGSTER_HOME": str(home)})
+        os.environ.update(
+            {
+                "C360_DATA_DIR": str(data_dir),
+                "C360_DATA_URI": data_dir.as_uri(),
+                "DAGSTER_HOME": str(home),
+            }
+        )
         # With the servers that were started.
         settings = load_settings()
         with _step("Loading the sample databases"):

@@ -14,6 +14,8 @@ from c360_graph.cli.output import Json, exit_on_error, grid, out, print_json, sa
 from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.control.load_lock import control_owner
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import data_place
 from c360_graph.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -91,25 +93,22 @@ def export(
 def _write(folder: Path, settings: Settings, *, memory: str) -> WrittenImport:
     # Here, as most commands read no mapping, whose grammar takes 16 MB.
     from c360_graph.extract_joins.graph_input import gather_parts
-    from c360_graph.extracts import ExtractStore
     from c360_graph.pipeline.read_mapping import find_mapping_state
     from c360_graph.pipeline.write_import_files import write_import_files
 
     control = ControlDatabase(control_credentials(settings))
     state = find_mapping_state(control, settings)
     mapping = state.mapping()
-    parts = gather_parts(
-        mapping=mapping,
-        rows=state.rows,
-        store=ExtractStore(settings.c360_data_dir),
-        run_log=RunLog(control),
-    )
+    store = extract_store(data_place(settings))
+    parts = gather_parts(mapping=mapping, rows=state.rows, store=store, run_log=RunLog(control))
     for warning in (*state.warnings, *mapping.refusals, *parts.refusals, *parts.left_out):
         say(f"Warning: {warning}")
     header = parts.header(
         created=datetime.now(UTC).isoformat(), log_id=None, owner=control_owner(control)
     )
-    return write_import_files(parts, header=header, folder=folder, memory=memory, report=say)
+    # For copies of extracts in object storage, which the engine reads.
+    with store.work_folder():
+        return write_import_files(parts, header=header, folder=folder, memory=memory, report=say)
 
 
 def _command(written: WrittenImport, *, program: str, database: str, overwrite: bool) -> list[str]:

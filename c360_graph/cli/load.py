@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,14 +26,18 @@ from c360_graph.graph.connection import Graph, target_graph
 from c360_graph.graph.load import LoadResult, clear_and_load, load_into_empty
 from c360_graph.graph.load_session import LoadCallbacks
 from c360_graph.graph.target_lock import Claim
+from c360_graph.object_storage import KeptFile, data_place, kept_file
 from c360_graph.pipeline.load import Target, load_registered_script
-from c360_graph.script_store import ScriptStore
+from c360_graph.script_store import script_store
 from c360_graph.settings import Settings, load_settings
 
 
 def load(
     file: Annotated[
-        Path, typer.Argument(help="A script that `cypher_script` wrote, or any Cypher file.")
+        str,
+        typer.Argument(
+            help="A script that `cypher_script` wrote, or any Cypher file: a path, or a URI such as `s3://…`."
+        ),
     ],
     clear: Annotated[bool, typer.Option("--clear", help="Empty the graph first.")] = False,
     lock: Annotated[
@@ -67,11 +70,14 @@ def load(
     - `c360 load graph_output_….cypher --clear --wait 600` after a load that is in progress
 
     - `c360 load graph_output_….cypher --json | jq .nodes` in CI
+
+    - `c360 load s3://bucket/c360/scripts/graph_output_….cypher.zst` from object storage
     """
     with exit_on_error():
         settings = load_settings()
         with target_graph(settings) as graph:
-            say(f"Loading {file} into {graph.server}")
+            script = kept_file(file, data_place(settings))
+            say(f"Loading {script} into {graph.server}")
             with shown_progress(err) as report:
                 target = _ScriptTarget(
                     graph=graph,
@@ -80,7 +86,7 @@ def load(
                     wait_seconds=wait,
                     report=report,
                 )
-                result = (_locked if lock else _unlocked)(file, target, clear=clear)
+                result = (_locked if lock else _unlocked)(script, target, clear=clear)
             if as_json:
                 print_json(asdict(result))
             else:
@@ -104,7 +110,7 @@ class _ScriptTarget:
     report: Report
 
 
-def _locked(file: Path, chosen: _ScriptTarget, *, clear: bool) -> LoadResult:
+def _locked(file: KeptFile, chosen: _ScriptTarget, *, clear: bool) -> LoadResult:
     settings = chosen.settings
     target = Target(
         graph=chosen.graph,
@@ -117,11 +123,11 @@ def _locked(file: Path, chosen: _ScriptTarget, *, clear: bool) -> LoadResult:
         warn=say,
         take_over=chosen.take_over,
     )
-    scripts = ScriptStore(settings.c360_data_dir)
+    scripts = script_store(data_place(settings))
     return load_registered_script(target, file, scripts, clear=clear, of_any_owner=True).result
 
 
-def _unlocked(file: Path, chosen: _ScriptTarget, *, clear: bool) -> LoadResult:
+def _unlocked(file: KeptFile, chosen: _ScriptTarget, *, clear: bool) -> LoadResult:
     start = clear_and_load if clear else load_into_empty
     return start(
         chosen.graph,

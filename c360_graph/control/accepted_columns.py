@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, text
 
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.exclusions import ColumnHistory
+from c360_graph.object_extracts import Extracts
 
 _IS_KEPT = (
     "SELECT to_regclass('accepted_columns') IS NOT NULL"
@@ -25,7 +25,7 @@ _ACCEPTED = (
 
 
 def read_history(
-    control: ControlDatabase, store: ExtractStore, rows: ControlRows, *, lets_in: bool
+    control: ControlDatabase, store: Extracts, rows: ControlRows, *, lets_in: bool
 ) -> ColumnHistory:
     """What was accepted of each table; of one that the control database does not know, what the data
     folder says.

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import Connection, text
@@ -16,6 +15,7 @@ from c360_graph.control.load_lock import LockSession, lock_session
 from c360_graph.errors import ControlDatabaseError
 from c360_graph.faults.silence import log_warning
 from c360_graph.mapping.model import TableMapping
+from c360_graph.object_storage import KeptFile
 from c360_graph.repeating import repeating
 
 Ending = Literal["completed", "failed", "cancelled"]
@@ -300,7 +300,7 @@ class RunLog:
             return None
         return row.error_message or "its row of etl_table_logs says no more"
 
-    def register_script(self, path: Path, *, size: int) -> ScriptLog:
+    def register_script(self, path: KeptFile, *, size: int) -> ScriptLog:
         """A row for a script of `size` bytes that was written."""
         size_kb = round(size / 1024, 2)
         return self._database.run(
@@ -312,7 +312,7 @@ class RunLog:
             )
         )
 
-    def script_loaded(self, path: Path) -> ScriptLog:
+    def script_loaded(self, path: KeptFile) -> ScriptLog:
         """Set last_run_time.
 
         Raises:

@@ -19,16 +19,17 @@ from c360_graph.extract_joins.extract_sql import file_lines, written_to
 from c360_graph.extract_joins.graph_input import GraphParts, digest_of
 from c360_graph.extract_joins.relationship_changes import LinkQuery, link_queries, taking_part
 from c360_graph.extract_joins.versions import Versions
-from c360_graph.extracts import WRITE_BYTES, ExtractStore
+from c360_graph.extracts import WRITE_BYTES
 from c360_graph.files import private_folder
 from c360_graph.graph.desired import LinkChanges, RelationshipRows, RowChanges
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.mapping.table_index import TableIndex
+from c360_graph.object_extracts import Extracts
 
 
 @contextmanager
 def comparing(
-    parts: GraphParts, store: ExtractStore, *, warn: Callable[[str], None]
+    parts: GraphParts, store: Extracts, *, warn: Callable[[str], None]
 ) -> Iterator[Callable[[Mapping[str, str]], ExtractChanges]]:
     """Gives what compares `parts` with the extracts of these digests (by `source/table`)."""
     with store.work_folder() as work, join_engine(work / "spilled") as engine:
@@ -151,7 +152,7 @@ class ExtractChanges:
 
 
 def _versions(
-    parts: GraphParts, store: ExtractStore, digests: Mapping[str, str]
+    parts: GraphParts, store: Extracts, digests: Mapping[str, str]
 ) -> dict[str, Versions]:
     found = {}
     for number, extract in enumerate(parts.extracts):

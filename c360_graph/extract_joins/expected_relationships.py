@@ -8,8 +8,9 @@ from c360_graph.errors import ExtractError
 from c360_graph.extract_joins.engine import JoinEngine, join_engine
 from c360_graph.extract_joins.extract_sql import file_rows
 from c360_graph.extract_joins.graph_input import GraphParts
-from c360_graph.extracts import Extract, ExtractStore
+from c360_graph.extracts import Extract
 from c360_graph.mapping.model import RelationshipMapping
+from c360_graph.object_extracts import Extracts
 from c360_graph.sql_quoting import quoted, sql_literal
 
 Pairs = tuple[tuple[str, str], ...]
@@ -32,7 +33,7 @@ class Expectation:
 
 
 def expected_relationships(
-    parts: GraphParts, *, store: ExtractStore, sample_rows: int
+    parts: GraphParts, *, store: Extracts, sample_rows: int
 ) -> tuple[Expectation, ...]:
     """Join the extracts as each mapping says; `sample_rows` is the most keys of each sample.
 

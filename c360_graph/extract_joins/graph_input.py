@@ -10,7 +10,7 @@ from functools import cached_property
 from c360_graph.control.audit import RunLog
 from c360_graph.cypher.script_writer import ScriptHeader, TableExtract, header_for
 from c360_graph.errors import ExtractError
-from c360_graph.extracts import Extract, ExtractStore
+from c360_graph.extracts import Extract
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import GraphManifest, Owner
 from c360_graph.mapping.join_columns import without_join_columns
@@ -25,6 +25,7 @@ from c360_graph.mapping.names import IS, POSSIBLY_SAME_AS
 from c360_graph.mapping.relationships import resolve_relationships
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import describe
+from c360_graph.object_extracts import Extracts
 from c360_graph.text import plural
 
 _RELATIONSHIPS = "relationship_mappings"
@@ -79,7 +80,7 @@ class GraphParts:
 
 
 def gather_parts(
-    *, mapping: GraphMapping, rows: ControlRows, store: ExtractStore, run_log: RunLog
+    *, mapping: GraphMapping, rows: ControlRows, store: Extracts, run_log: RunLog
 ) -> GraphParts:
     """The latest extract of every mapped table; relationships resolved against their columns.
 
@@ -162,7 +163,7 @@ def kept_from_refused(rows: ControlRows, refusals: tuple[Refusal, ...]) -> Graph
 
 
 def _latest_of_all(
-    mapping: GraphMapping, rows: ControlRows, store: ExtractStore, run_log: RunLog
+    mapping: GraphMapping, rows: ControlRows, store: Extracts, run_log: RunLog
 ) -> tuple[tuple[Extract, ...], tuple[LeftOutTable, ...]]:
     """The extracts, and the tables that could never be read."""
     extracts: list[Extract] = []
@@ -190,7 +191,7 @@ def _left_out(table: TableMapping, run_log: RunLog) -> LeftOutTable:
     return LeftOutTable(table=table, why=why)
 
 
-def latest_extract(table: TableMapping, rows: ControlRows, store: ExtractStore) -> Extract | None:
+def latest_extract(table: TableMapping, rows: ControlRows, store: Extracts) -> Extract | None:
     """The latest extract of a mapped table, None where there is none.
 
     Raises:

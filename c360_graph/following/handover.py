@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import RUN_PATIENCE_SECONDS, ControlDatabase
 from c360_graph.extract_joins.graph_input import digest_of, gather_parts, kept_from_refused
-from c360_graph.extracts import ExtractStore
 from c360_graph.following.mark import GraphMark, read_graph_mark
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.reconcile import Reconciled
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import data_place
 from c360_graph.pipeline.cleaning import clean_data_folder
 from c360_graph.pipeline.extract import extract_table
 from c360_graph.pipeline.load import Target, reconcile_graph
@@ -54,11 +55,11 @@ def hand_over(
     Raises:
         C360Error: as a run of the pipeline, table by table.
     """
-    clean_data_folder(settings.c360_data_dir, state.rows)
+    clean_data_folder(data_place(settings), state.rows)
     _extract(
         control=control, state=state, mapping=mapping, settings=settings, log_id=log_id, warn=warn
     )
-    store = ExtractStore(settings.c360_data_dir)
+    store = extract_store(data_place(settings))
     parts = gather_parts(mapping=mapping, rows=state.rows, store=store, run_log=RunLog(control))
     reconciled = reconcile_graph(
         Target(

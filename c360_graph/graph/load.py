@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from pathlib import Path
 
 from c360_graph.cypher import counts_and_deletes
 from c360_graph.cypher.schema import LabelProperties
@@ -56,6 +55,7 @@ from c360_graph.graph.schema_sync import refuse_blocked
 from c360_graph.graph.sessions import side_by_side, working_at_once
 from c360_graph.graph.target_lock import Claim
 from c360_graph.mapping.graph_manifest import Owner
+from c360_graph.object_storage import KeptFile
 from c360_graph.script_files import open_script
 
 __all__ = [
@@ -81,7 +81,7 @@ class LoadResult:
 
 def clear_and_load(
     graph: Graph,
-    script: Path,
+    script: KeptFile,
     *,
     sessions: int = 2,
     listener: LoadCallbacks | None = None,
@@ -107,7 +107,7 @@ def clear_and_load(
 
 def load_into_empty(
     graph: Graph,
-    script: Path,
+    script: KeptFile,
     *,
     sessions: int = 2,
     listener: LoadCallbacks | None = None,
@@ -137,7 +137,7 @@ def holds_nothing(graph: Graph) -> bool:
     return read_state(execution) is None and not _count_nodes(execution)
 
 
-def script_owner(script: Path) -> Owner | None:
+def script_owner(script: KeptFile) -> Owner | None:
     """The control database that a script was written for; None where it does not say.
 
     Raises:
@@ -160,7 +160,7 @@ class _Load:
     def __init__(
         self,
         execution: Execution,
-        script: Path,
+        script: KeptFile,
         *,
         header: ScriptHeader | None,
         sessions: int,
@@ -314,7 +314,7 @@ class _Load:
 
 @contextmanager
 def _load(
-    graph: Graph, script: Path, sessions: int, listener: LoadCallbacks, claim: Claim
+    graph: Graph, script: KeptFile, sessions: int, listener: LoadCallbacks, claim: Claim
 ) -> Iterator[_Load]:
     header = _check_readable(script)
     if header is not None and header.owner is not None and claim.owner is None:
@@ -348,7 +348,7 @@ def _may_run_beside_others(statement: Statement) -> bool:
     return isinstance(statement.facts, NodesFacts)
 
 
-def _constrained(script: Path) -> set[LabelProperties]:
+def _constrained(script: KeptFile) -> set[LabelProperties]:
     """What the script's constraints are on; they come before its rows."""
     keys = set()
     with open_script(script) as file:
@@ -361,7 +361,7 @@ def _constrained(script: Path) -> set[LabelProperties]:
     return keys
 
 
-def _indexed(script: Path) -> set[LabelProperties]:
+def _indexed(script: KeptFile) -> set[LabelProperties]:
     """What the script's indexes are on; they come after its rows."""
     with open_script(script) as file:
         return {
@@ -371,7 +371,9 @@ def _indexed(script: Path) -> set[LabelProperties]:
         }
 
 
-def _earlier(script: Path, statement: Statement, facts: RelationshipsFacts) -> Iterator[Statement]:
+def _earlier(
+    script: KeptFile, statement: Statement, facts: RelationshipsFacts
+) -> Iterator[Statement]:
     """The statements before this one that make relationships of its type between its labels."""
     with open_script(script) as file:
         for other in read_statements(file):
@@ -382,20 +384,20 @@ def _earlier(script: Path, statement: Statement, facts: RelationshipsFacts) -> I
                 yield other
 
 
-def _check_readable(script: Path) -> ScriptHeader | None:
+def _check_readable(script: KeptFile) -> ScriptHeader | None:
     """Read the whole script once, so that one cut short is refused before the graph is touched."""
     with _explained(script), open_script(script) as file:
         check_whole(file)
     return _check_header(script)
 
 
-def _check_header(script: Path) -> ScriptHeader | None:
+def _check_header(script: KeptFile) -> ScriptHeader | None:
     with _explained(script), open_script(script) as file:
         return read_header(file)
 
 
 @contextmanager
-def _explained(script: Path) -> Iterator[None]:
+def _explained(script: KeptFile) -> Iterator[None]:
     try:
         yield
     except OSError as error:

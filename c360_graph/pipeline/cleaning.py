@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from c360_graph.extract_joins.graph_input import rules_fingerprint
-from c360_graph.extracts import ExtractStore
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.exclusions import forbidden_columns
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import Place
 from c360_graph.pipeline.write_script import purge_scripts
-from c360_graph.report.files import ReportStore
-from c360_graph.script_store import ScriptStore
+from c360_graph.report.files import report_store
+from c360_graph.script_store import script_store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,20 +42,21 @@ class Cleaned:
         return ", ".join(f"{n:,} {one if n == 1 else many}" for n, one, many in found if n)
 
 
-def clean_data_folder(data_dir: Path, rows: ControlRows) -> Cleaned:
+def clean_data_folder(place: Place, rows: ControlRows) -> Cleaned:
     """Remove leftovers, and extracts, scripts and reports that may hold what the rules of now forbid.
 
     Those of tables that cannot be read at the moment, or are not mapped any more, are no exception.
 
     Raises:
         OSError: the data folder cannot be changed.
+        ObjectStorageError: the storage cannot be reached or refuses.
     """
-    if not data_dir.is_dir():
+    if isinstance(place, Path) and not place.is_dir():
         return Cleaned()
     extracts, scripts, reports = (
-        ExtractStore(data_dir),
-        ScriptStore(data_dir),
-        ReportStore(data_dir),
+        extract_store(place),
+        script_store(place),
+        report_store(place),
     )
     rules = rules_fingerprint(rows)
     return Cleaned(

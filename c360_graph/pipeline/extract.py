@@ -12,7 +12,7 @@ from c360_graph.control.accepted_columns import accept_columns, read_history
 from c360_graph.control.audit import Ending, RunLog, TableLog
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.errors import MappingError, SettingsError, SourceError
-from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
+from c360_graph.extracts import Extract, ExtractManifest
 from c360_graph.faults.silence import log_warning
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow
@@ -25,6 +25,8 @@ from c360_graph.mapping.exclusions import (
 from c360_graph.mapping.join_columns import with_join_columns
 from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.tables import describe, why_unknown_time_zone
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import data_place
 from c360_graph.pipeline.left_out_rows import losses_of
 from c360_graph.pipeline.readiness import hash_key_problem
 from c360_graph.settings import Settings
@@ -86,7 +88,7 @@ def extract_table(
     )
     if left_out:
         warn(left_out)
-    ExtractStore(settings.c360_data_dir).prune(table.asset_key, keep=settings.c360_keep_extracts)
+    extract_store(data_place(settings)).prune(table.asset_key, keep=settings.c360_keep_extracts)
     return ExtractedTable(extract=extract, table_log=table_log)
 
 
@@ -124,7 +126,7 @@ def _extract(
     settings: Settings,
     progress: _ExtractProgress,
 ) -> Extract:
-    store = ExtractStore(settings.c360_data_dir)
+    store = extract_store(data_place(settings))
     log_id, table_log_id = log_ids
     start = datetime.now(UTC)
     credentials = control.source_credentials(table.source)
@@ -139,10 +141,10 @@ def _extract(
         control.touch_source(table.source.source_id)
         live = _described(snapshot, table, rows, history)
         hashing = _hashing(live, settings)
-        with store.new_folder() as folder:
+        with store.new_extract(table.asset_key, log_id=log_id) as draft:
             losses = snapshot.losses(live)
             most = min(SAMPLE_ROWS, settings.c360_preview_rows) if losses.rows else 0
-            with open_rows(folder) as (out, file):
+            with draft.open_rows() as (out, file):
                 copied = snapshot.copy(live, out, progress, hashing=hashing)
             manifest = ExtractManifest(
                 table=live,
@@ -160,7 +162,7 @@ def _extract(
                 start_time=start,
                 end_time=datetime.now(UTC),
             )
-            extract = store.commit(folder, manifest)
+            extract = draft.commit(manifest)
     accept_columns(
         control,
         source_id=table.source.source_id,

@@ -6,14 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from c360_graph.control.audit import RunLog, ScriptLog
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.control.load_lock import control_owner, load_lock
 from c360_graph.errors import GraphNotEmptyError, ScriptError
-from c360_graph.extracts import ExtractStore
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import (
     LoadResult,
@@ -27,8 +25,10 @@ from c360_graph.graph.progress import Progress
 from c360_graph.graph.reconcile import Desired, Reconciled, reconcile
 from c360_graph.graph.target_lock import Claim
 from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.object_extracts import Extracts
+from c360_graph.object_storage import KeptFile
 from c360_graph.plan.model import GraphStatus, road_of
-from c360_graph.script_store import ScriptStore
+from c360_graph.script_store import Scripts
 
 if TYPE_CHECKING:
     # For who loads a script alone: it reads mappings, whose grammar takes 16 MB.
@@ -82,7 +82,7 @@ class Target:
 
 
 def load_registered_script(
-    target: Target, path: Path, scripts: ScriptStore, *, clear: bool, of_any_owner: bool = False
+    target: Target, path: KeptFile, scripts: Scripts, *, clear: bool, of_any_owner: bool = False
 ) -> LoadedScript:
     """Load a script while holding the target's lock, then set its last_run_time.
 
@@ -108,7 +108,7 @@ def load_registered_script(
     return LoadedScript(result=result, script_log=script_log)
 
 
-def load_script_if_empty(target: Target, path: Path, scripts: ScriptStore) -> LoadedScript | None:
+def load_script_if_empty(target: Target, path: KeptFile, scripts: Scripts) -> LoadedScript | None:
     """Load a script in place of an update of the graph, if the target holds nothing; None if it does.
 
     Raises:
@@ -124,7 +124,7 @@ def load_script_if_empty(target: Target, path: Path, scripts: ScriptStore) -> Lo
         return None
 
 
-def _claim_for(path: Path, claim: Claim, *, of_any_owner: bool) -> Claim:
+def _claim_for(path: KeptFile, claim: Claim, *, of_any_owner: bool) -> Claim:
     """The claim of a script: it says itself whom it was written for, where it is of a version that does."""
     owner = script_owner(path)
     if owner is None or owner == claim.owner:
@@ -145,7 +145,7 @@ def reconcile_graph(
     max_removed_share: float,
     created: str,
     log_id: int,
-    former: ExtractStore | None,
+    former: Extracts | None,
 ) -> Reconciled:
     """Bring the graph to the state of the extracts while it is being read.
 

@@ -13,13 +13,14 @@ from c360_graph.control.accepted_columns import read_history
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.data_folder import make_private_folder, writing_into
 from c360_graph.errors import C360Error, ControlDatabaseError
-from c360_graph.extracts import ExtractStore
 from c360_graph.files import write_whole
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import ControlRows, Frozen, SourceRow
 from c360_graph.mapping.exclusions import ColumnHistory
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.resolve import resolve
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import Place, data_place
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import open_snapshot
 
@@ -61,12 +62,9 @@ def read_mapping_state(control: ControlDatabase, settings: Settings) -> MappingS
         ControlDatabaseError: it is down and there is no snapshot.
         DataFolderError: the snapshot cannot be written.
     """
-    data_dir = settings.c360_data_dir
     state = find_mapping_state(control, settings)
     if not state.warnings:
-        with writing_into(data_dir):
-            make_private_folder(data_dir)
-            write_whole(data_dir / _SNAPSHOT, state.model_dump_json().encode())
+        _keep_snapshot(data_place(settings), state.model_dump_json().encode())
     return state
 
 
@@ -79,7 +77,7 @@ def find_mapping_state(control: ControlDatabase, settings: Settings) -> MappingS
     Raises:
         ControlDatabaseError: it is down and there is no snapshot.
     """
-    last = _load_snapshot(settings.c360_data_dir)
+    last = _load_snapshot(data_place(settings))
     try:
         rows = control.read_rows()
     except ControlDatabaseError as error:
@@ -89,7 +87,7 @@ def find_mapping_state(control: ControlDatabase, settings: Settings) -> MappingS
         return last.model_copy(update={"warnings": (warning,)})
     catalogs, unasked = _read_catalogs(control, rows, last)
     lets_in = settings.c360_new_columns == "load"
-    store = ExtractStore(settings.c360_data_dir)
+    store = extract_store(data_place(settings))
     return MappingState(
         rows=rows,
         catalogs=catalogs,
@@ -132,8 +130,18 @@ def _read_catalogs(
     return tuple(catalogs), unasked
 
 
-def _load_snapshot(data_dir: Path) -> MappingState | None:
+def _load_snapshot(place: Place) -> MappingState | None:
     try:
-        return MappingState.model_validate_json((data_dir / _SNAPSHOT).read_bytes())
+        snapshot = place / _SNAPSHOT if isinstance(place, Path) else place.file(_SNAPSHOT)
+        return MappingState.model_validate_json(snapshot.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def _keep_snapshot(place: Place, content: bytes) -> None:
+    if not isinstance(place, Path):
+        place.file(_SNAPSHOT).write_bytes(content)
+        return
+    with writing_into(place):
+        make_private_folder(place)
+        write_whole(place / _SNAPSHOT, content)

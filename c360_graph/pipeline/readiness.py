@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.errors import C360Error, SourceError
+from c360_graph.errors import C360Error, SettingsError, SourceError
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.object_storage import data_place
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 
@@ -28,9 +29,15 @@ def lacking(mapping: GraphMapping, settings: Settings) -> Iterator[str]:
         problem = hash_key_problem(table, settings)
         if problem:
             yield problem
-    problem = folder_problem(settings.c360_data_dir)
-    if problem:
-        yield problem
+    try:
+        place = data_place(settings)
+    except SettingsError as error:
+        yield str(error)
+        return
+    for folder in {settings.c360_data_dir, *([place] if isinstance(place, Path) else [])}:
+        problem = folder_problem(folder)
+        if problem:
+            yield problem
 
 
 def hash_key_problem(table: TableMapping, settings: Settings) -> str | None:

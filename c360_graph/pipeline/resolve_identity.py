@@ -12,7 +12,7 @@ from c360_graph.control.connection import ControlDatabase
 from c360_graph.data_folder import writing_into
 from c360_graph.errors import ExtractError
 from c360_graph.extract_joins.graph_input import latest_extract
-from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
+from c360_graph.extracts import Extract, ExtractManifest
 from c360_graph.identity.resolution import (
     Former,
     Limits,
@@ -22,6 +22,8 @@ from c360_graph.identity.resolution import (
 )
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping, Identity, TableMapping
+from c360_graph.object_extracts import Extracts, extract_store
+from c360_graph.object_storage import data_place
 from c360_graph.settings import Settings
 
 MOST_VALUES = 5
@@ -53,7 +55,7 @@ def resolve_identity(
         SettingsError: rules compare records, and Splink is not installed.
     """
     start = datetime.now(UTC)
-    store = ExtractStore(settings.c360_data_dir)
+    store = extract_store(data_place(settings))
     decisions, refused = control.read_decisions(identity.label)
     extracts = _extracts(identity, mapping, rows, store)
     with writing_into(settings.c360_data_dir), store.work_folder() as work:
@@ -79,7 +81,7 @@ def resolve_identity(
 
 
 def _extracts(
-    identity: Identity, mapping: GraphMapping, rows: ControlRows, store: ExtractStore
+    identity: Identity, mapping: GraphMapping, rows: ControlRows, store: Extracts
 ) -> dict[tuple[str, str], Extract]:
     found: dict[tuple[str, str], Extract] = {}
     for record in identity.records:
@@ -105,7 +107,7 @@ def _extracts(
     return found
 
 
-def former_load(identity: Identity, store: ExtractStore) -> Former:
+def former_load(identity: Identity, store: Extracts) -> Former:
     """What the last run left, of tables whose keys mean the same now."""
     entities = _last_good(store, identity.entities)
     links = {}
@@ -117,7 +119,7 @@ def former_load(identity: Identity, store: ExtractStore) -> Former:
     return Former(links=links, highest_id=highest or 0)
 
 
-def _last_good(store: ExtractStore, table: TableMapping) -> Extract | None:
+def _last_good(store: Extracts, table: TableMapping) -> Extract | None:
     """The latest extract, or the one before if that is damaged: the ids in it must not be lost."""
     with suppress(ExtractError):
         return store.latest(table.asset_key)
@@ -127,19 +129,18 @@ def _last_good(store: ExtractStore, table: TableMapping) -> Extract | None:
 
 
 def _commit(
-    store: ExtractStore,
+    store: Extracts,
     table: ResolvedTable,
     resolution: Resolution,
     *,
     log_id: int,
     start: datetime,
 ) -> None:
-    with store.new_folder() as folder:
-        with open_rows(folder) as (out, file), Path(table.path).open("rb") as rows:
+    with store.new_extract(table.table.asset_key, log_id=log_id) as draft:
+        with draft.open_rows() as (out, file), Path(table.path).open("rb") as rows:
             shutil.copyfileobj(rows, out, 1 << 20)
         is_entities = table.table.node_label is not None
-        store.commit(
-            folder,
+        draft.commit(
             ExtractManifest(
                 table=table.table,
                 rows=table.rows,

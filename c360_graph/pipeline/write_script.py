@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from c360_graph.control.audit import RunLog, ScriptLog
 from c360_graph.cypher.script_reader import read_header
@@ -16,8 +15,9 @@ from c360_graph.errors import ScriptError
 from c360_graph.extract_joins.graph_input import GraphParts
 from c360_graph.files import file_stamp
 from c360_graph.mapping.graph_manifest import Owner
+from c360_graph.object_storage import KeptFile
 from c360_graph.script_files import COMPRESSED, PLAIN, new_script, open_script
-from c360_graph.script_store import ScriptStore
+from c360_graph.script_store import Scripts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,30 +25,33 @@ class WrittenScript:
     """A registered script and what it was made of."""
 
     script_log: ScriptLog
-    path: Path
+    path: KeptFile
     parts: GraphParts
 
 
 def write_graph_script(
     *,
     parts: GraphParts,
-    store: ScriptStore,
-    folder: Path,
+    store: Scripts,
     log_id: int,
     run_log: RunLog,
+    folder: str | None = None,
     compressed: bool = False,
     owner: Owner | None = None,
 ) -> WrittenScript:
-    """Write `graph_output_<UTC microseconds>_<log id>.cypher` into a folder, whole or not at all.
+    """Write `graph_output_<UTC microseconds>_<log id>.cypher`, whole or not at all: into a folder, or where
+    the store keeps them.
 
     A compressed one has `.zst` behind its name.
 
     Raises:
         ScriptError: the folder cannot be written.
+        ObjectStorageError: the storage cannot be reached or refuses.
     """
     header = parts.header(created=datetime.now(UTC).isoformat(), log_id=log_id, owner=owner)
     ending = COMPRESSED if compressed else PLAIN
-    path = (folder / f"graph_output_{file_stamp()}_{log_id}{ending}").resolve()
+    name = f"graph_output_{file_stamp()}_{log_id}{ending}"
+    path = store.path_for(name, folder=folder)
     rows: list[ScriptLog] = []
 
     def register(size: int) -> None:
@@ -56,7 +59,7 @@ def write_graph_script(
         rows.append(run_log.register_script(path, size=size))
 
     try:
-        store.remember_folder(folder)
+        store.prepare(path)
         store.remove_leftovers()
         with new_script(path, compressed=compressed, ready=register) as out:
             write_script(out, header=header, extracts=parts.tables, mappings=parts.relationships)
@@ -65,14 +68,14 @@ def write_graph_script(
     return WrittenScript(script_log=rows[-1], path=path, parts=parts)
 
 
-def script_of_run(run_log: RunLog, store: ScriptStore, *, log_id: int) -> Path | None:
+def script_of_run(run_log: RunLog, store: Scripts, *, log_id: int) -> KeptFile | None:
     """The script that a run wrote; None if it wrote none, or the file is gone."""
     endings = (f"_{log_id}{PLAIN}", f"_{log_id}{COMPRESSED}")
-    mine = (s for s in run_log.scripts() if s.script_name.endswith(endings))
-    return next((path for s in mine if (path := store.own_file(s)) is not None), None)
+    mine = [s for s in run_log.scripts() if s.script_name.endswith(endings)]
+    return next((path for _, path in store.own_files(mine)), None)
 
 
-def script_to_load(run_log: RunLog, store: ScriptStore, *, log_id: int) -> Path:
+def script_to_load(run_log: RunLog, store: Scripts, *, log_id: int) -> KeptFile:
     """The script that this run wrote, else the newest of the project's own that is still there.
 
     Raises:
@@ -82,24 +85,22 @@ def script_to_load(run_log: RunLog, store: ScriptStore, *, log_id: int) -> Path:
     if mine is not None:
         return mine
     scripts = run_log.scripts()
-    for script in scripts:
-        path = store.own_file(script)
-        if path is not None:
-            return path
+    for _, path in store.own_files(scripts):
+        return path
     elsewhere = "".join(f" {said}" for said in scripts_elsewhere(scripts, store))
     raise ScriptError(
         f"No script has been written yet, or none is left. Materialize cypher_script.{elsewhere}"
     )
 
 
-def prune_scripts(run_log: RunLog, store: ScriptStore, *, keep: int, rules: str) -> int:
+def prune_scripts(run_log: RunLog, store: Scripts, *, keep: int, rules: str) -> int:
     """Remove all but the newest `keep` script files; the last one loaded stays too.
 
     A script written under other exclusion rules is removed even then: it may hold what no file may
     hold now. The rows of cypher_scripts stay as the history of what was made. Files that a row names
     and that are no scripts of the project's own are left alone.
     """
-    existing = [(s, path) for s in run_log.scripts() if (path := store.own_file(s)) is not None]
+    existing = store.own_files(run_log.scripts())
     allowed = [(s, path) for s, path in existing if _rules_of(path) == rules]
     kept = {path for _, path in allowed[:keep]}
     kept |= {path for s, path in allowed if path == _loaded_last(allowed, store)}
@@ -113,7 +114,7 @@ def prune_scripts(run_log: RunLog, store: ScriptStore, *, keep: int, rules: str)
     return len(removed)
 
 
-def purge_scripts(store: ScriptStore, *, rules: str) -> int:
+def purge_scripts(store: Scripts, *, rules: str) -> int:
     """Remove every script written under other exclusion rules; returns how many were removed."""
     removed = [path for path in store.files() if _rules_of(path) != rules]
     for path in removed:
@@ -122,21 +123,21 @@ def purge_scripts(store: ScriptStore, *, rules: str) -> int:
     return len(removed)
 
 
-def scripts_elsewhere(scripts: Iterable[ScriptLog], store: ScriptStore) -> tuple[str, ...]:
+def scripts_elsewhere(scripts: Iterable[ScriptLog], store: Scripts) -> tuple[str, ...]:
     """Each row that names a file which is there, and is no script of the project's own."""
     return tuple(
         f"cypher_scripts row {script.script_id} names {script.file_path!r}, which is no script that this"
         f" project wrote to {store.folder}: it is neither loaded nor removed. Correct or delete the row;"
         " remove the file yourself where it is not wanted."
         for script in scripts
-        if store.own_file(script) is None and _exists(script.file_path)
+        if _exists(script.file_path) and store.own_file(script) is None
     )
 
 
-def _loaded_last(scripts: list[tuple[ScriptLog, Path]], store: ScriptStore) -> Path | None:
+def _loaded_last(scripts: list[tuple[ScriptLog, KeptFile]], store: Scripts) -> KeptFile | None:
     loaded = store.loaded
     if loaded is not None:
-        return Path(loaded)
+        return next((path for _, path in scripts if str(path) == loaded), None)
     # A data folder of an older version: only the control database knows.
     known = [(s.last_run_time, s.script_id, path) for s, path in scripts if s.last_run_time]
     return max(known)[2] if known else None
@@ -148,7 +149,7 @@ def _exists(path: str) -> bool:
     return False
 
 
-def _rules_of(path: Path) -> str | None:
+def _rules_of(path: KeptFile) -> str | None:
     with contextlib.suppress(OSError, ScriptError), open_script(path) as file:
         header = read_header(file)
         return header.rules if header else None

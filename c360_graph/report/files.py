@@ -24,12 +24,13 @@ from c360_graph.files import (
     remove_dead_parts,
     write_whole,
 )
+from c360_graph.object_storage import Bucket, KeptFile, ObjectFile, Place
 
 LATEST = "latest.html"
 
-_PREFIX = "customer_360_"
+_REPORTS, _PREFIX = "reports", "customer_360_"
 _NAME = re.compile(r"customer_360_(?:([0-9]+)_)?[0-9]{8}T[0-9]{6}_[0-9]{6}Z\.html")
-_HEAD_CHARACTERS = 4096
+_HEAD_BYTES = 4096
 _RULES = re.compile(r'<meta name="c360-rules" content="([^"]*)">')
 
 
@@ -37,7 +38,7 @@ class ReportStore:
     """The reports under one data folder."""
 
     def __init__(self, data_dir: Path) -> None:
-        self.folder = (data_dir / "reports").resolve()
+        self.folder = (data_dir / _REPORTS).resolve()
 
     @property
     def latest(self) -> Path:
@@ -96,13 +97,65 @@ class ReportStore:
         return _remove(links)
 
 
-def _number(path: Path) -> int:
+class ObjectReportStore:
+    """The reports below a prefix of a bucket; each method does what that of `ReportStore` does."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    @property
+    def latest(self) -> ObjectFile:
+        """A copy of the newest report: a bucket has no links."""
+        return self._bucket.file(f"{_REPORTS}/{LATEST}")
+
+    def write(self, html: str) -> ObjectFile:
+        """Write a report, and the copy of it.
+
+        Raises:
+            ObjectStorageError: the storage cannot be reached or refuses.
+        """
+        number = max(map(_number, self._reports()), default=0) + 1
+        file = self._bucket.file(f"{_REPORTS}/{_PREFIX}{number:06}_{file_stamp()}.html")
+        for each in (file, self.latest):
+            each.write_bytes(html.encode())
+        return file
+
+    def prune(self, *, keep: int, rules: str) -> int:
+        """Remove all but the newest `keep`, and those made under other exclusion rules."""
+        there = sorted(self._reports(), key=lambda file: (_number(file), file.name), reverse=True)
+        allowed = [file for file in there if _rules_of(file) == rules]
+        return _remove(file for file in there if file not in allowed[:keep])
+
+    def purge(self, *, rules: str) -> int:
+        """Remove every report made under other exclusion rules; returns how many were removed."""
+        if self.latest.exists() and _rules_of(self.latest) != rules:
+            self.latest.unlink()
+        return _remove(file for file in self._reports() if _rules_of(file) != rules)
+
+    def remove_leftovers(self) -> int:
+        """An upload that was not finished is no object."""
+        return 0
+
+    def _reports(self) -> list[ObjectFile]:
+        return [f for f in self._bucket.files(f"{_REPORTS}/") if _NAME.fullmatch(f.name)]
+
+
+Reports = ReportStore | ObjectReportStore
+"""The reports of a place."""
+
+
+def report_store(place: Place) -> Reports:
+    """The reports of a place."""
+    return ReportStore(place) if isinstance(place, Path) else ObjectReportStore(place)
+
+
+def _number(path: KeptFile) -> int:
     """Which report it is; 0 for one of a version that did not count."""
     found = _NAME.fullmatch(path.name)
     return int(found[1]) if found and found[1] else 0
 
 
-def _remove(paths: Iterable[Path]) -> int:
+def _remove(paths: Iterable[KeptFile]) -> int:
     removed = 0
     for path in list(paths):
         with contextlib.suppress(OSError):
@@ -116,8 +169,8 @@ def is_page(path: Path) -> bool:
     return _rules_of(path) is not None
 
 
-def _rules_of(path: Path) -> str | None:
-    with contextlib.suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8") as file:
-        found = _RULES.search(file.read(_HEAD_CHARACTERS))
+def _rules_of(path: KeptFile) -> str | None:
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        found = _RULES.search(file.read(_HEAD_BYTES).decode(errors="replace"))
         return found[1] if found else None
     return None

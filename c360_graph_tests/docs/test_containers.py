@@ -15,8 +15,10 @@ from c360_graph.settings import Settings
 from c360_graph_tests.conftest import REPOSITORY
 
 SETTINGS = {name.upper() for name in Settings.model_fields}
-OF_COMPOSE = {"NEO4J_HEAP", "NEO4J_PAGE_CACHE"}
-"""Variables that only size the container of Neo4j."""
+OF_COMPOSE = {"NEO4J_HEAP", "NEO4J_PAGE_CACHE", "C360_BROKER_PASSWORD"}
+"""Variables of the containers alone."""
+OF_STORAGE = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+"""Variables that the storage's library reads."""
 
 
 def compose() -> dict[str, Any]:
@@ -31,7 +33,7 @@ def workflow() -> dict[str, Any]:
 
 def test_every_variable_of_compose_is_a_setting() -> None:
     text = (REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8")
-    assert set(re.findall(r"\$\{(\w+)", text)) <= SETTINGS | OF_COMPOSE
+    assert set(re.findall(r"\$\{(\w+)", text)) <= SETTINGS | OF_COMPOSE | OF_STORAGE
     for name in ("code", "webserver", "daemon", "follow"):
         assert set(compose()["services"][name]["environment"]) <= SETTINGS
 
@@ -68,7 +70,7 @@ def test_no_password_stands_in_compose() -> None:
 def test_every_service_is_pinned_watched_and_reached_from_this_machine_alone(name: str) -> None:
     service = compose()["services"][name]
     if "build" not in service:
-        assert re.fullmatch(r"[a-z0-9]+:\d+\.\d+\S*", service["image"])
+        assert re.fullmatch(r"[a-z0-9/]+:\d+\.\d+\S*", service["image"])
     assert "healthcheck" in service or name == "code", "that of `code` is the image's own"
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
     for other in service.get("depends_on", {}):

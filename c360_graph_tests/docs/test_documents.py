@@ -20,6 +20,8 @@ NOT_RUN = {
     ("CONTRIBUTING.md", "takes an hour or more"),
     ("docs/deployment.md", "needs a Docker engine"),
     ("docs/identity.md", "needs a table of people"),
+    ("docs/object-storage.md", "needs a bucket"),
+    ("docs/scaling.md", "needs a broker and a bucket"),
     ("docs/export.md", "needs a stopped server"),
     ("docs/export.md", "needs the server that was imported"),
     ("docs/export.md", "needs an Aura instance"),

@@ -37,7 +37,7 @@ def test_every_table_becomes_nodes_and_every_join_the_relationships_that_sql_cou
 ) -> None:
     nodes, relationships = graph_counts(built.graph)
     assert nodes == NODES
-    assert relationships == _relationships_by_sql(built.project)
+    assert relationships == relationships_by_sql(built.project)
 
 
 def test_values_of_the_sample_survive_byte_for_byte(built: Built) -> None:
@@ -63,7 +63,7 @@ def test_extracts_and_scripts_are_private_files(built: Built) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
-def _relationships_by_sql(project: Project) -> dict[str, int]:
+def relationships_by_sql(project: Project) -> dict[str, int]:
     """Joins inside a database by SQL; across databases by columns that SQL gave."""
     inside = {
         "HAS_PAYMENT_METHOD": (

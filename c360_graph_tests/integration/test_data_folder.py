@@ -194,9 +194,7 @@ def test_a_row_of_scripts_has_no_other_file_removed_or_loaded(
     for path in (precious, named_alike, by_dots, linked):
         assert path.exists()
     # The newest row is not the newest script.
-    assert (
-        write_script.script_to_load(
-            RunLog(project.control), ScriptStore(project.data_dir), log_id=-1
-        ).parent
-        == (project.data_dir / "scripts").resolve()
+    found = write_script.script_to_load(
+        RunLog(project.control), ScriptStore(project.data_dir), log_id=-1
     )
+    assert Path(str(found)).parent == (project.data_dir / "scripts").resolve()

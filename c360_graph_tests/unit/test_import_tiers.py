@@ -13,10 +13,12 @@ import c360_graph
 TIERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
+            "addresses",
             "data_folder",
             "errors",
             "files",
             "new_project",
+            "object_storage",
             "repeating",
             "settings",
             "start_environment",
@@ -25,7 +27,18 @@ TIERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"copied_lines", "cypher", "hashing", "mapping", "plan", "proposal", "sql_quoting"}),
-    frozenset({"control", "extracts", "faults", "graph", "script_files", "source"}),
+    frozenset(
+        {
+            "control",
+            "extract_manifest",
+            "extracts",
+            "faults",
+            "graph",
+            "object_extracts",
+            "script_files",
+            "source",
+        }
+    ),
     frozenset(
         {"answers", "extract_joins", "identity", "import_files", "questions", "script_store"}
     ),
@@ -50,7 +63,7 @@ TIERS: tuple[frozenset[str], ...] = (
             "step_failures",
         }
     ),
-    frozenset({"assets", "automation", "checks", "executor", "following_sensor"}),
+    frozenset({"assets", "automation", "celery_steps", "checks", "executor", "following_sensor"}),
     frozenset({"cli", "definitions"}),
 )
 PURE = TIERS[1]

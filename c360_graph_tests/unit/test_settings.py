@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from c360_graph.addresses import NEO4J_SCHEMES
 from c360_graph.control.connection import Credentials
 from c360_graph.dagster_storage import storage_url
 from c360_graph.errors import GraphError, SettingsError
 from c360_graph.graph.connection import open_graph
-from c360_graph.settings import NEO4J_SCHEMES, load_settings, use_libpq_variables
+from c360_graph.settings import load_settings, use_env_file_variables
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_variables_of_libpq_are_taken_from_env_file_where_they_are_not_set(
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     # Set first, so that it is unset again afterwards.
     monkeypatch.setenv("PGSERVICE", "")
-    use_libpq_variables()
+    use_env_file_variables()
     found = {name: os.environ.get(name) for name in ("PGSSLMODE", "PGSERVICE", "OTHER")}
     assert found == {"PGSSLMODE": "verify-full", "PGSERVICE": "of_env", "OTHER": None}
 

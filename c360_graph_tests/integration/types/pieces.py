@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from c360_graph.cypher.script_writer import TableExtract, header_for, write_script
-from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
+from c360_graph.extracts import ExtractManifest, ExtractStore, FolderExtract, open_rows
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import LoadResult, load_into_empty
 from c360_graph.hashing import KeyedHash
@@ -80,7 +80,7 @@ class SourceDatabase:
 
     def extract(
         self, table: str, *, label: str | None = None, rules: tuple[ExclusionRow, ...] = ()
-    ) -> Extract:
+    ) -> FolderExtract:
         """A committed extract of the table."""
         store = ExtractStore(self.folder)
         with self.snapshot() as snapshot:
@@ -109,7 +109,9 @@ class SourceDatabase:
                 )
                 return store.commit(folder, manifest)
 
-    def script(self, *extracts: Extract, mappings: tuple[RelationshipMapping, ...] = ()) -> Path:
+    def script(
+        self, *extracts: FolderExtract, mappings: tuple[RelationshipMapping, ...] = ()
+    ) -> Path:
         """A script over these extracts."""
         parts = tuple(
             TableExtract(table=e.manifest.table, rows=e.manifest.rows, open=e.open)

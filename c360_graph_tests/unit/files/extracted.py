@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from c360_graph.extracts import Extract, ExtractManifest, ExtractStore, open_rows
+from c360_graph.extracts import ExtractManifest, ExtractStore, FolderExtract, open_rows
 from c360_graph.mapping.model import TableMapping
 
 
-def extract(store: ExtractStore, of: TableMapping, lines: Sequence[str]) -> Extract:
+def extract(store: ExtractStore, of: TableMapping, lines: Sequence[str]) -> FolderExtract:
     """Commit these lines of COPY's text form as the table's latest extract."""
     now = datetime.now(UTC)
     with store.new_folder() as folder:

@@ -10,7 +10,7 @@ import pytest
 
 from c360_graph import extracts
 from c360_graph.errors import ExtractError
-from c360_graph.extracts import Extract, ExtractStore
+from c360_graph.extracts import ExtractStore, FolderExtract
 from c360_graph.mapping.exclusions import forbidden_columns
 from c360_graph.pipeline.cleaning import clean_data_folder
 from c360_graph_tests.unit.files.extracted import extract
@@ -32,7 +32,7 @@ def at(patch: pytest.MonkeyPatch, stamp: str) -> None:
     patch.setattr(extracts, "file_stamp", lambda: stamp)
 
 
-def three(store: ExtractStore, patch: pytest.MonkeyPatch) -> list[Extract]:
+def three(store: ExtractStore, patch: pytest.MonkeyPatch) -> list[FolderExtract]:
     """Extracts of today, of two days ahead, and of today again."""
     stamps = ("20250610T000000_000000Z", "20250612T000000_000000Z", "20250610T010000_000000Z")
     made = []

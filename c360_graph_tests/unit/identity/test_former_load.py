@@ -16,9 +16,9 @@ def test_where_the_latest_extract_is_damaged_the_one_before_has_the_ids(tmp_path
     links = identity.records[0].links
     assert former_load(identity, store).links == {}
     before, latest = (extract(store, links, [f"{n}\ta"]) for n in (1, 2))
-    assert former_load(identity, store).links["s/people"].folder == latest.folder
+    assert former_load(identity, store).links["s/people"].name == latest.name
     latest.rows_path.write_text("1", encoding="utf-8")
-    assert former_load(identity, store).links["s/people"].folder == before.folder
+    assert former_load(identity, store).links["s/people"].name == before.name
 
 
 def test_links_with_another_key_say_nothing_of_the_records_of_now(tmp_path: Path) -> None:

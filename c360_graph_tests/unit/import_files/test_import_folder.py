@@ -10,7 +10,7 @@ import pytest
 from c360_graph.cypher.script_writer import TableExtract
 from c360_graph.errors import ExtractError, ImportFilesError
 from c360_graph.extract_joins.graph_input import GraphParts, digest_of
-from c360_graph.extracts import Extract, ExtractStore
+from c360_graph.extracts import Extract, ExtractStore, FolderExtract
 from c360_graph.import_files.csv_files import LateList
 from c360_graph.import_files.end_script import end_script
 from c360_graph.pipeline.run_import import run_import
@@ -114,7 +114,7 @@ def test_an_export_that_fails_leaves_nothing(tmp_path: Path) -> None:
     made = extract(store, patient, PATIENTS)
     fewer = made.manifest.model_copy(update={"rows": 5})
     with pytest.raises(ExtractError, match="holds 4 rows where 5 were read"):
-        write(parts(Extract(made.folder, fewer)), tmp_path / "import")
+        write(parts(FolderExtract(made.folder, fewer)), tmp_path / "import")
     assert {path.name for path in tmp_path.iterdir()} == {"data"}
 
 
