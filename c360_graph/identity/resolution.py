@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from c360_graph.errors import SettingsError
 from c360_graph.extract_joins.engine import JoinEngine, join_engine
 from c360_graph.extract_joins.extract_sql import written_to
 from c360_graph.extracts import Extract
@@ -22,7 +23,7 @@ from c360_graph.identity.records import (
     kinds_of,
     read_records,
 )
-from c360_graph.identity.similar import Similar, find_similar, refuse_without_splink
+from c360_graph.identity.similar import Similar, find_similar, splink_problem
 from c360_graph.identity.stable_ids import IdChanges, give_ids
 from c360_graph.mapping.control_rows import IdentityDecisionRow
 from c360_graph.mapping.model import Identity, TableMapping
@@ -104,7 +105,8 @@ def resolve_records(
         ExtractError: an extract cannot be read.
         SettingsError: rules compare records, and Splink is not installed.
     """
-    refuse_without_splink(identity)
+    if (problem := splink_problem(identity)) is not None:
+        raise SettingsError(problem)
     tables = [
         RecordExtract(number=number, mapped=mapped, extract=extracts[mapped.table])
         for number, mapped in enumerate(identity.records)

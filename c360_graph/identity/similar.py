@@ -21,7 +21,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from c360_graph.errors import ExtractError, SettingsError
+from c360_graph.errors import ExtractError
 from c360_graph.extract_joins.engine import JoinEngine
 from c360_graph.files import private_folder
 from c360_graph.identity.decisions import Applied, in_parts
@@ -92,17 +92,14 @@ def compared_kinds(identity: Identity) -> tuple[ComparedKind, ...]:
     )
 
 
-def refuse_without_splink(identity: Identity) -> None:
-    """Check that records can be compared, if the rules ask for it.
-
-    Raises:
-        SettingsError: Splink is not installed.
-    """
-    if identity.similar is not None and find_spec("splink") is None:
-        raise SettingsError(
-            f"Rows of identity_rules for {identity.label} have a comparison, which needs the extra splink."
-            " Install c360-graph[splink], or set is_active of these rows to false."
-        )
+def splink_problem(identity: Identity) -> str | None:
+    """Why records cannot be compared although rules ask for it; None where they can be, or need not be."""
+    if identity.similar is None or find_spec("splink") is not None:
+        return None
+    return (
+        f"Rows of identity_rules for {identity.label} have a comparison, which needs the extra splink."
+        " Install c360-graph[splink], or set is_active of these rows to false."
+    )
 
 
 def find_similar(

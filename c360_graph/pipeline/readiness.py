@@ -9,6 +9,7 @@ from pathlib import Path
 
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.errors import C360Error, SettingsError, SourceError
+from c360_graph.identity.similar import splink_problem
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.object_storage import data_place
@@ -29,6 +30,7 @@ def lacking(mapping: GraphMapping, settings: Settings) -> Iterator[str]:
         problem = hash_key_problem(table, settings)
         if problem:
             yield problem
+    yield from filter(None, map(splink_problem, mapping.identities))
     try:
         place = data_place(settings)
     except SettingsError as error:

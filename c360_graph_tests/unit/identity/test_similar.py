@@ -12,6 +12,8 @@ from c360_graph.identity import similar
 from c360_graph.identity.resolution import Former, Limits, Resolution, resolve_records
 from c360_graph.mapping.control_rows import IdentityRuleRow
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.pipeline.readiness import lacking
+from c360_graph.settings import Settings
 from c360_graph_tests.unit.files.extracted import extract
 from c360_graph_tests.unit.mapping.given import Case, table
 
@@ -65,3 +67,6 @@ def test_without_splink_it_is_said_what_to_install(
     monkeypatch.setattr(similar, "find_spec", lambda name: None)
     with pytest.raises(SettingsError, match=r"Install c360-graph\[splink\], or set is_active"):
         resolve(tmp_path, ["1\tAnn\t1980-01-02"])
+    # As `c360 check` and `c360 plan` say.
+    (told,) = lacking(mapping_of_comparisons(), Settings(c360_data_dir=tmp_path))
+    assert "needs the extra splink" in told
