@@ -43,7 +43,7 @@ from c360_graph.mapping.missing import graph_names
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.table_index import relationships_by_table
 from c360_graph.object_extracts import extract_store
-from c360_graph.object_storage import data_place
+from c360_graph.object_storage import data_location
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state
 from c360_graph.pipeline.readiness import NO_TABLE
 from c360_graph.questions import QuestionSet, read_question_set
@@ -67,7 +67,7 @@ def defs() -> dg.Definitions:
 def _definitions() -> dg.Definitions:
     restore_start_environment()
     settings = load_settings()
-    run_steps_behind_unread_tables(extract_store(data_place(settings)))
+    run_steps_behind_unread_tables(extract_store(data_location(settings)))
     context = _load_context()
     pinned = _pinned(context)
     if pinned is None:

@@ -10,7 +10,7 @@ import dagster as dg
 from c360_graph.control.audit import Ending, RunLog
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.errors import C360Error, FailedChecksError, SettingsError
-from c360_graph.object_storage import data_place
+from c360_graph.object_storage import data_location
 from c360_graph.pipeline.cleaning import clean_data_folder
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Executor as Kind
@@ -115,14 +115,14 @@ def _clean(plan_context: Any, control: ControlDatabase) -> None:
     Here and not in an asset: it is due as well where every source fails.
     """
     settings = load_settings()
-    place = settings.c360_data_uri or settings.c360_data_dir
+    location = settings.c360_data_uri or settings.c360_data_dir
     try:
-        cleaned = str(clean_data_folder(data_place(settings), control.read_rows()))
+        cleaned = str(clean_data_folder(data_location(settings), control.read_rows()))
     except (C360Error, OSError) as error:
-        plan_context.log.warning(f"{place} was not cleaned before the run: {error}")
+        plan_context.log.warning(f"{location} was not cleaned before the run: {error}")
         return
     if cleaned:
-        plan_context.log.info(f"Removed from {place}: {cleaned}")
+        plan_context.log.info(f"Removed from {location}: {cleaned}")
 
 
 def _refuse_storage_of_env_file(instance: object) -> None:

@@ -1,4 +1,4 @@
-"""Extracts in object storage, and the store of a place.
+"""Extracts in object storage, and the store of a location.
 
 ::
 
@@ -39,7 +39,7 @@ from c360_graph.extract_manifest import (
 from c360_graph.extracts import ExtractStore
 from c360_graph.files import WRITE_BYTES, file_stamp, open_private, private_folder
 from c360_graph.mapping.model import TableMapping
-from c360_graph.object_storage import Bucket, ObjectFile, ObjectWriter, Place
+from c360_graph.object_storage import Bucket, DataLocation, ObjectFile, ObjectWriter
 from c360_graph.work_folders import remove_dead_work, work_folder
 
 if TYPE_CHECKING:
@@ -365,12 +365,12 @@ class ObjectExtractStore:
 
 
 Extracts = ExtractStore | ObjectExtractStore
-"""The extracts of a place."""
+"""The extracts of a location."""
 
 
-def extract_store(place: Place) -> Extracts:
-    """The extracts of a place."""
-    return ExtractStore(place) if isinstance(place, Path) else ObjectExtractStore(place)
+def extract_store(location: DataLocation) -> Extracts:
+    """The extracts of a location."""
+    return ExtractStore(location) if isinstance(location, Path) else ObjectExtractStore(location)
 
 
 def _pointer(content: bytes) -> Pointer:

@@ -210,7 +210,7 @@ class ObjectFile:
             self.bucket.store.delete(self.key)
 
 
-Place = Path | Bucket
+DataLocation = Path | Bucket
 """Where files are kept."""
 KeptFile = Path | ObjectFile
 """A file that is kept there."""
@@ -357,7 +357,7 @@ def _refused(uri: str, error: Exception) -> NoReturn:
     ) from None
 
 
-def data_place(settings: Settings) -> Place:
+def data_location(settings: Settings) -> DataLocation:
     """Where the project keeps its files.
 
     Raises:
@@ -399,8 +399,8 @@ def _opened(uri: str, _process: int) -> Any:
         ) from None
 
 
-def kept_file(text: str, place: Place) -> KeptFile:
-    """The file that a path or a URI names, in the place itself or anywhere else.
+def kept_file(text: str, location: DataLocation) -> KeptFile:
+    """The file that a path or a URI names, in the location itself or anywhere else.
 
     >>> kept_file("a/script.cypher", Path("data"))
     PosixPath('a/script.cypher')
@@ -413,8 +413,8 @@ def kept_file(text: str, place: Place) -> KeptFile:
         return Path(text)
     if scheme == "file":
         return Path(unquote(urlsplit(text).path))
-    if isinstance(place, Bucket) and text.startswith(f"{place.uri}/"):
-        return place.file(text.removeprefix(f"{place.uri}/"))
+    if isinstance(location, Bucket) and text.startswith(f"{location.uri}/"):
+        return location.file(text.removeprefix(f"{location.uri}/"))
     folder, _, name = text.rpartition("/")
-    scratch = place.scratch if isinstance(place, Bucket) else place
+    scratch = location.scratch if isinstance(location, Bucket) else location
     return open_bucket(folder, scratch).file(name)

@@ -26,7 +26,7 @@ from c360_graph.files import (
     write_whole,
 )
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.object_storage import Bucket, KeptFile, ObjectFile, Place
+from c360_graph.object_storage import Bucket, DataLocation, KeptFile, ObjectFile
 
 _NAME = re.compile(r"graph_output_[0-9]{8}T[0-9]{6}_[0-9]{6}Z_[0-9]+\.cypher(\.zst)?")
 _SCRIPTS, _MEMORY = "scripts", "scripts.json"
@@ -178,12 +178,12 @@ class ObjectScriptStore:
 
 
 Scripts = ScriptStore | ObjectScriptStore
-"""The scripts of a place."""
+"""The scripts of a location."""
 
 
-def script_store(place: Place) -> Scripts:
-    """The scripts of a place."""
-    return ScriptStore(place) if isinstance(place, Path) else ObjectScriptStore(place)
+def script_store(location: DataLocation) -> Scripts:
+    """The scripts of a location."""
+    return ScriptStore(location) if isinstance(location, Path) else ObjectScriptStore(location)
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -24,7 +24,7 @@ from c360_graph.graph.manifest import refuse_broken, refuse_changed
 from c360_graph.graph.target_lock import Claim, refuse_anothers_graph
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.mapping.model import GraphMapping
-from c360_graph.object_storage import data_place
+from c360_graph.object_storage import data_location
 from c360_graph.questions import Question, QuestionSet
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import Settings, load_settings
@@ -189,7 +189,7 @@ def _write_report(
         refused=tuple(dict.fromkeys(manifest.refused.values())) if manifest else (),
     )
     headline = "; ".join(f"{h.number} {h.words}" for h in page.headlines) or "none"
-    store = report_store(data_place(settings))
+    store = report_store(data_location(settings))
     html = render(page)
     path = store.write(html)
     store.prune(keep=settings.c360_keep_reports, rules=rules)

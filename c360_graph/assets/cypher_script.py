@@ -18,7 +18,7 @@ from c360_graph.extract_joins.graph_input import gather_parts
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.object_extracts import extract_store
-from c360_graph.object_storage import data_place
+from c360_graph.object_storage import data_location
 from c360_graph.pipeline.write_script import (
     prune_scripts,
     scripts_elsewhere,
@@ -75,10 +75,10 @@ def cypher_script_asset(
             control = postgres.control_database()
             run_log = RunLog(control)
             log_id = run_log.open_run(context.run.run_id)
-            place = data_place(now)
-            store = extract_store(place)
+            location = data_location(now)
+            store = extract_store(location)
             parts = gather_parts(mapping=mapping, rows=rows, store=store, run_log=run_log)
-            scripts = script_store(place)
+            scripts = script_store(location)
             written = write_graph_script(
                 parts=parts,
                 store=scripts,

@@ -14,11 +14,12 @@ from c360_graph.control.audit import RunLog
 from c360_graph.control.load_lock import control_owner
 from c360_graph.data_folder import writing_into
 from c360_graph.extract_joins.graph_input import gather_parts
-from c360_graph.extracts import ExtractStore
 from c360_graph.files import private_folder
 from c360_graph.import_files.arguments import import_command
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import data_location
 from c360_graph.pipeline.write_import_files import WrittenImport, write_import_files
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings
@@ -70,7 +71,7 @@ def import_files_asset(
             parts = gather_parts(
                 mapping=mapping,
                 rows=rows,
-                store=ExtractStore(settings.c360_data_dir),
+                store=extract_store(data_location(settings)),
                 run_log=run_log,
             )
             for refusal in parts.refusals:

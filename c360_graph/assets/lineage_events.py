@@ -120,7 +120,7 @@ def _read(table: TableMapping) -> tuple[str, ...]:
     return tuple(prop.origin for prop in table.columns_read)
 
 
-def table_name(control: ControlDatabase, table: TableMapping) -> Name:
+def physical_name(control: ControlDatabase, table: TableMapping) -> Name:
     """Where a table of a source is, as OpenLineage names tables of PostgreSQL."""
     source = table.source
     known = control.credentials_for(source, None)

@@ -12,7 +12,7 @@ from c360_graph.assets.columns import graph_column_schema, graph_columns, lineag
 from c360_graph.assets.cypher_script import GROUP
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
 from c360_graph.assets.descriptions import graph_description
-from c360_graph.assets.lineage_events import graph_namespace, graph_parts, table_name, told
+from c360_graph.assets.lineage_events import graph_namespace, graph_parts, physical_name, told
 from c360_graph.assets.load_mode import clears
 from c360_graph.assets.metadata import NOTHING_CHANGED, Metadata, load_facts, reconcile_facts
 from c360_graph.assets.step_policy import (
@@ -29,7 +29,7 @@ from c360_graph.graph.connection import Graph
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.object_extracts import extract_store
-from c360_graph.object_storage import data_place
+from c360_graph.object_storage import data_location
 from c360_graph.pipeline.load import (
     Target,
     load_registered_script,
@@ -139,7 +139,7 @@ def _told(
     """Tells catalogs of the load, where a setting says so."""
     if settings.c360_openlineage_namespace is None:
         return nullcontext()
-    parts = graph_parts(mapping, partial(table_name, target.control))
+    parts = graph_parts(mapping, partial(physical_name, target.control))
     return told(
         parts,
         job_namespace=settings.c360_openlineage_namespace,
@@ -185,7 +185,7 @@ def _target(
 def _load(
     context: dg.AssetExecutionContext, target: Target, mapping: GraphMapping, log_id: int
 ) -> Metadata:
-    scripts = script_store(data_place(load_settings()))
+    scripts = script_store(data_location(load_settings()))
     path = script_to_load(RunLog(target.control), scripts, log_id=log_id)
     context.log.info(f"Loading {path.name} into {target.graph.server}")
     loaded = load_registered_script(target, path, scripts, clear=True)
@@ -201,8 +201,8 @@ def _reconcile(
     config: Neo4jGraphConfig,
     log_id: int,
 ) -> Metadata:
-    store = extract_store(data_place(load_settings()))
-    scripts = script_store(data_place(load_settings()))
+    store = extract_store(data_location(load_settings()))
+    scripts = script_store(data_location(load_settings()))
     # That of another run may be of other extracts than those of now.
     script = script_of_run(RunLog(target.control), scripts, log_id=log_id)
     loaded = load_script_if_empty(target, script, scripts) if script is not None else None

@@ -25,7 +25,7 @@ from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import describe
 from c360_graph.object_extracts import extract_store
-from c360_graph.object_storage import KeptFile, Place, data_place
+from c360_graph.object_storage import DataLocation, KeptFile, data_location
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.script_files import open_script
 from c360_graph.script_store import ScriptStore
@@ -67,15 +67,15 @@ def excluded_values_check(*, rows: ControlRows) -> dg.AssetChecksDefinition:
     )
     def excluded_values_are_in_no_file(postgres: PostgresResource) -> dg.AssetCheckResult:
         with dagster_failures():
-            place = data_place(load_settings())
+            location = data_location(load_settings())
             values, unasked = _excluded_values(rows, postgres.control_database())
-            files = kept_files(place)
+            files = kept_files(location)
             found = [
                 f"{path.name} of {str(path).rpartition('/')[0]} holds a value of {column}"
                 for path in files
                 for column in sorted(columns_held(path, values))
             ]
-            found += _held_otherwise(place, rows)
+            found += _held_otherwise(location, rows)
         severity = dg.AssetCheckSeverity.ERROR if found else dg.AssetCheckSeverity.WARN
         return check_result(
             SCRIPT_KEY,
@@ -89,11 +89,11 @@ def excluded_values_check(*, rows: ControlRows) -> dg.AssetChecksDefinition:
     return excluded_values_are_in_no_file
 
 
-def kept_files(place: Place) -> list[KeptFile]:
+def kept_files(location: DataLocation) -> list[KeptFile]:
     """Every file of the project, and scripts that were written elsewhere."""
-    if not isinstance(place, Path):
-        return list(place.files(""))
-    return [*files_below(place), *_scripts_elsewhere(place)]
+    if not isinstance(location, Path):
+        return list(location.files(""))
+    return [*files_below(location), *_scripts_elsewhere(location)]
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -151,10 +151,10 @@ def _scripts_elsewhere(data_dir: Path) -> list[Path]:
     return [p for p in ScriptStore(data_dir).files() if not p.is_relative_to(inside)]
 
 
-def _held_otherwise(place: Place, rows: ControlRows) -> list[str]:
+def _held_otherwise(location: DataLocation, rows: ControlRows) -> list[str]:
     """Extracts whose own description says that they hold what the rules of now forbid."""
     found = []
-    for extract in extract_store(place).every():
+    for extract in extract_store(location).every():
         columns = forbidden_columns(extract.manifest.table, rows)
         if columns:
             found.append(

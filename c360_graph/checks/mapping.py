@@ -13,7 +13,7 @@ from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.exclusions import withheld_lines
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.object_extracts import Extracts, extract_store
-from c360_graph.object_storage import data_place
+from c360_graph.object_storage import data_location
 from c360_graph.pipeline.left_out_rows import losses_of
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import load_settings
@@ -56,7 +56,7 @@ def mapping_checks(
         context: dg.AssetCheckExecutionContext, postgres: PostgresResource
     ) -> Iterator[dg.AssetCheckResult]:
         refused = [*(str(refusal) for refusal in mapping.refusals), *warnings]
-        store = extract_store(data_place(load_settings()))
+        store = extract_store(data_location(load_settings()))
         error, warn = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
         run_log = RunLog(postgres.control_database())
         unmapped = cache(lambda: unmapped_tables(mapping, catalogs))

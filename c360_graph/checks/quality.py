@@ -11,7 +11,7 @@ from c360_graph.graph.read_only import read, refuse_beyond_reading
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.quality_rule import QualityRule
 from c360_graph.object_extracts import extract_store
-from c360_graph.object_storage import data_place
+from c360_graph.object_storage import data_location
 from c360_graph.resources import Neo4jResource
 from c360_graph.settings import load_settings
 from c360_graph.text import plural
@@ -39,7 +39,7 @@ def _table_checks(rules: Rules) -> dg.AssetChecksDefinition:
     def quality_of_tables(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         chosen = {key: rules[key] for key in rules if key in context.selected_asset_check_keys}
         with dagster_failures():
-            store = extract_store(data_place(load_settings()))
+            store = extract_store(data_location(load_settings()))
             breaks = count_breaks(tuple(chosen.values()), store=store)
             results = [
                 _result(key, rule, found)

@@ -21,7 +21,7 @@ from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import pattern_of
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.object_extracts import extract_store
-from c360_graph.object_storage import data_place
+from c360_graph.object_storage import data_location
 from c360_graph.pipeline.source_counts import SourceCount, count_in_sources
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import load_settings
@@ -63,7 +63,7 @@ def graph_checks(*, mapping: GraphMapping, rows: ControlRows) -> dg.AssetChecksD
     ) -> Iterator[dg.AssetCheckResult]:
         with dagster_failures(), ExitStack() as stack:
             settings = load_settings()
-            store = extract_store(data_place(settings))
+            store = extract_store(data_location(settings))
             control = postgres.control_database()
             parts = gather_parts(mapping=mapping, rows=rows, store=store, run_log=RunLog(control))
             # What several checks need is made once, and only for a check that needs it.

@@ -15,7 +15,7 @@ from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.control.load_lock import control_owner
 from c360_graph.object_extracts import extract_store
-from c360_graph.object_storage import data_place
+from c360_graph.object_storage import data_location
 from c360_graph.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _write(folder: Path, settings: Settings, *, memory: str) -> WrittenImport:
     control = ControlDatabase(control_credentials(settings))
     state = find_mapping_state(control, settings)
     mapping = state.mapping()
-    store = extract_store(data_place(settings))
+    store = extract_store(data_location(settings))
     parts = gather_parts(mapping=mapping, rows=state.rows, store=store, run_log=RunLog(control))
     for warning in (*state.warnings, *mapping.refusals, *parts.refusals, *parts.left_out):
         say(f"Warning: {warning}")

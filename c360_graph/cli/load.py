@@ -26,7 +26,7 @@ from c360_graph.graph.connection import Graph, target_graph
 from c360_graph.graph.load import LoadResult, clear_and_load, load_into_empty
 from c360_graph.graph.load_session import LoadCallbacks
 from c360_graph.graph.target_lock import Claim
-from c360_graph.object_storage import KeptFile, data_place, kept_file
+from c360_graph.object_storage import KeptFile, data_location, kept_file
 from c360_graph.pipeline.load import Target, load_registered_script
 from c360_graph.script_store import script_store
 from c360_graph.settings import Settings, load_settings
@@ -76,7 +76,7 @@ def load(
     with exit_on_error():
         settings = load_settings()
         with target_graph(settings) as graph:
-            script = kept_file(file, data_place(settings))
+            script = kept_file(file, data_location(settings))
             say(f"Loading {script} into {graph.server}")
             with shown_progress(err) as report:
                 target = _ScriptTarget(
@@ -123,7 +123,7 @@ def _locked(file: KeptFile, chosen: _ScriptTarget, *, clear: bool) -> LoadResult
         warn=say,
         take_over=chosen.take_over,
     )
-    scripts = script_store(data_place(settings))
+    scripts = script_store(data_location(settings))
     return load_registered_script(target, file, scripts, clear=clear, of_any_owner=True).result
 
 

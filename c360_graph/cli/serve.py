@@ -29,6 +29,12 @@ def serve(
     context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen at.")] = 8360,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, max=64, help="Processes that answer requests. They share the rates of clients."
+        ),
+    ] = 1,
     unmasked: Annotated[
         bool,
         typer.Option(
@@ -46,21 +52,20 @@ def serve(
 
     - `c360 serve` and then open http://127.0.0.1:8360
 
-    - `c360 serve --host 0.0.0.0` for other machines, behind a proxy with TLS
+    - `c360 serve --host 0.0.0.0 --workers 4` for other machines, behind a proxy with TLS
 
     - `c360 serve key create crm --label Account --unmasked`
     """
     if context.invoked_subcommand is not None:
         return
     with exit_on_error():
-        _run(load_settings(), host=host, port=port, unmasked=unmasked)
+        _run(load_settings(), host=host, port=port, unmasked=unmasked, workers=workers)
 
 
-def _run(settings: Settings, *, host: str, port: int, unmasked: bool) -> None:
+def _run(settings: Settings, *, host: str, port: int, unmasked: bool, workers: int) -> None:
     try:
-        import uvicorn
-
-        from c360_graph.serve.server import Application, bind
+        from c360_graph.serve.listening import listen
+        from c360_graph.serve.server import bind
         from c360_graph.serve.tokens import tokens_of
     except ImportError as error:
         raise SettingsError(
@@ -73,22 +78,7 @@ def _run(settings: Settings, *, host: str, port: int, unmasked: bool) -> None:
     tokens_of(settings)
     binding = bind(host, rows, settings, unmasked=unmasked)
     say(f"Serving at http://{host}:{port} {'without keys' if binding.is_open else 'with keys'}.")
-    config = uvicorn.Config(
-        Application(settings, binding),
-        host=host.strip("[]"),
-        port=port,
-        # Paths and queries have values of customers; the access log of our own has not.
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=10,
-        timeout_keep_alive=30,
-        limit_concurrency=2_000,
-        backlog=2_048,
-    )
-    server = uvicorn.Server(config)
-    server.run()
-    if not server.started:
+    if not listen(settings, binding, port=port, workers=workers):
         raise typer.Exit(FAILED)
 
 

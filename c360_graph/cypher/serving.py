@@ -190,20 +190,24 @@ def by_ids() -> str:
 
 def _around_branch(index: int, arm: Arm) -> str:
     order = f" ORDER BY m.{identifier(arm.moment)} DESC" if arm.moment else ""
-    # One relationship of two nodes stands for all of them, unless each has something to tell.
+    begin = f"WITH s WHERE s:{identifier(arm.at)} WITH s, {arm.degree} AS degree WHERE degree > 0"
+    guarded = "CALL (s, degree) { WITH s, degree WHERE degree <= $guard"
+    some = "UNWIND CASE WHEN size(ends) = 0 THEN [null] ELSE ends END"
+    told = (
+        f"RETURN {index} AS arm, degree, elementId(m) AS id, labels(m) AS labels,"
+        f" {properties('m', arm.names)} AS properties"
+    )
     if arm.edge_names:
-        one, given, edge_id = "[m, r]", "m, r", "elementId(r)"
-        taken, edge = " WITH degree, pair[0] AS m, pair[1] AS r", properties("r", arm.edge_names)
-    else:
-        one, given, edge_id = "[m]", "DISTINCT m", "null"
-        taken, edge = " WITH degree, pair[0] AS m", "null"
+        # Each has something to tell; otherwise one relationship of two nodes stands for all of them.
+        return (
+            f"{begin} {guarded} {arm.match('r')} WITH m, r{order} LIMIT $each"
+            f" RETURN collect([m, r]) AS ends }} {some} AS pair"
+            f" WITH degree, pair[0] AS m, pair[1] AS r {told}, elementId(r) AS edge_id,"
+            f" {properties('r', arm.edge_names)} AS edge"
+        )
     return (
-        f"WITH s WHERE s:{identifier(arm.at)} WITH s, {arm.degree} AS degree WHERE degree > 0"
-        f" CALL (s, degree) {{ WITH s, degree WHERE degree <= $guard {arm.match('r' if arm.edge_names else '')}"
-        f" WITH {given}{order} LIMIT $each RETURN collect({one}) AS ends }}"
-        f" UNWIND CASE WHEN size(ends) = 0 THEN [null] ELSE ends END AS pair{taken}"
-        f" RETURN {index} AS arm, degree, elementId(m) AS id, labels(m) AS labels,"
-        f" {properties('m', arm.names)} AS properties, {edge_id} AS edge_id, {edge} AS edge"
+        f"{begin} {guarded} {arm.match()} WITH DISTINCT m{order} LIMIT $each"
+        f" RETURN collect(m) AS ends }} {some} AS m {told}, null AS edge_id, null AS edge"
     )
 
 

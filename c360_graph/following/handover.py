@@ -19,7 +19,7 @@ from c360_graph.graph.reconcile import Reconciled
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.object_extracts import extract_store
-from c360_graph.object_storage import data_place
+from c360_graph.object_storage import data_location
 from c360_graph.pipeline.cleaning import clean_data_folder
 from c360_graph.pipeline.extract import extract_table
 from c360_graph.pipeline.load import Target, reconcile_graph
@@ -55,11 +55,11 @@ def hand_over(
     Raises:
         C360Error: as a run of the pipeline, table by table.
     """
-    clean_data_folder(data_place(settings), state.rows)
+    clean_data_folder(data_location(settings), state.rows)
     _extract(
         control=control, state=state, mapping=mapping, settings=settings, log_id=log_id, warn=warn
     )
-    store = extract_store(data_place(settings))
+    store = extract_store(data_location(settings))
     parts = gather_parts(mapping=mapping, rows=state.rows, store=store, run_log=RunLog(control))
     reconciled = reconcile_graph(
         Target(

@@ -83,7 +83,7 @@ def find_decided(
 
 def link_same(engine: JoinEngine, applied: Applied) -> None:
     """Link the records that are the same as people say."""
-    for some in in_parts(applied.same):
+    for some in portions(applied.same):
         values = ", ".join(f"({other}, {one}, {_SAME_KIND})" for one, other, _ in some)
         engine.rows(f"INSERT INTO links VALUES {values}")
 
@@ -97,7 +97,7 @@ def keep_apart(engine: JoinEngine, applied: Applied) -> tuple[str, ...]:
     """
     found: list[str] = []
     contested: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-    for some in in_parts(applied.apart):
+    for some in portions(applied.apart):
         values = ", ".join(f"({one}, {other}, {number})" for one, other, number in some)
         joined = engine.rows(
             "SELECT coalesce(a.parent, d.one), d.one, d.other, d.number"
@@ -107,7 +107,7 @@ def keep_apart(engine: JoinEngine, applied: Applied) -> tuple[str, ...]:
         )
         for root, one, other, number in joined:
             contested[root].append((one, other, number))
-    for roots in in_parts(sorted(contested)):
+    for roots in portions(sorted(contested)):
         for root, links in _links_of(engine, roots):
             found += _cut(engine, root, links, contested[root])
     return tuple(found)
@@ -147,7 +147,7 @@ def _cut(
     members = {record for _, one, other in links for record in (one, other)}
     parents = [(record, groups.first(record)) for record in sorted(members)]
     engine.rows(f"DELETE FROM parents WHERE parent = {root}")
-    for some in in_parts([p for p in parents if p[0] != p[1]]):
+    for some in portions([p for p in parents if p[0] != p[1]]):
         engine.rows(f"INSERT INTO parents VALUES {', '.join(map(str, some))}")
     yield from (
         f"identity_decisions row {number}: identifiers that would join its records were left out"
@@ -218,13 +218,13 @@ def _record_named(
 def _numbers(
     engine: JoinEngine, table: RecordExtract, keys: Sequence[str]
 ) -> Iterator[tuple[str, int]]:
-    for some in in_parts(keys):
+    for some in portions(keys):
         listed = ", ".join(map(sql_literal, some))
         found = engine.rows(f"SELECT key, record FROM {table.name} WHERE key IN ({listed})")
         yield from ((key, record) for key, record in found)
 
 
-def in_parts(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
+def portions(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
     """So many rows at a time as a statement may have."""
     for start in range(0, len(rows), _ROWS_IN_STATEMENT):
         yield rows[start : start + _ROWS_IN_STATEMENT]

@@ -24,7 +24,7 @@ from typing import Any
 from c360_graph.errors import ExtractError
 from c360_graph.extract_joins.engine import JoinEngine
 from c360_graph.files import private_folder
-from c360_graph.identity.decisions import Applied, in_parts
+from c360_graph.identity.decisions import Applied, portions
 from c360_graph.identity.records import RecordExtract
 from c360_graph.mapping.compared_column import RecordComparison
 from c360_graph.mapping.model import Identity
@@ -279,7 +279,7 @@ def _pairs_of_entities(path: Path, least: float) -> str:
 
 
 def _leave_out_decided(engine: JoinEngine, decided: Applied) -> None:
-    for some in in_parts(decided.apart):
+    for some in portions(decided.apart):
         values = ", ".join(f"({one}, {other})" for one, other, _ in some)
         engine.rows(
             "DELETE FROM similar_entities AS s USING (SELECT least(a.id, b.id) AS one, greatest(a.id, b.id) AS other"

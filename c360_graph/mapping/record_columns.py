@@ -82,7 +82,7 @@ def compared_column_of(rule: IdentityRuleRow, table: TableMapping) -> ComparedCo
         MappingError: the rule cannot be used for this table.
     """
     prop, functions = _column(rule, table)
-    place = f"{table.qualified_name}.{prop.column}"
+    column = f"{table.qualified_name}.{prop.column}"
     name = (rule.comparison or "").strip().lower()
     comparison = next((known for known in COMPARISONS if known == name), None)
     if comparison is None:
@@ -96,13 +96,13 @@ def compared_column_of(rule: IdentityRuleRow, table: TableMapping) -> ComparedCo
         )
     if prop.treatment == "hash" and comparison != "exact":
         raise MappingError(
-            f"{place} is hashed, and hashes of similar values are not similar; use the comparison exact"
+            f"{column} is hashed, and hashes of similar values are not similar; use the comparison exact"
         )
     takes, named = _COMPARED_TYPES.get(comparison, (None, ""))
     is_plain = prop.type.element is None and prop.type.kind == "b"
     if takes and not functions and not (is_plain and prop.type.base in takes):
         raise MappingError(
-            f"comparison {comparison!r} of {place}: it takes {named}, and {prop.type.name} is none"
+            f"comparison {comparison!r} of {column}: it takes {named}, and {prop.type.name} is none"
         )
     return ComparedColumn(
         kind=rule.identifier_kind.strip(),
@@ -149,10 +149,10 @@ def refuse_mixed_treatments(
             prop = table.property_of(column)
             hashed = prop is not None and prop.treatment == "hash"
             treated.setdefault(each.kind, {})[hashed] = f"{table.qualified_name}.{column}"
-    for kind, places in treated.items():
-        if len(places) > 1:
+    for kind, treatments in treated.items():
+        if len(treatments) > 1:
             raise MappingError(
-                f"identifier_kind {kind!r}: {places[True]} is hashed and {places[False]} is not, so that no"
+                f"identifier_kind {kind!r}: {treatments[True]} is hashed and {treatments[False]} is not, so that no"
                 " value of one equals one of the other; give both the treatment hash"
             )
 

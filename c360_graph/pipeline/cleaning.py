@@ -9,7 +9,7 @@ from c360_graph.extract_joins.graph_input import rules_fingerprint
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.exclusions import forbidden_columns
 from c360_graph.object_extracts import extract_store
-from c360_graph.object_storage import Place
+from c360_graph.object_storage import DataLocation
 from c360_graph.pipeline.write_script import purge_scripts
 from c360_graph.report.files import report_store
 from c360_graph.script_store import script_store
@@ -42,7 +42,7 @@ class Cleaned:
         return ", ".join(f"{n:,} {one if n == 1 else many}" for n, one, many in found if n)
 
 
-def clean_data_folder(place: Place, rows: ControlRows) -> Cleaned:
+def clean_data_folder(location: DataLocation, rows: ControlRows) -> Cleaned:
     """Remove leftovers, and extracts, scripts and reports that may hold what the rules of now forbid.
 
     Those of tables that cannot be read at the moment, or are not mapped any more, are no exception.
@@ -51,12 +51,12 @@ def clean_data_folder(place: Place, rows: ControlRows) -> Cleaned:
         OSError: the data folder cannot be changed.
         ObjectStorageError: the storage cannot be reached or refuses.
     """
-    if isinstance(place, Path) and not place.is_dir():
+    if isinstance(location, Path) and not location.is_dir():
         return Cleaned()
     extracts, scripts, reports = (
-        extract_store(place),
-        script_store(place),
-        report_store(place),
+        extract_store(location),
+        script_store(location),
+        report_store(location),
     )
     rules = rules_fingerprint(rows)
     return Cleaned(

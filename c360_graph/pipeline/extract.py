@@ -26,7 +26,7 @@ from c360_graph.mapping.join_columns import with_join_columns
 from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.tables import describe, why_unknown_time_zone
 from c360_graph.object_extracts import extract_store
-from c360_graph.object_storage import data_place
+from c360_graph.object_storage import data_location
 from c360_graph.pipeline.left_out_rows import losses_of
 from c360_graph.pipeline.readiness import hash_key_problem
 from c360_graph.settings import Settings
@@ -88,7 +88,7 @@ def extract_table(
     )
     if left_out:
         warn(left_out)
-    extract_store(data_place(settings)).prune(table.asset_key, keep=settings.c360_keep_extracts)
+    extract_store(data_location(settings)).prune(table.asset_key, keep=settings.c360_keep_extracts)
     return ExtractedTable(extract=extract, table_log=table_log)
 
 
@@ -126,7 +126,7 @@ def _extract(
     settings: Settings,
     progress: _ExtractProgress,
 ) -> Extract:
-    store = extract_store(data_place(settings))
+    store = extract_store(data_location(settings))
     log_id, table_log_id = log_ids
     start = datetime.now(UTC)
     credentials = control.source_credentials(table.source)

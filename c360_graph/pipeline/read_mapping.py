@@ -20,7 +20,7 @@ from c360_graph.mapping.exclusions import ColumnHistory
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.resolve import resolve
 from c360_graph.object_extracts import extract_store
-from c360_graph.object_storage import Place, data_place
+from c360_graph.object_storage import DataLocation, data_location
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import open_snapshot
 
@@ -64,7 +64,7 @@ def read_mapping_state(control: ControlDatabase, settings: Settings) -> MappingS
     """
     state = find_mapping_state(control, settings)
     if not state.warnings:
-        _keep_snapshot(data_place(settings), state.model_dump_json().encode())
+        _keep_snapshot(data_location(settings), state.model_dump_json().encode())
     return state
 
 
@@ -77,7 +77,7 @@ def find_mapping_state(control: ControlDatabase, settings: Settings) -> MappingS
     Raises:
         ControlDatabaseError: it is down and there is no snapshot.
     """
-    last = _load_snapshot(data_place(settings))
+    last = _load_snapshot(data_location(settings))
     try:
         rows = control.read_rows()
     except ControlDatabaseError as error:
@@ -87,7 +87,7 @@ def find_mapping_state(control: ControlDatabase, settings: Settings) -> MappingS
         return last.model_copy(update={"warnings": (warning,)})
     catalogs, unasked = _read_catalogs(control, rows, last)
     lets_in = settings.c360_new_columns == "load"
-    store = extract_store(data_place(settings))
+    store = extract_store(data_location(settings))
     return MappingState(
         rows=rows,
         catalogs=catalogs,
@@ -130,18 +130,18 @@ def _read_catalogs(
     return tuple(catalogs), unasked
 
 
-def _load_snapshot(place: Place) -> MappingState | None:
+def _load_snapshot(location: DataLocation) -> MappingState | None:
     try:
-        snapshot = place / _SNAPSHOT if isinstance(place, Path) else place.file(_SNAPSHOT)
+        snapshot = location / _SNAPSHOT if isinstance(location, Path) else location.file(_SNAPSHOT)
         return MappingState.model_validate_json(snapshot.read_bytes())
     except (OSError, ValidationError):
         return None
 
 
-def _keep_snapshot(place: Place, content: bytes) -> None:
-    if not isinstance(place, Path):
-        place.file(_SNAPSHOT).write_bytes(content)
+def _keep_snapshot(location: DataLocation, content: bytes) -> None:
+    if not isinstance(location, Path):
+        location.file(_SNAPSHOT).write_bytes(content)
         return
-    with writing_into(place):
-        make_private_folder(place)
-        write_whole(place / _SNAPSHOT, content)
+    with writing_into(location):
+        make_private_folder(location)
+        write_whole(location / _SNAPSHOT, content)

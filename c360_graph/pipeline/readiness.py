@@ -12,7 +12,7 @@ from c360_graph.errors import C360Error, SettingsError, SourceError
 from c360_graph.identity.similar import splink_problem
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import GraphMapping, TableMapping
-from c360_graph.object_storage import data_place
+from c360_graph.object_storage import data_location
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 
@@ -32,11 +32,11 @@ def lacking(mapping: GraphMapping, settings: Settings) -> Iterator[str]:
             yield problem
     yield from filter(None, map(splink_problem, mapping.identities))
     try:
-        place = data_place(settings)
+        location = data_location(settings)
     except SettingsError as error:
         yield str(error)
         return
-    for folder in {settings.c360_data_dir, *([place] if isinstance(place, Path) else [])}:
+    for folder in {settings.c360_data_dir, *([location] if isinstance(location, Path) else [])}:
         problem = folder_problem(folder)
         if problem:
             yield problem

@@ -23,7 +23,7 @@ from c360_graph.identity.resolution import (
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping, Identity, TableMapping
 from c360_graph.object_extracts import Extracts, extract_store
-from c360_graph.object_storage import data_place
+from c360_graph.object_storage import data_location
 from c360_graph.settings import Settings
 
 MOST_VALUES = 5
@@ -55,7 +55,7 @@ def resolve_identity(
         SettingsError: rules compare records, and Splink is not installed.
     """
     start = datetime.now(UTC)
-    store = extract_store(data_place(settings))
+    store = extract_store(data_location(settings))
     decisions, refused = control.read_decisions(identity.label)
     extracts = _extracts(identity, mapping, rows, store)
     with writing_into(settings.c360_data_dir), store.work_folder() as work:

@@ -24,7 +24,7 @@ from c360_graph.files import (
     remove_dead_parts,
     write_whole,
 )
-from c360_graph.object_storage import Bucket, KeptFile, ObjectFile, Place
+from c360_graph.object_storage import Bucket, DataLocation, KeptFile, ObjectFile
 
 LATEST = "latest.html"
 
@@ -141,12 +141,12 @@ class ObjectReportStore:
 
 
 Reports = ReportStore | ObjectReportStore
-"""The reports of a place."""
+"""The reports of a location."""
 
 
-def report_store(place: Place) -> Reports:
-    """The reports of a place."""
-    return ReportStore(place) if isinstance(place, Path) else ObjectReportStore(place)
+def report_store(location: DataLocation) -> Reports:
+    """The reports of a location."""
+    return ReportStore(location) if isinstance(location, Path) else ObjectReportStore(location)
 
 
 def _number(path: KeptFile) -> int:

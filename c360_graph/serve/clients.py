@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
 from c360_graph.control.api_clients import ClientRow
 from c360_graph.serve.problems import Problem
+from c360_graph.serve.rates import Buckets, OwnBuckets
 
 KEY_PREFIX = "c360_"
 COOKIE = "c360_key"
 ANONYMOUS = "anonymous"
-_MOST_BUCKETS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,24 +62,6 @@ def key_hash(key: str) -> str:
     return sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-@dataclass
-class Bucket:
-    """Lets `rate` requests a minute through, and as many at once."""
-
-    rate: int
-    left: float = 0.0
-    at: float = field(default_factory=time.monotonic)
-
-    def take(self, now: float) -> float:
-        """0 where a request may pass, else the seconds until one may."""
-        self.left = min(self.rate, self.left + (now - self.at) * self.rate / 60)
-        self.at = now
-        if self.left < 1:
-            return (1 - self.left) * 60 / self.rate
-        self.left -= 1
-        return 0.0
-
-
 def is_loopback(host: str) -> bool:
     """Whether an address is reached from its own machine alone.
 
@@ -99,11 +80,13 @@ def is_loopback(host: str) -> bool:
 class Clients:
     """The clients as the control table had them when it was last read."""
 
-    def __init__(self, *, anonymous: Client | None, rate_per_minute: int) -> None:
+    def __init__(
+        self, *, anonymous: Client | None, rate_per_minute: int, buckets: Buckets | None = None
+    ) -> None:
         self._anonymous = anonymous
         self._rate = rate_per_minute
         self._by_hash: Mapping[str, ClientRow] = {}
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets = buckets or OwnBuckets()
 
     def replace(self, rows: Iterable[ClientRow]) -> None:
         """Take over what the control table says now."""
@@ -145,13 +128,7 @@ class Clients:
             Problem: 429, the client asks too often.
         """
         rate = client.rate_per_minute or self._rate
-        bucket = self._buckets.get(client.name)
-        if bucket is None or bucket.rate != rate:
-            # Subjects of tokens may be many; who is forgotten begins with a full bucket.
-            if len(self._buckets) >= _MOST_BUCKETS:
-                self._buckets.clear()
-            bucket = self._buckets[client.name] = Bucket(rate=rate, left=float(rate))
-        seconds = bucket.take(time.monotonic())
+        seconds = self._buckets.take(client.name, rate)
         if seconds:
             raise Problem(
                 429,

@@ -1,4 +1,7 @@
-"""What a monitor asks of `c360 serve`, in Prometheus's text form: counts of one process."""
+"""What a monitor asks of `c360 serve`, in Prometheus's text form: counts of one process.
+
+Where there are several workers, each scrape is answered by one, and its counts have its process id.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ BOUNDS = (0.002, 0.004, 0.006, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 class ServeMetrics:
     """Requests by route and status, and how long they took by route."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, worker: str = "") -> None:
+        self._of = f',worker="{worker}"' if worker else ""
         self._requests: Counter[tuple[str, int]] = Counter()
         self._buckets: dict[str, list[int]] = {}
         self._seconds: Counter[str] = Counter()
@@ -33,17 +37,19 @@ class ServeMetrics:
             lines.append(f'c360_serve_graph_state{{state="{name}"}} {int(name == state)}')
         lines.append("# TYPE c360_serve_requests_total counter")
         for (route, status), count in sorted(self._requests.items()):
-            lines.append(f'c360_serve_requests_total{{route="{route}",status="{status}"}} {count}')
+            lines.append(
+                f'c360_serve_requests_total{{route="{route}",status="{status}"{self._of}}} {count}'
+            )
         lines.append("# TYPE c360_serve_request_seconds histogram")
         for route, buckets in sorted(self._buckets.items()):
             total = 0
             for bound, count in zip((*map(str, BOUNDS), "+Inf"), buckets, strict=True):
                 total += count
                 lines.append(
-                    f'c360_serve_request_seconds_bucket{{route="{route}",le="{bound}"}} {total}'
+                    f'c360_serve_request_seconds_bucket{{route="{route}",le="{bound}"{self._of}}} {total}'
                 )
             lines.append(
-                f'c360_serve_request_seconds_sum{{route="{route}"}} {self._seconds[route]}'
+                f'c360_serve_request_seconds_sum{{route="{route}"{self._of}}} {self._seconds[route]}'
             )
-            lines.append(f'c360_serve_request_seconds_count{{route="{route}"}} {total}')
+            lines.append(f'c360_serve_request_seconds_count{{route="{route}"{self._of}}} {total}')
         return "\n".join((*lines, ""))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Match
 
 from c360_graph.control.api_clients import ApiClients, ClientRow
 from c360_graph.control.connection import ControlDatabase, control_credentials
@@ -26,6 +28,7 @@ from c360_graph.serve.clients import ANONYMOUS, Client, Clients, is_loopback
 from c360_graph.serve.metrics import ServeMetrics
 from c360_graph.serve.problems import Problem, unavailable
 from c360_graph.serve.question_graph import QuestionGraph
+from c360_graph.serve.rates import Buckets
 from c360_graph.serve.schema import ServedRule
 from c360_graph.serve.service import STATES, Service
 from c360_graph.serve.tokens import tokens_of
@@ -79,8 +82,15 @@ def bind(host: str, rows: tuple[ClientRow, ...], settings: Settings, *, unmasked
 
 
 @asynccontextmanager
-async def opened_service(settings: Settings, binding: Binding) -> AsyncIterator[Service]:
+async def opened_service(
+    settings: Settings, binding: Binding, buckets: Buckets | None
+) -> AsyncIterator[Service]:
     """The parts of a server, and the tasks that keep them up to date, while the block runs.
+
+    Args:
+        settings: those of the process.
+        binding: whether requests without a key are answered.
+        buckets: those that several workers share; None for one process.
 
     Raises:
         ControlDatabaseError: the clients and the rules cannot be read.
@@ -89,7 +99,11 @@ async def opened_service(settings: Settings, binding: Binding) -> AsyncIterator[
     key = settings.c360_hash_key.get_secret_value() if settings.c360_hash_key else None
     anonymous = Client(name=ANONYMOUS, unmasked=binding.unmasked) if binding.is_open else None
     tokens = tokens_of(settings)
-    clients = Clients(anonymous=anonymous, rate_per_minute=settings.c360_serve_rate_per_minute)
+    clients = Clients(
+        anonymous=anonymous,
+        rate_per_minute=settings.c360_serve_rate_per_minute,
+        buckets=buckets,
+    )
     async with AsyncExitStack() as stack:
         graph = await stack.enter_async_context(
             open_async_graph(
@@ -124,7 +138,7 @@ async def opened_service(settings: Settings, binding: Binding) -> AsyncIterator[
             questions=read_question_set(settings.c360_queries_dir),
             question_graph=question_graph,
             cache=ResponseCache(),
-            metrics=ServeMetrics(),
+            metrics=ServeMetrics(worker=str(os.getpid()) if buckets else ""),
             identify_token=tokens.identify if tokens else None,
         )
 
@@ -145,13 +159,17 @@ async def _running(watch: GraphWatch, link: ControlLink) -> AsyncIterator[None]:
 class Application:
     """The ASGI application. The routes are made anew when a load changed what is served."""
 
-    def __init__(self, settings: Settings, binding: Binding) -> None:
+    def __init__(
+        self, settings: Settings, binding: Binding, *, buckets: Buckets | None = None
+    ) -> None:
         # FastAPI keeps it quiet, but not in threads.
         warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
         self._settings = settings
         self._binding = binding
+        self._buckets = buckets
         self._service: Service | None = None
         self._app: Any = None
+        self._routes: Sequence[BaseRoute] = ()
         self._tools = _tools(self)
         self._making: asyncio.Task[None] | None = None
         self._made_for: str | None = None
@@ -168,7 +186,7 @@ class Application:
         try:
             async with AsyncExitStack() as stack:
                 service = await stack.enter_async_context(
-                    opened_service(self._settings, self._binding)
+                    opened_service(self._settings, self._binding, self._buckets)
                 )
                 if self._tools is not None:
                     await stack.enter_async_context(self._tools.running())
@@ -198,7 +216,13 @@ class Application:
         if service.watch.current.served.fingerprint != self._made_for and self._making is None:
             self._making = asyncio.create_task(self._make(service))
         raw = scope.get("raw_path") or scope["path"].encode()
-        await self._app({**scope, "path": split_path(raw)}, receive, guarded)
+        split = {**scope, "path": split_path(raw)}
+        if self._making is not None and not any(
+            route.matches(split)[0] is Match.FULL for route in self._routes
+        ):
+            # It may be a path of a label that has just come.
+            await asyncio.shield(self._making)
+        await self._app(split, receive, guarded)
 
     async def _use_tools(
         self, tools: Any, service: Service, scope: Message, receive: Receive, send: Send
@@ -251,6 +275,7 @@ class Application:
             served = service.watch.current.served
             app = await asyncio.to_thread(create_app, service, served)
             self._app, self._made_for = self._with_cors(app), served.fingerprint
+            self._routes = app.routes
         finally:
             self._making = None
 

@@ -26,7 +26,10 @@ from c360_graph.serve.schema import ServedGraph, ServedRule, served_graph
 LOOK_SECONDS = 0.5
 SETTLED_SECONDS = 2.0
 """After as long, what changes next has another second than what changed last."""
-_TIMEOUT_SECONDS = 2.0
+_PATIENCE_SECONDS = 2.0
+"""A server that has not answered for as long counts as unreachable."""
+_TIMEOUT_SECONDS = 20.0
+"""It is waited for all the same: one that has just started takes long for its first statements."""
 
 GraphState = Literal["whole", "rebuilding", "absent", "unreachable"]
 
@@ -82,12 +85,21 @@ class GraphWatch:
         """Bring `current` up to date; a server that cannot be reached is a state, too."""
         # One after the other, so that what was seen first does not come last.
         async with self._looking:
+            seeing = asyncio.ensure_future(self._see())
             try:
-                rows = await self._graph.rows(read_mark(), timeout_seconds=_TIMEOUT_SECONDS)
-                self.current = await self._seen(rows)
+                done, _ = await asyncio.wait({seeing}, timeout=_PATIENCE_SECONDS)
+                if not done:
+                    self.current = replace(self.current, state="unreachable")
+                self.current = await seeing
             except GraphError:
                 self.current = replace(self.current, state="unreachable")
+            finally:
+                seeing.cancel()
             self.interruptions += self.current.state in ("rebuilding", "absent")
+
+    async def _see(self) -> Snapshot:
+        rows = await self._graph.rows(read_mark(), timeout_seconds=_TIMEOUT_SECONDS)
+        return await self._seen(rows)
 
     async def _seen(self, rows: list[dict[str, Any]]) -> Snapshot:
         if not rows:

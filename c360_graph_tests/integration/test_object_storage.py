@@ -16,7 +16,7 @@ from c360_graph.extract_manifest import Extract
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.object_extracts import ObjectExtractStore
-from c360_graph.object_storage import Bucket, data_place, kept_file
+from c360_graph.object_storage import Bucket, data_location, kept_file
 from c360_graph.settings import load_settings
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import c360, failure_messages, load_graph, materialize_all
@@ -38,7 +38,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def bucket(storage: S3Server, project: Project, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     """The place of the project's files."""
     monkeypatch.setenv("C360_DATA_URI", f"s3://bucket/{project.prefix}")
-    place = data_place(load_settings())
+    place = data_location(load_settings())
     assert isinstance(place, Bucket)
     return place
 
@@ -110,7 +110,7 @@ def test_an_upload_that_is_killed_leaves_no_object(bucket: Bucket, tmp_path: Pat
 
 
 def digest(extract: Extract) -> str:
-    rows = kept_file(extract.location, data_place(load_settings()))
+    rows = kept_file(extract.location, data_location(load_settings()))
     return blake2b(rows.read_bytes()).hexdigest()
 
 

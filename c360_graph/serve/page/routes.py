@@ -21,6 +21,7 @@ from c360_graph.serve.customers import (
     read_journey,
     read_neighbourhood,
 )
+from c360_graph.serve.descriptions import freshness
 from c360_graph.serve.identifiers import ANY, identifier_names, search
 from c360_graph.serve.nodes import read_node
 from c360_graph.serve.page.drawing import bars, draw, title_of
@@ -58,9 +59,19 @@ def _add_entry(router: APIRouter, service: Service) -> None:
 
     async def home(request: Request) -> Response:
         async def shown(reader: Reader) -> dict[str, Any]:
+            snapshot = service.watch.current
             return {
                 "answers": answers_for(service, reader),
-                "manifest": service.watch.current.manifest,
+                "parts": [
+                    {
+                        "label": label,
+                        "nodes": snapshot.manifest.nodes.get(label),
+                        "tables": [*snapshot.manifest.table_keys.get(label, ())],
+                    }
+                    for label in snapshot.manifest.labels
+                    if reader.client.sees(label)
+                ],
+                "fresh": freshness(snapshot, reader.client),
             }
 
         return await _page(service, request, "home", "/", shown)

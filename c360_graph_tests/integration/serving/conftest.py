@@ -19,6 +19,7 @@ from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.graph.connection import Graph
 from c360_graph.serve import audit
 from c360_graph.serve.clients import new_key
+from c360_graph.serve.listening import config_of
 from c360_graph.serve.server import Application, bind
 from c360_graph.settings import load_settings
 from c360_graph_tests.conftest import Project, TestServers, empty, sample_project
@@ -76,13 +77,7 @@ def server(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    config = uvicorn.Config(
-        Application(settings, binding),
-        host="127.0.0.1",
-        port=port,
-        log_level="warning",
-        access_log=False,
-    )
+    config = config_of(Application(settings, binding), host="127.0.0.1", port=port)
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()

@@ -17,6 +17,7 @@ import httpx
 import pyarrow as pa
 import pytest
 import schemathesis
+from axe_playwright_python.sync_playwright import Axe
 from hypothesis import given, settings
 from playwright.sync_api import Page, expect
 from schemathesis.checks import not_a_server_error
@@ -345,7 +346,7 @@ def test_what_was_tampered_with_or_is_too_large_is_refused(api: httpx.Client) ->
 
 
 @pytest.mark.browser
-def test_the_page_leads_from_an_identifier_or_an_answer_to_a_customer_without_a_mouse(
+def test_a_support_agent_finds_a_customer_and_goes_from_node_to_node_without_a_mouse(
     api: httpx.Client, served: Served
 ) -> None:
     with browser_page() as page:
@@ -356,6 +357,7 @@ def test_the_page_leads_from_an_identifier_or_an_answer_to_a_customer_without_a_
         page.get_by_label("Your key").fill("c360_wrong")
         page.keyboard.press("Enter")
         expect(page.get_by_role("alert")).to_contain_text("not valid")
+        assert faults(page) == []
         page.get_by_label("Your key").fill(api.headers["X-API-Key"])
         page.keyboard.press("Enter")
         page.get_by_label("Find a customer").fill(JOHN)
@@ -364,24 +366,82 @@ def test_the_page_leads_from_an_identifier_or_an_answer_to_a_customer_without_a_
         assert JOHN not in page.url
         expect(page.locator(".drawing circle")).to_have_count(53)
         expect(page.locator(".timeline li")).to_have_count(56)
+        assert faults(page) == []
         picture(page, "serve-customer")
         page.get_by_role("link", name="Hide PlayEvent").press("Enter")
         expect(page.locator(".drawing circle")).to_have_count(8)
         page.get_by_role("link", name="Ticket Can't play").first.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_contain_text("Can't play")
-        page.goto(str(api.base_url.join("/answers/fraud_ring")))
+        assert faults(page) == []
+        with broken(served):
+            until(lambda: api.get("/readyz").status_code == 503)
+            page.reload()
+            expect(page.get_by_role("alert")).to_contain_text("being rebuilt")
+            assert faults(page) == []
+        assert not [text for text in said if "Content Security Policy" in text]
+
+
+@pytest.mark.browser
+def test_a_fraud_analyst_goes_from_an_answer_to_the_ring_and_to_one_account(
+    api: httpx.Client,
+) -> None:
+    with logged_in(api) as page:
+        page.get_by_role("link", name="Users who share a card with a hacked account").press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("share a card")
+        assert faults(page) == []
+        picture(page, "serve-answer")
+        ring = page.get_by_role("cell").get_by_role("button")
+        expect(ring).to_have_count(5)
         page.get_by_role("button", name="rita.ring@email.com").press("Enter")
         expect(page.get_by_role("heading", level=1)).to_contain_text("Rita")
+        page.get_by_role("link", name="Hide PlayEvent").press("Enter")
+        page.get_by_role("link", name="PaymentMethod").last.press("Enter")
+        expect(page.locator(".kind")).to_have_text("PaymentMethod")
+        # The way back leads along the graph, too.
+        page.locator(".drawing a[aria-label^='Account']").press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Rita")
+
+
+@pytest.mark.browser
+def test_a_data_engineer_sees_what_the_graph_was_made_from_on_a_narrow_dark_screen_too(
+    api: httpx.Client,
+) -> None:
+    with logged_in(api) as page:
+        row = page.get_by_role("row", name="Account")
+        expect(row).to_contain_text("profiles_db/accounts")
+        expect(page.get_by_role("link", name="OpenAPI")).to_have_attribute(
+            "href", "/v1/openapi.json"
+        )
+        expect(page.locator("footer")).to_contain_text("Graph whole, last change")
+        assert faults(page) == []
         page.emulate_media(color_scheme="dark")
         page.set_viewport_size({"width": 360, "height": 800})
         for path in ("/", "/answers/revenue_by_plan", f"/customers/{key_of(api)}"):
             page.goto(str(api.base_url.join(path)))
             assert page.evaluate("document.documentElement.scrollWidth") == 360, path
-        with broken(served):
-            until(lambda: api.get("/readyz").status_code == 503)
-            page.reload()
-            expect(page.get_by_role("alert")).to_contain_text("being rebuilt")
-        assert not [text for text in said if "Content Security Policy" in text]
+            assert faults(page) == [], path
+        picture(page, "serve-narrow")
+
+
+@contextmanager
+def logged_in(api: httpx.Client) -> Iterator[Page]:
+    """The first page, as somebody with the key sees it."""
+    with browser_page() as page:
+        page.goto(str(api.base_url))
+        page.get_by_label("Your key").fill(api.headers["X-API-Key"])
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Find a customer")).to_be_visible()
+        yield page
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds and calls serious or critical."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {one['help']} {[node['target'] for node in one['nodes']][:5]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
 
 
 def picture(page: Page, name: str) -> None:

@@ -11,8 +11,9 @@ from c360_graph.control.api_clients import ClientRow
 from c360_graph.errors import SettingsError
 from c360_graph.serve.answering import chosen_format
 from c360_graph.serve.cache import ResponseCache
-from c360_graph.serve.clients import Bucket, Client, Clients, key_hash
+from c360_graph.serve.clients import Client, Clients, key_hash
 from c360_graph.serve.problems import Problem
+from c360_graph.serve.rates import SharedBuckets, TokenBucket
 from c360_graph.serve.replies import Reply
 from c360_graph.serve.server import bind
 from c360_graph.settings import Settings
@@ -73,10 +74,22 @@ def test_a_key_is_valid_until_it_expires_or_is_revoked() -> None:
 
 
 def test_a_bucket_lets_as_many_through_as_its_rate() -> None:
-    bucket = Bucket(rate=60, left=60.0, at=0.0)
+    bucket = TokenBucket(rate=60, left=60.0, at=0.0)
     assert sum(bucket.take(0.0) == 0 for _ in range(100)) == 60
     assert 0 < bucket.take(0.0) <= 1
     assert sum(bucket.take(1.0 + second) == 0 for second in range(10)) == 10
+
+
+def test_workers_share_buckets_and_the_place_of_one_that_is_not_used_is_given_to_another() -> None:
+    shared = SharedBuckets(places=2)
+    workers = [shared, shared]
+    taken = [workers[number % 2].take("crm", 60) == 0 for number in range(100)]
+    assert 60 <= sum(taken) <= 62
+    assert shared.take("board", 60) == 0
+    assert shared.take("crm", 60) > 0
+    # A third client takes the place of the one that asked least lately.
+    assert shared.take("third", 60) == 0
+    assert shared.take("crm", 60) > 0
 
 
 @pytest.mark.parametrize(
