@@ -121,12 +121,7 @@ def resolve_records(
         link_same(engine, decided)
         rounds = find_components(engine)
         cut = keep_apart(engine, decided)
-        links = {
-            t.name: former.links[t.qualified_name]
-            for t in tables
-            if t.qualified_name in former.links
-        }
-        ids = give_ids(engine, links, highest=former.highest_id)
+        ids = give_ids(engine, _former_links(tables, former), highest=former.highest_id)
         most, shown = limits.shared_records, limits.shown_values
         ignored, sample = ignored_identifiers(engine, tables, kinds, limit=most, shown=shown)
         sizes = engine.rows(_SIZES)
@@ -146,6 +141,15 @@ def resolve_records(
             decision_problems=(*decided.problems, *cut),
             similar=similar,
         )
+
+
+def _former_links(tables: Iterable[RecordExtract], former: Former) -> dict[str, Extract]:
+    """The links of the load before, by the name of each table in the engine."""
+    return {
+        table.name: former.links[table.qualified_name]
+        for table in tables
+        if table.qualified_name in former.links
+    }
 
 
 def _similar(

@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 
 from c360_graph.errors import MappingError
 from c360_graph.mapping.catalog import ColumnType
-from c360_graph.mapping.compared_column import ComparedColumn
 from c360_graph.mapping.control_rows import ControlRows, IdentityRuleRow, Refusal, SourceRow
+from c360_graph.mapping.identity_columns import (
+    LEAST_COMPARED_KINDS,
+    compared_column_of,
+    identifier_of,
+    reason_against_comparison,
+    refuse_mixed_treatments,
+)
 from c360_graph.mapping.join_columns import with_join_columns
 from c360_graph.mapping.model import (
     Identifier,
@@ -28,13 +34,7 @@ from c360_graph.mapping.names import (
     reason_against_name,
     snake_case,
 )
-from c360_graph.mapping.record_columns import (
-    LEAST_COMPARED_KINDS,
-    compared_column_of,
-    identifier_of,
-    reason_against_comparison,
-    refuse_mixed_treatments,
-)
+from c360_graph.mapping.record_column import ComparedColumn
 from c360_graph.mapping.table_index import TableIndex, grouped
 
 Tables = tuple[TableMapping, ...]

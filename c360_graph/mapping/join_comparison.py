@@ -285,7 +285,7 @@ def _functions(joined: JoinedColumn, tables: list[TableMapping]) -> JoinFunction
 
 
 @dataclass(frozen=True)
-class _ComparedColumn:
+class _JoinedColumn:
     """A column of one table."""
 
     table: TableMapping
@@ -317,12 +317,12 @@ class _ComparedColumn:
         )
 
 
-Sides = tuple[_ComparedColumn, ...]
+Sides = tuple[_JoinedColumn, ...]
 
 
 def _sides(tables: tuple[TableMapping, ...], column: str, functions: JoinFunctions | None) -> Sides:
     return tuple(
-        _ComparedColumn(table, prop, functions)
+        _JoinedColumn(table, prop, functions)
         for table in tables
         if (prop := table.property_from(column)) is not None
     )
@@ -364,7 +364,7 @@ def _way(lefts: Sides, rights: Sides) -> Compared:
 
 
 def _refuse_without_partner(
-    side: _ComparedColumn, others: Sides, comparisons: list[Comparison]
+    side: _JoinedColumn, others: Sides, comparisons: list[Comparison]
 ) -> None:
     """Each table's column must be comparable with that of a table on the other side."""
     if any(comparison.ways for comparison in comparisons):
@@ -378,7 +378,7 @@ def _refuse_without_partner(
     )
 
 
-def _comparison(one: _ComparedColumn, other: _ComparedColumn) -> Comparison:
+def _comparison(one: _JoinedColumn, other: _JoinedColumn) -> Comparison:
     treatments = {one.prop.treatment, other.prop.treatment}
     if "mask" in treatments:
         return Comparison(

@@ -6,10 +6,11 @@ from functools import cached_property
 from typing import Literal
 
 from c360_graph.mapping.catalog import INTEGERS, CatalogColumn, CatalogTable, ColumnType
-from c360_graph.mapping.compared_column import ComparedColumn
 from c360_graph.mapping.control_rows import Frozen, Refusal, SourceRow, Treatment
+from c360_graph.mapping.names import JOIN_PREFIX, TABLE_PROPERTY, is_kept_name
 from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.quality_rule import QualityRule
+from c360_graph.mapping.record_column import ComparedColumn, Identifier
 from c360_graph.mapping.row_condition import RowCondition
 
 __all__ = [
@@ -30,21 +31,6 @@ __all__ = [
     "is_kept_name",
     "row_of_relationship",
 ]
-
-TABLE_PROPERTY = "_c360_table"
-"""First part of the key of a label that several tables feed, so that their keys never collide."""
-
-JOIN_PREFIX = "_c360_join_"
-"""Begins the names of the properties that hold join forms."""
-
-
-def is_kept_name(name: str) -> bool:
-    """Whether a property's name is the loader's own: no column of a source may have it.
-
-    >>> is_kept_name("_c360_table"), is_kept_name("email")
-    (True, False)
-    """
-    return name == TABLE_PROPERTY or name.startswith(JOIN_PREFIX)
 
 
 class PropertyMapping(Frozen):
@@ -383,15 +369,6 @@ def row_of_relationship(relationship_id: int) -> str:
     """
     known = relationship_id >= 0
     return f"relationship_mappings row {relationship_id}" if known else "identity_rules"
-
-
-class Identifier(Frozen):
-    """A property that identifies the records of a table: equal values of a kind are of one entity."""
-
-    kind: str
-    column: str
-    min_agreement: int = 1
-    """How many kinds two records have to agree on before this one counts."""
 
 
 class RecordTable(Frozen):

@@ -14,6 +14,21 @@ OWN_PREFIX = "_C360"
 
 MAX_LENGTH = 1_000
 
+TABLE_PROPERTY = "_c360_table"
+"""First part of the key of a label that several tables feed, so that their keys never collide."""
+
+JOIN_PREFIX = "_c360_join_"
+"""Begins the names of the properties that hold join forms."""
+
+
+def is_kept_name(name: str) -> bool:
+    """Whether a property's name is the loader's own: no column of a source may have it.
+
+    >>> is_kept_name("_c360_table"), is_kept_name("email")
+    (True, False)
+    """
+    return name == TABLE_PROPERTY or name.startswith(JOIN_PREFIX)
+
 
 def reason_against_name(name: str, *, what: str) -> str | None:
     """Why a text cannot be a name, None where it can.

@@ -61,18 +61,18 @@ class OwnBuckets:
 class SharedBuckets:
     """In memory that is handed to the workers when they are started.
 
-    Each bucket is in one of a few places that its client's name says. Where all are taken, the one that
+    Each bucket is in one of a few slots that its client's name says. Where all are taken, the one that
     was not used for longest is given up.
     """
 
-    def __init__(self, *, places: int = _MOST_BUCKETS) -> None:
+    def __init__(self, *, slots: int = _MOST_BUCKETS) -> None:
         context = multiprocessing.get_context("spawn")
-        self._places = places
+        self._slots = slots
         self._lock = context.Lock()
-        self._owners = context.RawArray("Q", places)
-        self._left = context.RawArray("d", places)
+        self._owners = context.RawArray("Q", slots)
+        self._left = context.RawArray("d", slots)
         # The monotonic clock is that of the machine, so that all processes read the same.
-        self._at = context.RawArray("d", places)
+        self._at = context.RawArray("d", slots)
 
     def take(self, name: str, rate: int) -> float:
         """See `Buckets`."""
@@ -80,26 +80,26 @@ class SharedBuckets:
         is_locked = self._lock.acquire(timeout=_PATIENCE_SECONDS)
         try:
             now = time.monotonic()
-            place, is_new = self._place(name)
+            slot, is_new = self._slot(name)
             bucket = TokenBucket(
                 rate=rate,
-                left=float(rate) if is_new else self._left[place],
-                at=now if is_new else self._at[place],
+                left=float(rate) if is_new else self._left[slot],
+                at=now if is_new else self._at[slot],
             )
             seconds = bucket.take(now)
-            self._left[place], self._at[place] = bucket.left, bucket.at
+            self._left[slot], self._at[slot] = bucket.left, bucket.at
             return seconds
         finally:
             if is_locked:
                 self._lock.release()
 
-    def _place(self, name: str) -> tuple[int, bool]:
+    def _slot(self, name: str) -> tuple[int, bool]:
         """Where a client's bucket is, and whether it has just come there."""
         owner = int.from_bytes(sha256(name.encode("utf-8", "surrogatepass")).digest()[:8]) or 1
-        tried = [(owner + step) % self._places for step in range(min(_TRIED, self._places))]
-        for place in tried:
-            if self._owners[place] == owner:
-                return place, False
-        chosen = min(tried, key=lambda place: (self._owners[place] != 0, self._at[place]))
+        tried = [(owner + step) % self._slots for step in range(min(_TRIED, self._slots))]
+        for slot in tried:
+            if self._owners[slot] == owner:
+                return slot, False
+        chosen = min(tried, key=lambda slot: (self._owners[slot] != 0, self._at[slot]))
         self._owners[chosen] = owner
         return chosen, True

@@ -20,6 +20,7 @@ TIERS: tuple[frozenset[str], ...] = (
             "new_project",
             "object_storage",
             "repeating",
+            "pipeline_settings",
             "settings",
             "start_environment",
             "text",

@@ -81,7 +81,7 @@ def test_a_bucket_lets_as_many_through_as_its_rate() -> None:
 
 
 def test_workers_share_buckets_and_the_place_of_one_that_is_not_used_is_given_to_another() -> None:
-    shared = SharedBuckets(places=2)
+    shared = SharedBuckets(slots=2)
     workers = [shared, shared]
     taken = [workers[number % 2].take("crm", 60) == 0 for number in range(100)]
     assert 60 <= sum(taken) <= 62

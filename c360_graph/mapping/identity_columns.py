@@ -8,7 +8,6 @@ from typing import get_args
 
 from c360_graph.errors import MappingError
 from c360_graph.mapping.catalog import INTEGERS, TEXTS
-from c360_graph.mapping.compared_column import ComparedColumn, RecordComparison
 from c360_graph.mapping.control_rows import IdentityRuleRow
 from c360_graph.mapping.join_columns import join_column, source_column
 from c360_graph.mapping.join_condition import parse
@@ -19,6 +18,7 @@ from c360_graph.mapping.model import (
     TableMapping,
 )
 from c360_graph.mapping.names import did_you_mean
+from c360_graph.mapping.record_column import ComparedColumn, RecordComparison
 
 COMPARISONS: tuple[RecordComparison, ...] = get_args(RecordComparison)
 LEAST_COMPARED_KINDS = 2
