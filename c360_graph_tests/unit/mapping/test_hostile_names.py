@@ -117,7 +117,7 @@ def test_names_stay_names_in_relationships(
         r"CYPHER 5 MATCH \(row:N\)( WHERE row\.N IN \[S\])?\n"
         r"CALL \(row\) \{ MATCH \([ab]:N \{N: row\.N(, N: row\.N)*\}\)"
         r"( WHERE ([ab]\.N = row\.N|[ab]\.N IN \[S\])( AND ([ab]\.N = row\.N|[ab]\.N IN \[S\]))*)?"
-        r" CREATE \((a|row)\)-\[:N\]->\((b|row)\) \} IN TRANSACTIONS OF 10000 ROWS",
+        r"\nWITH row, [ab]\nCREATE \((a|row)\)-\[:N\]->\((b|row)\) \} IN TRANSACTIONS OF 10000 ROWS",
         skeleton(statement),
     )
 
