@@ -82,7 +82,9 @@ def traffic(
     """Clients, one for each path, that send the ETag of their last answer each other time."""
     seen, over = Traffic(), threading.Event()
 
-    headers = {**api.headers, **({"X-API-Key": key} if key else {})}
+    headers = httpx.Headers(api.headers)
+    if key is not None:
+        headers["X-API-Key"] = key
 
     def ask(path: str) -> None:
         last: httpx.Response | None = None
@@ -188,8 +190,9 @@ def test_a_neo4j_that_is_killed_and_started_again_is_answered_from_within_second
         until(lambda: len(seen.answers) > count + 50)
     assert seen.wrong == []
     assert seen.statuses() >= {200, 503}
-    assert seen.statuses() <= {200, 304, 503}
-    assert {(path, text) for path, status, text in seen.answers if status != 503} <= {
+    # The first statements of a server that has just started may take too long.
+    assert seen.statuses() <= {200, 304, 503, 504}
+    assert {(path, text) for path, status, text in seen.answers if status < 500} <= {
         *before.items()
     }
     assert state(api, asked) == before
