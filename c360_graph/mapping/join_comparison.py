@@ -285,7 +285,7 @@ def _functions(joined: JoinedColumn, tables: list[TableMapping]) -> JoinFunction
 
 
 @dataclass(frozen=True)
-class _JoinedColumn:
+class _SideColumn:
     """A column of one table."""
 
     table: TableMapping
@@ -317,12 +317,12 @@ class _JoinedColumn:
         )
 
 
-Sides = tuple[_JoinedColumn, ...]
+Sides = tuple[_SideColumn, ...]
 
 
 def _sides(tables: tuple[TableMapping, ...], column: str, functions: JoinFunctions | None) -> Sides:
     return tuple(
-        _JoinedColumn(table, prop, functions)
+        _SideColumn(table, prop, functions)
         for table in tables
         if (prop := table.property_from(column)) is not None
     )
@@ -364,7 +364,7 @@ def _way(lefts: Sides, rights: Sides) -> Compared:
 
 
 def _refuse_without_partner(
-    side: _JoinedColumn, others: Sides, comparisons: list[Comparison]
+    side: _SideColumn, others: Sides, comparisons: list[Comparison]
 ) -> None:
     """Each table's column must be comparable with that of a table on the other side."""
     if any(comparison.ways for comparison in comparisons):
@@ -378,7 +378,7 @@ def _refuse_without_partner(
     )
 
 
-def _comparison(one: _JoinedColumn, other: _JoinedColumn) -> Comparison:
+def _comparison(one: _SideColumn, other: _SideColumn) -> Comparison:
     treatments = {one.prop.treatment, other.prop.treatment}
     if "mask" in treatments:
         return Comparison(

@@ -11,7 +11,8 @@ import pytest
 from c360_graph.celery_steps import TASK, celery_app
 from c360_graph.errors import SettingsError
 from c360_graph.executor import audited_executor
-from c360_graph.pipeline_settings import Executor, load_settings
+from c360_graph.pipeline_settings import Executor
+from c360_graph.settings import load_settings
 
 
 @pytest.mark.parametrize("kind", get_args(Executor))

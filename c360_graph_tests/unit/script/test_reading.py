@@ -100,11 +100,21 @@ def test_a_lifted_batch_has_its_rows_and_can_be_cut(rows: list[str]) -> None:
     text = f"CYPHER 5 UNWIND split({literal}, '|') AS line WITH split(line, ',') AS row\nCREATE (n)"
     batch = lift(Statement(number=1, text=text.encode()))
     assert batch is not None
-    assert batch.text == text.replace(literal, "$rows", 1)
+    # It looks nothing up, and its plan is kept.
+    assert batch.text == text.replace(literal, "$rows", 1).replace(
+        "5 UNWIND", "5 replan=skip UNWIND", 1
+    )
     assert batch.unwound == batch.text.removesuffix("\nCREATE (n)")
     assert batch.rows.split(batch.row_mark) == rows
     assert batch.cut(0, 1).rows == rows[0]
     assert batch.cut(len(rows) - 1, len(rows)).rows == rows[-1]
+
+
+def test_a_lifted_batch_that_looks_nodes_up_is_planned_by_what_the_graph_holds() -> None:
+    text = "CYPHER 5 UNWIND split('1', '|') AS line WITH split(line, ',') AS row\nMATCH (n {id: row[0]})"
+    batch = lift(Statement(number=1, text=text.encode()))
+    assert batch is not None
+    assert batch.text == text.replace("'1'", "$rows", 1)
 
 
 @pytest.mark.parametrize(
