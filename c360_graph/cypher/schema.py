@@ -24,21 +24,49 @@ class LabelProperties(Frozen):
 
 
 def keys(tables: Iterable[TableMapping]) -> tuple[LabelProperties, ...]:
-    """The uniqueness constraints: one for each distinct key of a label, none for a table without."""
-    found: dict[LabelProperties, None] = {}
-    for table in tables:
-        if table.node_label is not None and table.key:
-            shared = (TABLE_PROPERTY,) if table.label_is_shared else ()
-            found[LabelProperties(label=table.node_label, properties=shared + table.key)] = None
-    return tuple(found)
+    """The uniqueness constraints: one for each distinct key of a label, none for a table without.
+
+    None either for a key whose columns another table of the label has too, and may repeat values in.
+    """
+    mapped = [table for table in tables if table.node_label is not None]
+    of_label: dict[str | None, list[TableMapping]] = {}
+    for table in mapped:
+        of_label.setdefault(table.node_label, []).append(table)
+    return tuple(
+        dict.fromkeys(
+            _key_of(table)
+            for table in mapped
+            if table.key
+            and not any(_may_repeat(other, table) for other in of_label[table.node_label])
+        )
+    )
+
+
+def _key_of(table: TableMapping) -> LabelProperties:
+    shared = (TABLE_PROPERTY,) if table.label_is_shared else ()
+    return LabelProperties(label=table.node_label or "", properties=shared + table.key)
+
+
+def _may_repeat(other: TableMapping, table: TableMapping) -> bool:
+    """Whether rows of another table of the label may be alike in the columns of a table's key."""
+    if other.asset_key == table.asset_key:
+        return False
+    columns = set(table.key)
+    has_them = columns <= {prop.column for prop in other.properties}
+    return has_them and not (other.key and set(other.key) <= columns)
 
 
 def indexes(
     tables: Iterable[TableMapping], relationships: Iterable[RelationshipMapping]
 ) -> tuple[LabelProperties, ...]:
-    """The indexes that relationships seek by, and those of identifiers, which no constraint gives already."""
+    """The indexes of keys, of what relationships seek by, and of identifiers, which no constraint gives already."""
     mapped = tuple(tables)
     constrained = {(key.label, frozenset(key.properties)) for key in keys(mapped)}
+    other_keys = (
+        (key.label, key.properties)
+        for key in map(_key_of, mapped)
+        if key.label and key.properties not in ((), (TABLE_PROPERTY,))
+    )
     found: dict[LabelProperties, None] = {}
     identifiers = (
         (table.node_label, (name,))
@@ -46,7 +74,7 @@ def indexes(
         if table.node_label is not None
         for name in table.identified_by
     )
-    for label, columns in (*sought_columns(relationships), *identifiers):
+    for label, columns in (*other_keys, *sought_columns(relationships), *identifiers):
         if (label, frozenset(columns)) not in constrained:
             found[LabelProperties(label=label, properties=columns)] = None
     return tuple(found)
