@@ -10,6 +10,7 @@ import dagster as dg
 from c360_graph.control.audit import Ending, RunLog
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.errors import C360Error, FailedChecksError, SettingsError
+from c360_graph.faults.silence import log_warning
 from c360_graph.object_storage import data_location
 from c360_graph.pipeline.cleaning import clean_data_folder
 from c360_graph.pipeline_settings import Executor as Kind
@@ -105,8 +106,15 @@ class AuditedExecutor(dg.Executor):
             finally:
                 said = "; ".join(f"{step}: {why}" for step, why in failures.items())
                 run_log.close_run(log_id, ending, said or None)
-                # Dagster keeps the places of steps that were interrupted elsewhere.
-                _free_pools(plan_context.instance, plan_context.run_id)
+                _free_pools_of_ended(plan_context)
+
+
+def _free_pools_of_ended(plan_context: Any) -> None:
+    """Free what Dagster keeps of steps that were interrupted on another host; a failure hides no other."""
+    try:
+        _free_pools(plan_context.instance, plan_context.run_id)
+    except Exception as error:  # noqa: BLE001, whatever the storage raises
+        log_warning(f"The pools of run {plan_context.run_id} were not freed: {error}")
 
 
 def _clean(plan_context: Any, control: ControlDatabase) -> None:

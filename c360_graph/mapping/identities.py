@@ -73,15 +73,16 @@ def resolve_identities(
 
 def identity_columns(identities: Sequence[Identity], table: TableMapping) -> TableMapping:
     """The table with the properties that its records are recognised by."""
-    names = (
-        column
+    records = [
+        record
         for identity in identities
         for record in identity.records
         if record.table == table.asset_key
-        for column in record.columns
-    )
-    found = with_join_columns(table, names)
-    return found.model_copy(update={"identified_by": tuple(filter(found.is_short, names))})
+    ]
+    columns = dict.fromkeys(column for record in records for column in record.columns)
+    identifiers = dict.fromkeys(i.column for record in records for i in record.identifiers)
+    found = with_join_columns(table, columns)
+    return found.model_copy(update={"identified_by": tuple(filter(found.is_short, identifiers))})
 
 
 def identity_relationships(tables: TableIndex) -> Iterator[RelationshipMapping]:

@@ -187,13 +187,22 @@ def test_a_run_that_cannot_be_tagged_is_closed_as_failed(project: Project) -> No
         def add_run_tags(self, run_id: str, tags: dict[str, str]) -> None:
             raise ConnectionError("the storage is gone")
 
-    with pytest.raises(ConnectionError):
+        @property
+        def event_log_storage(self) -> Any:
+            # What cannot be given back hides no reason.
+            raise ConnectionError("the pools cannot be reached")
+
+    with pytest.raises(ConnectionError, match="the storage is gone"):
         list(_execute(Instance()))
     assert _runs(project) == [("failed", True, "run: the storage is gone")]
 
 
 class _Instance:
     """As much of Dagster's as an executor needs; tests add the rest."""
+
+    @property
+    def event_log_storage(self) -> Any:
+        return SimpleNamespace(supports_global_concurrency_limits=False)
 
     def optimize_for_webserver(self, **kept: int) -> None:
         assert kept["pool_recycle"] < 60
