@@ -6,7 +6,8 @@ from pathlib import Path
 
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import clear_and_load, graph_counts
-from c360_graph_tests.integration.loader.scripts import table, write
+from c360_graph.mapping.model import TableMapping
+from c360_graph_tests.integration.loader.scripts import Row, table, write
 
 ACCOUNTS = table("accounts", "Person", {"id": "int8", "name": "text"}, key=("id",))
 VISITS = table("visits", "Person", {"visit": "int8", "id": "int8"}, key=("visit",))
@@ -14,7 +15,7 @@ SHARED = {"label_is_shared": True}
 
 
 def test_a_table_may_repeat_what_is_a_key_in_another(graph: Graph, tmp_path: Path) -> None:
-    rows = [
+    rows: list[tuple[TableMapping, list[Row]]] = [
         (ACCOUNTS.model_copy(update=SHARED), [(1, "Ada"), (2, "Bob")]),
         (VISITS.model_copy(update=SHARED), [(10, 1), (11, 1), (12, 2)]),
     ]
