@@ -15,6 +15,7 @@
     ├── ExtractError             an extract is missing or damaged
     ├── ScriptError              a script cannot be written, found or read
     ├── ImportFilesError         the files of an offline import cannot be written, or neo4j-admin fails
+    ├── ExchangeError            a model of Neo4j's import tools cannot be read or written
     ├── GraphError               Neo4j refused or the graph is not in the state that was asked for
     │   ├── GraphUnavailableError    Neo4j cannot be reached at the moment; another try may succeed
     │   ├── GraphTimeoutError    Neo4j ended a statement that took too long
@@ -91,6 +92,10 @@ class ScriptError(C360Error):
 
 class ImportFilesError(C360Error):
     """The files of an offline import cannot be written, or neo4j-admin does not import them."""
+
+
+class ExchangeError(C360Error):
+    """A model of Neo4j's import tools cannot be read, or does not say what is needed."""
 
 
 class GraphError(C360Error):

@@ -16,6 +16,7 @@ from c360_graph.cli import (
     follow,
     init,
     load,
+    model,
     plan,
     questions,
     run,
@@ -64,6 +65,8 @@ app.command("follow")(follow.follow)
 app.command("check")(check.check)
 app.command("plan")(plan.plan)
 app.command("map")(map_source)
+app.command("export-model")(model.export_model)
+app.command("import-model")(model.import_model)
 app.command("ask")(questions.ask)
 app.command("customer")(customer.customer)
 app.command("demo")(demo.demo)

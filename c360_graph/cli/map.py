@@ -62,10 +62,13 @@ def _remark(proposal: Proposal) -> None:
         say(f"- {' '.join(remark.split())}")
     if any(p.row.treatment == "hash" for p in proposal.exclusions):
         say("- Hashed columns require C360_HASH_KEY when the sources are read.")
-    say(
-        f"{plural(len(proposal.labels), 'label')}, {plural(len(proposal.relationships), 'relationship')}"
-        f" and {plural(len(proposal.exclusions), 'exclusion')} proposed for {proposal.source_name}."
-    )
+    counts = [
+        plural(len(proposal.labels), "label"),
+        plural(len(proposal.relationships), "relationship"),
+        *([plural(len(proposal.properties), "property row")] if proposal.properties else []),
+    ]
+    exclusions = plural(len(proposal.exclusions), "exclusion")
+    say(f"{', '.join(counts)} and {exclusions} proposed for {proposal.source_name}.")
 
 
 def add_rows(control: ControlDatabase, proposal: Proposal, *, ask: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from c360_graph.control.connection import ControlDatabase, Credentials
@@ -16,7 +16,7 @@ from c360_graph.proposal.overlaps import Overlap
 from c360_graph.proposal.personal_names import kind_by_name
 from c360_graph.proposal.personal_values import ColumnFinding, findings_of, is_worth_sampling
 from c360_graph.proposal.propose import Known, propose
-from c360_graph.proposal.sql_text import LOCK, statements
+from c360_graph.proposal.sql_text import lock_statement, statements
 from c360_graph.proposal.standing import Standing
 from c360_graph.proposal.tables import tables_to_read
 from c360_graph.source.foreign_keys import read_source_schema
@@ -53,8 +53,8 @@ def propose_rows(control: ControlRowsReader, source_name: str) -> Proposal:
         ControlDatabaseError: the control database cannot be reached or lacks its tables.
     """
     active, every = control.read_rows(), control.read_rows_as_if_all_were_on()
-    source = _source(active, source_name)
-    schemas, unasked = _schemas(control, active, source, _named_tables(every))
+    source = active_source(active, source_name)
+    schemas, unasked = read_schemas(control, active, {source_name}, named_tables(every))
     standing = Standing(active=active, every=every, schemas=tuple(schemas.values()))
     tables = {name: tables_to_read(schema, standing)[0] for name, schema in schemas.items()}
     with open_snapshot(source, control.source_credentials(source)) as snapshot:
@@ -81,7 +81,7 @@ def apply(control: ControlDatabase, proposal: Proposal) -> int:
     Raises:
         ControlDatabaseError: the control database refused a row, and none was added.
     """
-    return sum(control.insert(statements(proposal), lock=LOCK))
+    return sum(control.insert(statements(proposal), lock=lock_statement(proposal)))
 
 
 def _without_tables(schema: SourceSchema) -> Iterator[str]:
@@ -101,7 +101,12 @@ def _too_many(pairs: Sequence[Candidate]) -> str:
     )
 
 
-def _source(rows: ControlRows, name: str) -> SourceRow:
+def active_source(rows: ControlRows, name: str) -> SourceRow:
+    """The active source of a name.
+
+    Raises:
+        MappingError: there is none.
+    """
     found = next((source for source in rows.sources if source.source_name == name), None)
     if found is not None:
         return found
@@ -116,7 +121,7 @@ def _source(rows: ControlRows, name: str) -> SourceRow:
     )
 
 
-def _named_tables(rows: ControlRows) -> frozenset[str]:
+def named_tables(rows: ControlRows) -> frozenset[str]:
     """The tables that control rows name, in whichever source."""
     labelled = (row.table_name for row in rows.labels)
     return frozenset(
@@ -124,10 +129,14 @@ def _named_tables(rows: ControlRows) -> frozenset[str]:
     )
 
 
-def _schemas(
-    control: ControlRowsReader, rows: ControlRows, wanted: SourceRow, named: frozenset[str]
+def read_schemas(
+    control: ControlRowsReader, rows: ControlRows, wanted: Collection[str], named: frozenset[str]
 ) -> tuple[dict[str, SourceSchema], tuple[str, ...]]:
-    """The schema of each active source by its name, and why some could not be had."""
+    """The schema of each active source by its name, and why some could not be had.
+
+    Raises:
+        C360Error: a wanted source cannot be read.
+    """
     schemas: dict[str, SourceSchema] = {}
     unasked: list[str] = []
     for source in rows.sources:
@@ -135,7 +144,7 @@ def _schemas(
             with open_snapshot(source, control.source_credentials(source)) as snapshot:
                 schemas[source.source_name] = read_source_schema(snapshot, named)
         except C360Error as error:
-            if source == wanted:
+            if source.source_name in wanted:
                 raise
             unasked.append(f"{error} No join with it is proposed.")
     return schemas, tuple(unasked)

@@ -12,6 +12,7 @@ from c360_graph.mapping.control_rows import (
     ExclusionRow,
     Frozen,
     NodeLabelRow,
+    PropertyRow,
     RelationshipRow,
     SourceRow,
 )
@@ -79,7 +80,7 @@ def is_key(table: CatalogTable, columns: tuple[str, ...]) -> bool:
     return any(set(key) == set(columns) for key in (table.primary_key, *table.unique_keys) if key)
 
 
-Row = TypeVar("Row", NodeLabelRow, RelationshipRow, ExclusionRow)
+Row = TypeVar("Row", NodeLabelRow, RelationshipRow, ExclusionRow, PropertyRow)
 
 
 class Proposed(Frozen, Generic[Row]):
@@ -109,16 +110,20 @@ class Proposal(Frozen):
     source_name: str
     source: ProposedSource | None = None
     """The source's own row, where it has none yet."""
+    exclusions_are: str = "Columns that look personal"
+    """The heading of the exclusions."""
     labels: tuple[Proposed[NodeLabelRow], ...] = ()
     relationships: tuple[Proposed[RelationshipRow], ...] = ()
     exclusions: tuple[Proposed[ExclusionRow], ...] = ()
+    properties: tuple[Proposed[PropertyRow], ...] = ()
     remarks: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
         """How many rows."""
         own = 1 if self.source else 0
-        return own + len(self.labels) + len(self.relationships) + len(self.exclusions)
+        rows = (*self.labels, *self.relationships, *self.exclusions, *self.properties)
+        return own + len(rows)
 
     def laid_over(self, rows: ControlRows) -> ControlRows:
         """The control rows as they would be."""
@@ -127,6 +132,7 @@ class Proposal(Frozen):
                 "labels": rows.labels + tuple(p.row for p in self.labels),
                 "relationships": rows.relationships + tuple(p.row for p in self.relationships),
                 "exclusions": rows.exclusions + tuple(p.row for p in self.exclusions),
+                "properties": rows.properties + tuple(p.row for p in self.properties),
             }
         )
 
@@ -149,6 +155,11 @@ class Proposal(Frozen):
                     for p in self.exclusions
                     if ("field_exclusion_rules", p.row.rule_id) not in withdrawn
                 ),
+                "properties": tuple(
+                    p
+                    for p in self.properties
+                    if ("property_mappings", p.row.mapping_id) not in withdrawn
+                ),
             }
         )
 
@@ -160,6 +171,11 @@ class Proposal(Frozen):
             "node_label_mappings": [_data(p) for p in self.labels],
             "relationship_mappings": [_data(p) for p in self.relationships],
             "field_exclusion_rules": [_data(p) for p in self.exclusions],
+            **(
+                {"property_mappings": [_data(p) for p in self.properties]}
+                if self.properties
+                else {}
+            ),
             "remarks": list(self.remarks),
         }
 
@@ -169,23 +185,24 @@ def _source_data(source: ProposedSource) -> dict[str, Any]:
     return {**values, "db_password": source.db_password}
 
 
+_OF_FEW = frozenset(
+    [
+        "owner",
+        "tags",
+        "row_filter",
+        "key_columns",
+        "extra_labels",
+        "label_column",
+        "label_values",
+        "relationship_properties",
+    ]
+)
+
+
 def _data(proposed: Proposed[Any]) -> dict[str, Any]:
-    # Ids are given by the database; the other columns are for whoever knows them.
-    values: dict[str, Any] = proposed.row.model_dump(
-        exclude={
-            "mapping_id",
-            "relationship_id",
-            "rule_id",
-            "owner",
-            "tags",
-            "row_filter",
-            "key_columns",
-            "extra_labels",
-            "label_column",
-            "label_values",
-            "relationship_properties",
-        }
-    )
+    # Ids are given by the database. Columns of few are there where they have a value.
+    row = proposed.row.model_dump(exclude={"mapping_id", "relationship_id", "rule_id"})
+    values: dict[str, Any] = {k: v for k, v in row.items() if v is not None or k not in _OF_FEW}
     if values.get("source_id") == NEW_SOURCE_ID:
         values["source_id"] = None
     return {"source_name": proposed.source_name, **values, "why": proposed.why}

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, RelationshipRow
+from c360_graph.mapping.control_rows import (
+    ExclusionRow,
+    NodeLabelRow,
+    PropertyRow,
+    RelationshipRow,
+)
 from c360_graph.proposal.model import Proposal, Proposed, ProposedSource, QualifiedColumn
 from c360_graph.text import json_visible, plural, visible
 
-LOCK = (
-    "LOCK TABLE node_label_mappings, relationship_mappings, field_exclusion_rules"
-    " IN SHARE ROW EXCLUSIVE MODE"
-)
-"""Taken first, so that two who apply at once do not both find a row missing."""
+_LOCKED = ("node_label_mappings", "relationship_mappings", "field_exclusion_rules")
+
+
+def lock_statement(proposal: Proposal) -> str:
+    """Run first, so that two who apply at once do not both find a row missing.
+
+    >>> print(lock_statement(Proposal(source_name="crm")))
+    LOCK TABLE node_label_mappings, relationship_mappings, field_exclusion_rules
+    IN SHARE ROW EXCLUSIVE MODE
+    """
+    # An older control database has no property_mappings.
+    tables = (*_LOCKED, "property_mappings") if proposal.properties else _LOCKED
+    return f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE"
 
 
 def statements(proposal: Proposal) -> tuple[str, ...]:
@@ -21,6 +34,7 @@ def statements(proposal: Proposal) -> tuple[str, ...]:
         *([source_insert(proposal.source)] if proposal.source else []),
         *map(label_insert, proposal.labels),
         *map(exclusion_insert, proposal.exclusions),
+        *map(property_insert, proposal.properties),
         *map(relationship_insert, proposal.relationships),
     )
 
@@ -34,10 +48,11 @@ def script(proposal: Proposal) -> str:
         _comment(f"Control rows for source {name}: {plural(proposal.count, 'proposal')}."),
         _comment("Read them, change what you know better, and run this on the control database."),
         _comment("Safe to run again: a row that is there stays as it is, switched off or not."),
-        f"BEGIN;\n{LOCK};\n",
+        f"BEGIN;\n{lock_statement(proposal)};\n",
         *_section("The source", map(_source, [proposal.source] if proposal.source else [])),
         *_section("Tables that become nodes", map(_label, proposal.labels)),
-        *_section("Columns that look personal", map(_exclusion, proposal.exclusions)),
+        *_section(proposal.exclusions_are, map(_exclusion, proposal.exclusions)),
+        *_section("Properties of other names and types", map(_property, proposal.properties)),
         *_section("Relationships", map(_relationship, proposal.relationships)),
         "\nCOMMIT;\n",
     ]
@@ -66,9 +81,11 @@ def label_insert(proposed: Proposed[NodeLabelRow]) -> str:
     """A table's label, unless the table has a row."""
     row = proposed.row
     table = portable_literal(row.table_name)
+    more = {"key_columns": row.key_columns, "extra_labels": row.extra_labels}
+    names, values = _arrays(more)
     return (
-        "INSERT INTO node_label_mappings (source_id, table_name, node_label, is_active)\n"
-        f"SELECT src.source_id, {table}, {portable_literal(row.node_label)}, true\n"
+        f"INSERT INTO node_label_mappings (source_id, table_name, node_label{names}, is_active)\n"
+        f"SELECT src.source_id, {table}, {portable_literal(row.node_label)}{values}, true\n"
         f"{_from_source(proposed.source_name)}\n"
         "  AND NOT EXISTS (\n"
         "      SELECT FROM node_label_mappings AS old\n"
@@ -100,22 +117,48 @@ def relationship_insert(proposed: Proposed[RelationshipRow]) -> str:
     """A relationship, unless there is one of that type between these labels."""
     row = proposed.row
     names = [portable_literal(t) for t in (row.relationship_type, row.from_label, row.to_label)]
+    more, copied = _arrays({"relationship_properties": row.relationship_properties})
     return (
         "INSERT INTO relationship_mappings\n"
         "    (source_db, relationship_type, from_label, to_label, join_condition,\n"
         "     junction_table, junction_label, from_alias, to_alias, junction_alias,\n"
-        "     is_active, description, execution_order)\n"
+        f"     is_active, description, execution_order{more})\n"
         f"SELECT {portable_literal(row.source_db)}, {', '.join(names)},\n"
         f"    {portable_literal(row.join_condition)},\n"
         f"    {portable_literal(row.junction_table)}, {portable_literal(row.junction_label)},"
         f" {portable_literal(row.from_alias)}, {portable_literal(row.to_alias)}, {portable_literal(row.junction_alias)},\n"
-        f"    true, {portable_literal(row.description)}, {row.execution_order}\n"
+        f"    true, {portable_literal(row.description)}, {row.execution_order}{copied}\n"
         "WHERE NOT EXISTS (\n"
         "    SELECT FROM relationship_mappings AS old\n"
         f"    WHERE old.relationship_type = {names[0]}\n"
         f"      AND old.from_label = {names[1]} AND old.to_label = {names[2]}\n"
         ")"
     )
+
+
+def property_insert(proposed: Proposed[PropertyRow]) -> str:
+    """A property's name and type, unless the column has a row."""
+    row = proposed.row
+    table, column = portable_literal(row.table_name), portable_literal(row.column_name)
+    return (
+        "INSERT INTO property_mappings\n"
+        "    (source_id, table_name, column_name, property_name, cast_type, is_active)\n"
+        f"SELECT src.source_id, {table}, {column}, {portable_literal(row.property_name)},\n"
+        f"    {portable_literal(row.cast_type)}, true\n"
+        f"{_from_source(proposed.source_name)}\n"
+        "  AND NOT EXISTS (\n"
+        "      SELECT FROM property_mappings AS old\n"
+        f"      WHERE (old.source_id = src.source_id OR old.source_id IS NULL)\n"
+        f"        AND old.table_name = {table} AND old.column_name = {column}\n"
+        "  )"
+    )
+
+
+def _arrays(columns: Mapping[str, tuple[str, ...] | None]) -> tuple[str, str]:
+    """Names and values of columns of text[] that have a value, each after a comma."""
+    given = {name: texts for name, texts in columns.items() if texts}
+    values = (f", ARRAY[{', '.join(map(portable_literal, texts))}]" for texts in given.values())
+    return "".join(f", {name}" for name in given), "".join(values)
 
 
 def portable_literal(text: str | None) -> str:
@@ -146,6 +189,12 @@ def _exclusion(proposed: Proposed[ExclusionRow]) -> str:
     row = proposed.row
     column = QualifiedColumn(proposed.source_name, row.table_name, row.column_name)
     return f"{_comment(f'{column}: {proposed.why}')}{exclusion_insert(proposed)};\n"
+
+
+def _property(proposed: Proposed[PropertyRow]) -> str:
+    row = proposed.row
+    column = QualifiedColumn(proposed.source_name, row.table_name, row.column_name)
+    return f"{_comment(f'{column}: {proposed.why}')}{property_insert(proposed)};\n"
 
 
 def _relationship(proposed: Proposed[RelationshipRow]) -> str:

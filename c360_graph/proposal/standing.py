@@ -117,5 +117,9 @@ def _withdrawn(proposal: Proposal, refusal: Refusal) -> str:
             ): f"{p.row.table_name}.{p.row.column_name}"
             for p in proposal.exclusions
         },
+        **{
+            ("property_mappings", p.row.mapping_id): f"{p.row.table_name}.{p.row.column_name}"
+            for p in proposal.properties
+        },
     }
     return f"{rows[_name(refusal)]} is not proposed: {refusal.reason}"

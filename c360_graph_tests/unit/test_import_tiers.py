@@ -27,7 +27,18 @@ TIERS: tuple[frozenset[str], ...] = (
             "work_folders",
         }
     ),
-    frozenset({"copied_lines", "cypher", "hashing", "mapping", "plan", "proposal", "sql_quoting"}),
+    frozenset(
+        {
+            "copied_lines",
+            "cypher",
+            "exchange",
+            "hashing",
+            "mapping",
+            "plan",
+            "proposal",
+            "sql_quoting",
+        }
+    ),
     frozenset(
         {
             "control",

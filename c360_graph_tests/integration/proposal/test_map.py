@@ -141,6 +141,35 @@ def test_the_printed_sql_adds_what_apply_adds_and_nothing_is_added_unasked(
     assert control_rows(unmapped) == by_hand
 
 
+def test_an_exported_model_that_is_imported_is_exported_again_as_it_was(
+    unmapped: Project, tmp_path: Path
+) -> None:
+    with unmapped.connect() as connection:
+        connection.execute((SQL_DIR / "etl_control_db_sample_data.sql").read_text().encode())
+        connection.execute(
+            "UPDATE node_label_mappings SET extra_labels = '{Human}', key_columns = '{email}'"
+            " WHERE table_name = 'accounts'"
+        )
+        connection.execute(
+            "INSERT INTO property_mappings (table_name, column_name, property_name, cast_type)"
+            " VALUES ('media_content', 'duration_minutes', 'minutes', 'float')"
+        )
+    file = tmp_path / "model.json"
+    assert c360("export-model", str(file)).exit_code == 0
+    assert c360("export-model", str(file)).exit_code == 1
+    with unmapped.connect() as connection:
+        connection.execute(FORGET)
+        connection.execute("DELETE FROM property_mappings")
+    done = c360("import-model", str(file), "--apply", "--yes")
+    assert done.exit_code == 0, done.stderr
+    again = c360("export-model", "-")
+    with unmapped.connect() as connection:
+        connection.execute("DELETE FROM property_mappings")
+    assert again.stdout == file.read_text(encoding="utf-8")
+    assert "hashed_password" not in again.stdout + again.stderr
+    assert '"target_property": "minutes"' in again.stdout
+
+
 def test_rows_that_someone_changed_or_switched_off_stay_as_they_are(unmapped: Project) -> None:
     assert c360("map", "profiles_db", "--apply", "--yes").exit_code == 0
     with unmapped.connect() as connection:
