@@ -19,7 +19,7 @@ from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.table_index import TableIndex
 
 JOB = "neo4j_graph"
-PRODUCER = "https://pypi.org/project/c360-graph"
+PRODUCER = "urn:c360_graph"
 
 Name = tuple[str, str]
 """Namespace and name of a dataset."""
