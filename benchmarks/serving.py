@@ -232,6 +232,11 @@ async def _pool(port: int) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
         connection = await free.get()
         try:
             await connection.get(path)
+        except (EOFError, ConnectionError):
+            # The server closes a connection on which nothing has come for 30 seconds.
+            connection = Connection(*await asyncio.open_connection("127.0.0.1", port))
+            opened.append(connection)
+            await connection.get(path)
         finally:
             free.put_nowait(connection)
 
