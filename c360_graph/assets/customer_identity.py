@@ -16,7 +16,7 @@ from c360_graph.assets.identity_facts import (
     similar_facts,
 )
 from c360_graph.assets.metadata import code
-from c360_graph.assets.source_table import group_name, operation_name
+from c360_graph.assets.source_table import group_name, operation_name, table_inputs
 from c360_graph.assets.step_policy import (
     dagster_failures,
     freshness_policy,
@@ -49,10 +49,7 @@ def identity_asset(
             operation_name(table.asset_key): _out(identity, table, settings)
             for table in identity.tables
         },
-        ins={
-            operation_name(key): dg.AssetIn(key=list(key), dagster_type=dg.Nothing)
-            for key in records
-        },
+        ins=table_inputs(records),
         # Two at a time would give one id twice.
         pool=source_pool(group_name(identity.name)),
         check_specs=[

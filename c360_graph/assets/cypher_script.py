@@ -5,7 +5,7 @@ from pydantic import Field
 
 from c360_graph.assets.descriptions import graph_description
 from c360_graph.assets.metadata import script_facts
-from c360_graph.assets.source_table import operation_name
+from c360_graph.assets.source_table import table_inputs
 from c360_graph.assets.step_policy import (
     dagster_failures,
     freshness_policy,
@@ -16,7 +16,7 @@ from c360_graph.control.audit import RunLog
 from c360_graph.control.load_lock import control_owner
 from c360_graph.extract_joins.graph_input import gather_parts
 from c360_graph.mapping.control_rows import ControlRows
-from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.mapping.model import GraphMapping
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.pipeline.write_script import (
@@ -56,8 +56,7 @@ def cypher_script_asset(
 
     @dg.asset(
         key=KEY,
-        # As inputs with names of our own: those that Dagster makes of the keys allow few letters.
-        ins={operation_name(table.asset_key): _extract_in(table) for table in mapping.tables},
+        ins=table_inputs(table.asset_key for table in mapping.tables),
         group_name=GROUP,
         kinds={"cypher"},
         description=_DESCRIPTION + graph_description(mapping),
@@ -96,10 +95,6 @@ def cypher_script_asset(
         return dg.MaterializeResult(metadata=script_facts(written, log_id=log_id))
 
     return cypher_script
-
-
-def _extract_in(table: TableMapping) -> dg.AssetIn:
-    return dg.AssetIn(key=list(table.asset_key), dagster_type=dg.Nothing)
 
 
 def _compressed(config: CypherScriptConfig, settings: Settings) -> bool:

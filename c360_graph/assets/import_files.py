@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from c360_graph.assets.cypher_script import GROUP
-from c360_graph.assets.source_table import operation_name
+from c360_graph.assets.source_table import table_inputs
 from c360_graph.assets.step_policy import dagster_failures, graph_version
 from c360_graph.control.audit import RunLog
 from c360_graph.control.load_lock import control_owner
@@ -48,12 +48,7 @@ def import_files_asset(
 
     @dg.asset(
         key=KEY,
-        ins={
-            operation_name(table.asset_key): dg.AssetIn(
-                key=list(table.asset_key), dagster_type=dg.Nothing
-            )
-            for table in mapping.tables
-        },
+        ins=table_inputs(table.asset_key for table in mapping.tables),
         group_name=GROUP,
         kinds={"csv"},
         description=_DESCRIPTION,

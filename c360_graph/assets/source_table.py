@@ -1,6 +1,7 @@
 """One asset for each mapped table: reads it into an extract."""
 
 import re
+from collections.abc import Iterable
 from hashlib import sha256
 
 import dagster as dg
@@ -103,6 +104,14 @@ def operation_name(asset_key: tuple[str, str]) -> str:
     if all(_PLAIN.fullmatch(part) for part in asset_key):
         return safe
     return f"{safe}_{sha256(repr(asset_key).encode()).hexdigest()[:8]}"
+
+
+def table_inputs(asset_keys: Iterable[tuple[str, str]]) -> dict[str, dg.AssetIn]:
+    """Inputs of a step behind tables: named by us, as Dagster's names of the keys allow few letters."""
+    return {
+        operation_name(key): dg.AssetIn(key=list(key), dagster_type=dg.Nothing)
+        for key in asset_keys
+    }
 
 
 def group_name(source_name: str) -> str:

@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from c360_graph.assets.analytics import GROUP, REPORT_KEY
-from c360_graph_tests.conftest import REPOSITORY
+from c360_graph_tests.conftest import REPOSITORY, Project
 
 
 def materialize_all(**options: Any) -> dg.ExecuteInProcessResult:
@@ -97,3 +98,15 @@ def failure_messages(result: dg.ExecuteInProcessResult) -> dict[str, str]:
         for event in result.all_events
         if event.is_step_failure and event.step_failure_data.user_failure_data
     }
+
+
+def wait_for(project: Project, statement: str, *, seconds: float = 60) -> None:
+    """Wait until a statement on the control database finds something other than false, 0 and NULL."""
+    deadline = time.monotonic() + seconds
+    with project.connect() as connection:
+        while time.monotonic() < deadline:
+            row = connection.execute(statement).fetchone()
+            if row and row[0]:
+                return
+            time.sleep(0.2)
+    raise AssertionError(f"nothing came of: {statement}")

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -24,6 +23,7 @@ from c360_graph_tests.integration.runs import (
     load_graph,
     materialize_by_command,
     materialize_command,
+    wait_for,
     working_folder,
 )
 
@@ -105,7 +105,7 @@ def test_a_run_that_is_interrupted_is_cancelled(project: Project, graph: Graph) 
     project.map_only("Plan")
     with _slow_source(project):
         process = _start_run(project)
-        _wait_for(project, "SELECT count(*) FROM etl_table_logs WHERE is_progressing")
+        wait_for(project, "SELECT count(*) FROM etl_table_logs WHERE is_progressing")
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     ((status, ended, _),) = _runs(project)
@@ -122,13 +122,13 @@ def test_a_run_whose_process_was_killed_is_closed_by_the_next(
     project.map_only("Plan")
     with _slow_source(project):
         process = _start_run(project)
-        _wait_for(project, "SELECT count(*) FROM etl_table_logs WHERE is_progressing")
+        wait_for(project, "SELECT count(*) FROM etl_table_logs WHERE is_progressing")
         with DagsterInstance.ephemeral() as instance:
             assert close_abandoned_runs(RunLog(project.control), instance) == 0, "it is still alive"
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
     assert _runs(project) == [("running", False, None)]
-    _wait_for(
+    wait_for(
         project,
         "SELECT 1 - count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
@@ -169,7 +169,7 @@ def test_a_row_is_seen_only_once_its_run_holds_it(project: Project) -> None:
     with project.connect() as connection:
         connection.execute("SELECT pg_advisory_lock(%s, %s)", (RUN_LOCK, log_id))
         thread.start()
-        _wait_for(project, "SELECT count(*) FROM pg_locks WHERE NOT granted")
+        wait_for(project, "SELECT count(*) FROM pg_locks WHERE NOT granted")
         assert _runs(project) == []
         connection.execute("SELECT pg_advisory_unlock(%s, %s)", (RUN_LOCK, log_id))
     try:
@@ -219,7 +219,7 @@ def test_rows_move_while_a_table_is_read(project: Project, graph: Graph) -> None
     project.map_only("Plan")
     with _slow_source(project):
         process = _start_run(project)
-        _wait_for(
+        wait_for(
             project,
             "SELECT count(*) FROM etl_table_logs WHERE is_progressing AND rows_processed > 0",
         )
@@ -273,14 +273,3 @@ def _start_run(project: Project) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-
-
-def _wait_for(project: Project, statement: str) -> None:
-    deadline = time.monotonic() + 60
-    with project.connect() as connection:
-        while time.monotonic() < deadline:
-            row = connection.execute(statement).fetchone()
-            if row and row[0]:
-                return
-            time.sleep(0.2)
-    raise AssertionError(f"nothing came of: {statement}")

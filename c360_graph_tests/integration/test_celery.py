@@ -22,6 +22,7 @@ from c360_graph_tests.conftest import REPOSITORY, Project
 from c360_graph_tests.integration.runs import (
     materialize_by_command,
     materialize_command,
+    wait_for,
     working_folder,
 )
 from c360_graph_tests.integration.test_built_graph import relationships_by_sql
@@ -165,7 +166,7 @@ def test_a_killed_worker_fails_its_step_and_an_interrupt_ends_the_run(
         )
     with workers(tmp_path, "killed") as (worker,):
         with _run() as process:
-            _wait_for(celery, _IS_READING)
+            wait_for(celery, _IS_READING, seconds=90)
             worker.kill()
             begin = time.monotonic()
             _, stderr = process.communicate(timeout=120)
@@ -176,7 +177,7 @@ def test_a_killed_worker_fails_its_step_and_an_interrupt_ends_the_run(
 
     with workers(tmp_path, "interrupted") as (worker,):
         with _run() as process:
-            _wait_for(celery, _IS_READING)
+            wait_for(celery, _IS_READING, seconds=90)
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=60)
         assert process.returncode != 0
@@ -205,17 +206,6 @@ def _run() -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.kill()
         process.wait()
-
-
-def _wait_for(project: Project, statement: str) -> None:
-    deadline = time.monotonic() + 90
-    with project.connect() as connection:
-        while time.monotonic() < deadline:
-            row = connection.execute(statement).fetchone()
-            if row and row[0]:
-                return
-            time.sleep(0.2)
-    raise AssertionError(f"nothing came of: {statement}")
 
 
 def _table_logs(project: Project) -> list[tuple[Any, ...]]:
