@@ -36,6 +36,14 @@ class Settings(PipelineSettings):
         ),
     )
 
+    c360_follow_telemetry: bool = Field(
+        default=False,
+        description=(
+            "Whether `c360 follow` sends its metrics, and a span for each transaction, by OpenTelemetry (extra"
+            " `opentelemetry`), to where `OTEL_EXPORTER_OTLP_ENDPOINT` says."
+        ),
+    )
+
     c360_serve_customer_label: str | None = Field(
         default=None,
         description=(

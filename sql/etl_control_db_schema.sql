@@ -154,6 +154,9 @@ CREATE TABLE IF NOT EXISTS accepted_columns (
     accepted_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, table_name, column_name)
 );
+ALTER TABLE accepted_columns ADD COLUMN IF NOT EXISTS table_oid bigint;
+ALTER TABLE accepted_columns ADD COLUMN IF NOT EXISTS column_number smallint;
+ALTER TABLE accepted_columns ADD COLUMN IF NOT EXISTS treatment text;
 
 CREATE TABLE IF NOT EXISTS etl_follow_errors (
     source_id     integer NOT NULL REFERENCES source_databases (source_id) ON DELETE CASCADE,
@@ -485,6 +488,10 @@ COMMENT ON COLUMN accepted_columns.source_id IS 'The source of the table.';
 COMMENT ON COLUMN accepted_columns.table_name IS 'The table in its source.';
 COMMENT ON COLUMN accepted_columns.column_name IS 'A column of the table.';
 COMMENT ON COLUMN accepted_columns.accepted_at IS 'When the column was first read.';
+COMMENT ON COLUMN accepted_columns.table_oid IS
+    'pg_attribute.attrelid of the column, by which columns that have swapped names are recognised.';
+COMMENT ON COLUMN accepted_columns.column_number IS 'pg_attribute.attnum of the column.';
+COMMENT ON COLUMN accepted_columns.treatment IS 'What the rule of the column did. NULL: it had no rule.';
 
 COMMENT ON TABLE etl_follow_errors IS
     'The rows that Neo4j refused while the sources were followed. A row is tried again when following '

@@ -84,13 +84,10 @@ def _run(settings: Settings, *, max_removed_share: float, release: bool) -> None
     from c360_graph.following.given import Callbacks
     from c360_graph.following.metrics import FollowMetrics, serving
     from c360_graph.following.service import follow as run
+    from c360_graph.following.telemetry import exporting
 
     stop = threading.Event()
     report, metrics = _Report(), FollowMetrics()
-
-    def flushed(what: Flushed) -> None:
-        report.flushed(what)
-        metrics.flushed(what)
 
     def following() -> None:
         metrics.following()
@@ -101,7 +98,15 @@ def _run(settings: Settings, *, max_removed_share: float, release: bool) -> None
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    with serving(metrics, settings.c360_follow_metrics):
+    with (
+        serving(metrics, settings.c360_follow_metrics),
+        exporting(metrics, is_wanted=settings.c360_follow_telemetry) as export,
+    ):
+
+        def flushed(what: Flushed) -> None:
+            for told in (report.flushed, metrics.flushed, export):
+                told(what)
+
         run(
             settings,
             stop=stop,

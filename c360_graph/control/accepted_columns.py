@@ -5,13 +5,14 @@ There, and not only beside the extracts: a data folder may be new at each run, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.mapping.control_rows import ControlRows
-from c360_graph.mapping.exclusions import ColumnHistory
+from c360_graph.mapping.exclusions import AcceptedColumn, ColumnHistory
 from c360_graph.object_extracts import Extracts
 
 _IS_KEPT = (
@@ -19,8 +20,31 @@ _IS_KEPT = (
     " AND has_table_privilege(to_regclass('accepted_columns'), 'SELECT, INSERT, DELETE')"
 )
 _ACCEPTED = (
-    "SELECT source_id, table_name, array_agg(column_name ORDER BY column_name)"
-    " FROM accepted_columns GROUP BY source_id, table_name"
+    # As JSON, since a control database of an older schema has no such columns.
+    "SELECT source_id, table_name, column_name, CAST(to_jsonb(a) ->> 'table_oid' AS bigint),"
+    " CAST(to_jsonb(a) ->> 'column_number' AS int), to_jsonb(a) ->> 'treatment' FROM accepted_columns a"
+    " ORDER BY source_id, table_name, column_name"
+)
+_HAS_MORE = (
+    "SELECT count(*) = 3 FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass('accepted_columns')"
+    " AND attname IN ('table_oid', 'column_number', 'treatment')"
+)
+_FORGET_OTHERS = (
+    "DELETE FROM accepted_columns WHERE source_id = :source AND table_name = :table"
+    " AND column_name <> ALL (:columns)"
+)
+_ACCEPT_NAMES = (
+    "INSERT INTO accepted_columns (source_id, table_name, column_name)"
+    " SELECT :source, :table, unnest(CAST(:columns AS text[])) ON CONFLICT DO NOTHING"
+)
+_ACCEPT = (
+    "INSERT INTO accepted_columns AS a (source_id, table_name, column_name, table_oid, column_number, treatment)"
+    " SELECT :source, :table, * FROM unnest(CAST(:columns AS text[]), CAST(:oids AS bigint[]),"
+    " CAST(:numbers AS smallint[]), CAST(:treatments AS text[]))"
+    " ON CONFLICT (source_id, table_name, column_name) DO UPDATE SET table_oid = excluded.table_oid,"
+    " column_number = excluded.column_number, treatment = excluded.treatment"
+    " WHERE (a.table_oid, a.column_number, a.treatment)"
+    " IS DISTINCT FROM (excluded.table_oid, excluded.column_number, excluded.treatment)"
 )
 
 
@@ -34,8 +58,7 @@ def read_history(
         ControlDatabaseError: the database cannot be reached.
     """
     accepted = control.run(_accepted)
-    is_kept = accepted is not None
-    tables = accepted or {}
+    tables = accepted.tables if accepted else {}
     names = {row.table_name for row in rows.labels}
     names |= {row.table_name for row in rows.exclusions}
     names |= {row.junction_table for row in rows.relationships if row.junction_table}
@@ -45,44 +68,73 @@ def read_history(
             columns = store.known_columns((source.source_name, name))
             if columns is not None:
                 of_source[name] = tuple(sorted(columns))
-    return ColumnHistory(tables=tables, lets_in=lets_in, is_kept=is_kept)
+    return ColumnHistory(
+        tables=tables,
+        accepted=accepted.columns if accepted else {},
+        lets_in=lets_in,
+        is_kept=accepted is not None,
+    )
 
 
 def accept_columns(
-    control: ControlDatabase, *, source_id: int, table_name: str, columns: Iterable[str]
+    control: ControlDatabase,
+    *,
+    source_id: int,
+    table_name: str,
+    columns: Mapping[str, AcceptedColumn | None],
 ) -> None:
-    """Write down what a table was read with,; it replaces what was accepted before."""
-    values = {"source": source_id, "table": table_name, "columns": list(columns)}
+    """Write down what a table was read with; it replaces what was accepted before.
+
+    Args:
+        control: the control database.
+        source_id: the table's source.
+        table_name: the table.
+        columns: what is known of each column that was read or excluded, by name.
+    """
+    known = [
+        (*column.attribute, column.treatment) if column else (None, None, None)
+        for column in columns.values()
+    ]
+    values = {
+        "source": source_id,
+        "table": table_name,
+        "columns": list(columns),
+        "oids": [oid for oid, _, _ in known],
+        "numbers": [number for _, number, _ in known],
+        "treatments": [treatment for _, _, treatment in known],
+    }
 
     def accept(connection: Connection) -> None:
         if not _is_kept(connection):
             return
-        connection.execute(
-            text(
-                "DELETE FROM accepted_columns WHERE source_id = :source AND table_name = :table"
-                " AND column_name <> ALL (:columns)"
-            ),
-            values,
-        )
-        connection.execute(
-            text(
-                "INSERT INTO accepted_columns (source_id, table_name, column_name)"
-                " SELECT :source, :table, unnest(CAST(:columns AS text[])) ON CONFLICT DO NOTHING"
-            ),
-            values,
-        )
+        connection.execute(text(_FORGET_OTHERS), values)
+        has_more = connection.execute(text(_HAS_MORE)).scalar_one()
+        connection.execute(text(_ACCEPT if has_more else _ACCEPT_NAMES), values)
 
     control.run(accept)
 
 
-def _accepted(connection: Connection) -> dict[int, dict[str, tuple[str, ...]]] | None:
-    """The columns by source and table; None where the control database does not keep them."""
+@dataclass(frozen=True, kw_only=True)
+class _Accepted:
+    """The columns by source and table, and more of those that more is known of."""
+
+    tables: dict[int, dict[str, tuple[str, ...]]]
+    columns: dict[int, dict[str, dict[str, AcceptedColumn]]]
+
+
+def _accepted(connection: Connection) -> _Accepted | None:
+    """What was accepted; None where the control database does not keep it."""
     if not _is_kept(connection):
         return None
     tables: dict[int, dict[str, tuple[str, ...]]] = {}
-    for source_id, table_name, columns in connection.execute(text(_ACCEPTED)):
-        tables.setdefault(source_id, {})[table_name] = tuple(columns)
-    return tables
+    columns: dict[int, dict[str, dict[str, AcceptedColumn]]] = {}
+    for source_id, table_name, name, oid, number, treatment in connection.execute(text(_ACCEPTED)):
+        of_source = tables.setdefault(source_id, {})
+        of_source[table_name] = (*of_source.get(table_name, ()), name)
+        if oid is not None and number is not None:
+            of_table = columns.setdefault(source_id, {}).setdefault(table_name, {})
+            of_table[name] = AcceptedColumn(attribute=(oid, number), treatment=treatment)
+    return _Accepted(tables=tables, columns=columns)
 
 
 def _is_kept(connection: Connection) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +15,20 @@ from c360_graph.following.lag import LagMeter
 
 HEALTHY_SECONDS = 60.0
 """A follower that has not looked around for as long is not at work."""
+
+
+COUNTERS = {
+    "changes": "Changed rows that were brought into the graph.",
+    "transactions": "Transactions in the graph.",
+    "nodes_written": "Nodes made, updated and deleted.",
+    "relationships_written": "Relationships made and deleted.",
+    "refused_rows": "Rows that Neo4j refused.",
+}
+GAUGES = {
+    "up": "1 while the sources are followed.",
+    "held_tables": "Tables that are held, as they lost too many rows.",
+}
+"""What is counted, with its description."""
 
 
 class FollowMetrics:
@@ -59,22 +73,28 @@ class FollowMetrics:
         """Whether the sources are followed at the moment."""
         return self._is_following and time.monotonic() - self._looked < HEALTHY_SECONDS
 
+    def values(self) -> Mapping[str, int]:
+        """The value of each of `COUNTERS` and `GAUGES` now."""
+        return {
+            "changes": self._changes,
+            "transactions": self._transactions,
+            "nodes_written": self._nodes,
+            "relationships_written": self._relationships,
+            "refused_rows": self._refused,
+            "up": int(self.is_healthy),
+            "held_tables": self._held,
+        }
+
     def text(self) -> str:
         """All of it, in Prometheus's text form."""
         with self._lock:
             rates = self._lag.rates()
-        numbers = {
-            "c360_follow_up": ("gauge", int(self.is_healthy)),
-            "c360_follow_changes_total": ("counter", self._changes),
-            "c360_follow_transactions_total": ("counter", self._transactions),
-            "c360_follow_nodes_written_total": ("counter", self._nodes),
-            "c360_follow_relationships_written_total": ("counter", self._relationships),
-            "c360_follow_refused_rows_total": ("counter", self._refused),
-            "c360_follow_held_tables": ("gauge", self._held),
-        }
-        lines = []
-        for name, (kind, value) in numbers.items():
-            lines += [f"# TYPE {name} {kind}", f"{name} {value}"]
+        values, lines = self.values(), []
+        for name in GAUGES:
+            lines += [f"# TYPE c360_follow_{name} gauge", f"c360_follow_{name} {values[name]}"]
+        for name in COUNTERS:
+            total = f"c360_follow_{name}_total"
+            lines += [f"# TYPE {total} counter", f"{total} {values[name]}"]
         lines.append("# TYPE c360_follow_lag_seconds summary")
         for quantile, lag in (("0.5", rates.lag_p50_ms), ("0.99", rates.lag_p99_ms)):
             if lag is not None:

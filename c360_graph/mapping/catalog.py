@@ -40,6 +40,8 @@ class CatalogColumn(Frozen):
     type: ColumnType
     nullable: bool = True
     generated: bool = False
+    attribute: tuple[int, int] | None = None
+    """pg_attribute's attrelid and attnum, which a renamed column keeps."""
 
 
 class CatalogTable(Frozen):

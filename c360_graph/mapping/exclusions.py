@@ -29,10 +29,21 @@ from c360_graph.mapping.table_index import grouped
 Rules = tuple[ExclusionRow, ...]
 
 
+class AcceptedColumn(Frozen):
+    """A column as it was when its table was last read."""
+
+    attribute: tuple[int, int]
+    """`CatalogColumn.attribute`."""
+    treatment: str | None = None
+    """What its rule did; None where it had none."""
+
+
 class ColumnHistory(Frozen):
     """The columns of each table that were accepted when it was last read, by source_id and table_name."""
 
     tables: dict[int, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
+    accepted: dict[int, dict[str, dict[str, AcceptedColumn]]] = Field(default_factory=dict)
+    """More of these columns, as far as it is known."""
     lets_in: bool = False
     """Whether columns that are new are read all the same (C360_NEW_COLUMNS=load)."""
     is_kept: bool = True
@@ -43,10 +54,27 @@ class ColumnHistory(Frozen):
         found = self.tables.get(source_id, {}).get(table_name)
         return None if found is None else frozenset(found)
 
+    def accepted_of(self, source_id: int, table_name: str) -> dict[str, AcceptedColumn]:
+        """What is known of the columns accepted before, by name."""
+        return self.accepted.get(source_id, {}).get(table_name, {})
+
     def has_table(self, source_id: int, table_name: str) -> bool:
         """Whether a table of that name, in whichever letters, was ever read."""
         folded = table_name.casefold()
         return any(name.casefold() == folded for name in self.tables.get(source_id, {}))
+
+
+def renamed_columns(
+    source: SourceRow, table: CatalogTable, history: ColumnHistory
+) -> dict[str, str]:
+    """Columns that had another name when the table was last read: the name of then, and that of now."""
+    before = history.accepted_of(source.source_id, table.table_name)
+    names = {column.attribute: name for name, column in before.items()}
+    return {
+        names[column.attribute]: column.name
+        for column in table.columns
+        if column.attribute is not None and names.get(column.attribute, column.name) != column.name
+    }
 
 
 def rules_of(source: SourceRow, table_name: str, rules: Iterable[ExclusionRow]) -> Rules:
@@ -112,6 +140,7 @@ def holding_rules(
         # A rule for every source need not fit the table of each.
         and (rule.source_id is not None or folded in before)
     ]
+    missing += _rules_of_swapped(source, table, rows, history)
     if known is None and without_table and not history.lets_in:
         ruled = {
             r.column_name.casefold() for r in rules_of(source, table.table_name, rows.exclusions)
@@ -127,10 +156,33 @@ def holding_rules(
     return tuple(missing)
 
 
-def why_held_back(qualified_name: str, table: CatalogTable, rules: Rules) -> str:
+def _rules_of_swapped(
+    source: SourceRow, table: CatalogTable, rows: ControlRows, history: ColumnHistory
+) -> Iterator[ExclusionRow]:
+    """The rules whose column has a name now that is treated less strictly, while another has its name."""
+    rules = rows.rules_about(table.table_name)
+    names = {column.name for column in table.columns}
+    before = history.accepted_of(source.source_id, table.table_name)
+    for former, name in renamed_columns(source, table, history).items():
+        rule = rule_for(source, table.table_name, former, rules)
+        was = before[former].treatment
+        if rule is None or was is None or former not in names:
+            continue
+        now = rule_for(source, table.table_name, name, rules)
+        if now is None or _strictness(now) < _STRICTNESS.get(was, 0):
+            yield rule
+
+
+def why_held_back(
+    source: SourceRow, table: CatalogTable, rules: Rules, history: ColumnHistory
+) -> str:
     """In words, for who reads the table."""
-    return f"{qualified_name} is not read, and its last good extract stays: " + "; ".join(
-        _why(rule, table) for rule in rules
+    renamed = {
+        former.casefold(): name for former, name in renamed_columns(source, table, history).items()
+    }
+    return (
+        f"{source.source_name}/{table.table_name} is not read, and its last good extract stays: "
+        + "; ".join(_why(rule, table, renamed.get(rule.column_name.casefold())) for rule in rules)
     )
 
 
@@ -145,8 +197,15 @@ def withheld_lines(tables: Iterable[TableMapping]) -> Iterator[str]:
             )
 
 
-def _why(rule: ExclusionRow, table: CatalogTable) -> str:
+def _why(rule: ExclusionRow, table: CatalogTable, name: str | None) -> str:
     row = f"field_exclusion_rules row {rule.rule_id}"
+    names = {column.name.casefold() for column in table.columns}
+    if name is not None and rule.column_name.casefold() in names:
+        return (
+            f"the column {rule.column_name!r} of {row} is called {name!r} now, and another has its name."
+            f" Set column_name of the row to {name!r}, and add rows for the columns that need them. Where the"
+            " rules fit the names as they are now, delete the rows of this table in accepted_columns."
+        )
     if rule.table_name.casefold() == table.table_name.casefold():
         near = did_you_mean(rule.column_name, (column.name for column in table.columns))
         return (
@@ -197,11 +256,15 @@ def rule_for(
             rule.source_id is not None,
             rule.table_name == table_name,
             rule.column_name == column,
-            _STRICTNESS[treatment_of(rule)],
+            _strictness(rule),
             -rule.rule_id,
         ),
         default=None,
     )
+
+
+def _strictness(rule: ExclusionRow) -> int:
+    return _STRICTNESS[treatment_of(rule)]
 
 
 def treatment_of(rule: ExclusionRow) -> Treatment:
@@ -251,7 +314,10 @@ def refused_exclusions(
         else:
             reason = _why_it_protects_nothing(rule, sources)
         if rule.rule_id in held:
-            reason = reason or f"it finds no column {rule.column_name!r} where there was one"
+            reason = (
+                reason
+                or f"the column {rule.column_name!r} that it meant is gone, or has another name now"
+            )
             reason += (
                 f"{'' if reason.endswith('?') else '.'} Until the row is corrected, deleted or switched"
                 f" off, {', '.join(held[rule.rule_id])} is not read"

@@ -15,8 +15,10 @@ from c360_graph.errors import MappingError, SettingsError, SourceError
 from c360_graph.extracts import Extract, ExtractManifest
 from c360_graph.faults.silence import log_warning
 from c360_graph.hashing import KeyedHash
+from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow
 from c360_graph.mapping.exclusions import (
+    AcceptedColumn,
     ColumnHistory,
     holding_rules,
     rules_without_table,
@@ -139,7 +141,8 @@ def _extract(
         warn=progress.warn,
     ) as snapshot:
         control.touch_source(table.source.source_id)
-        live = _described(snapshot, table, rows, history)
+        found = _found(snapshot, table, rows, history)
+        live = _described(found, table, rows, history)
         hashing = _hashing(live, settings)
         with store.new_extract(table.asset_key, log_id=log_id) as draft:
             losses = snapshot.losses(live)
@@ -167,14 +170,25 @@ def _extract(
         control,
         source_id=table.source.source_id,
         table_name=table.table_name,
-        columns=live.known_columns,
+        columns=_accepted(live, found),
     )
     return extract
 
 
-def _described(
+def _accepted(live: TableMapping, found: CatalogTable) -> dict[str, AcceptedColumn | None]:
+    treatments = {prop.origin: prop.treatment for prop in live.columns_read}
+    attributes = {column.name: column.attribute for column in found.columns}
+    return {
+        name: AcceptedColumn(attribute=attribute, treatment=treatments.get(name, "exclude"))
+        if (attribute := attributes.get(name))
+        else None
+        for name in live.known_columns
+    }
+
+
+def _found(
     snapshot: SourceSnapshot, table: TableMapping, rows: ControlRows, history: ColumnHistory
-) -> TableMapping:
+) -> CatalogTable:
     catalog = snapshot.catalog(frozenset({table.table_name}))
     if catalog.unknown_time_zone is not None:
         raise SourceError(
@@ -196,7 +210,13 @@ def _described(
         without_table=rules_without_table(table.source, catalog, rows),
     )
     if holding:
-        raise SourceError(why_held_back(table.qualified_name, found, holding))
+        raise SourceError(why_held_back(table.source, found, holding, history))
+    return found
+
+
+def _described(
+    found: CatalogTable, table: TableMapping, rows: ControlRows, history: ColumnHistory
+) -> TableMapping:
     label_row = (
         NodeLabelRow(
             mapping_id=table.mapping_id,

@@ -34,7 +34,7 @@ WITH RECURSIVE family AS (
 _PROVEN = """a.attnotnull AND NOT EXISTS (SELECT FROM unproven u WHERE u.table_oid = a.attrelid
         AND (u.attnum IS NULL OR u.attnum = a.attnum))"""
 _COLUMNS = f"""{_UNPROVEN}
-SELECT a.attrelid::bigint AS table_oid, a.attname::text AS name, a.atttypid::bigint AS type_oid,
+SELECT a.attrelid::bigint AS table_oid, a.attnum::int AS number, a.attname::text AS name, a.atttypid::bigint AS type_oid,
     a.atttypmod AS modifier, a.attndims AS dimensions, {_PROVEN} AS not_null,
     a.attgenerated <> '' AS generated, pg_catalog.format_type(a.atttypid, a.atttypmod) AS shown,
     CASE WHEN NOT l.collisdeterministic THEN l.collname::text END AS nondeterministic
@@ -179,6 +179,7 @@ def read_catalog(
                 ),
                 nullable=not column.not_null,
                 generated=column.generated,
+                attribute=(column.table_oid, column.number),
             )
         )
     return SourceCatalog(

@@ -70,6 +70,30 @@ def test_an_excluded_column_that_is_renamed_is_not_read_under_its_new_name(
     assert columns(project) == ["account_id", "full_name", "created_at"]
 
 
+def test_an_excluded_column_that_swaps_names_with_another_is_not_read_under_the_others(
+    project: Project,
+) -> None:
+    assert read_accounts().success
+    for former, name in (
+        ("hashed_password", "x"),
+        ("full_name", "hashed_password"),
+        ("x", "full_name"),
+    ):
+        change(project, f"ALTER TABLE accounts RENAME {former} TO {name}")
+    result = read_accounts()
+    assert not result.success
+    (said,) = failure_messages(result).values()
+    assert "the column 'hashed_password' of field_exclusion_rules row" in said
+    assert "is called 'full_name' now, and another has its name" in said
+    project.execute(
+        "UPDATE field_exclusion_rules SET column_name = 'full_name' WHERE column_name = 'hashed_password'"
+    )
+    assert read_accounts().success
+    assert "full_name" not in columns(project)
+    assert "hashed_password" in columns(project)
+    assert read_accounts().success
+
+
 def test_a_rule_that_finds_no_column_at_the_first_load_has_its_table_not_read(
     project: Project,
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ExclusionRow
 from c360_graph.mapping.exclusions import (
+    AcceptedColumn,
     ColumnHistory,
     holding_rules,
     rules_without_table,
@@ -109,7 +110,7 @@ def test_a_rule_that_finds_no_column_holds_its_table_back(history: ColumnHistory
         "table 'people' has no column 'email': the rule protects nothing. Until the row is corrected,"
         " deleted or switched off, crm/people is not read"
     )
-    said = why_held_back("crm/people", case.catalogs[1].tables[0], case.rows.exclusions)
+    said = why_held_back(case.sources[0], case.catalogs[1].tables[0], case.rows.exclusions, history)
     assert "field_exclusion_rules row 1 finds no column 'email'" in said
     assert "correct column_name of the row" in said
 
@@ -176,3 +177,55 @@ def test_a_join_by_a_withheld_column_is_refused_with_that_reason() -> None:
     assert "uses boss, which is withheld in crm/people" in refusal.reason
     assert "is_excluded false" in refusal.reason
     assert resolve(case.rows, case.catalogs, ColumnHistory()).refusals == ()
+
+
+def numbered(case: Case, *numbers: int) -> Case:
+    """The case with attributes of the columns of its only table."""
+    catalog = case.catalogs[1]
+    (only,) = catalog.tables
+    columns = tuple(
+        column.model_copy(update={"attribute": (16400, number)})
+        for column, number in zip(only.columns, numbers, strict=True)
+    )
+    case.catalogs[1] = catalog.model_copy(
+        update={"tables": (only.model_copy(update={"columns": columns}),)}
+    )
+    return case
+
+
+@pytest.mark.parametrize(
+    ("rules", "numbers", "holds"),
+    [
+        ((("email", "exclude"),), (1, 2, 3), []),
+        ((("email", "exclude"),), (1, 3, 2), [1]),
+        ((("EMAIL", "hash"),), (1, 3, 2), [1]),
+        ((("email", "hash"), ("name", "exclude")), (1, 3, 2), [2]),
+        ((("email", "mask"), ("name", "mask")), (1, 3, 2), []),
+        ((("email", "exclude"),), (2, 3, 1), [1]),
+        ((("email", "exclude"),), (1, 9, 3), []),
+    ],
+    ids=["as it was", "swapped", "other letters", "strictest", "equal", "in a ring", "made anew"],
+)
+def test_a_rule_holds_its_table_while_its_column_has_a_name_that_is_treated_less_strictly(
+    rules: tuple[tuple[str, str], ...], numbers: tuple[int, ...], holds: list[int]
+) -> None:
+    case = numbered(people("id int; email text; name text"), *numbers)
+    for column, treatment in rules:
+        case.excluding("people", column, source_id=1, treatment=treatment)
+    treatments = {name.lower(): treatment for name, treatment in rules}
+    accepted = {
+        name: AcceptedColumn(attribute=(16400, number), treatment=treatments.get(name))
+        for number, name in enumerate(("id", "email", "name"), start=1)
+    }
+    history = known().model_copy(update={"accepted": {1: {"people": accepted}}})
+    assert holding(case, history) == holds
+
+
+def test_a_rule_that_names_the_swapped_column_rightly_holds_nothing() -> None:
+    case = numbered(people("id int; email text; name text", "name"), 1, 3, 2)
+    accepted = {
+        "email": AcceptedColumn(attribute=(16400, 2), treatment="exclude"),
+        "name": AcceptedColumn(attribute=(16400, 3)),
+    }
+    history = known().model_copy(update={"accepted": {1: {"people": accepted}}})
+    assert holding(case, history) == []
