@@ -31,12 +31,18 @@ from c360_graph.graph.connection import Graph
 
 OWN = "c360 follow"
 FIRST_EVENT = 8_000_000_000
+"""Of those that are inserted."""
+FIRST_GENERATED = 5_000_000_001
 _POLL_SECONDS = 0.01
 _CATCH_UP_SECONDS = 600.0
 _TRANSACTIONS_A_SECOND = 200
 _SEEN = (
     "UNWIND $ids AS id MATCH (e:PlayEvent {event_id: id}) WHERE e.session_id = $session"
     " AND EXISTS { (:Account)-[:WATCHED]->(e) } AND EXISTS { (e)-[:PLAYED]->(:Media) }"
+    " RETURN max(id) AS event_id"
+)
+_SEEN_UPDATE = (
+    "UNWIND $ids AS id MATCH (e:PlayEvent {event_id: id}) WHERE e.session_id = $session"
     " RETURN max(id) AS event_id"
 )
 _INSERT = (
@@ -57,6 +63,8 @@ class Load:
     """What is done in the source: so many rows a second, for so long."""
 
     statement: str
+    seen: str
+    """What asks the graph which of `$ids` it shows with `$session`."""
     first: int
     rate: int
     seconds: float
@@ -113,14 +121,14 @@ def main(
     memory = Memory(heap_mb=heap_mb, page_cache_mb=page_cache_mb)
     with temporary_target(line=line, memory=memory) as (target, folder):
         databases = generate(target.source_server, events=events, seed=360)
-        bench = _Bench(target=target, databases=databases, folder=folder)
+        bench = _Bench(target=target, databases=databases, folder=folder, events=events)
         with bench.following(OWN, [sys.executable, "-c", _OWN_COMMAND, "follow"]) as process:
             bench.insert("warm-up", process, 500, warm_up)
             for asked in rate or [1_000]:
                 bench.insert(OWN, process, asked, seconds)
             if update_rate:
                 # Neo4j has not yet run the statements of updates, and compiles their code first.
-                bench.update("warm-up", process, 1_000, warm_up / 3)
+                bench.update("warm-up", process, 2_000, warm_up)
             for asked in update_rate or []:
                 bench.update(OWN, process, asked, seconds)
             if in_one_transaction:
@@ -138,7 +146,9 @@ class _Bench:
     target: Target
     databases: Databases
     folder: Path
+    events: int
     next_event: int = FIRST_EVENT
+    next_update: int = FIRST_GENERATED
     rounds: int = 0
 
     def command(self, follower: str, debezium_python: Path) -> list[str]:
@@ -186,26 +196,35 @@ class _Bench:
         self, follower: str, process: subprocess.Popen[bytes], rate: int, seconds: float
     ) -> None:
         """Insert events that were not there."""
-        self._measure(
-            follower, process, "insert", self._load(_INSERT, self.next_event, rate, seconds)
-        )
+        load = self._load(_INSERT, _SEEN, self.next_event, rate, seconds)
+        last = self._measure(follower, process, "insert", load)
+        self.next_event = last + 1
 
     def update(
         self, follower: str, process: subprocess.Popen[bytes], rate: int, seconds: float
     ) -> None:
-        """Update events that were inserted before, each once."""
-        rows = self.next_event - FIRST_EVENT
-        load = self._load(_UPDATE, FIRST_EVENT, rate, min(seconds, rows / rate - 1))
-        self._measure(follower, process, "update", load)
+        """Update events that were there before, each once."""
+        rows = FIRST_GENERATED + self.events - self.next_update
+        lasting = min(seconds, rows / rate - 1)
+        load = self._load(_UPDATE, _SEEN_UPDATE, self.next_update, rate, lasting)
+        last = self._measure(follower, process, "update", load)
+        self.next_update = last + 1
 
-    def _load(self, statement: str, first: int, rate: int, seconds: float) -> Load:
+    def _load(self, statement: str, seen: str, first: int, rate: int, seconds: float) -> Load:
         self.rounds += 1
-        session = f"round-{self.rounds}"
-        return Load(statement=statement, first=first, rate=rate, seconds=seconds, session=session)
+        return Load(
+            statement=statement,
+            seen=seen,
+            first=first,
+            rate=rate,
+            seconds=seconds,
+            session=f"round-{self.rounds}",
+        )
 
     def _measure(
         self, follower: str, process: subprocess.Popen[bytes], change: str, load: Load
-    ) -> None:
+    ) -> int:
+        """The number of the last event."""
         resources = _Resources(self.target, process)
         watcher = _Watcher(self.target.graph, load)
         begun = time.monotonic()
@@ -213,7 +232,6 @@ class _Bench:
             last = _drive(source, load, committed=watcher.commits.append, tick=resources.look)
         written = time.monotonic() - begun
         watcher.await_all(process)
-        self.next_event = max(self.next_event, last + 1)
         lags = sorted(
             (seen - moment) * 1_000
             for (_, moment), seen in zip(watcher.commits, watcher.seen, strict=True)
@@ -233,6 +251,7 @@ class _Bench:
             **resources.used(),
         )
         typer.echo(json.dumps(asdict(result)))
+        return last
 
     @contextmanager
     def _source(self) -> Iterator[psycopg.Connection]:
@@ -280,7 +299,7 @@ class _Watcher:
 
     def __init__(self, graph: Graph, load: Load) -> None:
         self._graph = graph
-        self._session = load.session
+        self._load = load
         self.commits: list[tuple[int, float]] = []
         """The last event of each transaction, and when it was committed."""
         self.seen: list[float] = []
@@ -295,7 +314,9 @@ class _Watcher:
             if not waiting:
                 continue
             ids = [event for event, _ in waiting]
-            found = self._graph.rows(_SEEN, ids=ids, session=self._session)[0]["event_id"]
+            found = self._graph.rows(self._load.seen, ids=ids, session=self._load.session)[0][
+                "event_id"
+            ]
             if found is not None:
                 now = time.monotonic()
                 self.seen += [now] * sum(event <= found for event in ids)
