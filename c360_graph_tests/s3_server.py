@@ -35,13 +35,28 @@ _PORTS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class S3Server:
     """Where it is, and how it is used."""
 
     endpoint: str
     environment: dict[str, str] = field(repr=False)
     folder: Path
+    command: list[str]
+
+    def start(self) -> None:
+        """Start it, and wait until it takes something."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        _wait(self.endpoint, self._process, self.folder / "log")
+
+    def end(self) -> None:
+        """End it; what it has stays in its folder."""
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
+        self._process.kill()
+        self._process.wait()
 
 
 @contextmanager
@@ -51,24 +66,19 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
     (folder / "config.json").write_text(_CONFIG % (KEY, SECRET), encoding="utf-8")
     ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     program = shutil.which("weed", path=str(Path(sys.executable).parent)) or "weed"
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                program,
-                "-logtostderr=true",
-                "mini",
-                f"-dir={folder / 'data'}",
-                f"-s3.config={folder / 'config.json'}",
-                "-ip=127.0.0.1",
-                "-ip.bind=127.0.0.1",
-                "-bucket=bucket",
-                "-webdav=false",
-                "-admin.ui=false",
-                *(f"-{name}={port}" for name, port in ports.items()),
-            ],
-            stdout=log,
-            stderr=log,
-        )
+    command = [
+        program,
+        "-logtostderr=true",
+        "mini",
+        f"-dir={folder / 'data'}",
+        f"-s3.config={folder / 'config.json'}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-bucket=bucket",
+        "-webdav=false",
+        "-admin.ui=false",
+        *(f"-{name}={port}" for name, port in ports.items()),
+    ]
     endpoint = f"http://127.0.0.1:{ports['s3.port']}"
     environment = {
         "AWS_ENDPOINT_URL": endpoint,
@@ -77,18 +87,15 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         "AWS_ACCESS_KEY_ID": KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET,
     }
+    server = S3Server(endpoint=endpoint, environment=environment, folder=folder, command=command)
+    server.start()
     try:
-        _wait(endpoint, process, folder / "log")
         with pytest.MonkeyPatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
-            yield S3Server(endpoint=endpoint, environment=environment, folder=folder)
+            yield server
     finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
-        process.wait()
+        server.end()
 
 
 def _wait(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:
