@@ -8,6 +8,7 @@ control database; when it is gone and the step has not ended, the step has faile
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Any, cast
@@ -27,7 +28,7 @@ from dagster._serdes import deserialize_value, serialize_value
 from dagster._utils.interrupts import capture_interrupts
 
 from c360_graph.control.step_lock import held_steps, holding_step, step_number
-from c360_graph.errors import SettingsError
+from c360_graph.errors import BrokerError, SettingsError
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings
 
@@ -39,12 +40,14 @@ HEALTH_SECONDS = 5
 SENT_AGAIN_SECONDS = 30.0
 """After which a message that nobody took, and that the queue does not have, is sent again."""
 NO_WORKER_SECONDS = 90.0
-"""After which a step fails that no worker took, when no worker answers."""
+"""After which a step fails that no worker took, when for as long no worker has answered."""
 GONE_SECONDS = 15.0
 """After which a lock that is not taken again means that its process is gone: it may only have lost its
 connection."""
 _ENDING_SECONDS = 15.0
 """How long a run that is cancelled waits for a step to end."""
+SENDING = {"max_retries": 20, "interval_start": 0.5, "interval_max": 5.0}
+"""How often, and at which intervals in seconds, a message is sent to a broker that is not there."""
 _POLL_SECONDS = 0.25
 _LOOK_SECONDS = 1.0
 _BROKER_SECONDS = 10.0
@@ -144,6 +147,8 @@ class _Queue:
     at: float
     has_workers: bool
     is_empty: bool
+    problem: str = "none answers. Start one with `c360 worker`, with the same C360_CELERY_BROKER."
+    """Why no worker is there."""
 
 
 class CelerySteps(StepHandler):
@@ -156,6 +161,8 @@ class CelerySteps(StepHandler):
         self._gone: dict[str, float] = {}
         self._seen: _Look | None = None
         self._queue: _Queue | None = None
+        # Since when no worker answers; from the beginning, until one does.
+        self._absent_since: float | None = 0.0
 
     @property
     def name(self) -> str:
@@ -201,7 +208,9 @@ class CelerySteps(StepHandler):
         number = step_number(step_handler_context.execute_step_args.run_id, step_key)
         sent = self._sent.get(step_key)
         if sent is not None:
-            self._app.control.revoke(sent.task, terminate=True, signal="SIGTERM")
+            # Without a broker the step is not told; the run ends all the same.
+            with suppress(_broker_errors()):
+                self._app.control.revoke(sent.task, terminate=True, signal="SIGTERM")
         deadline = monotonic() + _ENDING_SECONDS
         while monotonic() < deadline and number in held_steps(self._control):
             sleep(0.2)
@@ -222,12 +231,9 @@ class CelerySteps(StepHandler):
             return CheckStepHealthResult.healthy()
         queue = self._ask_broker()
         if not queue.has_workers:
-            if now - sent.first < NO_WORKER_SECONDS:
+            if now - max(sent.first, self._absent_since or 0.0) < NO_WORKER_SECONDS:
                 return CheckStepHealthResult.healthy()
-            return CheckStepHealthResult.unhealthy(
-                "no worker took it, and none answers. Start one with `c360 worker`, with the same"
-                " C360_CELERY_BROKER."
-            )
+            return CheckStepHealthResult.unhealthy(f"no worker took it, and {queue.problem}")
         if queue.is_empty:
             # The broker has lost it, or the worker that took it. Whoever is second does nothing.
             task = self._send(context)
@@ -238,29 +244,45 @@ class CelerySteps(StepHandler):
         """Which workers answer and whether steps wait, asked now and then however many steps wait."""
         now = monotonic()
         if self._queue is None or now - self._queue.at > _BROKER_SECONDS:
-            answers = self._app.control.inspect(timeout=2.0, limit=1).ping()
-            with self._app.connection_for_write() as connection:
-                queue = connection.default_channel.queue_declare(queue=QUEUE, passive=True)
-                is_empty = not queue.message_count
-            self._queue = _Queue(at=now, has_workers=bool(answers), is_empty=is_empty)
+            try:
+                self._queue = self._asked(now)
+            except _broker_errors() as error:
+                problem = f"the broker cannot be reached: {error}"
+                self._queue = _Queue(at=now, has_workers=False, is_empty=False, problem=problem)
+            if self._queue.has_workers:
+                self._absent_since = None
+            elif self._absent_since is None:
+                self._absent_since = now
         return self._queue
+
+    def _asked(self, now: float) -> _Queue:
+        answers = self._app.control.inspect(timeout=2.0, limit=1).ping()
+        with self._app.connection_for_write() as connection:
+            queue = connection.default_channel.queue_declare(queue=QUEUE, passive=True)
+            return _Queue(at=now, has_workers=bool(answers), is_empty=not queue.message_count)
 
     def _send(self, context: StepHandlerContext) -> str:
         arguments, task = context.execute_step_args, str(uuid4())
         assert arguments.retry_mode is not None
-        self._app.send_task(
-            TASK,
-            task_id=task,
-            queue=QUEUE,
-            kwargs={
-                "run_id": arguments.run_id,
-                "step_key": _step_key(context),
-                "known_state": serialize_value(arguments.known_state),
-                "retry_mode": arguments.retry_mode.value,
-            },
-            retry=True,
-            retry_policy={"max_retries": 20, "interval_start": 0.5, "interval_max": 5.0},
-        )
+        try:
+            self._app.send_task(
+                TASK,
+                task_id=task,
+                queue=QUEUE,
+                kwargs={
+                    "run_id": arguments.run_id,
+                    "step_key": _step_key(context),
+                    "known_state": serialize_value(arguments.known_state),
+                    "retry_mode": arguments.retry_mode.value,
+                },
+                retry=True,
+                retry_policy=SENDING,
+            )
+        except _broker_errors() as error:
+            raise BrokerError(
+                f"Step {_step_key(context)} cannot be sent: the broker that C360_CELERY_BROKER names cannot be"
+                f" reached: {error}"
+            ) from None
         return task
 
 
@@ -294,6 +316,12 @@ def celery_executor(settings: Settings) -> dg.ExecutorDefinition:
         )
 
     return celery
+
+
+def _broker_errors() -> type[Exception]:
+    from kombu.exceptions import OperationalError
+
+    return cast("type[Exception]", OperationalError)
 
 
 def _step_key(context: StepHandlerContext) -> str:

@@ -146,5 +146,9 @@ class LoadLockedError(C360Error):
     """Another load of the same target is under way."""
 
 
+class BrokerError(C360Error):
+    """The broker of the workers cannot be reached."""
+
+
 class SandboxError(C360Error):
     """The sandbox servers cannot be set up, started or stopped."""

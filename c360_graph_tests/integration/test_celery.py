@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ def test_a_worker_killed_in_the_script_or_the_load_fails_the_run_and_the_next_on
     celery.map_only("Plan")
     for step in ("cypher_script", "neo4j_graph"):
         with workers(tmp_path, "killed") as (worker,), run_beside(GRAPH) as process:
-            _wait_until(lambda: _has_begun(worker, step))
+            _wait_until(partial(_has_begun, worker, step))
             worker.kill()
             _, stderr = process.communicate(timeout=120)
         assert process.returncode != 0
@@ -141,7 +142,7 @@ def test_a_run_whose_broker_and_storage_start_anew_in_the_middle_makes_the_same_
             beside.broker.restart()
             beside.storage.end()
             beside.storage.start()
-            _, stderr = process.communicate(timeout=240)
+            _, stderr = process.communicate(timeout=600)
             assert process.returncode == 0, stderr[-3000:]
             assert all(files(worker.folder / "data") == [] for worker in both)
         assert contents(hospital.graph) == wanted
@@ -151,7 +152,7 @@ def _has_begun(worker: Worker, step: str) -> bool:
     return f"{step} - STEP_START".encode() in worker.log
 
 
-def _wait_until(holds: Callable[[], bool], *, seconds: float = 120) -> None:
+def _wait_until(holds: Callable[[], bool], *, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline

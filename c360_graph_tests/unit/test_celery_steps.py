@@ -9,10 +9,12 @@ from typing import Any, cast
 
 import dagster as dg
 import pytest
+from kombu.exceptions import OperationalError
 
 from c360_graph import celery_steps
 from c360_graph.celery_steps import CelerySteps
 from c360_graph.control.step_lock import step_number
+from c360_graph.errors import BrokerError
 
 
 @dataclass
@@ -25,6 +27,7 @@ class World:
     held: set[int] = field(default_factory=set)
     workers: bool = True
     waiting: int = 0
+    broker: bool = True
     sent: list[str] = field(default_factory=list)
 
     def app(self) -> Any:
@@ -40,12 +43,24 @@ class World:
 
             def __exit__(self, *_: object) -> None: ...
 
-        ping = SimpleNamespace(ping=lambda: {"c360@host": "pong"} if self.workers else None)
+        ping = SimpleNamespace(ping=self._ping)
         return SimpleNamespace(
-            control=SimpleNamespace(inspect=lambda **_: ping),
+            control=SimpleNamespace(inspect=lambda **_: ping, revoke=lambda *_, **__: self._ask()),
             connection_for_write=Connection,
-            send_task=lambda name, **given: self.sent.append(given["kwargs"]["step_key"]),
+            send_task=self._send,
         )
+
+    def _ask(self) -> None:
+        if not self.broker:
+            raise OperationalError("Connection refused")
+
+    def _ping(self) -> dict[str, str] | None:
+        self._ask()
+        return {"c360@host": "pong"} if self.workers else None
+
+    def _send(self, name: str, **given: Any) -> None:
+        self._ask()
+        self.sent.append(given["kwargs"]["step_key"])
 
 
 @pytest.fixture
@@ -130,3 +145,33 @@ def test_without_workers_a_step_fails_and_says_so(steps: CelerySteps, world: Wor
     assert reason(steps, world, 60) is None
     assert "Start one with `c360 worker`" in str(reason(steps, world, 95))
     assert world.sent == ["plans"]
+
+
+def test_a_broker_or_workers_away_for_a_moment_end_no_step_however_long_it_has_waited(
+    steps: CelerySteps, world: World
+) -> None:
+    world.waiting = 1
+    assert reason(steps, world, 3_600) is None
+    world.broker = False
+    assert reason(steps, world, 3_620) is None
+    world.broker, world.workers = True, False
+    assert reason(steps, world, 3_640) is None
+    world.workers = True
+    assert reason(steps, world, 3_660) is None
+    world.broker = False
+    assert reason(steps, world, 3_680) is None
+    assert "the broker cannot be reached: Connection refused" in str(reason(steps, world, 3_771))
+    assert world.sent == ["plans"]
+
+
+def test_a_step_that_cannot_be_sent_says_which_setting_names_the_broker(
+    steps: CelerySteps, world: World
+) -> None:
+    world.broker = False
+    with pytest.raises(BrokerError, match="the broker that C360_CELERY_BROKER names"):
+        list(steps.launch_step(CONTEXT))
+
+
+def test_a_run_is_cancelled_without_its_broker_too(steps: CelerySteps, world: World) -> None:
+    world.broker = False
+    assert list(steps.terminate_step(CONTEXT)) == []
