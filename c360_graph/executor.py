@@ -17,6 +17,7 @@ from c360_graph.pipeline_settings import Executor as Kind
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import load_settings
 from c360_graph.start_environment import refuse_storage_of_env_file
+from c360_graph.step_failures import failures_of
 from c360_graph.text import plural, visible
 
 LOG_ID_TAG = "c360/log_id"
@@ -83,7 +84,8 @@ class AuditedExecutor(dg.Executor):
                 plan_context.instance.add_run_tags(plan_context.run_id, {LOG_ID_TAG: str(log_id)})
                 checks: dict[str, str] = {}
                 for event in self._inner.execute(plan_context, execution_plan):
-                    _note(failures, event)
+                    if event.is_step_failure:
+                        failures |= failures_of(event)
                     _note_check(checks, event, load_settings().c360_fail_on)
                     yield event
                 ending = "failed" if failures or checks else "completed"
@@ -229,17 +231,6 @@ def _inner(kind: Kind) -> dg.ExecutorDefinition:
             f"C360_EXECUTOR={kind} needs a package that is not installed: pip install"
             f" 'c360-graph[{kind}]'."
         ) from None
-
-
-def _note(failures: dict[str, str], event: dg.DagsterEvent) -> None:
-    if event.is_step_failure:
-        error = event.step_failure_data.error
-        root = error
-        while root is not None and root.cause is not None:
-            root = root.cause
-        user = event.step_failure_data.user_failure_data
-        why = user.description if user and user.description else root.message if root else ""
-        failures[event.step_key or "run"] = " ".join((why or "").split())
 
 
 def _note_check(checks: dict[str, str], event: dg.DagsterEvent, fail_on: str) -> None:

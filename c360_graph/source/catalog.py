@@ -14,6 +14,7 @@ from c360_graph.mapping.control_rows import SourceRow
 
 _TABLES = """
 SELECT c.oid::bigint AS oid, c.relname::text AS name, c.relkind::text AS kind, c.reltuples::bigint AS estimate,
+    CASE WHEN c.reltuples < 1 THEN pg_catalog.pg_stat_get_live_tuples(c.oid) ELSE 0 END AS live,
     c.relispartition AS is_partition
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -227,6 +228,7 @@ def _table(
         unique_columns=tuple(_names(key) for key in keys),
         referring_columns=tuple(map(_names, referring)),
         estimated_rows=table.estimate,
+        live_rows=table.live,
     )
 
 
