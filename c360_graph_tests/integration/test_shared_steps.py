@@ -16,6 +16,7 @@ from c360_graph_tests.integration.test_pipeline import nodes_of
 
 ACCOUNTS_AND_PLANS, OTHERS = "profiles_db__tables__1", "profiles_db__tables__2"
 LABELS = ("Account", "Plan", "PaymentMethod", "Subscription")
+TABLES = ("accounts", "plans", "payment_methods", "subscriptions")
 
 
 @pytest.fixture(autouse=True)
@@ -102,13 +103,21 @@ def test_one_table_that_cannot_be_read_fails_alone_and_stops_what_is_behind_as_e
     assert "accounts" not in done.stdout
 
 
-def test_a_table_that_is_selected_is_read_alone(project: Project, graph: Graph) -> None:
+def test_a_table_that_is_selected_is_read_alone_and_the_script_is_written_from_all(
+    project: Project,
+) -> None:
+    project.map_only(*LABELS)
     from c360_graph.definitions import defs
 
     job = defs().resolve_implicit_global_asset_job_def()
-    one = job.execute_in_process(asset_selection=[dg.AssetKey(["profiles_db", "plans"])])
+    tables = [dg.AssetKey(["profiles_db", name]) for name in TABLES]
+    assert len(_made(job.execute_in_process(asset_selection=tables))) == len(TABLES)
+    plans = dg.AssetKey(["profiles_db", "plans"])
+    one = job.execute_in_process(asset_selection=[plans, dg.AssetKey("cypher_script")])
     assert _made(one) == [(ACCOUNTS_AND_PLANS, "plans")]
     assert _audited(project) == [("plans", "completed")]
+    (script,) = one.asset_materializations_for_node("cypher_script")
+    assert script.metadata["rows"].value == sum(nodes_of(*LABELS).values())
 
 
 def test_what_was_read_before_the_source_was_lost_is_not_read_again_at_the_next_try(
