@@ -63,10 +63,11 @@ check: $(STAMP) ## ruff (lint, format) and mypy
 	$(BIN)/ruff format --check
 	$(BIN)/mypy c360_graph c360_graph_tests benchmarks
 
-bench: $(STAMP) ## every way to load, side by side, identity resolution and a wide table: N play events (1,000,000), an hour or so
+bench: $(STAMP) ## every way to load, side by side, identity resolution, a wide table and many tables: N play events (1,000,000), an hour or so
 	$(BIN)/python -m benchmarks $(foreach n,$(N),--events $(n)) $(BENCH)
 	$(BIN)/python -m benchmarks.identity
 	$(BIN)/python -m benchmarks.wide
+	$(BIN)/python -m benchmarks.many_runs
 
 DEBEZIUM := .venv-debezium
 $(DEBEZIUM)/.installed:

@@ -18,6 +18,7 @@ from c360_graph.mapping.model import Identity
 from c360_graph.pipeline.read_mapping import rows_fingerprint
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings
+from c360_graph.step_failures import failures_of
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -138,13 +139,13 @@ def failed_runs_sensor(settings: Settings) -> dg.SensorDefinition:
 
 def _notice(context: dg.RunFailureSensorContext, settings: Settings) -> FailureNotice:
     run = context.dagster_run
-    steps = (event.step_key for event in context.get_step_failure_events())
+    failed = (name for event in context.get_step_failure_events() for name in failures_of(event))
     dagster = settings.c360_webserver_url
     return FailureNotice(
         run_id=run.run_id,
         job=run.job_name,
         message=context.failure_event.message or "It failed without a message.",
-        failed_steps=tuple(step for step in steps if step),
+        failed_steps=tuple(failed),
         run_url=f"{dagster.rstrip('/')}/runs/{run.run_id}" if dagster else None,
     )
 

@@ -21,6 +21,7 @@ from dagster._utils.hosted_user_process import (
 )
 from dagster._utils.interrupts import capture_interrupts
 
+from c360_graph.dagster_storage import keep_connections
 from c360_graph.new_project import file_here_or_ours
 
 LOCATION = "c360_graph.definitions"
@@ -55,6 +56,8 @@ class CommandRun:
         tags: Mapping[str, str],
     ) -> Iterator[dg.DagsterEvent]:
         """Materialize assets; each event as it happens, the last of which says how the run ended."""
+        # Before the run is created: that writes an event for each asset.
+        keep_connections(instance)
         definition = self._repository.get_definition()
         whole = definition.get_implicit_job_def_for_assets(set(keys))
         assert whole is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,6 +20,7 @@ from c360_graph.assets.customer_identity import identity_asset
 from c360_graph.assets.cypher_script import cypher_script_asset
 from c360_graph.assets.import_files import import_files_asset
 from c360_graph.assets.neo4j_graph import neo4j_graph_asset
+from c360_graph.assets.shared_step import shared_step_assets
 from c360_graph.assets.source_table import source_table_asset
 from c360_graph.automation import (
     ask_again_sensors,
@@ -38,10 +41,10 @@ from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.extract_joins.graph_input import rules_fingerprint
 from c360_graph.following_sensor import following_check, following_sensor
-from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.missing import graph_names
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.table_index import relationships_by_table
+from c360_graph.mapping.table_steps import tables_by_step
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state
@@ -137,7 +140,7 @@ def build_definitions(
     problems = (*refused, *state.warnings, *asked.problems)
     _refuse_or_warn(mapping, problems, settings)
     return dg.Definitions(
-        assets=_assets(mapping, state.rows, asked, settings),
+        assets=_assets(mapping, state, asked, settings),
         asset_checks=[
             mapping_checks(
                 mapping=mapping,
@@ -167,19 +170,11 @@ def build_definitions(
 
 
 def _assets(
-    mapping: GraphMapping, rows: ControlRows, asked: QuestionSet, settings: Settings
+    mapping: GraphMapping, state: MappingState, asked: QuestionSet, settings: Settings
 ) -> list[dg.AssetsDefinition]:
-    relationships = relationships_by_table(mapping.relationships, mapping.tables)
+    rows = state.rows
     return [
-        *(
-            source_table_asset(
-                table=table,
-                rows=rows,
-                relationships=relationships.get(table.asset_key, ()),
-                settings=settings,
-            )
-            for table in mapping.source_tables
-        ),
+        *_table_assets(mapping, state, settings),
         *(
             identity_asset(identity=identity, mapping=mapping, rows=rows, settings=settings)
             for identity in mapping.identities
@@ -198,6 +193,32 @@ def _assets(
             settings=settings,
         ),
     ]
+
+
+def _table_assets(
+    mapping: GraphMapping, state: MappingState, settings: Settings
+) -> Iterator[dg.AssetsDefinition]:
+    relationships = relationships_by_table(mapping.relationships, mapping.tables)
+    shared: Counter[str] = Counter()
+    for tables in tables_by_step(
+        mapping.source_tables, state.catalogs, most=settings.c360_tables_in_a_step
+    ):
+        if len(tables) > 1:
+            shared[tables[0].source.source_name] += 1
+            yield shared_step_assets(
+                tables=tables,
+                number=shared[tables[0].source.source_name],
+                rows=state.rows,
+                relationships=relationships,
+                settings=settings,
+            )
+        else:
+            yield source_table_asset(
+                table=tables[0],
+                rows=state.rows,
+                relationships=relationships.get(tables[0].asset_key, ()),
+                settings=settings,
+            )
 
 
 def _refuse_or_warn(mapping: GraphMapping, problems: tuple[str, ...], settings: Settings) -> None:

@@ -9,6 +9,7 @@ import dagster as dg
 
 from c360_graph.control.audit import Ending, RunLog
 from c360_graph.control.connection import ControlDatabase
+from c360_graph.dagster_storage import keep_connections
 from c360_graph.errors import C360Error, FailedChecksError, SettingsError
 from c360_graph.faults.silence import log_warning
 from c360_graph.object_storage import data_location
@@ -17,14 +18,11 @@ from c360_graph.pipeline_settings import Executor as Kind
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import load_settings
 from c360_graph.start_environment import refuse_storage_of_env_file
+from c360_graph.step_failures import failures_of
 from c360_graph.text import plural, visible
 
 LOG_ID_TAG = "c360/log_id"
 """Tag of a run: its row in etl_run_logs."""
-
-_KEPT_SECONDS = 1
-_MOST_FURTHER = 20
-"""Connections beside the one kept; Dagster's own webserver allows as many."""
 
 _INTERRUPTIONS = (dg.DagsterExecutionInterruptedError, KeyboardInterrupt, GeneratorExit)
 _ENDINGS: dict[dg.DagsterRunStatus, Ending] = {
@@ -72,19 +70,22 @@ class AuditedExecutor(dg.Executor):
         self, plan_context: Any, execution_plan: Any, failures: dict[str, str]
     ) -> Iterator[dg.DagsterEvent]:
         _refuse_storage_of_env_file(plan_context.instance)
-        _keep_connections(plan_context.instance)
+        keep_connections(plan_context.instance)
         control = PostgresResource().control_database()
         run_log = RunLog(control)
         close_abandoned_runs(run_log, plan_context.instance)
         _clean(plan_context, control)
+        # Once: reading the settings takes longer than most events do.
+        fail_on = load_settings().c360_fail_on
         ending: Ending = "failed"
         with run_log.running(plan_context.run_id) as log_id:
             try:
                 plan_context.instance.add_run_tags(plan_context.run_id, {LOG_ID_TAG: str(log_id)})
                 checks: dict[str, str] = {}
                 for event in self._inner.execute(plan_context, execution_plan):
-                    _note(failures, event)
-                    _note_check(checks, event, load_settings().c360_fail_on)
+                    if event.is_step_failure:
+                        failures |= failures_of(event)
+                    _note_check(checks, event, fail_on)
                     yield event
                 ending = "failed" if failures or checks else "completed"
                 _tell(plan_context, failures | checks)
@@ -139,17 +140,6 @@ def _refuse_storage_of_env_file(instance: object) -> None:
         storage = instance.get_ref().storage_data
         if storage is not None:
             refuse_storage_of_env_file(storage.config_dict)
-
-
-def _keep_connections(instance: dg.DagsterInstance) -> None:
-    """Let Dagster's storage use a connection for a second.
-
-    Else dagster-postgres opens one for each statement (NullPool): 530 of 4 ms in a run of the sample,
-    which took 9.5 s so and takes 7.3 s. Kept for long, one might be dead after an hour of loading.
-    """
-    instance.optimize_for_webserver(
-        statement_timeout=0, pool_recycle=_KEPT_SECONDS, max_overflow=_MOST_FURTHER
-    )
 
 
 def close_abandoned_runs(run_log: RunLog, instance: dg.DagsterInstance) -> int:
@@ -229,17 +219,6 @@ def _inner(kind: Kind) -> dg.ExecutorDefinition:
             f"C360_EXECUTOR={kind} needs a package that is not installed: pip install"
             f" 'c360-graph[{kind}]'."
         ) from None
-
-
-def _note(failures: dict[str, str], event: dg.DagsterEvent) -> None:
-    if event.is_step_failure:
-        error = event.step_failure_data.error
-        root = error
-        while root is not None and root.cause is not None:
-            root = root.cause
-        user = event.step_failure_data.user_failure_data
-        why = user.description if user and user.description else root.message if root else ""
-        failures[event.step_key or "run"] = " ".join((why or "").split())
 
 
 def _note_check(checks: dict[str, str], event: dg.DagsterEvent, fail_on: str) -> None:

@@ -72,6 +72,16 @@ class PipelineSettings(BaseSettings):
             " container of its own. The last three need the extra of that name, and C360_DATA_URI."
         ),
     )
+    c360_tables_in_a_step: int = Field(
+        default=50,
+        ge=1,
+        le=1000,
+        description=(
+            "The most tables that one step reads. A source with more mapped tables than this has its small tables,"
+            " of up to 100,000 rows, read by shared steps; each is still an asset of its own. 1 gives every table"
+            " a step."
+        ),
+    )
     c360_celery_broker: SecretStr = Field(
         default=SecretStr("redis://localhost:6379/0"),
         description="URL of the broker of `celery`, such as `redis://:password@host:6379/0`. Treated as a secret.",

@@ -42,7 +42,7 @@ def source_table_asset(
     @dg.multi_asset(
         name=operation_name(table.asset_key),
         # Named, as Dagster would make a name of the key, which may hold any letters.
-        outs={operation_name(table.asset_key): _extract_out(table, rows, relationships, settings)},
+        outs={operation_name(table.asset_key): extract_out(table, rows, relationships, settings)},
         pool=source_pool(group_name(table.source.source_name)),
         op_tags={TABLE_TAG: "true"},
     )
@@ -71,16 +71,28 @@ def source_table_asset(
     return extract
 
 
-def _extract_out(
+def extract_out(
     table: TableMapping,
     rows: ControlRows,
     relationships: tuple[RelationshipMapping, ...],
     settings: Settings,
+    *,
+    is_required: bool = True,
 ) -> dg.AssetOut:
+    """What Dagster knows of the asset of a table.
+
+    Args:
+        table: the table.
+        rows: the control rows, which say who owns it.
+        relationships: those that are made of it.
+        settings: which say when it is stale.
+        is_required: whether its step makes it or fails; of several tables, one may be made without another.
+    """
     ownership = ownership_of(table, rows)
     return dg.AssetOut(
         key=list(table.asset_key),
         dagster_type=dg.Nothing,
+        is_required=is_required,
         group_name=group_name(table.source.source_name),
         kinds={"postgres"},
         owners=ownership.owners,

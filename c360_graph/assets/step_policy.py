@@ -1,6 +1,6 @@
 """When a step is retried, how it fails, and when an asset is called stale."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from hashlib import sha256
@@ -11,6 +11,8 @@ import dagster as dg
 from c360_graph.errors import C360Error, GraphUnavailableError, SourceUnavailableError
 from c360_graph.mapping.model import GraphMapping, Identity, TableMapping
 from c360_graph.settings import Settings
+from c360_graph.step_failures import TABLES_NOT_READ
+from c360_graph.text import plural
 
 NEO4J_POOL = "neo4j"
 """Of loads, and of questions: what is asked while another run empties the graph is no answer."""
@@ -87,7 +89,35 @@ def dagster_failures(*, retries: int = 0, tried: int = 0) -> Iterator[None]:
     except C360Error as error:
         failure = dg.Failure(description=str(error), metadata={"error_type": type(error).__name__})
         if isinstance(error, _PASSING) and retries:
-            raise dg.RetryRequested(
-                max_retries=retries, seconds_to_wait=SECONDS_BEFORE_A_RETRY * 2**tried
-            ) from failure
+            raise _another_try(retries, tried) from failure
         raise failure from None
+
+
+def raise_for_tables(unread: Mapping[str, Exception], *, retries: int = 0, tried: int = 0) -> None:
+    """Fail a step that reads several tables, if there are any that it could not read; as `dagster_failures`.
+
+    Args:
+        unread: why each of them could not be read, by `source/table`.
+        retries, tried: as `dagster_failures`.
+    """
+    if not unread:
+        return
+    said = {name: _said(error) for name, error in unread.items()}
+    failure = dg.Failure(
+        description=f"{plural(len(said), 'table')} could not be read. "
+        + " ".join(f"{name}: {why}" for name, why in said.items()),
+        metadata={TABLES_NOT_READ: dg.MetadataValue.json(said)},
+    )
+    if retries and any(isinstance(error, _PASSING) for error in unread.values()):
+        raise _another_try(retries, tried) from failure
+    unforeseen = (error for error in unread.values() if not isinstance(error, C360Error))
+    raise failure from next(unforeseen, None)
+
+
+def _another_try(retries: int, tried: int) -> dg.RetryRequested:
+    return dg.RetryRequested(max_retries=retries, seconds_to_wait=SECONDS_BEFORE_A_RETRY * 2**tried)
+
+
+def _said(error: Exception) -> str:
+    """What one of ours says; of another only its kind, as it may repeat a value."""
+    return str(error) if isinstance(error, C360Error) else type(error).__name__

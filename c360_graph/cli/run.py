@@ -186,6 +186,10 @@ class _EventLines:
     """Makes lines of a run's events, and prints each at once."""
 
     def __init__(self, result: Result, *, quiet: bool) -> None:
+        # Here, as the other commands do without Dagster.
+        from c360_graph.step_failures import failures_of
+
+        self._failures_of = failures_of
         self._result = result
         self._quiet = quiet
         self._begun: dict[str, float] = {}
@@ -201,7 +205,8 @@ class _EventLines:
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
             self._take_check(event)
         elif event.is_step_failure:
-            self._add(ResultLine(verdict="FAIL", name=event.step_key or "", said=_why(event)))
+            for name, why in self._failures_of(event).items():
+                self._add(ResultLine(verdict="FAIL", name=name, said=why))
         elif event.is_step_skipped:
             self._add(ResultLine(verdict="SKIP", name=event.step_key or ""))
         elif event.is_job_success:
@@ -213,11 +218,14 @@ class _EventLines:
         made = event.step_materialization_data.materialization
         rows = made.metadata.get("dagster/row_count")
         begun = self._begun.get(event.step_key or "")
+        # A table knows its own time, which is not that of its step where others share it.
+        told = made.metadata.get("seconds")
+        own = told.value if told is not None and isinstance(told.value, float) else None
         return ResultLine(
             verdict="PASS",
             name="/".join(made.asset_key.path),
             rows=rows.value if rows is not None and isinstance(rows.value, int) else None,
-            seconds=None if begun is None else time.monotonic() - begun,
+            seconds=own or (None if begun is None else time.monotonic() - begun),
         )
 
     def _take_check(self, event: dg.DagsterEvent) -> None:
@@ -237,16 +245,6 @@ class _EventLines:
         self._result.lines.append(line)
         if not self._quiet:
             out.print(line.shown(), soft_wrap=True)
-
-
-def _why(event: dg.DagsterEvent) -> str:
-    failure = event.step_failure_data
-    if failure.user_failure_data and failure.user_failure_data.description:
-        return failure.user_failure_data.description
-    error = failure.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return error.message.strip() if error is not None else ""
 
 
 def _print_summary(result: Result) -> None:

@@ -12,7 +12,17 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.pq import Conninfo
-from sqlalchemy import URL, Connection, Engine, NullPool, RowMapping, create_engine, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    NullPool,
+    Pool,
+    QueuePool,
+    RowMapping,
+    create_engine,
+    text,
+)
 from sqlalchemy.exc import DBAPIError
 
 from c360_graph.errors import ControlDatabaseError, ControlDatabaseUnavailableError
@@ -151,6 +161,16 @@ class ControlDatabase:
     def _connected(self) -> Iterator[Connection]:
         with self._engine.connect() as connection, self.watching(connection):
             yield connection
+
+    @contextmanager
+    def kept_connected(self) -> Iterator[ControlDatabase]:
+        """The same database, whose uses share a connection while the block runs: for many short ones."""
+        kept = ControlDatabase(self.credentials, patience_seconds=self.patience_seconds)
+        kept._engine = _engine(self.credentials, QueuePool)
+        try:
+            yield kept
+        finally:
+            kept._engine.dispose()
 
     def connect(self) -> Connection:
         """A connection in autocommit mode, for what outlives a statement; its owner closes it.
@@ -377,7 +397,7 @@ def first_line(error: object) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(". ")
 
 
-def _engine(credentials: Credentials) -> Engine:
+def _engine(credentials: Credentials, pool: type[Pool] = NullPool) -> Engine:
     options: dict[str, Any] = {
         **KEEPALIVE,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -395,7 +415,7 @@ def _engine(credentials: Credentials) -> Engine:
         port=credentials.port,
         database=credentials.database,
     )
-    return create_engine(url, poolclass=NullPool, connect_args=options, hide_parameters=True)
+    return create_engine(url, poolclass=pool, connect_args=options, hide_parameters=True)
 
 
 def _rows_if_there(connection: Connection, table: str, key: str) -> Sequence[RowMapping]:

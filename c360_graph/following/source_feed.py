@@ -351,7 +351,8 @@ class SourceFeed:
                 self._session.connection.execute("COMMIT")
         except psycopg.Error as error:
             raise self._session.failure(error) from None
-        return tuple(table.model_copy(update={"estimated_rows": -1}) for table in catalog.tables)
+        uncounted = {"estimated_rows": -1, "live_rows": 0}
+        return tuple(table.model_copy(update=uncounted) for table in catalog.tables)
 
 
 def why_not_from(known: SlotMark, slot: Slot, server: SourceServer, *, facts: str) -> str | None:

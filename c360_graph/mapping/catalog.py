@@ -50,7 +50,8 @@ class CatalogTable(Frozen):
     `unique_keys` are the column lists of unique, whole-table, immediate indexes over NOT NULL
     columns, in order of index name; the primary key is not among them. `unique_columns` are the
     columns of every such index, the primary key's and those over nullable columns too;
-    `referring_columns` are those of each foreign key.
+    `referring_columns` are those of each foreign key. `estimated_rows` is what the last ANALYZE or VACUUM
+    found, -1 without one; then `live_rows` is what the server has counted since its statistics were reset.
     """
 
     schema_name: str
@@ -62,6 +63,7 @@ class CatalogTable(Frozen):
     unique_columns: tuple[tuple[str, ...], ...] = ()
     referring_columns: tuple[tuple[str, ...], ...] = ()
     estimated_rows: int = -1
+    live_rows: int = 0
 
 
 class SourceCatalog(Frozen):

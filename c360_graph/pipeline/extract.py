@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from typing import Any
 
 from c360_graph.control.accepted_columns import accept_columns, read_history
@@ -16,7 +17,7 @@ from c360_graph.extracts import Extract, ExtractManifest
 from c360_graph.faults.silence import log_warning
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import CatalogTable
-from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow
+from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow, SourceRow
 from c360_graph.mapping.exclusions import (
     AcceptedColumn,
     ColumnHistory,
@@ -27,12 +28,13 @@ from c360_graph.mapping.exclusions import (
 from c360_graph.mapping.join_columns import with_join_columns
 from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.tables import describe, why_unknown_time_zone
-from c360_graph.object_extracts import extract_store
+from c360_graph.object_extracts import Extracts, extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.pipeline.left_out_rows import losses_of
 from c360_graph.pipeline.readiness import hash_key_problem
 from c360_graph.settings import Settings
-from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
+from c360_graph.source.snapshot import SourceSnapshot
+from c360_graph.source.snapshot_series import SnapshotSeries
 
 SECONDS_BETWEEN_REPORTS = 2.0
 SAMPLE_ROWS = 5
@@ -45,6 +47,14 @@ class ExtractedTable:
 
     extract: Extract
     table_log: TableLog
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadTable:
+    """A table that could not be read: its last good extract stays, and its audit row says why."""
+
+    table: TableMapping
+    error: Exception
 
 
 def extract_table(
@@ -72,26 +82,42 @@ def extract_table(
         SourceError: the source or the table cannot be read; the former extract stays the latest.
         SettingsError: a password or the hash key is not set.
     """
-    run_log = RunLog(control)
-    table_log_id = run_log.open_table(
-        log_id=log_id, source_id=table.source.source_id, table_name=table.table_name
-    )
-    progress = _ExtractProgress(run_log, table_log_id, report, warn)
-    try:
-        extract = _extract(table, rows, (log_id, table_log_id), control, settings, progress)
-    except BaseException as error:
-        # Whatever ends it, an interruption too, the audit row must not say `running` for ever.
-        ending: Ending = "failed" if isinstance(error, Exception) else "cancelled"
-        run_log.close_table(table_log_id, ending, rows=progress.rows, error=_said(error))
-        raise
-    left_out = losses_of(extract.manifest)
-    table_log = run_log.close_table(
-        table_log_id, "completed", rows=extract.manifest.rows, error=left_out
-    )
-    if left_out:
-        warn(left_out)
-    extract_store(data_location(settings)).prune(table.asset_key, keep=settings.c360_keep_extracts)
-    return ExtractedTable(extract=extract, table_log=table_log)
+    with _TableReader(table.source, rows, log_id, control, settings) as reader:
+        return reader.read(table, report, warn)
+
+
+def extract_tables(
+    *,
+    tables: Sequence[TableMapping],
+    rows: ControlRows,
+    log_id: int,
+    control: ControlDatabase,
+    settings: Settings,
+    report: Callable[[TableMapping, int], None] = lambda table, rows: None,
+    warn: Callable[[TableMapping, str], None] = lambda table, said: log_warning(said),
+) -> Iterator[ExtractedTable | UnreadTable]:
+    """Read tables of one source one after the other, each as `extract_table` does, over one connection.
+
+    A table that cannot be read does not stop the others. Once the source cannot be reached, no further
+    table is tried: each fails for the same reason.
+
+    Args:
+        tables: which tables, in the order they are read.
+        rows, log_id, control, settings: as `extract_table`.
+        report: told every few seconds how many rows of a table were read.
+        warn: told of a source that sends nothing while a table is read.
+    """
+    if not tables:
+        return
+    with _TableReader(tables[0].source, rows, log_id, control, settings) as reader:
+        for table in tables:
+            try:
+                found: ExtractedTable | UnreadTable = reader.read(
+                    table, partial(report, table), partial(warn, table)
+                )
+            except Exception as error:  # noqa: BLE001, whatever it is, it is told of this table
+                found = UnreadTable(table=table, error=error)
+            yield found
 
 
 class _ExtractProgress:
@@ -102,10 +128,8 @@ class _ExtractProgress:
         run_log: RunLog,
         table_log_id: int,
         report: Callable[[int], None],
-        warn: Callable[[str], None],
     ) -> None:
         self.rows = 0
-        self.warn = warn
         self._run_log = run_log
         self._table_log_id = table_log_id
         self._report = report
@@ -120,59 +144,117 @@ class _ExtractProgress:
             self._report(rows)
 
 
-def _extract(
-    table: TableMapping,
-    rows: ControlRows,
-    log_ids: tuple[int, int],
-    control: ControlDatabase,
-    settings: Settings,
-    progress: _ExtractProgress,
-) -> Extract:
-    store = extract_store(data_location(settings))
-    log_id, table_log_id = log_ids
-    start = datetime.now(UTC)
-    credentials = control.source_credentials(table.source)
-    lets_in = settings.c360_new_columns == "load"
-    history = read_history(control, store, rows, lets_in=lets_in)
-    with open_snapshot(
-        table.source,
-        credentials,
-        silent_seconds=settings.c360_source_timeout_seconds or None,
-        warn=progress.warn,
-    ) as snapshot:
-        control.touch_source(table.source.source_id)
-        found = _found(snapshot, table, rows, history)
-        live = _described(found, table, rows, history)
-        hashing = _hashing(live, settings)
-        with store.new_extract(table.asset_key, log_id=log_id) as draft:
-            losses = snapshot.losses(live)
-            most = min(SAMPLE_ROWS, settings.c360_preview_rows) if losses.rows else 0
-            with draft.open_rows() as (out, file):
-                copied = snapshot.copy(live, out, progress, hashing=hashing)
-            manifest = ExtractManifest(
-                table=live,
-                rows=copied.rows,
-                rows_left_out=losses.rows,
-                rows_too_long=losses.too_long,
-                left_out_sample=snapshot.rows_left_out(live, most=most),
-                values_absent={**losses.values, **copied.lost},
-                file_bytes=file.size,
-                file_lines=file.lines,
-                file_digest=file.digest,
-                longest_row_bytes=copied.longest_bytes,
-                log_id=log_id,
-                table_log_id=table_log_id,
-                start_time=start,
-                end_time=datetime.now(UTC),
-            )
-            extract = draft.commit(manifest)
-    accept_columns(
-        control,
-        source_id=table.source.source_id,
-        table_name=table.table_name,
-        columns=_accepted(live, found),
-    )
-    return extract
+class _TableReader:
+    """Reads tables of one source into extracts: an audit row and a snapshot for each, one connection for all."""
+
+    def __init__(
+        self,
+        source: SourceRow,
+        rows: ControlRows,
+        log_id: int,
+        control: ControlDatabase,
+        settings: Settings,
+    ) -> None:
+        self._source = source
+        self._rows = rows
+        self._log_id = log_id
+        self._control = control
+        self._settings = settings
+        self._run_log = RunLog(control)
+        self._is_touched = False
+        self._warn: Callable[[str], None] = log_warning
+        self._snapshots = SnapshotSeries(
+            source,
+            lambda: control.source_credentials(source),
+            silent_seconds=settings.c360_source_timeout_seconds or None,
+            warn=lambda said: self._warn(said),
+        )
+
+    def __enter__(self) -> _TableReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._snapshots.close()
+
+    @cached_property
+    def _store(self) -> Extracts:
+        return extract_store(data_location(self._settings))
+
+    @cached_property
+    def _history(self) -> ColumnHistory:
+        lets_in = self._settings.c360_new_columns == "load"
+        return read_history(self._control, self._store, self._rows, lets_in=lets_in)
+
+    def read(
+        self, table: TableMapping, report: Callable[[int], None], warn: Callable[[str], None]
+    ) -> ExtractedTable:
+        """Read a table; raises as `extract_table`."""
+        self._warn = warn
+        table_log_id = self._run_log.open_table(
+            log_id=self._log_id, source_id=self._source.source_id, table_name=table.table_name
+        )
+        progress = _ExtractProgress(self._run_log, table_log_id, report)
+        try:
+            extract = self._extract(table, table_log_id, progress)
+        except BaseException as error:
+            # Whatever ends it, an interruption too, the audit row must not say `running` for ever.
+            ending: Ending = "failed" if isinstance(error, Exception) else "cancelled"
+            self._run_log.close_table(table_log_id, ending, rows=progress.rows, error=_said(error))
+            raise
+        left_out = losses_of(extract.manifest)
+        table_log = self._run_log.close_table(
+            table_log_id, "completed", rows=extract.manifest.rows, error=left_out
+        )
+        if left_out:
+            warn(left_out)
+        self._store.prune(table.asset_key, keep=self._settings.c360_keep_extracts)
+        return ExtractedTable(extract=extract, table_log=table_log)
+
+    def _extract(
+        self, table: TableMapping, table_log_id: int, progress: _ExtractProgress
+    ) -> Extract:
+        start = datetime.now(UTC)
+        history = self._history
+        with self._snapshots.snapshot() as snapshot:
+            self._touch()
+            found = _found(snapshot, table, self._rows, history)
+            live = _described(found, table, self._rows, history)
+            hashing = _hashing(live, self._settings)
+            with self._store.new_extract(table.asset_key, log_id=self._log_id) as draft:
+                losses = snapshot.losses(live)
+                most = min(SAMPLE_ROWS, self._settings.c360_preview_rows) if losses.rows else 0
+                with draft.open_rows() as (out, file):
+                    copied = snapshot.copy(live, out, progress, hashing=hashing)
+                manifest = ExtractManifest(
+                    table=live,
+                    rows=copied.rows,
+                    rows_left_out=losses.rows,
+                    rows_too_long=losses.too_long,
+                    left_out_sample=snapshot.rows_left_out(live, most=most),
+                    values_absent={**losses.values, **copied.lost},
+                    file_bytes=file.size,
+                    file_lines=file.lines,
+                    file_digest=file.digest,
+                    longest_row_bytes=copied.longest_bytes,
+                    log_id=self._log_id,
+                    table_log_id=table_log_id,
+                    start_time=start,
+                    end_time=datetime.now(UTC),
+                )
+                extract = draft.commit(manifest)
+        accept_columns(
+            self._control,
+            source_id=table.source.source_id,
+            table_name=table.table_name,
+            columns=_accepted(live, found),
+        )
+        return extract
+
+    def _touch(self) -> None:
+        """Once: that the source was reached."""
+        if not self._is_touched:
+            self._control.touch_source(self._source.source_id)
+            self._is_touched = True
 
 
 def _accepted(live: TableMapping, found: CatalogTable) -> dict[str, AcceptedColumn | None]:

@@ -12,11 +12,20 @@ from psycopg.rows import RowMaker, namedtuple_row
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType, SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
 
-_TABLES = """
-SELECT c.oid::bigint AS oid, c.relname::text AS name, c.relkind::text AS kind, c.reltuples::bigint AS estimate,
-    c.relispartition AS is_partition
+_RELATIONS = """
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+"""
+# One row, as a thousand rows would take longer to fetch than most tables to read.
+_NAMES = f"""
+SELECT coalesce(array_agg(c.relname::text ORDER BY c.relname), '{{}}') AS tables,
+    coalesce(array_agg(c.relname::text ORDER BY c.relname) FILTER (WHERE NOT c.relispartition), '{{}}') AS mappable
+{_RELATIONS}
+"""
+_TABLES = f"""
+SELECT c.oid::bigint AS oid, c.relname::text AS name, c.relkind::text AS kind, c.reltuples::bigint AS estimate,
+    CASE WHEN c.reltuples < 1 THEN pg_catalog.pg_stat_get_live_tuples(c.oid) ELSE 0 END AS live
+{_RELATIONS} AND c.relname = ANY(%(names)s::text[])
 ORDER BY c.relname
 """
 # A NOT NULL that is only declared: on a foreign table, at the top of one, or not validated yet.
@@ -151,8 +160,11 @@ def read_catalog(
 ) -> SourceCatalog:
     """The names of all tables of the source's schema, and the named ones in full."""
     with connection.cursor(row_factory=_named) as cursor:
-        tables = cursor.execute(_TABLES, (source.db_schema,)).fetchall()
-        wanted = [table for table in tables if table.name in table_names]
+        schema = {"schema": source.db_schema}
+        (names,) = cursor.execute(_NAMES, schema).fetchall()
+        # Only names that came from here: others may have letters that the source's encoding lacks.
+        known = [name for name in names.tables if name in table_names]
+        wanted = cursor.execute(_TABLES, schema | {"names": known}).fetchall()
         oids = [table.oid for table in wanted]
         columns = cursor.execute(_COLUMNS, {"tables": oids}).fetchall()
         keys = cursor.execute(_KEYS, {"tables": oids}).fetchall()
@@ -184,8 +196,8 @@ def read_catalog(
         )
     return SourceCatalog(
         source_id=source.source_id,
-        table_names=tuple(table.name for table in tables),
-        mappable_names=tuple(table.name for table in tables if not table.is_partition),
+        table_names=tuple(names.tables),
+        mappable_names=tuple(names.mappable),
         tables=tuple(
             _table(
                 source.db_schema,
@@ -228,6 +240,7 @@ def _table(
         unique_columns=tuple(_names(key) for key in keys),
         referring_columns=tuple(map(_names, referring)),
         estimated_rows=table.estimate,
+        live_rows=table.live,
     )
 
 

@@ -78,6 +78,19 @@ def test_a_row_whose_insert_or_commit_is_cut_is_there_once(
         assert connection.execute("SELECT count(*) FROM etl_table_logs").fetchone() == (1,)
 
 
+def test_uses_share_a_connection_that_is_kept_and_get_another_when_it_is_cut(
+    project: Project, far_control: FaultyProxy
+) -> None:
+    def process(connection: Connection) -> int:
+        return int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+    with ControlDatabase(_far(project, far_control)).kept_connected() as kept:
+        first = kept.run(process)
+        assert kept.run(process) == first
+        far_control.cut()
+        assert kept.run(process) != first
+
+
 def test_what_a_statement_refuses_is_not_tried_again(
     project: Project, far_control: FaultyProxy
 ) -> None:

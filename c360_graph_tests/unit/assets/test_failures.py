@@ -6,7 +6,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from c360_graph.assets.step_policy import dagster_failures
+from c360_graph.assets.step_policy import dagster_failures, raise_for_tables
 from c360_graph.errors import (
     C360Error,
     GraphUnavailableError,
@@ -16,6 +16,7 @@ from c360_graph.errors import (
     StatementError,
 )
 from c360_graph.source.snapshot import kind_of
+from c360_graph.step_failures import TABLES_NOT_READ
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,41 @@ def test_only_a_server_that_cannot_be_reached_is_tried_again(error: C360Error, a
 def test_without_retries_every_error_is_a_failure_at_once() -> None:
     with pytest.raises(dg.Failure, match="nobody answers"), dagster_failures():
         raise SourceUnavailableError("nobody answers")
+
+
+UNREAD = {
+    "shop/orders": SourceError("source shop failed: no such table."),
+    "shop/plans": SourceUnavailableError("source shop left."),
+}
+
+
+def test_a_step_of_several_tables_names_each_that_could_not_be_read() -> None:
+    with pytest.raises(dg.Failure) as raised:
+        raise_for_tables(UNREAD)
+    assert raised.value.description == (
+        "2 tables could not be read. shop/orders: source shop failed: no such table."
+        " shop/plans: source shop left."
+    )
+    assert raised.value.metadata[TABLES_NOT_READ].value == {
+        name: str(error) for name, error in UNREAD.items()
+    }
+    raise_for_tables({})
+
+
+def test_a_step_of_several_tables_is_tried_again_where_one_of_them_may_succeed() -> None:
+    with pytest.raises(dg.RetryRequested) as raised:
+        raise_for_tables(UNREAD, retries=2, tried=1)
+    assert (raised.value.max_retries, raised.value.seconds_to_wait) == (2, 20.0)
+    assert isinstance(raised.value.__cause__, dg.Failure)
+    with pytest.raises(dg.Failure):
+        raise_for_tables({"shop/orders": UNREAD["shop/orders"]}, retries=2)
+
+
+def test_an_error_that_nobody_foresaw_is_told_of_its_table_by_its_kind_alone() -> None:
+    with pytest.raises(dg.Failure) as raised:
+        raise_for_tables({"shop/orders": ValueError("bob@example.com")})
+    assert raised.value.description == "1 table could not be read. shop/orders: ValueError"
+    assert isinstance(raised.value.__cause__, ValueError)
 
 
 @pytest.mark.parametrize(
