@@ -56,6 +56,8 @@ class QuestionGraph:
     def renew(self) -> None:
         """Connect anew at the next use; what is asked over the connection of now may still be answered."""
         with self._lock:
+            if self._graph is None:
+                return
             left, self._stack, self._graph = self._stack, ExitStack(), None
         closing = threading.Timer(LEFT_SECONDS, left.close)
         closing.daemon = True
