@@ -155,8 +155,8 @@ def read_views(
 
     `found` is a list of maps with `id`, `labels`, `properties` and `around`: for each subject (the node itself, and with
     `records`, a relationship type, up to `$most_records` nodes that it leads to) and each arm that fits it a map
-    with `arm` (its index), `degree` and `last`, the newest moment. That is null where there are more than
-    `$guard`. With `similar` each has a list `similar`, too.
+    with `arm` (its index), `degree` and `last`, the newest moment: microseconds since 1970 if it has a time zone, which
+    the driver reads much faster than a moment. It is null where there are more than `$guard`. With `similar` each has a list `similar`, too.
     """
     subjects = _subjects(records)
     branches = " UNION ALL ".join(_view_branch(index, arm) for index, arm in enumerate(arms))
@@ -188,7 +188,9 @@ def _view_branch(index: int, arm: Arm) -> str:
         return f"{begin} RETURN {index} AS arm, degree, null AS last"
     return (
         f"{begin} CALL (s, degree) {{ WITH s, degree WHERE degree <= $guard {arm.match()}"
-        f" RETURN max(m.{identifier(arm.moment)}) AS last }} RETURN {index} AS arm, degree, last"
+        f" WITH max(m.{identifier(arm.moment)}) AS last RETURN CASE WHEN last IS :: ZONED DATETIME"
+        " THEN last.epochSeconds * 1000000 + last.microsecond ELSE last END AS last }"
+        f" RETURN {index} AS arm, degree, last"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from c360_graph.customer.journey import Cut, cuts, repeats, steps
@@ -26,6 +26,8 @@ MOST_STEPS_OF_KIND = 200
 """Neighbours of a kind that a journey tells of."""
 MOST_NODES = 500
 """Nodes that a neighbourhood may have."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Found = Mapping[str, Any]
 
@@ -100,7 +102,7 @@ def _view(
             {**_kind(branches[around["arm"]]), "count": 0, "last": None, "last_is_known": True},
         )
         told["count"] += around["degree"]
-        told["last"] = _latest([told["last"], around["last"]])
+        told["last"] = _latest([told["last"], _moment(around["last"])])
         told["last_is_known"] &= around["degree"] <= reader.max_degree
     listed = [activity[arm] for arm in sorted(activity)]
     return {
@@ -120,6 +122,16 @@ def _kind(branch: Branch) -> dict[str, str]:
         "direction": "out" if branch.outward else "in",
         "label": branch.label,
     }
+
+
+def _moment(value: Any) -> Any:
+    """A moment as it was read; None where Python cannot hold it."""
+    if not isinstance(value, int):
+        return value
+    try:
+        return _EPOCH + timedelta(microseconds=value)
+    except OverflowError:
+        return None
 
 
 def _latest(moments: Sequence[Any]) -> Any:
