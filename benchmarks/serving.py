@@ -84,6 +84,10 @@ def main(
     rate: Annotated[int, typer.Option(help="Requests a second.")] = 50,
     seconds: Annotated[float, typer.Option(help="How long each is measured.")] = 20.0,
     clients: Annotated[int, typer.Option(help="Clients that ask as fast as they can.")] = 8,
+    workers: Annotated[int, typer.Option(help="Processes of the server.")] = 1,
+    minutes: Annotated[
+        int, typer.Option(help="Then ask for so long, and tell the server's memory each minute.")
+    ] = 0,
     heap_mb: Annotated[int, typer.Option(help="Neo4j's heap.")] = 1_024,
     page_cache_mb: Annotated[int, typer.Option(help="Neo4j's page cache.")] = 512,
 ) -> None:
@@ -97,14 +101,15 @@ def main(
             "C360_SERVE_RATE_PER_MINUTE": "1000000",
         }
         _load(environment, folder)
-        with _serving(environment, folder) as (port, process):
+        with _serving(environment, folder, workers=workers) as (port, process):
             load_1, load_5, _ = os.getloadavg()
             typer.echo(f"load averages before: {load_1:.1f}, {load_5:.1f}", err=True)
             found = asyncio.run(
                 _measure(target, port, process, rate=rate, seconds=seconds, clients=clients)
             )
-        for result in found:
-            typer.echo(json.dumps(asdict(result)))
+            for result in found:
+                typer.echo(json.dumps(asdict(result)))
+            asyncio.run(_soak(target, port, process, rate=rate, minutes=minutes))
 
 
 def _load(environment: Mapping[str, str], folder: Path) -> None:
@@ -120,12 +125,14 @@ def _load(environment: Mapping[str, str], folder: Path) -> None:
 
 
 @contextmanager
-def _serving(environment: Mapping[str, str], folder: Path) -> Iterator[tuple[int, psutil.Process]]:
+def _serving(
+    environment: Mapping[str, str], folder: Path, *, workers: int
+) -> Iterator[tuple[int, psutil.Process]]:
     port = free_port()
     log = folder / "serve.log"
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603
-            [*_CLI, "serve", "--port", str(port), "--unmasked"],
+            [*_CLI, "serve", "--port", str(port), "--unmasked", "--workers", str(workers)],
             env=environment,
             cwd=folder,
             stdout=out,
@@ -169,11 +176,8 @@ async def _measure(
     seconds: float,
     clients: int,
 ) -> list[Result]:
-    rows = target.graph.rows(
-        "MATCH (a:Account) RETURN a.account_id AS id, a.email AS email ORDER BY id LIMIT $n",
-        n=CUSTOMERS,
-    )
-    keys = [str(row["id"]) for row in rows]
+    emails = _emails(target)
+    keys = [*emails]
     async with (
         open_async_graph(
             uri=target.neo4j.uri,
@@ -187,25 +191,10 @@ async def _measure(
         async def one(_: str) -> None:
             await graph.rows("RETURN 1", timeout_seconds=10)
 
-        bare = _bare_view(graph)
-
-        async def view(key: str) -> None:
-            await over_http(f"/v1/customers/{key}")
-
-        async def answer(_: str) -> None:
-            await over_http("/v1/answers/revenue_by_plan")
-
-        emails = {str(row["id"]): str(row["email"]) for row in rows}
-
-        async def search(key: str) -> None:
-            await over_http(f"/v1/customers?email={emails[key]}")
-
         asked = {
             "RETURN 1 by Bolt": one,
-            "view by Bolt": bare,
-            "view by HTTP": view,
-            "search by HTTP": search,
-            "kept answer by HTTP": answer,
+            "view by Bolt": _bare_view(graph),
+            **_requests(over_http, emails),
         }
         results = []
         for what, ask in asked.items():
@@ -215,8 +204,56 @@ async def _measure(
         for what in ("view by Bolt", "view by HTTP", "kept answer by HTTP"):
             made = await _closed(what, asked[what], keys, clients=clients, seconds=seconds)
             results.append(made)
-        size = round(process.memory_info().rss / 1_000_000, 1)
+        size = _megabytes(process)
         return [*results[:-1], Result(**{**asdict(results[-1]), "server_mb": size})]
+
+
+def _emails(target: Target) -> dict[str, str]:
+    """Of some customers, by their keys."""
+    rows = target.graph.rows(
+        "MATCH (a:Account) RETURN a.account_id AS id, a.email AS email ORDER BY id LIMIT $n",
+        n=CUSTOMERS,
+    )
+    return {str(row["id"]): str(row["email"]) for row in rows}
+
+
+def _requests(
+    over_http: Callable[[str], Awaitable[None]], emails: Mapping[str, str]
+) -> dict[str, Ask]:
+    async def view(key: str) -> None:
+        await over_http(f"/v1/customers/{key}")
+
+    async def search(key: str) -> None:
+        await over_http(f"/v1/customers?email={emails[key]}")
+
+    async def answer(_: str) -> None:
+        await over_http("/v1/answers/revenue_by_plan")
+
+    return {"view by HTTP": view, "search by HTTP": search, "kept answer by HTTP": answer}
+
+
+def _megabytes(process: psutil.Process) -> float:
+    """Memory of the server, of all workers together."""
+    processes = (process, *process.children(recursive=True))
+    total: int = sum(one.memory_info().rss for one in processes)
+    return round(total / 1_000_000, 1)
+
+
+async def _soak(
+    target: Target, port: int, process: psutil.Process, *, rate: int, minutes: int
+) -> None:
+    """Ask for views, searches and answers in turn, and print the server's memory each minute."""
+    emails = _emails(target)
+    async with _pool(port) as over_http:
+        asks = [*_requests(over_http, emails).values()]
+
+        async def any_of_them(key: str) -> None:
+            await random.choice(asks)(key)
+
+        for minute in range(1, minutes + 1):
+            found = await _steady("soak", any_of_them, [*emails], rate=rate, seconds=60)
+            told = {"minute": minute, "server_mb": _megabytes(process), "p99_ms": found.p99_ms}
+            typer.echo(json.dumps(told))
 
 
 @asynccontextmanager

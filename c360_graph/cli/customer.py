@@ -26,6 +26,7 @@ from c360_graph.customer.journey import (
     group_title,
     name_of,
     repeats,
+    similar_table,
     steps,
 )
 from c360_graph.customer.lookup import CustomerGraph, Lookup, Match, look_up
@@ -66,6 +67,9 @@ def customer(
     records and what belongs to them. A value is also found as the functions of a rule or a join normalize
     it. If C360_HASH_KEY is set, a hashed property is found by its plain value.
 
+    Entities that may be the same (POSSIBLY_SAME_AS) are listed apart, with their scores. Nothing of theirs
+    is shown.
+
     What others share, such as a city, is shown but not followed. Of each kind of neighbor, the newest 500
     are shown. Exits with 1 if no node or more than one node is found, or if a load of the graph failed or
     is in progress.
@@ -97,13 +101,14 @@ def customer(
 
 
 def as_data(around: Neighbourhood) -> dict[str, Any]:
-    """The neighbourhood, what was cut of it, what repeats in it and the steps, for JSON."""
+    """The neighbourhood, what was cut of it, what repeats in it, the steps, and who may be the same, for JSON."""
     return {
         "customer": asdict(around.centre),
         "groups": [asdict(group) for group in around.groups],
         "cut": [asdict(cut) for cut in cuts(around)],
         "repeats": [asdict(repeat) for repeat in repeats(around)],
         "journey": [asdict(step) for step in steps(around)],
+        "possibly_same": [asdict(other) for other in around.possibly_same],
     }
 
 
@@ -125,6 +130,9 @@ def print_journey(around: Neighbourhood) -> None:
     told = tuple(astuple(step) for step in steps(around))
     columns = ("moment (UTC)", "what", "item", "detail", "related")
     out.print(rows_table("Journey", columns, told, most=MOST_STEPS))
+    if around.possibly_same:
+        out.print(rows_table(f"Possibly the same {centre.label}", *similar_table(around)))
+        out.print("Nothing of theirs is shown above. identity_decisions settles whether they are.")
 
 
 def _the_one(found: Lookup, settings: Settings) -> Match:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -28,10 +28,19 @@ _ADD = text(
 _REVOKE = text(
     "UPDATE api_clients SET revoked_at = coalesce(revoked_at, now()) WHERE client_name = :name"
 )
+_LOGGED = {
+    "accessed_at": "timestamptz",
+    "client_name": "text",
+    "route": "text",
+    "status": "integer",
+    "customer_hash": "text",
+    "rows_served": "integer",
+    "duration_ms": "real",
+}
+# One row for each place in the lists: a statement for each row takes three times as much CPU of the server.
 _LOG = text(
-    "INSERT INTO api_access_log"
-    " (accessed_at, client_name, route, status, customer_hash, rows_served, duration_ms)"
-    " VALUES (:accessed_at, :client_name, :route, :status, :customer_hash, :rows_served, :duration_ms)"
+    f"INSERT INTO api_access_log ({', '.join(_LOGGED)}) SELECT * FROM"
+    f" unnest({', '.join(f'CAST(:{name} AS {kind}[])' for name, kind in _LOGGED.items())})"
 )
 _RULES = text(
     "SELECT s.source_name, r.table_name, r.column_name, r.is_excluded,"
@@ -134,8 +143,8 @@ class ApiClients:
 
     def log(self, accesses: Sequence[Access]) -> None:
         """Write what was asked."""
-        values = [asdict(access) for access in accesses]
-        if values:
+        values = {name: [getattr(access, name) for access in accesses] for name in _LOGGED}
+        if accesses:
             self._run(lambda connection: connection.execute(_LOG, values))
 
     def read_rules(self) -> tuple[dict[str, Any], ...]:

@@ -139,6 +139,16 @@ def group_table(
     return (*columns, *(["related"] if names else [])), rows
 
 
+def similar_table(around: Neighbourhood) -> tuple[tuple[str, ...], tuple[tuple[Any, ...], ...]]:
+    """Columns and rows of the entities that may be the same: what each is known by, and the score."""
+    columns = around.centre.key
+    rows = tuple(
+        (*(other.thing.properties.get(name) for name in columns), other.score)
+        for other in around.possibly_same
+    )
+    return (*columns, "score"), rows
+
+
 def related_text(item: Item) -> str:
     """What an item names, such as `Plan Premium`."""
     more = [f"and {item.more:,} more"] if item.more else []

@@ -9,6 +9,7 @@ from typing import Any
 from c360_graph.customer.lookup import CustomerGraph, Match, entity_edges
 from c360_graph.cypher import customers as text
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern
+from c360_graph.mapping.names import POSSIBLY_SAME_AS
 
 MOST_NEIGHBOURS = 500
 """Of a kind of relationship at a hop."""
@@ -16,6 +17,8 @@ MOST_RELATED = 10
 MOST_SCANNED = 100_000
 """Relationships of a kind that are read to find the newest neighbours."""
 MOST_HOPS = 5
+MOST_SIMILAR = 10
+"""Entities that may be the same as one, the most similar ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +66,23 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SimilarEntity:
+    """Another entity that may be the same; `score` is how probable it is."""
+
+    thing: Thing
+    score: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Neighbourhood:
-    """A node and the groups around it; a kind of relationship it does not have has no group."""
+    """A node and the groups around it; a kind of relationship it does not have has no group.
+
+    Nothing of the entities in `possibly_same` is in the groups.
+    """
 
     centre: Thing
     groups: tuple[Group, ...]
+    possibly_same: tuple[SimilarEntity, ...] = ()
 
     @property
     def records(self) -> tuple[Thing, ...]:
@@ -92,7 +107,7 @@ def read_customer_neighbourhood(
     walk = _Walk(graph=graph, schema=schema, last=max(1, hops - 1), names_next=hops > 1)
     walk.known.add(centre.id)
     records = [edges for edges in entity_edges(schema) if edges[1] == match.label]
-    own = [edges for edges in schema.edges if edges not in records]
+    own = [e for e in schema.edges if e not in records and e[0] != POSSIBLY_SAME_AS]
     walk.owners = tuple(dict.fromkeys(edges[2] for edges in records)) or (match.label,)
     frontier = {match.label: [centre.id]}
     if records:
@@ -100,7 +115,21 @@ def read_customer_neighbourhood(
     for hop in range(1, walk.last + 1):
         edges = own if hop == 1 else [e for e in own if not {*e[1:]} & {*walk.owners}]
         frontier = walk.step(frontier, edges, hop=hop)
-    return Neighbourhood(centre=centre, groups=tuple(walk.groups))
+    return Neighbourhood(
+        centre=centre,
+        groups=tuple(walk.groups),
+        possibly_same=_similar_entities(graph, match) if records else (),
+    )
+
+
+def _similar_entities(graph: CustomerGraph, match: Match) -> tuple[SimilarEntity, ...]:
+    if (POSSIBLY_SAME_AS, match.label, match.label) not in graph.schema.edges:
+        return ()
+    rows = graph.rows(text.similar_entities(match.label), id=match.id, most=MOST_SIMILAR)
+    return tuple(
+        SimilarEntity(thing=_thing(graph.schema, match.label, row), score=row["score"])
+        for row in rows
+    )
 
 
 @dataclass(kw_only=True)
@@ -182,6 +211,7 @@ class _Walk:
             edges
             for edges in self.schema.edges
             if far in edges[1:]
+            and edges[0] != POSSIBLY_SAME_AS
             and not {*edges[1:]} & owners
             and edges not in entity_edges(self.schema)
         ]

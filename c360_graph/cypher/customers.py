@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from c360_graph.cypher.quoting import identifier, statement, string_literal
 from c360_graph.mapping.graph_manifest import RelationshipPattern
+from c360_graph.mapping.names import POSSIBLY_SAME_AS, SCORE_COLUMN
 
 _MOMENTS = ("ZONED DATETIME", "LOCAL DATETIME", "DATE")
 
@@ -79,6 +80,24 @@ def entity_of(edges: RelationshipPattern) -> str:
         f"MATCH (r:{identifier(record)}) WHERE elementId(r) = $id"
         f" MATCH (e:{identifier(entity)})-[:{identifier(kind)}]->(r)"
         " RETURN elementId(e) AS id, properties(e) AS properties LIMIT 1"
+    )
+
+
+def similar_entities(label: str) -> str:
+    """`id`, `properties` and `score` of the entities that may be the same as `$id`, at most `$most`.
+
+    >>> print(similar_entities("Customer"))
+    CYPHER 5 MATCH (n:`Customer`) WHERE elementId(n) = $id
+    MATCH (n)-[r:`POSSIBLY_SAME_AS`]-(o:`Customer`)
+    RETURN elementId(o) AS id, properties(o) AS properties, r.`score` AS score
+    ORDER BY score DESC, id LIMIT $most
+    """
+    named = identifier(label)
+    return statement(
+        f"MATCH (n:{named}) WHERE elementId(n) = $id"
+        f" MATCH (n)-[r:{identifier(POSSIBLY_SAME_AS)}]-(o:{named})"
+        f" RETURN elementId(o) AS id, properties(o) AS properties, r.{identifier(SCORE_COLUMN)} AS score"
+        " ORDER BY score DESC, id LIMIT $most"
     )
 
 

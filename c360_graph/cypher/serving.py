@@ -63,6 +63,27 @@ class Arm:
         return f"MATCH (s){self._pattern(relationship)}(m:{identifier(self.label)})"
 
 
+@dataclass(frozen=True, kw_only=True)
+class SimilarNodes:
+    """Other nodes of the label that may be the same as one: `names` are read of them, `score` of the relationship."""
+
+    relationship_type: str
+    label: str
+    names: tuple[str, ...]
+    score: str | None = None
+    """None where the score is not served."""
+
+    @property
+    def collected(self) -> str:
+        """A list of at most `$most_similar` maps with `properties` and `score`, the most similar ones first."""
+        score = f"r.{identifier(self.score)}" if self.score else "null"
+        return (
+            f"COLLECT {{ MATCH (n)-[r:{identifier(self.relationship_type)}]-(o:{identifier(self.label)})"
+            f" WITH o, {score} AS score ORDER BY score DESC, elementId(o) LIMIT $most_similar"
+            f" RETURN {{properties: {properties('o', self.names)}, score: score}} }}"
+        )
+
+
 def by_key(label: str, key: Sequence[str]) -> str:
     """The node whose key has the values `$key0`, `$key1` and so on.
 
@@ -123,14 +144,19 @@ def read_nodes(start: str, names: Iterable[str]) -> str:
 
 
 def read_views(
-    start: str, names: Iterable[str], arms: Sequence[Arm], *, records: str | None
+    start: str,
+    names: Iterable[str],
+    arms: Sequence[Arm],
+    *,
+    records: str | None,
+    similar: SimilarNodes | None = None,
 ) -> str:
     """At most `$most` nodes with what is around each.
 
     `found` is a list of maps with `id`, `labels`, `properties` and `around`: for each subject (the node itself, and with
     `records`, a relationship type, up to `$most_records` nodes that it leads to) and each arm that fits it a map
-    with `arm` (its index), `degree` and `last`, the newest moment. That is null where there are more than
-    `$guard`.
+    with `arm` (its index), `degree` and `last`, the newest moment: microseconds since 1970 if it has a time zone, which
+    the driver reads much faster than a moment. It is null where there are more than `$guard`. With `similar` each has a list `similar`, too.
     """
     subjects = _subjects(records)
     branches = " UNION ALL ".join(_view_branch(index, arm) for index, arm in enumerate(arms))
@@ -140,9 +166,10 @@ def read_views(
         if arms
         else "WITH n, [] AS around"
     )
+    collected = similar.collected if similar else "[]"
     return statement(
-        f"{start} WITH n LIMIT $most {around}"
-        f" WITH collect({{{_node(names)}, around: around}}) AS found{_STATES}"
+        f"{start} WITH n LIMIT $most {around} WITH n, around, {collected} AS similar"
+        f" WITH collect({{{_node(names)}, around: around, similar: similar}}) AS found{_STATES}"
     )
 
 
@@ -161,7 +188,9 @@ def _view_branch(index: int, arm: Arm) -> str:
         return f"{begin} RETURN {index} AS arm, degree, null AS last"
     return (
         f"{begin} CALL (s, degree) {{ WITH s, degree WHERE degree <= $guard {arm.match()}"
-        f" RETURN max(m.{identifier(arm.moment)}) AS last }} RETURN {index} AS arm, degree, last"
+        f" WITH max(m.{identifier(arm.moment)}) AS last RETURN CASE WHEN last IS :: ZONED DATETIME"
+        " THEN last.epochSeconds * 1000000 + last.microsecond ELSE last END AS last }"
+        f" RETURN {index} AS arm, degree, last"
     )
 
 

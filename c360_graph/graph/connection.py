@@ -193,6 +193,8 @@ def driver_options(
         "connection_acquisition_timeout": connect_seconds,
         "liveness_check_timeout": 30,
         "notifications_min_severity": "OFF",
+        # A message and its answer beside each statement, which the server counts and nobody here reads.
+        "telemetry_disabled": True,
     }
 
 
@@ -208,8 +210,15 @@ def refuse_address(uri: str) -> None:
 
 
 @contextmanager
-def open_graph(*, uri: str, username: str, password: str, database: str) -> Iterator[Graph]:
-    """Connect and make sure that the server answers.
+def open_graph(
+    *,
+    uri: str,
+    username: str,
+    password: str,
+    database: str,
+    connect_seconds: float = CONNECT_SECONDS,
+) -> Iterator[Graph]:
+    """Connect and make sure that the server answers, within `connect_seconds` for each connection.
 
     Raises:
         GraphError: it does not, or refuses the login; the password is not in the message.
@@ -220,7 +229,7 @@ def open_graph(*, uri: str, username: str, password: str, database: str) -> Iter
     try:
         driver = GraphDatabase.driver(
             uri,
-            **driver_options(username, password),
+            **driver_options(username, password, connect_seconds=connect_seconds),
             # The driver's own waits double up to half a minute, past the moment a server is back.
             max_transaction_retry_time=5,
             user_agent=client,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from neo4j import (
@@ -283,16 +284,36 @@ CONNECT_SECONDS = 3.0
 GRACE_SECONDS = 3.0
 """How much longer than its time a statement is waited for."""
 MOST_CONNECTIONS = 40
+LEFT_SECONDS = 120.0
+"""How long statements may still run over connections that are used no more."""
 
 
 class AsyncGraph:
     """One database of one server, read by many requests at a time."""
 
-    def __init__(self, driver: AsyncDriver, database: str, uri: str) -> None:
-        self._driver = driver
+    def __init__(self, connect: Callable[[], AsyncDriver], database: str, uri: str) -> None:
+        self._connect = connect
+        self._driver = connect()
+        self._left: set[asyncio.Task[None]] = set()
         self._database = database
         self.server = f"{uri}/{database}"
         """`uri/database`, for messages."""
+
+    def renew(self) -> None:
+        """Use new connections from now on, since those of now may be dead without an end of ours knowing.
+
+        Statements that run over them may end.
+        """
+        closing = asyncio.create_task(_close_later(self._driver))
+        self._driver = self._connect()
+        self._left.add(closing)
+        closing.add_done_callback(self._left.discard)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for closing in self._left:
+            closing.cancel()
+        await asyncio.gather(*self._left, self._driver.close(), return_exceptions=True)
 
     async def rows(
         self,
@@ -366,15 +387,26 @@ async def open_async_graph(
     # Each failed connection would be told of; the caller says it once.
     logging.getLogger("neo4j").setLevel(logging.CRITICAL)
     refuse_address(uri)
+    connect = partial(
+        AsyncGraphDatabase.driver,
+        uri,
+        **driver_options(username, password, connect_seconds=CONNECT_SECONDS),
+        max_connection_pool_size=MOST_CONNECTIONS,
+        max_transaction_retry_time=0,
+        user_agent="c360_graph/serve",
+    )
     try:
-        driver = AsyncGraphDatabase.driver(
-            uri,
-            **driver_options(username, password, connect_seconds=CONNECT_SECONDS),
-            max_connection_pool_size=MOST_CONNECTIONS,
-            max_transaction_retry_time=0,
-            user_agent="c360_graph/serve",
-        )
+        graph = AsyncGraph(connect, database, uri)
     except (ValueError, DriverError) as error:
         raise GraphError(f"NEO4J_URI {uri!r} cannot be used: {error}") from None
-    async with driver:
-        yield AsyncGraph(driver, database, uri)
+    try:
+        yield graph
+    finally:
+        await graph.close()
+
+
+async def _close_later(driver: AsyncDriver) -> None:
+    try:
+        await asyncio.sleep(LEFT_SECONDS)
+    finally:
+        await driver.close()

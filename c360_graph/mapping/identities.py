@@ -29,6 +29,7 @@ from c360_graph.mapping.model import (
 from c360_graph.mapping.names import (
     IS,
     POSSIBLY_SAME_AS,
+    SCORE_COLUMN,
     did_you_mean,
     identity_name,
     reason_against_name,
@@ -40,7 +41,7 @@ from c360_graph.mapping.table_index import TableIndex, grouped
 Tables = tuple[TableMapping, ...]
 
 ID_COLUMN, RECORDS_COLUMN = "identity_id", "records"
-OTHER_COLUMN, SCORE_COLUMN = "other_id", "score"
+OTHER_COLUMN = "other_id"
 _KEY_PREFIX = "key_"
 _SOURCE_ID = 0
 _BIGINT = ColumnType(name="bigint", base="int8")

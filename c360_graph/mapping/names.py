@@ -109,6 +109,8 @@ IS = "IS"
 """The type of the relationship from an entity to each of its records."""
 POSSIBLY_SAME_AS = "POSSIBLY_SAME_AS"
 """The type of the relationship between two entities whose records are alike."""
+SCORE_COLUMN = "score"
+"""Its property: how probable it is that both are the same."""
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 

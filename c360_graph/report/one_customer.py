@@ -15,6 +15,7 @@ from c360_graph.customer.journey import (
     group_title,
     name_of,
     repeats,
+    similar_table,
     steps,
 )
 from c360_graph.customer.neighbourhood import Neighbourhood, Thing
@@ -51,6 +52,12 @@ def customer_page(around: Neighbourhood, *, made_at: datetime) -> Page:
             table=table_of(_columns(Repeat), [astuple(one) for one in same]),
         ),
         *_group_sections(around),
+        Section(
+            name="possibly-same",
+            title=f"Possibly the same {centre.label}",
+            description="Others whose records are alike. Nothing of theirs is on this page.",
+            table=table_of(*similar_table(around)),
+        ),
     ]
     return Page(
         title=name_of(around),

@@ -132,7 +132,7 @@ def _listed(question: Question) -> dict[str, Any]:
 def _add_routes(router: APIRouter, listed: Any, one: Any) -> None:
     done = {"description": "The client has it already."}
     router.add_api_route(
-        "/answers",
+        "/v1/answers",
         listed,
         summary="The questions that the client may ask.",
         response_model=None,
@@ -144,7 +144,7 @@ def _add_routes(router: APIRouter, listed: Any, one: Any) -> None:
         operation_id="answers",
     )
     router.add_api_route(
-        "/answers/{name}",
+        "/v1/answers/{name}",
         one,
         summary="An answer. Its parameters are those of the question.",
         response_model=None,

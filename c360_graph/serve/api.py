@@ -61,7 +61,8 @@ def create_app(service: Service, served: ServedGraph) -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(Exception, _failed)
-    router = APIRouter(prefix="/v1", redirect_slashes=False)
+    # Not one of its own that is included, by which a request goes for as long as by all the rest of FastAPI.
+    router = app.router
     _add_facts(router, service)
     add_answers(router, service)
     add_changes(router, service)
@@ -70,7 +71,6 @@ def create_app(service: Service, served: ServedGraph) -> FastAPI:
         _add_customers(router, service, served, around)
     for label in served.labels.values():
         _add_label(router, service, label, around)
-    app.include_router(router)
     app.include_router(page_router(service))
     _add_document(app, service)
     return app
@@ -136,7 +136,7 @@ def _add(
     if has_validators:
         responses[304] = {"description": "The client has it already."}
     router.add_api_route(
-        path,
+        f"/v1{path}",
         handler,
         methods=["GET"],
         summary=summary,

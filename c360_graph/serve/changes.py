@@ -43,7 +43,7 @@ def add_changes(router: APIRouter, service: Service) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
 
-    router.add_api_route("/changes", changes, methods=["GET"], include_in_schema=False)
+    router.add_api_route(NAME, changes, methods=["GET"], include_in_schema=False)
 
 
 async def _events(service: Service, client: Client, request: Request) -> AsyncIterator[bytes]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from c360_graph.customer.journey import Cut, cuts, repeats, steps
 from c360_graph.customer.neighbourhood import Group, Item, Neighbourhood, Thing
 from c360_graph.cypher import serving as text
-from c360_graph.mapping.names import IS
+from c360_graph.mapping.names import IS, POSSIBLY_SAME_AS, SCORE_COLUMN
 from c360_graph.serve.identifiers import Search
 from c360_graph.serve.problems import Problem
 from c360_graph.serve.reading import Reader
@@ -20,10 +20,14 @@ MOST_FOUND = 10
 """Customers that a search returns."""
 MOST_RECORDS = 50
 """Records of a customer that are looked around."""
+MOST_SIMILAR = 10
+"""Customers that may be the same as one, the most similar ones."""
 MOST_STEPS_OF_KIND = 200
 """Neighbours of a kind that a journey tells of."""
 MOST_NODES = 500
 """Nodes that a neighbourhood may have."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Found = Mapping[str, Any]
 
@@ -54,15 +58,38 @@ async def _views(
     reader: Reader, start: str, parameters: Mapping[str, Any], most: int
 ) -> list[dict[str, Any]]:
     label = reader.customer_label()
-    branches, arms = reader.arms((label.label, *reader.served.records))
-    records = IS if reader.served.records else None
+    branches, arms = reader.once(("customer arms",), reader.customer_arms)
     statement = reader.once(
         ("views", start),
-        lambda: text.read_views(start, reader.read_names(label), arms, records=records),
+        lambda: text.read_views(
+            start,
+            reader.read_names(label),
+            arms,
+            records=IS if reader.served.records else None,
+            similar=_similar(reader, label),
+        ),
     )
-    bounds = {"most": most, "guard": reader.max_degree, "most_records": MOST_RECORDS}
+    bounds = {
+        "most": most,
+        "guard": reader.max_degree,
+        "most_records": MOST_RECORDS,
+        "most_similar": MOST_SIMILAR,
+    }
     found = await reader.found(statement, {**parameters, **bounds})
     return [_view(reader, label, branches, one) for one in found]
+
+
+def _similar(reader: Reader, label: ServedLabel) -> text.SimilarNodes | None:
+    pattern = reader.served.similar
+    if pattern is None:
+        return None
+    seen = reader.served.edge_names(pattern, unmasked=reader.client.unmasked)
+    return text.SimilarNodes(
+        relationship_type=pattern[0],
+        label=label.label,
+        names=label.key,
+        score=SCORE_COLUMN if SCORE_COLUMN in seen else None,
+    )
 
 
 def _view(
@@ -70,22 +97,22 @@ def _view(
 ) -> dict[str, Any]:
     activity: dict[int, dict[str, Any]] = {}
     for around in found["around"]:
-        branch = branches[around["arm"]]
-        # Of a record that leads back to its customer nothing is told.
-        if branch.label == label.label and branch.relationship_type == IS:
-            continue
         told = activity.setdefault(
             around["arm"],
-            {**_kind(branch), "count": 0, "last": None, "last_is_known": True},
+            {**_kind(branches[around["arm"]]), "count": 0, "last": None, "last_is_known": True},
         )
         told["count"] += around["degree"]
-        told["last"] = _latest([told["last"], around["last"]])
+        told["last"] = _latest([told["last"], _moment(around["last"])])
         told["last_is_known"] &= around["degree"] <= reader.max_degree
     listed = [activity[arm] for arm in sorted(activity)]
     return {
         **reader.node(label, found),
         "activity": listed,
         "last_activity": _latest([one["last"] for one in listed]),
+        "possibly_same": [
+            {"key": reader.key_of(label, other["properties"]), "score": other["score"]}
+            for other in found["similar"]
+        ],
     }
 
 
@@ -95,6 +122,16 @@ def _kind(branch: Branch) -> dict[str, str]:
         "direction": "out" if branch.outward else "in",
         "label": branch.label,
     }
+
+
+def _moment(value: Any) -> Any:
+    """A moment as it was read; None where Python cannot hold it."""
+    if not isinstance(value, int):
+        return value
+    try:
+        return _EPOCH + timedelta(microseconds=value)
+    except OverflowError:
+        return None
 
 
 def _latest(moments: Sequence[Any]) -> Any:
@@ -116,7 +153,7 @@ async def read_journey(reader: Reader, key: str) -> Neighbourhood:
     label = reader.customer_label()
     parameters = reader.key_parameters(label, key)
     centre = _thing(reader, label, await _centre(reader, label, parameters))
-    branches, arms = reader.arms((label.label, *reader.served.records))
+    branches, arms = reader.once(("customer arms",), reader.customer_arms)
     if not arms:
         return Neighbourhood(centre=centre, groups=())
     statement = reader.once(
@@ -138,7 +175,7 @@ async def read_journey(reader: Reader, key: str) -> Neighbourhood:
             "most": MOST_STEPS_OF_KIND * len(arms),
         },
     )
-    return Neighbourhood(centre=centre, groups=_groups(reader, label, branches, found))
+    return Neighbourhood(centre=centre, groups=_groups(reader, branches, found))
 
 
 async def _centre(reader: Reader, label: ServedLabel, parameters: Mapping[str, Any]) -> Found:
@@ -157,14 +194,12 @@ def _missing(label: ServedLabel) -> Problem:
 
 
 def _groups(
-    reader: Reader, centre: ServedLabel, branches: Sequence[Branch], found: Sequence[Found]
+    reader: Reader, branches: Sequence[Branch], found: Sequence[Found]
 ) -> tuple[Group, ...]:
     items: dict[int, dict[str, Item]] = {}
     totals: dict[int, dict[str, int]] = {}
     for row in found:
         branch = branches[row["arm"]]
-        if branch.label == centre.label and branch.relationship_type == IS:
-            continue
         totals.setdefault(row["arm"], {})[row["source"]] = row["degree"]
         of_arm = items.setdefault(row["arm"], {})
         if row["id"] is not None and len(of_arm) < MOST_STEPS_OF_KIND:
@@ -240,7 +275,9 @@ async def read_neighbourhood(
                 far = reader.served.labels[branch.label]
                 node = reader.node(far, row)
                 nodes[row["id"]] = {"id": row["id"], **node, "hop": hop}
-                frontier[row["id"]] = branch.label
+                # What is around another customer, which may be the same, is of the other one.
+                if branch.relationship_type != POSSIBLY_SAME_AS:
+                    frontier[row["id"]] = branch.label
             _add_edge(edges, branch, row)
     return {
         "centre": first,

@@ -49,6 +49,13 @@ class ActivityDocument(_Document):
     last_is_known: bool = Field(description="False where there are too many to look at.")
 
 
+class SimilarDocument(_Document):
+    """Another customer that may be the same."""
+
+    key: str | None = Field(description="Names it in paths. Null: it cannot be named.")
+    score: float | None = Field(description="How probable it is, from 0 to 1.")
+
+
 class JourneyStep(_Document):
     """Something that happened."""
 
@@ -296,6 +303,13 @@ def view_model(node: type[BaseModel]) -> type[BaseModel]:
         __base__=node,
         activity=(list[ActivityDocument], ...),
         last_activity=(str | None, ...),
+        possibly_same=(
+            list[SimilarDocument],
+            Field(
+                description="At most ten other customers that may be the same, the most probable ones first."
+                " Nothing of theirs is in this view."
+            ),
+        ),
     )
 
 

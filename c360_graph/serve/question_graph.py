@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from c360_graph.errors import GraphUnavailableError
 from c360_graph.graph.connection import Graph, open_graph
+from c360_graph.graph.read_only import CONNECT_SECONDS, LEFT_SECONDS
 from c360_graph.settings import Settings
 
 _T = TypeVar("_T")
@@ -47,9 +48,20 @@ class QuestionGraph:
                         username=settings.neo4j_username,
                         password=settings.neo4j_password.get_secret_value(),
                         database=settings.neo4j_database,
+                        connect_seconds=CONNECT_SECONDS,
                     )
                 )
             return self._graph
+
+    def renew(self) -> None:
+        """Connect anew at the next use; what is asked over the connection of now may still be answered."""
+        with self._lock:
+            if self._graph is None:
+                return
+            left, self._stack, self._graph = self._stack, ExitStack(), None
+        closing = threading.Timer(LEFT_SECONDS, left.close)
+        closing.daemon = True
+        closing.start()
 
     def _drop(self, graph: Graph) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from c360_graph.cypher.manifest import WHOLE
 from c360_graph.cypher.serving import Arm
 from c360_graph.graph.read_only import AsyncGraph
+from c360_graph.mapping.names import IS, POSSIBLY_SAME_AS
 from c360_graph.serve.clients import Client
 from c360_graph.serve.problems import Problem, unavailable
 from c360_graph.serve.schema import Branch, ServedGraph, ServedLabel
@@ -87,6 +88,18 @@ class Reader:
         seen = [name for name in self.served.labels if self.client.sees(name)]
         branches = self.served.branches([name for name in at if self.client.sees(name)], to=seen)
         return branches, tuple(self._arm(branch) for branch in branches)
+
+    def customer_arms(self) -> tuple[tuple[Branch, ...], tuple[Arm, ...]]:
+        """Those of a customer and its records that lead to no customer: neither back, nor to others that may be
+        the same."""
+        customer, records = self.customer_label().label, self.served.records
+        found = zip(*self.arms((customer, *records)), strict=True)
+        own = [
+            (branch, arm)
+            for branch, arm in found
+            if not (branch.label == customer and branch.relationship_type in (IS, POSSIBLY_SAME_AS))
+        ]
+        return tuple(branch for branch, _ in own), tuple(arm for _, arm in own)
 
     def _arm(self, branch: Branch) -> Arm:
         far = self.served.labels[branch.label]

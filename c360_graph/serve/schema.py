@@ -23,7 +23,7 @@ from c360_graph.mapping.graph_manifest import (
 from c360_graph.mapping.join_columns import parsed
 from c360_graph.mapping.join_functions import Calls, JoinFunctions
 from c360_graph.mapping.model import JOIN_PREFIX
-from c360_graph.mapping.names import IS
+from c360_graph.mapping.names import IS, POSSIBLY_SAME_AS
 from c360_graph.proposal.personal_names import kind_by_name
 
 RESERVED = frozenset({"answers", "changes", "customers", "freshness", "schema"})
@@ -159,6 +159,12 @@ class ServedGraph(Frozen):
         found = self.edge_properties.get(pattern_name(edges), ())
         return tuple(p.name for p in found if unmasked or not p.is_personal)
 
+    @property
+    def similar(self) -> RelationshipPattern | None:
+        """The relationships between customers that may be the same; None where there are none."""
+        pattern = (POSSIBLY_SAME_AS, self.customer or "", self.customer or "")
+        return pattern if self.records and pattern in self.edges else None
+
     def branches(self, at: Iterable[str], *, to: Collection[str]) -> tuple[Branch, ...]:
         """Every kind of relationship of some labels that leads to labels that a client may see."""
         return tuple(
@@ -199,7 +205,7 @@ def served_graph(
     }
     chosen = customer if customer in labels else _customer(manifest)
     records = (
-        tuple(dict.fromkeys(to for kind, start, to in manifest.edges if start == chosen))
+        tuple(to for kind, start, to in manifest.edges if (kind, start) == (IS, chosen))
         if chosen and _is_entity(manifest, chosen)
         else ()
     )

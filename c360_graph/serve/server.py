@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -19,7 +21,7 @@ from starlette.routing import BaseRoute, Match
 from c360_graph.control.api_clients import ApiClients, ClientRow
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.errors import SettingsError
-from c360_graph.graph.read_only import open_async_graph
+from c360_graph.graph.read_only import AsyncGraph, open_async_graph
 from c360_graph.questions import read_question_set
 from c360_graph.serve.api import create_app
 from c360_graph.serve.audit import KNOWN_SECONDS, ControlLink, CustomerHash
@@ -113,7 +115,10 @@ async def opened_service(
                 database=settings.neo4j_database,
             )
         )
-        watch = GraphWatch(graph, customer_label=settings.c360_serve_customer_label)
+        question_graph = QuestionGraph(settings)
+        stack.push_async_callback(asyncio.to_thread, question_graph.close)
+        renew = partial(_renew, graph, question_graph)
+        watch = GraphWatch(graph, customer_label=settings.c360_serve_customer_label, renew=renew)
 
         def use(rows: tuple[ClientRow, ...], rules: tuple[ServedRule, ...]) -> None:
             clients.replace(rows)
@@ -125,8 +130,6 @@ async def opened_service(
         )
         await link.read()
         await watch.look()
-        question_graph = QuestionGraph(settings)
-        stack.push_async_callback(asyncio.to_thread, question_graph.close)
         await stack.enter_async_context(_running(watch, link))
         yield Service(
             settings=settings,
@@ -141,6 +144,12 @@ async def opened_service(
             metrics=ServeMetrics(worker=str(os.getpid()) if buckets else ""),
             identify_token=tokens.identify if tokens else None,
         )
+
+
+def _renew(graph: AsyncGraph, question_graph: QuestionGraph) -> None:
+    graph.renew()
+    # A thread may hold its lock while it connects.
+    asyncio.get_running_loop().run_in_executor(None, question_graph.renew)
 
 
 @asynccontextmanager
@@ -192,6 +201,9 @@ class Application:
                     await stack.enter_async_context(self._tools.running())
                 self._service = service
                 await self._make(service)
+                # What is there now stays. Looking through it for garbage would stop all requests for 0.1 s.
+                gc.collect()
+                gc.freeze()
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
                 self._service = None

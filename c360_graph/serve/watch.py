@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -24,10 +24,11 @@ from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.serve.schema import ServedGraph, ServedRule, served_graph
 
 LOOK_SECONDS = 0.5
+"""Between a look and the next one."""
 SETTLED_SECONDS = 2.0
 """After as long, what changes next has another second than what changed last."""
-_PATIENCE_SECONDS = 2.0
-"""A server that has not answered for as long counts as unreachable."""
+PATIENCE_SECONDS = 2.0
+"""A server that has not answered for as long counts as unreachable, and is asked again over a new connection."""
 _TIMEOUT_SECONDS = 20.0
 """It is waited for all the same: one that has just started takes long for its first statements."""
 
@@ -41,6 +42,10 @@ class Snapshot:
     state: GraphState = "unreachable"
     manifest: GraphManifest = field(default_factory=GraphManifest)
     served: ServedGraph = field(default_factory=ServedGraph)
+    content: str = ""
+    """The manifest as the graph has it."""
+    rules: tuple[ServedRule, ...] = ()
+    """Those that `served` was made with."""
     follow: FollowMark | None = None
     is_followed: bool = False
     version: str = ""
@@ -60,12 +65,14 @@ class Snapshot:
 class GraphWatch:
     """One statement of the server every half second, and a few more when the mapping changed."""
 
-    def __init__(self, graph: AsyncGraph, *, customer_label: str | None) -> None:
+    def __init__(
+        self, graph: AsyncGraph, *, customer_label: str | None, renew: Callable[[], None]
+    ) -> None:
+        """Watch a graph; `renew` is called where a connection may be dead, to use others from then on."""
         self._graph = graph
+        self._renew = renew
         self._customer_label = customer_label
         self._rules: tuple[ServedRule, ...] = ()
-        self._content: str | None = None
-        self._built_with: tuple[ServedRule, ...] = ()
         self._looking = asyncio.Lock()
         self.current = Snapshot()
         self.interruptions = 0
@@ -85,17 +92,36 @@ class GraphWatch:
         """Bring `current` up to date; a server that cannot be reached is a state, too."""
         # One after the other, so that what was seen first does not come last.
         async with self._looking:
-            seeing = asyncio.ensure_future(self._see())
             try:
-                done, _ = await asyncio.wait({seeing}, timeout=_PATIENCE_SECONDS)
-                if not done:
-                    self.current = replace(self.current, state="unreachable")
-                self.current = await seeing
+                self.current = await self._first_seen()
             except GraphError:
                 self.current = replace(self.current, state="unreachable")
-            finally:
-                seeing.cancel()
             self.interruptions += self.current.state in ("rebuilding", "absent")
+
+    async def _first_seen(self) -> Snapshot:
+        """What the first of several tries sees.
+
+        A connection may be dead without an end of ours knowing. So nothing waits for one alone: a server that
+        is back is seen after one more try, however long those of before wait.
+
+        Raises:
+            GraphError: a try failed; the first one does after `_TIMEOUT_SECONDS` at the latest.
+        """
+        tries: set[asyncio.Task[Snapshot]] = set()
+        try:
+            while True:
+                tries.add(asyncio.create_task(self._see()))
+                done, _ = await asyncio.wait(
+                    tries, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                if done:
+                    return await done.pop()
+                self.current = replace(self.current, state="unreachable")
+                self._renew()
+        finally:
+            for each in tries:
+                each.cancel()
+            await asyncio.gather(*tries, return_exceptions=True)
 
     async def _see(self) -> Snapshot:
         rows = await self._graph.rows(read_mark(), timeout_seconds=_TIMEOUT_SECONDS)
@@ -109,15 +135,14 @@ class GraphWatch:
             return replace(self.current, state="rebuilding")
         content = row["content"] or ""
         known = self.current
-        if content != self._content or self._rules != self._built_with or not known.version:
+        if content != known.content or self._rules != known.rules or not known.version:
             try:
                 manifest = GraphManifest.model_validate_json(content)
             except ValidationError:
                 return replace(known, state="rebuilding")
             rules = self._rules
             served = await self._served(manifest, rules)
-            known = replace(known, manifest=manifest, served=served)
-            self._content, self._built_with = content, rules
+            known = replace(known, manifest=manifest, served=served, content=content, rules=rules)
         follow = _follow(row["follow"])
         version = _version(content, known.served.fingerprint, follow)
         if version != known.version:

@@ -144,6 +144,10 @@ def _add_nodes(router: APIRouter, service: Service) -> None:
                 "node": view,
                 "title": title_of(view),
                 "view": view,
+                "possibly_same": [
+                    {**other, "href": _href(label, other["key"], reader) if other["key"] else None}
+                    for other in view["possibly_same"]
+                ],
                 "steps": told[:MOST_STEPS],
                 "more_steps": max(0, len(told) - MOST_STEPS),
                 "repeats": repeats(journey),

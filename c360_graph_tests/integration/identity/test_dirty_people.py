@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 import pytest
 
+from c360_graph.customer.lookup import CustomerGraph, Match
+from c360_graph.customer.neighbourhood import read_customer_neighbourhood
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.identity.dirty_people import (
     NOBODYS_EMAIL,
@@ -15,6 +18,7 @@ from c360_graph_tests.integration.identity.dirty_people import (
 )
 from c360_graph_tests.integration.reconcile.reconciled import NOTHING, changes, reconcile
 from c360_graph_tests.integration.schemas.world import World, built
+from c360_graph_tests.integration.serving.conftest import server
 
 _COLUMNS = "{mail} text, {mobile} text, {landline} text, born date, postcode text, city text"
 CRM = (
@@ -133,6 +137,35 @@ def test_alike_records_give_at_least_half_of_the_rest_and_hardly_anything_else(
     assert recall >= 0.5
     # A proposal is no merge.
     assert world.counts()[0]["Customer"] == len(records)
+
+
+def test_who_may_be_the_same_is_told_apart_from_what_is_of_a_customer(world: World) -> None:
+    one, other, score = world.cypher(ALIKE)[0]
+    with server(unmasked=True) as api:
+        view = api.get(f"/v1/customers/{one}").json()
+        around = api.get(f"/v1/customers/{one}/neighbourhood", params={"hops": 3}).json()
+        journey = api.get(f"/v1/customers/{one}/journey").json()
+        assert "Possibly the same" in api.get(f"/customers/{one}").text
+    assert {"key": str(other), "score": score} in view["possibly_same"]
+    counts = {(a["relationship"], a["label"]): a["count"] for a in view["activity"]}
+    own = world.cypher(f"MATCH (:Customer {{customer_id: {one}}})-[:IS]->(r) RETURN labels(r)[0]")
+    assert counts == {("IS", label): n for (label,), n in Counter(own).items()}
+    records = [node for node in around["nodes"] if node["label"] != "Customer"]
+    assert len(records) == len(own)
+    assert {step["what"].split()[0] for step in journey["steps"]} <= {"Person", "Account"}
+    ((node, properties),) = world.cypher(
+        f"MATCH (c:Customer {{customer_id: {one}}}) RETURN elementId(c), properties(c)"
+    )
+    found = read_customer_neighbourhood(
+        CustomerGraph(world.graph, timeout_seconds=60),
+        Match(id=node, label="Customer", property="customer_id", properties=properties),
+    )
+    assert [
+        {"key": str(other.thing.properties["customer_id"]), "score": other.score}
+        for other in found.possibly_same
+    ] == view["possibly_same"]
+    assert sorted(thing.label for thing in found.records) == sorted(label for (label,) in own)
+    assert {group.relationship_type for group in found.groups} == {"IS"}
 
 
 def test_without_normalisers_most_are_not_found(

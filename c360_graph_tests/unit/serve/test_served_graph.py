@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
+from c360_graph.graph.read_only import AsyncGraph
 from c360_graph.mapping.graph_manifest import GraphManifest
+from c360_graph.serve.clients import Client
 from c360_graph.serve.identifiers import identifier_names, search
+from c360_graph.serve.reading import Reader
 from c360_graph.serve.schema import ServedGraph, ServedRule, served_graph
 from c360_graph.serve.values import INTEGERS, key_text, read_key, split_path, whole_segment
 
@@ -103,6 +108,27 @@ def test_customers_are_the_entities_and_are_found_by_what_their_records_have() -
     assert search(graph, "q", "ann@x.example", hash_key=None).seeks == found.seeks
     hidden = search(graph, "q", "x", hash_key=None, sees=lambda label: label == "Customer")
     assert hidden.seeks == ()
+
+
+def test_another_customer_that_may_be_the_same_is_no_record_and_no_activity() -> None:
+    similar = ("POSSIBLY_SAME_AS", "Customer", "Customer")
+    edges = (("IS", "Customer", "Person"), similar, ("HAS", "Person", "Plan"))
+    graph = served_graph(MANIFEST.model_copy(update={"edges": edges}), ())
+    assert (graph.records, graph.similar) == (("Person",), similar)
+    assert made().similar is None
+    reader = Reader(
+        graph=cast(AsyncGraph, None),
+        served=graph,
+        client=Client(name="all"),
+        timeout_seconds=1.0,
+        max_degree=1,
+    )
+    branches, arms = reader.customer_arms()
+    assert [(branch.at, *branch.pattern) for branch in branches] == [
+        ("Customer", "IS", "Customer", "Person"),
+        ("Person", "HAS", "Person", "Plan"),
+    ]
+    assert [arm.relationship_type for arm in arms] == ["IS", "HAS"]
 
 
 def test_a_hashed_identifier_is_found_by_its_plain_value() -> None:
