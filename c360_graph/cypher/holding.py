@@ -127,3 +127,12 @@ def show_indexes() -> str:
         " WHERE owningConstraint IS NULL"
         " RETURN name, type, entityType, labelsOrTypes, properties ORDER BY name"
     )
+
+
+def count_broken_indexes() -> str:
+    """How many indexes, those of constraints too, cannot be used, or not yet.
+
+    >>> print(count_broken_indexes())
+    SHOW INDEXES YIELD state WHERE state <> 'ONLINE' RETURN count(*) AS count
+    """
+    return "SHOW INDEXES YIELD state WHERE state <> 'ONLINE' RETURN count(*) AS count"

@@ -1,11 +1,13 @@
-"""Empties a graph in bounded batches: relationships, nodes, and the constraints and indexes of ours.
+"""Empties a graph in bounded batches: relationships, nodes, and constraints and indexes of ours.
 
 The manifest says that the graph is broken before anything is removed, and stays.
 """
 
 from __future__ import annotations
 
-from c360_graph.cypher import counts_and_deletes, schema
+from collections.abc import Collection
+
+from c360_graph.cypher import counts_and_deletes, holding, schema
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS, FEW_ROWS, FEW_ROWS_BATCH
 from c360_graph.graph.batching import Batching
 from c360_graph.graph.counts import count_graph
@@ -13,11 +15,14 @@ from c360_graph.graph.execution import Execution
 from c360_graph.graph.progress import ProgressMeter
 from c360_graph.graph.schema_sync import read_graph_schema
 
+_SCHEMA = "Removing constraints and indexes"
 
-def empty_graph(execution: Execution, meter: ProgressMeter) -> None:
+
+def empty_graph(execution: Execution, meter: ProgressMeter, *, kept: Collection[str] = ()) -> None:
     """Remove everything but the manifest, which says that the graph is broken, and the lock.
 
-    Other clients' constraints and indexes stay.
+    Other clients' constraints and indexes stay, and so do those of ours whose names are in ``kept`` if
+    every index of the graph is online.
 
     Raises:
         StatementError: a removal kept failing.
@@ -25,8 +30,8 @@ def empty_graph(execution: Execution, meter: ProgressMeter) -> None:
     batching = Batching(execution)
     _remove_relationships(execution, meter, batching)
     _remove_nodes(execution, meter, batching)
-    for statement in _drops_of_ours(execution):
-        execution.run_repeatable("Removing constraints and indexes", statement)
+    for statement in _drops_of_ours(execution, kept):
+        execution.run_repeatable(_SCHEMA, statement)
 
 
 def _remove_relationships(execution: Execution, meter: ProgressMeter, batching: Batching) -> None:
@@ -87,10 +92,17 @@ def _begin(execution: Execution, meter: ProgressMeter, title: str, unit: str, co
     return total
 
 
-def _drops_of_ours(execution: Execution) -> list[str]:
-    """All of ours: making them anew on an empty graph takes no time, and none can be out of date."""
+def _drops_of_ours(execution: Execution, kept: Collection[str]) -> list[str]:
+    """Those that are not kept. Names of ours say what they are on, so none that is kept is out of date."""
     existing = read_graph_schema(execution)
+    if kept and int(execution.ask(_SCHEMA, holding.count_broken_indexes())[0]["count"]):
+        # A constraint's index may have failed, too: making all of them anew mends that.
+        kept = ()
     return [
-        *map(schema.drop_constraint, existing.constraints),
-        *map(schema.drop_index, existing.indexes),
+        *(
+            schema.drop_constraint(name)
+            for name, on in existing.constraints.items()
+            if name not in kept or name != schema.constraint_name(on)
+        ),
+        *(schema.drop_index(name) for name in existing.indexes if name not in kept),
     ]

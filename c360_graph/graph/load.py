@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from c360_graph.cypher import counts_and_deletes
-from c360_graph.cypher.schema import LabelProperties
+from c360_graph.cypher.schema import LabelProperties, constraint_name, index_name
 from c360_graph.cypher.script_reader import (
     Batch,
     Statement,
@@ -27,6 +27,7 @@ from c360_graph.cypher.script_writer import (
     RelationshipsFacts,
     ScriptHeader,
 )
+from c360_graph.cypher.weights import FEW_ROWS
 from c360_graph.errors import (
     CountMismatchError,
     GraphNotEmptyError,
@@ -101,7 +102,7 @@ def clear_and_load(
         load.refuse_losing_tables()
         load.refuse_blocked()
         mark_begun(load.execution)
-        empty_graph(load.execution, load.meter)
+        empty_graph(load.execution, load.meter, kept=load.schema_to_keep())
         return load.run()
 
 
@@ -192,6 +193,19 @@ class _Load:
             keys=_constrained(self._script),
             indexes=lambda: _indexed(self._script),
         )
+
+    def schema_to_keep(self) -> set[str]:
+        """Names of constraints and indexes that the script makes, if it has few rows; else none.
+
+        After any change of the schema the server plans every statement anew, which takes longer than
+        loading few rows. With many rows it takes less time to fill an index at once after them.
+        """
+        if self._header is None or self._header.rows > FEW_ROWS:
+            return set()
+        return {
+            *map(constraint_name, _constrained(self._script)),
+            *map(index_name, _indexed(self._script)),
+        }
 
     def refuse_losing_tables(self) -> None:
         state = read_state(self.execution)

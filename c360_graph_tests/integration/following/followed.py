@@ -35,6 +35,8 @@ _SENTINELS = {
         "MATCH (n:Tag {tag_id: 7777}) RETURN n.tag_name AS said",
     ),
 }
+OF_LAST_CHANGES = ("Media", "Plan", "Tag")
+"""Labels that `await_all` looks at, one of each source."""
 
 
 @dataclass(kw_only=True)

@@ -21,6 +21,7 @@ AWAY_SECONDS = 7.0
 def test_following_goes_on_once_neo4j_is_back(
     followed: Project, target: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    followed.map_only("Plan")
     address = urlsplit(followed.servers.neo4j_uri)
     with faulty_proxy(address.hostname or "", address.port or 7687) as proxy:
         monkeypatch.setenv("NEO4J_URI", proxy.uri)

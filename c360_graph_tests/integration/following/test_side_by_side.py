@@ -5,6 +5,7 @@ from __future__ import annotations
 from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.following.followed import (
+    OF_LAST_CHANGES,
     assert_equals_a_clear_load,
     await_all,
     following,
@@ -19,6 +20,7 @@ def brought(said: list[str]) -> list[str]:
 def test_following_waits_for_a_load_and_makes_up_for_what_the_load_did_not_see(
     followed: Project, target: Graph
 ) -> None:
+    followed.map_only(*OF_LAST_CHANGES)
     # The load's extracts are older than what was followed since.
     assert load_graph().success
     with following() as running, followed.connect("profiles_db") as source:
@@ -34,6 +36,7 @@ def test_following_waits_for_a_load_and_makes_up_for_what_the_load_did_not_see(
 
 
 def test_a_second_follower_stands_by_and_takes_over(followed: Project, target: Graph) -> None:
+    followed.map_only(*OF_LAST_CHANGES)
     with following() as first:
         first.await_following()
         with following() as second:
@@ -48,6 +51,7 @@ def test_a_second_follower_stands_by_and_takes_over(followed: Project, target: G
 def test_a_changed_control_row_or_table_is_mapped_anew_and_an_excluded_column_is_purged(
     followed: Project, target: Graph
 ) -> None:
+    followed.map_only("PaymentMethod", "Plan")
     with following() as running, followed.connect("profiles_db") as source:
         running.await_following()
         followed.execute(
@@ -69,6 +73,7 @@ def test_a_changed_control_row_or_table_is_mapped_anew_and_an_excluded_column_is
 def test_a_slot_that_was_lost_is_noticed_and_the_tables_are_read_as_a_whole(
     followed: Project, target: Graph
 ) -> None:
+    followed.map_only("Plan")
     with following() as running:
         running.await_following()
     with followed.connect("profiles_db") as source:
@@ -98,6 +103,7 @@ def test_a_slot_that_was_lost_is_noticed_and_the_tables_are_read_as_a_whole(
 def test_entities_of_identity_resolution_are_made_at_the_start_and_named_as_not_followed(
     followed: Project, target: Graph
 ) -> None:
+    followed.map_only("Account", "Ticket", *OF_LAST_CHANGES)
     followed.execute(
         "INSERT INTO identity_rules (entity_label, table_name, identifier_kind, column_name, normaliser)"
         " VALUES ('Customer', 'accounts', 'email', 'email', 'email'),"

