@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -185,12 +185,17 @@ def graph(servers: TestServers) -> Iterator[Graph]:
         yield opened
 
 
-def empty(graph: Graph) -> None:
-    """Remove everything, constraints and indexes too."""
+def empty(graph: Graph, *, kept: Collection[str] = ()) -> None:
+    """Remove everything, constraints and indexes too, but for constraints of these names."""
     graph.rows("MATCH (n) DETACH DELETE n RETURN count(n) AS n")
-    for row in graph.rows("SHOW CONSTRAINTS YIELD name RETURN name"):
+    constraints = "SHOW CONSTRAINTS YIELD name WHERE NOT name IN $kept RETURN name"
+    for row in graph.rows(constraints, kept=[*kept]):
         graph.run(f"DROP CONSTRAINT `{row['name']}`".encode(), tag={})
-    for row in graph.rows("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name"):
+    indexes = (
+        "SHOW INDEXES YIELD name, type, owningConstraint"
+        " WHERE type <> 'LOOKUP' AND owningConstraint IS NULL RETURN name"
+    )
+    for row in graph.rows(indexes):
         graph.run(f"DROP INDEX `{row['name']}`".encode(), tag={})
 
 
