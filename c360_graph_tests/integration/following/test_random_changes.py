@@ -25,6 +25,7 @@ def test_no_change_of_any_table_is_lost_or_made_twice_whatever_fails(
 
 
 def test_restarting_goes_on_where_the_last_follower_ended(followed: Project, target: Graph) -> None:
+    followed.map_only("Plan")
     with following() as running:
         running.await_following()
     with followed.connect("profiles_db") as source:
