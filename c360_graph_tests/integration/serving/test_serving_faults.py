@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -322,10 +323,13 @@ def status(url: str, key: str) -> int:
 
 
 def workers(url: str, key: str) -> set[int]:
-    """The processes that answer."""
-    found: set[int] = set()
-    for _ in range(20):
-        if status(f"{url}/v1/schema", key) == 200:
-            text = httpx.get(f"{url}/metrics", timeout=30).text
-            found |= {int(number) for number in re.findall(r'worker="(\d+)"', text)}
-    return found
+    """The processes that answer requests of which many come at once, so that one process cannot take all."""
+
+    def answering(_: int) -> list[str]:
+        if status(f"{url}/v1/schema", key) != 200:
+            return []
+        text = httpx.get(f"{url}/metrics", timeout=30).text
+        return re.findall(r'worker="(\d+)"', text)
+
+    with ThreadPoolExecutor(10) as pool:
+        return {int(number) for found in pool.map(answering, range(30)) for number in found}
