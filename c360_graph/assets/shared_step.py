@@ -11,7 +11,7 @@ from c360_graph.control.audit import RunLog
 from c360_graph.errors import C360Error
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
-from c360_graph.pipeline.extract import ExtractedTable, UnreadTable, extract_tables
+from c360_graph.pipeline.extract import ExtractedTable, extract_tables
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings, load_settings
 from c360_graph.step_failures import TABLE_TAG
@@ -106,10 +106,10 @@ def _results(
 
 
 def _result(
-    table: TableMapping, found: ExtractedTable | UnreadTable, *, preview_rows: int
+    table: TableMapping, found: ExtractedTable | Exception, *, preview_rows: int
 ) -> dg.MaterializeResult[None] | Exception:
-    if isinstance(found, UnreadTable):
-        return found.error
+    if isinstance(found, Exception):
+        return found
     try:
         facts = extract_facts(found, preview_rows=preview_rows)
     except C360Error as error:

@@ -6,7 +6,6 @@ There, and not only beside the extracts: a data folder may be new at each run, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
@@ -58,7 +57,7 @@ def read_history(
         ControlDatabaseError: the database cannot be reached.
     """
     accepted = control.run(_accepted)
-    tables = accepted.tables if accepted else {}
+    tables = accepted or {}
     names = {row.table_name for row in rows.labels}
     names |= {row.table_name for row in rows.exclusions}
     names |= {row.junction_table for row in rows.relationships if row.junction_table}
@@ -67,13 +66,8 @@ def read_history(
         for name in sorted(names - of_source.keys()):
             columns = store.known_columns((source.source_name, name))
             if columns is not None:
-                of_source[name] = tuple(sorted(columns))
-    return ColumnHistory(
-        tables=tables,
-        accepted=accepted.columns if accepted else {},
-        lets_in=lets_in,
-        is_kept=accepted is not None,
-    )
+                of_source[name] = dict.fromkeys(sorted(columns), AcceptedColumn())
+    return ColumnHistory(tables=tables, lets_in=lets_in, is_kept=accepted is not None)
 
 
 def accept_columns(
@@ -81,7 +75,7 @@ def accept_columns(
     *,
     source_id: int,
     table_name: str,
-    columns: Mapping[str, AcceptedColumn | None],
+    columns: Mapping[str, AcceptedColumn],
 ) -> None:
     """Write down what a table was read with; it replaces what was accepted before.
 
@@ -89,19 +83,16 @@ def accept_columns(
         control: the control database.
         source_id: the table's source.
         table_name: the table.
-        columns: what is known of each column that was read or excluded, by name.
+        columns: those that were read or excluded, by name.
     """
-    known = [
-        (*column.attribute, column.treatment) if column else (None, None, None)
-        for column in columns.values()
-    ]
+    attributes = [column.attribute or (None, None) for column in columns.values()]
     values = {
         "source": source_id,
         "table": table_name,
         "columns": list(columns),
-        "oids": [oid for oid, _, _ in known],
-        "numbers": [number for _, number, _ in known],
-        "treatments": [treatment for _, _, treatment in known],
+        "oids": [oid for oid, _ in attributes],
+        "numbers": [number for _, number in attributes],
+        "treatments": [column.treatment for column in columns.values()],
     }
 
     def accept(connection: Connection) -> None:
@@ -114,27 +105,16 @@ def accept_columns(
     control.run(accept)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Accepted:
-    """The columns by source and table, and more of those that more is known of."""
-
-    tables: dict[int, dict[str, tuple[str, ...]]]
-    columns: dict[int, dict[str, dict[str, AcceptedColumn]]]
-
-
-def _accepted(connection: Connection) -> _Accepted | None:
-    """What was accepted; None where the control database does not keep it."""
+def _accepted(connection: Connection) -> dict[int, dict[str, dict[str, AcceptedColumn]]] | None:
+    """The columns by source and table; None where the control database does not keep them."""
     if not _is_kept(connection):
         return None
-    tables: dict[int, dict[str, tuple[str, ...]]] = {}
-    columns: dict[int, dict[str, dict[str, AcceptedColumn]]] = {}
+    tables: dict[int, dict[str, dict[str, AcceptedColumn]]] = {}
     for source_id, table_name, name, oid, number, treatment in connection.execute(text(_ACCEPTED)):
-        of_source = tables.setdefault(source_id, {})
-        of_source[table_name] = (*of_source.get(table_name, ()), name)
-        if oid is not None and number is not None:
-            of_table = columns.setdefault(source_id, {}).setdefault(table_name, {})
-            of_table[name] = AcceptedColumn(attribute=(oid, number), treatment=treatment)
-    return _Accepted(tables=tables, columns=columns)
+        attribute = None if oid is None or number is None else (oid, number)
+        of_table = tables.setdefault(source_id, {}).setdefault(table_name, {})
+        of_table[name] = AcceptedColumn(attribute=attribute, treatment=treatment)
+    return tables
 
 
 def _is_kept(connection: Connection) -> bool:

@@ -92,11 +92,15 @@ class ControlDatabase:
     """The control database: a thin reader. Each use has a connection of its own (safe across forks)."""
 
     def __init__(
-        self, credentials: Credentials, *, patience_seconds: float = BRIEF_PATIENCE_SECONDS
+        self,
+        credentials: Credentials,
+        *,
+        patience_seconds: float = BRIEF_PATIENCE_SECONDS,
+        pool: type[Pool] = NullPool,
     ) -> None:
         self.credentials = credentials
         self.patience_seconds = patience_seconds
-        self._engine = _engine(credentials)
+        self._engine = _engine(credentials, pool)
 
     def run(self, work: Callable[[Connection], _T]) -> _T:
         """What `work` returns, done in one transaction that takes effect once.
@@ -165,8 +169,9 @@ class ControlDatabase:
     @contextmanager
     def kept_connected(self) -> Iterator[ControlDatabase]:
         """The same database, whose uses share a connection while the block runs: for many short ones."""
-        kept = ControlDatabase(self.credentials, patience_seconds=self.patience_seconds)
-        kept._engine = _engine(self.credentials, QueuePool)
+        kept = ControlDatabase(
+            self.credentials, patience_seconds=self.patience_seconds, pool=QueuePool
+        )
         try:
             yield kept
         finally:
@@ -397,7 +402,7 @@ def first_line(error: object) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(". ")
 
 
-def _engine(credentials: Credentials, pool: type[Pool] = NullPool) -> Engine:
+def _engine(credentials: Credentials, pool: type[Pool]) -> Engine:
     options: dict[str, Any] = {
         **KEEPALIVE,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,

@@ -30,9 +30,9 @@ Rules = tuple[ExclusionRow, ...]
 
 
 class AcceptedColumn(Frozen):
-    """A column as it was when its table was last read."""
+    """A column as it was when its table was last read, as far as it is known."""
 
-    attribute: tuple[int, int]
+    attribute: tuple[int, int] | None = None
     """`CatalogColumn.attribute`."""
     treatment: str | None = None
     """What its rule did; None where it had none."""
@@ -41,22 +41,15 @@ class AcceptedColumn(Frozen):
 class ColumnHistory(Frozen):
     """The columns of each table that were accepted when it was last read, by source_id and table_name."""
 
-    tables: dict[int, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
-    accepted: dict[int, dict[str, dict[str, AcceptedColumn]]] = Field(default_factory=dict)
-    """More of these columns, as far as it is known."""
+    tables: dict[int, dict[str, dict[str, AcceptedColumn]]] = Field(default_factory=dict)
     lets_in: bool = False
     """Whether columns that are new are read all the same (C360_NEW_COLUMNS=load)."""
     is_kept: bool = True
     """Whether the control database keeps it; else only the data folder does."""
 
-    def columns(self, source_id: int, table_name: str) -> frozenset[str] | None:
-        """The columns accepted before; None for a table that was never read."""
-        found = self.tables.get(source_id, {}).get(table_name)
-        return None if found is None else frozenset(found)
-
-    def accepted_of(self, source_id: int, table_name: str) -> dict[str, AcceptedColumn]:
-        """What is known of the columns accepted before, by name."""
-        return self.accepted.get(source_id, {}).get(table_name, {})
+    def columns(self, source_id: int, table_name: str) -> dict[str, AcceptedColumn] | None:
+        """The columns accepted before, by name; None for a table that was never read."""
+        return self.tables.get(source_id, {}).get(table_name)
 
     def has_table(self, source_id: int, table_name: str) -> bool:
         """Whether a table of that name, in whichever letters, was ever read."""
@@ -68,7 +61,7 @@ def renamed_columns(
     source: SourceRow, table: CatalogTable, history: ColumnHistory
 ) -> dict[str, str]:
     """Columns that had another name when the table was last read: the name of then, and that of now."""
-    before = history.accepted_of(source.source_id, table.table_name)
+    before = history.columns(source.source_id, table.table_name) or {}
     names = {column.attribute: name for name, column in before.items()}
     return {
         names[column.attribute]: column.name
@@ -162,7 +155,7 @@ def _rules_of_swapped(
     """The rules whose column has a name now that is treated less strictly, while another has its name."""
     rules = rows.rules_about(table.table_name)
     names = {column.name for column in table.columns}
-    before = history.accepted_of(source.source_id, table.table_name)
+    before = history.columns(source.source_id, table.table_name) or {}
     for former, name in renamed_columns(source, table, history).items():
         rule = rule_for(source, table.table_name, former, rules)
         was = before[former].treatment

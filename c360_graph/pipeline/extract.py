@@ -49,14 +49,6 @@ class ExtractedTable:
     table_log: TableLog
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnreadTable:
-    """A table that could not be read: its last good extract stays, and its audit row says why."""
-
-    table: TableMapping
-    error: Exception
-
-
 def extract_table(
     *,
     table: TableMapping,
@@ -95,10 +87,11 @@ def extract_tables(
     settings: Settings,
     report: Callable[[TableMapping, int], None] = lambda table, rows: None,
     warn: Callable[[TableMapping, str], None] = lambda table, said: log_warning(said),
-) -> Iterator[ExtractedTable | UnreadTable]:
+) -> Iterator[ExtractedTable | Exception]:
     """Read tables of one source one after the other, each as `extract_table` does, over one connection.
 
-    A table that cannot be read does not stop the others. Once the source cannot be reached, no further
+    A table that cannot be read does not stop the others: in its place comes why. Its last good extract stays, and
+    its audit row says the same. Once the source cannot be reached, no further
     table is tried: each fails for the same reason.
 
     Args:
@@ -112,11 +105,11 @@ def extract_tables(
     with _TableReader(tables[0].source, rows, log_id, control, settings) as reader:
         for table in tables:
             try:
-                found: ExtractedTable | UnreadTable = reader.read(
+                found: ExtractedTable | Exception = reader.read(
                     table, partial(report, table), partial(warn, table)
                 )
             except Exception as error:  # noqa: BLE001, whatever it is, it is told of this table
-                found = UnreadTable(table=table, error=error)
+                found = error
             yield found
 
 
@@ -257,13 +250,13 @@ class _TableReader:
             self._is_touched = True
 
 
-def _accepted(live: TableMapping, found: CatalogTable) -> dict[str, AcceptedColumn | None]:
+def _accepted(live: TableMapping, found: CatalogTable) -> dict[str, AcceptedColumn]:
     treatments = {prop.origin: prop.treatment for prop in live.columns_read}
     attributes = {column.name: column.attribute for column in found.columns}
     return {
-        name: AcceptedColumn(attribute=attribute, treatment=treatments.get(name, "exclude"))
-        if (attribute := attributes.get(name))
-        else None
+        name: AcceptedColumn(
+            attribute=attributes.get(name), treatment=treatments.get(name, "exclude")
+        )
         for name in live.known_columns
     }
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from c360_graph.customer.journey import Cut, cuts, repeats, steps
-from c360_graph.customer.neighbourhood import Group, Item, Neighbourhood, Thing
+from c360_graph.customer.neighbourhood import MOST_SIMILAR, Group, Item, Neighbourhood, Thing
 from c360_graph.cypher import serving as text
 from c360_graph.mapping.names import IS, POSSIBLY_SAME_AS, SCORE_COLUMN
 from c360_graph.serve.identifiers import Search
@@ -20,8 +20,6 @@ MOST_FOUND = 10
 """Customers that a search returns."""
 MOST_RECORDS = 50
 """Records of a customer that are looked around."""
-MOST_SIMILAR = 10
-"""Customers that may be the same as one, the most similar ones."""
 MOST_STEPS_OF_KIND = 200
 """Neighbours of a kind that a journey tells of."""
 MOST_NODES = 500
@@ -58,7 +56,7 @@ async def _views(
     reader: Reader, start: str, parameters: Mapping[str, Any], most: int
 ) -> list[dict[str, Any]]:
     label = reader.customer_label()
-    branches, arms = reader.once(("customer arms",), reader.customer_arms)
+    branches, arms = reader.customer_arms()
     statement = reader.once(
         ("views", start),
         lambda: text.read_views(
@@ -153,7 +151,7 @@ async def read_journey(reader: Reader, key: str) -> Neighbourhood:
     label = reader.customer_label()
     parameters = reader.key_parameters(label, key)
     centre = _thing(reader, label, await _centre(reader, label, parameters))
-    branches, arms = reader.once(("customer arms",), reader.customer_arms)
+    branches, arms = reader.customer_arms()
     if not arms:
         return Neighbourhood(centre=centre, groups=())
     statement = reader.once(

@@ -92,6 +92,9 @@ class Reader:
     def customer_arms(self) -> tuple[tuple[Branch, ...], tuple[Arm, ...]]:
         """Those of a customer and its records that lead to no customer: neither back, nor to others that may be
         the same."""
+        return self.once(("customer arms",), self._customer_arms)
+
+    def _customer_arms(self) -> tuple[tuple[Branch, ...], tuple[Arm, ...]]:
         customer, records = self.customer_label().label, self.served.records
         found = zip(*self.arms((customer, *records)), strict=True)
         own = [

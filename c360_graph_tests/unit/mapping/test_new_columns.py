@@ -22,7 +22,8 @@ BEFORE = ("email", "id", "name")
 
 
 def known(name: str = "people", columns: tuple[str, ...] = BEFORE, **more: bool) -> ColumnHistory:
-    return ColumnHistory(tables={1: {name: columns}}, **more)
+    accepted = dict.fromkeys(columns, AcceptedColumn())
+    return ColumnHistory(tables={1: {name: accepted}}, **more)
 
 
 def people(columns: str, *rules: str, name: str = "people") -> Case:
@@ -217,15 +218,16 @@ def test_a_rule_holds_its_table_while_its_column_has_a_name_that_is_treated_less
         name: AcceptedColumn(attribute=(16400, number), treatment=treatments.get(name))
         for number, name in enumerate(("id", "email", "name"), start=1)
     }
-    history = known().model_copy(update={"accepted": {1: {"people": accepted}}})
+    history = ColumnHistory(tables={1: {"people": accepted}})
     assert holding(case, history) == holds
 
 
 def test_a_rule_that_names_the_swapped_column_rightly_holds_nothing() -> None:
     case = numbered(people("id int; email text; name text", "name"), 1, 3, 2)
     accepted = {
+        "id": AcceptedColumn(attribute=(16400, 1)),
         "email": AcceptedColumn(attribute=(16400, 2), treatment="exclude"),
         "name": AcceptedColumn(attribute=(16400, 3)),
     }
-    history = known().model_copy(update={"accepted": {1: {"people": accepted}}})
+    history = ColumnHistory(tables={1: {"people": accepted}})
     assert holding(case, history) == []
