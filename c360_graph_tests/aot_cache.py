@@ -13,13 +13,13 @@ import tempfile
 from pathlib import Path
 
 from c360_graph.errors import C360Error
-from c360_graph.graph.connection import open_graph
 from c360_graph.graph.load import clear_and_load, graph_counts
 from c360_graph.sandbox import java
 from c360_graph.sandbox.jars import exclusive
 from c360_graph.sandbox.neo4j import DEFAULT_LINE, find_line
 from c360_graph.sandbox.servers import start_neo4j, stop
 from c360_graph.sandbox.state import Neo4jServer
+from c360_graph_tests.conftest import graph_at
 from c360_graph_tests.integration.loader.scripts import (
     PATIENT,
     REFERRAL,
@@ -82,13 +82,7 @@ def _record(folder: Path, line_name: str, recorded: Path) -> list[str]:
 
 def _work(server: Neo4jServer, folder: Path) -> None:
     """What most tests do."""
-    known = server.environment()
-    with open_graph(
-        uri=known["NEO4J_URI"],
-        username=known["NEO4J_USERNAME"],
-        password=known["NEO4J_PASSWORD"],
-        database="neo4j",
-    ) as graph:
+    with graph_at(server.environment()) as graph:
         referrals: list[Row] = [(1, 2), (2, 3)]
         rows = [(PATIENT, patients(5)), (VISIT, visits(9, of=5)), (REFERRAL, referrals)]
         mappings = (joined(1), joined(2, "NAMED", on=("name", "note")), referred(3))

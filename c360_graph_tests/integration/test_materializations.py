@@ -13,8 +13,12 @@ from c360_graph.assets import step_policy
 from c360_graph.executor import LOG_ID_TAG
 from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project
-from c360_graph_tests.integration.loader.proxy import faulty_proxy
-from c360_graph_tests.integration.runs import load_graph, materialize_all, materialize_by_command
+from c360_graph_tests.integration.runs import (
+    load_graph,
+    materialize_all,
+    materialize_by_command,
+    source_behind_proxy,
+)
 
 Metadata = dict[str, Any]
 
@@ -172,18 +176,9 @@ def test_a_source_that_is_lost_in_the_middle_is_read_at_the_next_try(
 ) -> None:
     monkeypatch.setattr(step_policy, "SECONDS_BEFORE_A_RETRY", 0.1)
     monkeypatch.setenv("C360_RETRIES", "1")
-    server = project.servers.postgres
-    monkeypatch.setenv("C360_TEST_SOURCE_PASSWORD", server.password or "none")
     from c360_graph.definitions import defs
 
-    with faulty_proxy(server.host, server.port) as proxy:
-        with project.connect() as connection:
-            connection.execute(
-                "UPDATE source_databases SET db_host = '127.0.0.1', db_port = %s, db_user = %s,"
-                " db_password = 'env:C360_TEST_SOURCE_PASSWORD', db_sslmode = 'disable'"
-                " WHERE source_name = 'profiles_db'",
-                (proxy.port, server.user),
-            )
+    with source_behind_proxy(project, "profiles_db", monkeypatch) as proxy:
         job = defs().resolve_implicit_global_asset_job_def()
         proxy.fail_once(b"COPY ")
         result = job.execute_in_process(

@@ -10,8 +10,7 @@ from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.step_failures import failures_of
 from c360_graph_tests.conftest import Project
-from c360_graph_tests.integration.loader.proxy import faulty_proxy
-from c360_graph_tests.integration.runs import c360, load_graph
+from c360_graph_tests.integration.runs import c360, load_graph, source_behind_proxy
 from c360_graph_tests.integration.test_pipeline import nodes_of
 
 ACCOUNTS_AND_PLANS, OTHERS = "profiles_db__tables__1", "profiles_db__tables__2"
@@ -125,16 +124,9 @@ def test_what_was_read_before_the_source_was_lost_is_not_read_again_at_the_next_
 ) -> None:
     monkeypatch.setattr(step_policy, "SECONDS_BEFORE_A_RETRY", 0.1)
     monkeypatch.setenv("C360_RETRIES", "1")
-    server = project.servers.postgres
-    monkeypatch.setenv("C360_TEST_SOURCE_PASSWORD", server.password or "none")
     from c360_graph.definitions import defs
 
-    with faulty_proxy(server.host, server.port) as proxy:
-        project.execute(
-            f"UPDATE source_databases SET db_host = '127.0.0.1', db_port = {proxy.port},"
-            f" db_user = '{server.user}', db_password = 'env:C360_TEST_SOURCE_PASSWORD',"
-            " db_sslmode = 'disable' WHERE source_name = 'profiles_db'"
-        )
+    with source_behind_proxy(project, "profiles_db", monkeypatch) as proxy:
         job = defs().resolve_implicit_global_asset_job_def()
         proxy.fail_once(b"COPY ")
         result = job.execute_in_process(

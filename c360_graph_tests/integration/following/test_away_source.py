@@ -8,7 +8,7 @@ from c360_graph.following import away
 from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.following.followed import following
-from c360_graph_tests.integration.loader.proxy import faulty_proxy
+from c360_graph_tests.integration.runs import source_behind_proxy
 
 
 def test_the_others_are_followed_while_one_source_is_away_and_it_is_made_up_for(
@@ -16,16 +16,7 @@ def test_the_others_are_followed_while_one_source_is_away_and_it_is_made_up_for(
 ) -> None:
     monkeypatch.setattr(away, "PROBE_SECONDS", 0.5)
     followed.map_only("Account", "Plan", "Ticket")
-    postgres = followed.servers.postgres
-    monkeypatch.setenv("C360_TEST_SOURCE_PASSWORD", postgres.password or "none")
-    with faulty_proxy(postgres.host, postgres.port) as proxy:
-        with followed.connect() as control:
-            control.execute(
-                "UPDATE source_databases SET db_host = '127.0.0.1', db_port = %s, db_user = %s,"
-                " db_password = 'env:C360_TEST_SOURCE_PASSWORD', db_sslmode = 'disable'"
-                " WHERE source_name = 'support_db'",
-                (proxy.port, postgres.user),
-            )
+    with source_behind_proxy(followed, "support_db", monkeypatch) as proxy:
         with (
             following() as running,
             followed.connect("profiles_db") as profiles,

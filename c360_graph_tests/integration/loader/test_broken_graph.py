@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,6 +23,7 @@ from c360_graph_tests.integration.loader.scripts import (
     visits,
     write,
 )
+from c360_graph_tests.integration.runs import until
 
 
 @pytest.fixture
@@ -34,13 +33,6 @@ def script(tmp_path: Path) -> Path:
         [(PATIENT, patients(31)), (VISIT, visits(60, of=30))],
         (joined(1),),
     )
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to pass in a minute"
-        time.sleep(0.02)
 
 
 def count(graph: Graph, pattern: str) -> int:
@@ -54,7 +46,7 @@ def test_a_graph_that_is_being_emptied_says_that_it_is_broken(graph: Graph, scri
         transaction.run("MATCH (p:Patient {id: 30}) SET p.name = 'held'").consume()
         thread = threading.Thread(target=clear_and_load, args=(graph, script))
         thread.start()
-        until(lambda: count(graph, "()-[r]->()") == 0)
+        until(lambda: count(graph, "()-[r]->()") == 0, seconds=60)
         state = read_state(Execution(graph))
         assert state is not None
         assert not state.is_whole
@@ -73,7 +65,7 @@ def test_a_graph_of_others_that_is_being_emptied_says_so_too(graph: Graph, scrip
         transaction.run("MATCH (v:Vip {id: 2}) SET v.held = true").consume()
         thread = threading.Thread(target=clear_and_load, args=(graph, script))
         thread.start()
-        until(lambda: count(graph, "()-[r]->()") == 0)
+        until(lambda: count(graph, "()-[r]->()") == 0, seconds=60)
         with pytest.raises(GraphError, match="is under way or did not end"):
             refuse_broken(graph)
         transaction.rollback()

@@ -11,13 +11,13 @@ import pytest
 from c360_graph.cypher import counts_and_deletes
 from c360_graph.cypher.script_writer import header_for
 from c360_graph.graph import execution
-from c360_graph.graph.connection import ERRORS, Graph, open_graph, outcome
+from c360_graph.graph.connection import ERRORS, Graph, outcome
 from c360_graph.graph.desired import Desired
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.load import LoadCallbacks, clear_and_load, graph_counts, load_into_empty
 from c360_graph.graph.reconcile import reconcile
 from c360_graph.sandbox.servers import start_neo4j, stop
-from c360_graph_tests.conftest import empty
+from c360_graph_tests.conftest import empty, graph_at
 from c360_graph_tests.integration.loader.scripts import (
     PATIENT,
     VISIT,
@@ -42,13 +42,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     folder = tmp_path_factory.mktemp("small")
     try:
         settings = {"db.memory.transaction.max": MOST_MEMORY}
-        found = start_neo4j(folder=folder, settings=settings).environment()
-        with open_graph(
-            uri=found["NEO4J_URI"],
-            username=found["NEO4J_USERNAME"],
-            password=found["NEO4J_PASSWORD"],
-            database="neo4j",
-        ) as graph:
+        server = start_neo4j(folder=folder, settings=settings)
+        with graph_at(server.environment()) as graph:
             yield graph
     finally:
         stop(folder=folder)

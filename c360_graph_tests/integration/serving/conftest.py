@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +22,7 @@ from c360_graph.serve.listening import config_of
 from c360_graph.serve.server import Application, bind
 from c360_graph.settings import load_settings
 from c360_graph_tests.conftest import Project, TestServers, empty, sample_project
-from c360_graph_tests.integration.runs import load_graph
+from c360_graph_tests.integration.runs import load_graph, until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +92,3 @@ def server(
         running.should_exit = True
         thread.join(timeout=20)
         assert not thread.is_alive()
-
-
-def until(condition: Callable[[], bool], *, seconds: float = 20.0) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)

@@ -39,7 +39,8 @@ from c360_graph_tests.browser.dagster_ui import browser_page
 from c360_graph_tests.docs.documents import read_document
 from c360_graph_tests.docs.markdown import blocks
 from c360_graph_tests.integration.loader.proxy import faulty_proxy
-from c360_graph_tests.integration.serving.conftest import Served, server, until
+from c360_graph_tests.integration.runs import until
+from c360_graph_tests.integration.serving.conftest import Served, server
 
 JOHN = "john.smith@email.com"
 PATHS = ("/v1/Plan", "/v1/customers?q=nobody", "/v1/answers/revenue_by_plan", "/v1/schema")

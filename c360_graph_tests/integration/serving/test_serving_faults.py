@@ -24,9 +24,9 @@ from c360_graph.sandbox.process import free_port
 from c360_graph.sandbox.servers import restart_neo4j
 from c360_graph.serve import listening
 from c360_graph_tests.conftest import REPOSITORY, TestServers, empty, sample_project
-from c360_graph_tests.integration.runs import load_graph
+from c360_graph_tests.integration.runs import load_graph, until
 from c360_graph_tests.integration.server_process import server_process
-from c360_graph_tests.integration.serving.conftest import Served, server, until
+from c360_graph_tests.integration.serving.conftest import Served, server
 
 JOHN = "john.smith@email.com"
 BACK_SECONDS = 120.0
