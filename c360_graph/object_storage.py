@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
@@ -31,6 +31,8 @@ PART_BYTES = 16 << 20
 """Of an upload and of what is read at once: an upload has 10,000 parts at most, so a file 160 GB."""
 UPLOADS = 3
 """Parts of one file that are under way at a time; each takes PART_BYTES of memory."""
+RETRIED_FOR = timedelta(minutes=1)
+"""How long a request is tried again while the storage does not answer: as long as one to Dagster's storage."""
 MOST_TRIES = 50
 """How often a small object is changed anew when others change it all the time."""
 
@@ -159,14 +161,24 @@ class ObjectFile:
         Raises:
             ObjectStorageError: the storage cannot be reached or refuses, or is changed all the time.
         """
+        sent: bytes | None = None
+        is_unanswered = False
         for _ in range(MOST_TRIES):
             old: bytes | None = None
             version: str | None = None
             with suppress(FileNotFoundError):
                 old, version = self.read_version()
-            new = change(old)
-            if new is None or self._replace(new, version, is_new=old is None):
+            if old is not None and old == sent:
+                # It was taken, and the answer was lost.
                 return
+            sent = change(old)
+            try:
+                if sent is None or self._replace(sent, version, is_new=old is None):
+                    return
+            except ObjectStorageError:
+                if is_unanswered:
+                    raise
+                is_unanswered = True
         raise ObjectStorageError(f"{self} is changed by others all the time. Try again.")
 
     def _replace(self, content: bytes, version: str | None, *, is_new: bool) -> bool:
@@ -351,6 +363,8 @@ def explained(uri: str) -> Iterator[None]:
 def _refused(uri: str, error: Exception) -> NoReturn:
     said = str(error)
     reasons = [*_CODE.findall(said)[:1], *(f"HTTP {code}" for code in _STATUS.findall(said)[:1])]
+    if "error sending request" in said:
+        reasons.append(f"no answer within {RETRIED_FOR.total_seconds():.0f} s")
     raise ObjectStorageError(
         f"{uri} cannot be read or written: {', '.join((type(error).__name__, *reasons))}. Is the storage"
         " reachable, does the bucket exist, and may the keys of the environment use it?"
@@ -391,7 +405,15 @@ def _opened(uri: str, _process: int) -> Any:
             f"{uri} needs a package that is not installed: pip install 'c360-graph[object-storage]'."
         ) from None
     try:
-        return from_url(uri)
+        return from_url(
+            uri,
+            # The number of tries that obstore makes by itself is used up within two seconds.
+            retry_config={
+                "max_retries": int(RETRIED_FOR.total_seconds()) * 10,
+                "retry_timeout": RETRIED_FOR,
+                "backoff": {"max_backoff": timedelta(seconds=2)},
+            },
+        )
     except (BaseError, ValueError) as error:
         raise SettingsError(
             f"{uri} cannot be opened ({type(error).__name__}). Is it a bucket, with a prefix behind it,"

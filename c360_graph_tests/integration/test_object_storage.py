@@ -6,7 +6,9 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
 
@@ -16,7 +18,13 @@ from c360_graph.extract_manifest import Extract
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.object_extracts import ObjectExtractStore
-from c360_graph.object_storage import Bucket, data_location, kept_file
+from c360_graph.object_storage import (
+    PART_BYTES,
+    Bucket,
+    data_location,
+    kept_file,
+    uploaded_whole,
+)
 from c360_graph.settings import load_settings
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import c360, failure_messages, load_graph, materialize_all
@@ -107,6 +115,26 @@ def test_an_upload_that_is_killed_leaves_no_object(bucket: Bucket, tmp_path: Pat
     assert bucket.files("") == []
     assert ObjectExtractStore(bucket).latest(PLANS) is None
     assert files(tmp_path) == []
+
+
+def test_a_storage_that_is_away_for_seconds_is_waited_for(
+    storage: S3Server, bucket: Bucket
+) -> None:
+    part = b"x" * PART_BYTES
+    bucket.file("list").write_bytes(b"one")
+    with uploaded_whole(bucket.file("rows")) as rows, ThreadPoolExecutor() as threads:
+        rows.write(part)
+        storage.end()
+        waiting = [
+            threads.submit(rows.write, part),
+            threads.submit(bucket.file("list").read_bytes),
+            threads.submit(bucket.file("new").change, lambda old: (old or b"") + b"two"),
+        ]
+        time.sleep(6)
+        storage.start()
+        assert [each.result() for each in waiting] == [len(part), b"one", None]
+    assert bucket.file("rows").head() == 2 * len(part)
+    assert bucket.file("new").read_bytes() == b"two"
 
 
 def digest(extract: Extract) -> str:

@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from obstore.exceptions import GenericError
 from obstore.store import MemoryStore
 
 from c360_graph import object_extracts, object_storage
@@ -247,6 +249,50 @@ def test_an_unreachable_storage_is_named_without_what_it_said(tmp_path: Path) ->
         bucket.files("")
     assert "SignatureDoesNotMatch, HTTP 403" in str(refused.value)
     assert "AKIASECRET" not in str(refused.value)
+
+
+def test_a_change_that_was_taken_while_its_answer_was_lost_is_made_once(tmp_path: Path) -> None:
+    class Forgetful:
+        """A storage that takes what it is sent, and whose answer to the first request of writing is lost."""
+
+        def __init__(self) -> None:
+            self.memory, self.answers = MemoryStore(), False
+
+        def get(self, key: str) -> object:
+            return self.memory.get(key)
+
+        def put(self, key: str, content: bytes, **mode: Any) -> None:
+            self.memory.put(key, content, **mode)
+            if not self.answers:
+                self.answers = True
+                raise GenericError("error sending request")
+
+    bucket = Bucket("s3://bucket", tmp_path, Forgetful())
+    bucket.file("list").change(lambda old: (old or b"") + b"one more;")
+    assert bucket.file("list").read_bytes() == b"one more;"
+    bucket.file("list").change(lambda old: (old or b"") + b"one more;")
+    assert bucket.file("list").read_bytes() == b"one more;one more;"
+
+
+def test_a_change_that_the_storage_refuses_twice_fails(tmp_path: Path) -> None:
+    class ReadOnly:
+        def get(self, key: str) -> None:
+            raise FileNotFoundError
+
+        def put(self, key: str, content: bytes, **mode: Any) -> None:
+            raise GenericError("status 403")
+
+    with pytest.raises(ObjectStorageError, match="HTTP 403"):
+        Bucket("s3://bucket", tmp_path, ReadOnly()).file("list").change(lambda _: b"x")
+
+
+def test_a_storage_that_did_not_answer_is_told_from_one_that_refused(tmp_path: Path) -> None:
+    class Away:
+        def head(self, key: str) -> None:
+            raise GenericError("HTTP error: error sending request")
+
+    with pytest.raises(ObjectStorageError, match="no answer within 60 s"):
+        Bucket("s3://bucket", tmp_path, Away()).file("list").head()
 
 
 def test_a_bucket_that_cannot_be_is_refused(tmp_path: Path) -> None:
