@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,6 +92,7 @@ def test_the_sample_is_loaded_updated_and_loaded_again_from_a_bucket(
 UPLOADING = """
 import sys
 from pathlib import Path
+from typing import Any
 from c360_graph.object_extracts import ObjectExtractStore
 from c360_graph.object_storage import open_bucket
 store = ObjectExtractStore(open_bucket(sys.argv[1], Path(sys.argv[2])))
@@ -125,7 +127,7 @@ def test_a_storage_that_is_away_for_seconds_is_waited_for(
     with uploaded_whole(bucket.file("rows")) as rows, ThreadPoolExecutor() as threads:
         rows.write(part)
         storage.end()
-        waiting = [
+        waiting: list[Future[Any]] = [
             threads.submit(rows.write, part),
             threads.submit(bucket.file("list").read_bytes),
             threads.submit(bucket.file("new").change, lambda old: (old or b"") + b"two"),
