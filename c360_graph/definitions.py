@@ -20,6 +20,7 @@ from c360_graph.assets.customer_identity import identity_asset
 from c360_graph.assets.cypher_script import cypher_script_asset
 from c360_graph.assets.import_files import import_files_asset
 from c360_graph.assets.neo4j_graph import neo4j_graph_asset
+from c360_graph.assets.ranged_table import ranged_table_asset
 from c360_graph.assets.shared_step import shared_step_assets
 from c360_graph.assets.source_table import source_table_asset
 from c360_graph.automation import (
@@ -44,6 +45,7 @@ from c360_graph.following_sensor import following_check, following_sensor
 from c360_graph.mapping.missing import graph_names
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.table_index import relationships_by_table
+from c360_graph.mapping.page_ranges import readers_by_table
 from c360_graph.mapping.table_steps import tables_by_step
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
@@ -199,6 +201,9 @@ def _table_assets(
     mapping: GraphMapping, state: MappingState, settings: Settings
 ) -> Iterator[dg.AssetsDefinition]:
     relationships = relationships_by_table(mapping.relationships, mapping.tables)
+    readers = readers_by_table(
+        state.catalogs, range_rows=settings.c360_range_rows, most=settings.table_readers
+    )
     shared: Counter[str] = Counter()
     for tables in tables_by_step(
         mapping.source_tables, state.catalogs, most=settings.c360_tables_in_a_step
@@ -212,12 +217,21 @@ def _table_assets(
                 relationships=relationships,
                 settings=settings,
             )
+            continue
+        (table,) = tables
+        together = readers.get((table.source.source_id, table.table_name), 1)
+        of_table = relationships.get(table.asset_key, ())
+        if together > 1:
+            yield ranged_table_asset(
+                table=table,
+                readers=together,
+                rows=state.rows,
+                relationships=of_table,
+                settings=settings,
+            )
         else:
             yield source_table_asset(
-                table=tables[0],
-                rows=state.rows,
-                relationships=relationships.get(tables[0].asset_key, ()),
-                settings=settings,
+                table=table, rows=state.rows, relationships=of_table, settings=settings
             )
 
 

@@ -82,6 +82,22 @@ class PipelineSettings(BaseSettings):
             " a step."
         ),
     )
+    c360_readers_of_a_table: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description=(
+            "The most steps that read one big table together, each a part of it, over one snapshot. Not used by the"
+            " executor `in_process`."
+        ),
+    )
+    c360_range_rows: int = Field(
+        default=2_000_000,
+        ge=1_000,
+        description=(
+            "About how many rows of a table one of these steps reads at a time. Smaller tables are read by one step."
+        ),
+    )
     c360_celery_broker: SecretStr = Field(
         default=SecretStr("redis://localhost:6379/0"),
         description="URL of the broker of `celery`, such as `redis://:password@host:6379/0`. Treated as a secret.",
@@ -258,6 +274,11 @@ class PipelineSettings(BaseSettings):
             " server has as many processors."
         ),
     )
+
+    @property
+    def table_readers(self) -> int:
+        """The most steps that read one table together with this executor."""
+        return 1 if self.c360_executor == "in_process" else self.c360_readers_of_a_table
 
     @field_validator("c360_time_zone")
     @classmethod

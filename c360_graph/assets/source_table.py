@@ -8,7 +8,7 @@ import dagster as dg
 
 from c360_graph.assets.columns import table_columns
 from c360_graph.assets.descriptions import table_description
-from c360_graph.assets.metadata import extract_facts, table_name
+from c360_graph.assets.metadata import Metadata, extract_facts, table_name
 from c360_graph.assets.step_policy import (
     dagster_failures,
     freshness_policy,
@@ -16,6 +16,7 @@ from c360_graph.assets.step_policy import (
     table_version,
 )
 from c360_graph.control.audit import RunLog
+from c360_graph.control.connection import ControlDatabase
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.ownership import ownership_of
@@ -49,26 +50,47 @@ def source_table_asset(
     def extract(
         context: dg.AssetExecutionContext, postgres: PostgresResource
     ) -> dg.MaterializeResult[None]:
-        with dagster_failures(retries=settings.c360_retries, tried=context.retry_number):
-            control = postgres.control_database()
-            now = load_settings()
-            extracted = extract_table(
-                table=table,
-                rows=rows,
-                log_id=RunLog(control).open_run(context.run.run_id),
-                control=control,
-                settings=now,
-                report=lambda count: context.log.info(
-                    f"{table.qualified_name}: {count:,} rows read"
-                ),
-                warn=lambda said: context.log.warning(f"{table.qualified_name}: {said}"),
-            )
-        return dg.MaterializeResult(
-            asset_key=list(table.asset_key),
-            metadata=extract_facts(extracted, preview_rows=now.c360_preview_rows),
+        facts = extract_in_step(
+            context, postgres.control_database(), table=table, rows=rows, settings=settings
         )
+        return dg.MaterializeResult(asset_key=list(table.asset_key), metadata=facts)
 
     return extract
+
+
+def extract_in_step(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext,
+    control: ControlDatabase,
+    *,
+    table: TableMapping,
+    rows: ControlRows,
+    settings: Settings,
+) -> Metadata:
+    """Read a table in a step of a run, and tell the step's log of it; returns the metadata of its materialization.
+
+    Args:
+        context: of the step.
+        control: where the audit row goes.
+        table, rows: as `extract_table`.
+        settings: as the definitions were read with.
+
+    Raises:
+        dagster.Failure, dagster.RetryRequested: the table cannot be read.
+    """
+    with dagster_failures(retries=settings.c360_retries, tried=context.retry_number):
+        now = load_settings()
+        extracted = extract_table(
+            table=table,
+            rows=rows,
+            log_id=RunLog(control).open_run(context.run.run_id),
+            control=control,
+            settings=now,
+            report=lambda count: context.log.info(
+                f"{table.qualified_name}: {count:,} rows read"
+            ),
+            warn=lambda said: context.log.warning(f"{table.qualified_name}: {said}"),
+        )
+    return extract_facts(extracted, preview_rows=now.c360_preview_rows)
 
 
 def extract_out(

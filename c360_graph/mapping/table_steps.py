@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
 from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.page_ranges import known_rows
 from c360_graph.mapping.table_index import grouped
 
 SMALL_ROWS = 100_000
@@ -40,9 +41,6 @@ def tables_by_step(
 def is_small(table: CatalogTable) -> bool:
     """Whether a table is known to have few rows.
 
-    Statistics may lack: PostgreSQL does not analyse a table of some dozen rows by itself, and a standby counts
-    no live rows. So the larger of both numbers counts.
-
     >>> is_small(CatalogTable(schema_name="public", table_name="plans", estimated_rows=-1, live_rows=12))
     True
     >>> is_small(CatalogTable(schema_name="public", table_name="events", estimated_rows=5_000_000))
@@ -50,8 +48,7 @@ def is_small(table: CatalogTable) -> bool:
     >>> is_small(CatalogTable(schema_name="public", table_name="all_events", kind="v"))
     False
     """
-    rows = max(table.estimated_rows, table.live_rows)
-    return table.kind in _COUNTED_KINDS and rows <= SMALL_ROWS
+    return table.kind in _COUNTED_KINDS and known_rows(table) <= SMALL_ROWS
 
 
 def _steps_of(

@@ -7,31 +7,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import Any
 
 from c360_graph.control.accepted_columns import accept_columns, read_history
 from c360_graph.control.audit import Ending, RunLog, TableLog
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.errors import MappingError, SettingsError, SourceError
+from c360_graph.control.range_ledger import RangeLedger, SharedReading
 from c360_graph.extracts import Extract, ExtractManifest
 from c360_graph.faults.silence import log_warning
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import CatalogTable
-from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow, SourceRow
-from c360_graph.mapping.exclusions import (
-    AcceptedColumn,
-    ColumnHistory,
-    holding_rules,
-    rules_without_table,
-    why_held_back,
-)
-from c360_graph.mapping.join_columns import with_join_columns
+from c360_graph.mapping.control_rows import ControlRows, SourceRow
+from c360_graph.mapping.exclusions import AcceptedColumn, ColumnHistory
 from c360_graph.mapping.model import TableMapping
-from c360_graph.mapping.tables import describe, why_unknown_time_zone
-from c360_graph.object_extracts import Extracts, extract_store
+from c360_graph.mapping.page_ranges import known_rows, page_ranges, readers_of
+from c360_graph.object_extracts import Draft, Extracts, extract_store
 from c360_graph.object_storage import data_location
+from c360_graph.pipeline.rows_read import read_whole, rows_of_parts
+from c360_graph.pipeline.found_table import describe_found, find_table, hashing_of
 from c360_graph.pipeline.left_out_rows import losses_of
-from c360_graph.pipeline.readiness import hash_key_problem
+from c360_graph.pipeline.range_reading import RangeReader, description_digest, reader_name
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import SourceSnapshot
 from c360_graph.source.snapshot_series import SnapshotSeries
@@ -210,25 +204,29 @@ class _TableReader:
         history = self._history
         with self._snapshots.snapshot() as snapshot:
             self._touch()
-            found = _found(snapshot, table, self._rows, history)
-            live = _described(found, table, self._rows, history)
-            hashing = _hashing(live, self._settings)
+            found = find_table(snapshot, table, self._rows, history)
+            live = describe_found(found, table, self._rows, history)
+            hashing = hashing_of(live, self._settings)
             with self._store.new_extract(table.asset_key, log_id=self._log_id) as draft:
+                ranges = self._shared(snapshot, live, found, draft, table_log_id, hashing)
                 losses = snapshot.losses(live)
                 most = min(SAMPLE_ROWS, self._settings.c360_preview_rows) if losses.rows else 0
-                with draft.open_rows() as (out, file):
-                    copied = snapshot.copy(live, out, progress, hashing=hashing)
+                if ranges is None:
+                    rows = read_whole(snapshot, live, draft, progress, hashing=hashing)
+                else:
+                    rows = rows_of_parts(ranges.read_all(snapshot, progress))
                 manifest = ExtractManifest(
                     table=live,
-                    rows=copied.rows,
+                    rows=rows.rows,
                     rows_left_out=losses.rows,
                     rows_too_long=losses.too_long,
                     left_out_sample=snapshot.rows_left_out(live, most=most),
-                    values_absent={**losses.values, **copied.lost},
-                    file_bytes=file.size,
-                    file_lines=file.lines,
-                    file_digest=file.digest,
-                    longest_row_bytes=copied.longest_bytes,
+                    values_absent={**losses.values, **rows.lost},
+                    file_bytes=rows.file_bytes,
+                    file_lines=rows.file_lines,
+                    file_digest=rows.file_digest,
+                    parts=rows.parts,
+                    longest_row_bytes=rows.longest_row_bytes,
                     log_id=self._log_id,
                     table_log_id=table_log_id,
                     start_time=start,
@@ -242,6 +240,34 @@ class _TableReader:
             columns=_accepted(live, found),
         )
         return extract
+
+    def _shared(
+        self,
+        snapshot: SourceSnapshot,
+        live: TableMapping,
+        found: CatalogTable,
+        draft: Draft,
+        table_log_id: int,
+        hashing: KeyedHash | None,
+    ) -> RangeReader | None:
+        """Let other steps read ranges of the table as well; None where this step reads it alone."""
+        range_rows = self._settings.c360_range_rows
+        most = self._settings.table_readers
+        if readers_of(found, range_rows=range_rows, most=most) == 1:
+            return None
+        ranges = page_ranges(
+            pages=snapshot.pages(live), rows=known_rows(found), range_rows=range_rows
+        )
+        ledger = RangeLedger(self._control, reader=reader_name())
+        if len(ranges) == 1 or not ledger.is_there():
+            return None
+        reading = SharedReading(
+            snapshot=snapshot.export(), draft=draft.name, description=description_digest(live)
+        )
+        ledger.announce(table_log_id, reading, ranges)
+        return RangeReader(
+            ledger=ledger, table_log_id=table_log_id, table=live, draft=draft, hashing=hashing
+        )
 
     def _touch(self) -> None:
         """Once: that the source was reached."""
@@ -259,92 +285,6 @@ def _accepted(live: TableMapping, found: CatalogTable) -> dict[str, AcceptedColu
         )
         for name in live.known_columns
     }
-
-
-def _found(
-    snapshot: SourceSnapshot, table: TableMapping, rows: ControlRows, history: ColumnHistory
-) -> CatalogTable:
-    catalog = snapshot.catalog(frozenset({table.table_name}))
-    if catalog.unknown_time_zone is not None:
-        raise SourceError(
-            f"{table.qualified_name} is not read: {why_unknown_time_zone(table.source)} (source_databases row"
-            f" {table.source.source_id})."
-        )
-    found = catalog.table(table.table_name)
-    if found is None:
-        row = f"node_label_mappings row {table.mapping_id}" if table.mapping_id else "its mapping"
-        raise SourceError(
-            f"source {table.source.source_name} has no table {table.table_name!r} in schema"
-            f" {table.source.db_schema!r} that its role may see; correct {row} or the source."
-        )
-    holding = holding_rules(
-        table.source,
-        found,
-        rows,
-        history,
-        without_table=rules_without_table(table.source, catalog, rows),
-    )
-    if holding:
-        raise SourceError(why_held_back(table.source, found, holding, history))
-    return found
-
-
-def _described(
-    found: CatalogTable, table: TableMapping, rows: ControlRows, history: ColumnHistory
-) -> TableMapping:
-    label_row = (
-        NodeLabelRow(
-            mapping_id=table.mapping_id,
-            source_id=table.source.source_id,
-            table_name=table.table_name,
-            node_label=table.node_label,
-            row_filter=" AND ".join(map(str, table.row_filter)) or None,
-            key_columns=table.declared_key or None,
-            **_labels(table),
-        )
-        if table.mapping_id is not None and table.node_label is not None
-        else None
-    )
-    try:
-        described = describe(
-            source=table.source,
-            table_name=table.table_name,
-            label_row=label_row,
-            rows=rows,
-            history=history,
-            catalog_table=found,
-            label_is_shared=table.label_is_shared,
-        )
-    except MappingError as error:
-        # The table has changed since the run began.
-        raise SourceError(
-            f"{table.qualified_name} is not read: {error} (node_label_mappings row {table.mapping_id})."
-        ) from None
-    forms = (prop.column for prop in table.properties if prop.form is not None)
-    return with_join_columns(described, forms).model_copy(
-        update={"indexed": table.indexed, "identified_by": table.identified_by}
-    )
-
-
-def _labels(table: TableMapping) -> dict[str, Any]:
-    """What the control row says of further labels."""
-    by_value = table.property_of(table.extra.by_property or "")
-    return {
-        "extra_labels": table.extra.always,
-        "label_column": by_value.origin if by_value else None,
-        "label_values": table.extra.values,
-    }
-
-
-def _hashing(table: TableMapping, settings: Settings) -> KeyedHash | None:
-    """The table's hashing; None where nothing of it is hashed."""
-    hashed = [prop.column for prop in table.properties if prop.treatment == "hash"]
-    if not hashed:
-        return None
-    problem = hash_key_problem(table, settings)
-    if problem or settings.c360_hash_key is None:
-        raise SettingsError(problem or "C360_HASH_KEY is not set.")
-    return KeyedHash(settings.c360_hash_key.get_secret_value())
 
 
 def _said(error: BaseException) -> str:

@@ -15,9 +15,10 @@ from c360_graph.mapping.join_columns import column_of, functions_of, sql_of
 from c360_graph.mapping.join_functions import LONGEST_BYTES
 from c360_graph.mapping.model import PropertyMapping, TableMapping
 from c360_graph.mapping.normalised_texts import normaliser
+from c360_graph.mapping.page_ranges import PageRange
 from c360_graph.mapping.property_rows import may_lose
 from c360_graph.mapping.property_types import PropertyType, property_type
-from c360_graph.sql_quoting import quoted_table
+from c360_graph.sql_quoting import quoted_table, sql_literal
 
 _SHORT_TYPES = frozenset(
     [
@@ -82,13 +83,35 @@ class RowLoss:
         )
 
 
-def copy_rows(table: TableMapping) -> str:
+def measure_pages(table: TableMapping) -> str:
+    """One row: the pages of a table, or of its largest partition, and whether rows can be read by pages.
+
+    A role that was granted columns alone may not read `ctid`.
+    """
+    name = sql_literal(quoted_table(table.source.db_schema, table.table_name))
+    sizes = (
+        f"SELECT max(pg_relation_size(relid)) FROM pg_partition_tree(to_regclass({name})) WHERE isleaf"
+    )
+    return (
+        f"SELECT coalesce(greatest(pg_relation_size(to_regclass({name})), ({sizes})), 0)"
+        " / current_setting('block_size')::bigint,"
+        f" coalesce(has_column_privilege(to_regclass({name}), 'ctid', 'SELECT'), false)"
+    )
+
+
+def copy_rows(table: TableMapping, pages: PageRange | None = None) -> str:
     """COPY of every row whose key is whole, columns in the order of the table's properties.
 
     A column of the treatment `hash` comes as its text, to be hashed before it is written anywhere.
+
+    Args:
+        table: what to read.
+        pages: only of rows in these pages.
     """
     columns = ", ".join(rendered_value(table, prop) for prop in table.properties)
-    return f"COPY (SELECT {columns} {whole_rows(table)}) TO STDOUT"
+    conditions = [pages.condition("t")] if pages else []
+    read = _from(table, *conditions, *_fit_conditions(table))
+    return f"COPY (SELECT {columns} {read}) TO STDOUT"
 
 
 def read_one_row(table: TableMapping) -> str:

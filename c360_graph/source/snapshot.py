@@ -23,6 +23,7 @@ from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.page_ranges import PageRange
 from c360_graph.source.catalog import read_catalog
 from c360_graph.source.copy_query import (
     CopiedValues,
@@ -30,8 +31,10 @@ from c360_graph.source.copy_query import (
     copy_rows,
     count_losses,
     find_left_out,
+    measure_pages,
     read_one_row,
 )
+from c360_graph.sql_quoting import sql_literal
 
 
 def watched_cursor(wait: Wait) -> type[psycopg.Cursor[Any]]:
@@ -60,8 +63,8 @@ ASKED_SECONDS = 10
 
 # Each setting ends with the transaction: behind a pooler the session is another client's next. What the
 # text of a value depends on is the same for every server and role.
-_BEGIN = (
-    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+_SETTINGS = (
     " SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD';"
     " SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL timezone = 'UTC';"
     " SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex';"
@@ -108,6 +111,16 @@ class SourceSnapshot:
     def fetch(self, statement: str) -> list[tuple[Any, ...]]:
         """All rows of a statement; of few rows only."""
         return self._connection.execute(statement).fetchall()
+
+    def export(self) -> str:
+        """The name by which other connections to this server read the same snapshot, while this one lasts."""
+        ((name,),) = self.fetch("SELECT pg_catalog.pg_export_snapshot()")
+        return str(name)
+
+    def pages(self, table: TableMapping) -> int:
+        """How many pages a table has, or its largest partition; 0 where its rows cannot be read by pages."""
+        ((pages, may_read),) = self.fetch(measure_pages(table))
+        return int(pages) if may_read else 0
 
     def losses(self, table: TableMapping) -> RowLoss:
         """Rows left out and values absent because Neo4j cannot hold them."""
@@ -186,6 +199,7 @@ class SourceSnapshot:
         report: Callable[[int], None],
         *,
         hashing: KeyedHash | None = None,
+        pages: PageRange | None = None,
     ) -> CopiedRows:
         """Write the table's rows in COPY's text form.
 
@@ -194,6 +208,7 @@ class SourceSnapshot:
             out: takes one line a row.
             report: told now and then how many rows have come.
             hashing: what the treatment `hash` makes of a value, before it is written.
+            pages: only the rows in these pages.
 
         Raises:
             SettingsError: a column is to be hashed, and `hashing` is None.
@@ -202,7 +217,7 @@ class SourceSnapshot:
         treated = values.replace
         rows = longest = 0
         with self._connection.cursor() as cursor:
-            with cursor.copy(copy_rows(table)) as stream:
+            with cursor.copy(copy_rows(table, pages)) as stream:
                 for read in stream:
                     if self._wait is not None:
                         self._wait.move()
@@ -266,9 +281,14 @@ class SourceSession:
         self._backend = connection.info.backend_pid
         self.wait = wait_for(lambda: self._backend)
 
-    def begin(self) -> None:
-        """Begin a snapshot, with the settings that the texts of values depend on."""
-        self.connection.execute(_BEGIN)
+    def begin(self, exported: str | None = None) -> None:
+        """Begin a snapshot, with the settings that the texts of values depend on.
+
+        Args:
+            exported: the name of the snapshot of another connection, to read what that one reads.
+        """
+        joined = f" SET TRANSACTION SNAPSHOT {sql_literal(exported)};" if exported else ""
+        self.connection.execute(f"{_BEGIN}{joined}{_SETTINGS}")
         # Behind a pooler libpq knows another number, and this one as long as the transaction lasts.
         row = self.connection.execute(_SETTLE).fetchone()
         self._backend = int(row[0]) if row else self._backend

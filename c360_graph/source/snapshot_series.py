@@ -48,13 +48,16 @@ class SnapshotSeries:
         self._connected.close()
 
     @contextmanager
-    def snapshot(self) -> Iterator[SourceSnapshot]:
+    def snapshot(self, exported: str | None = None) -> Iterator[SourceSnapshot]:
         """The next snapshot, which ends with the block.
 
+        Args:
+            exported: the name of a snapshot of another connection, to read the same one.
+
         Raises:
-            SourceUnavailableError, SourceError: as `open_snapshot`.
+            SourceUnavailableError, SourceError: as `open_snapshot`; the exported snapshot has ended.
         """
-        session = self._begun()
+        session = self._begun(exported)
         try:
             yield SourceSnapshot(session.connection, self._source, session.wait)
         except psycopg.Error as error:
@@ -70,17 +73,17 @@ class SnapshotSeries:
             # Everything has been read; and a statement that was asked may have ended the connection.
             self.close()
 
-    def _begun(self) -> SourceSession:
+    def _begun(self, exported: str | None) -> SourceSession:
         if self._session is not None:
             try:
-                self._session.begin()
+                self._session.begin(exported)
                 return self._session
             except psycopg.Error:
                 # It was idle since the snapshot before, and may have been closed meanwhile.
                 self.close()
         session = self._connect()
         try:
-            session.begin()
+            session.begin(exported)
         except psycopg.Error as error:
             failure = session.failure(error)
             self.close()
