@@ -3,10 +3,14 @@
 ::
 
     <data dir>/extracts/<source>/<table>/<UTC microseconds>-<log id>/rows.tsv
+                                                                    /rows_0001.tsv, ...
                                                                     /manifest.json
                                         /latest.json
                        /.work/                                      (extracts that are being read)
               /work/                                                (what the join engine spills)
+
+The rows of a table that several steps read are in parts, `rows_0001.tsv` and so on, instead of `rows.tsv`. Each
+step writes its parts into the work folder of the step that began the extract and commits it.
 
 `latest.json` is written last. It names the folder of the latest extract and of those before it, the newest
 first: names hold the time of a clock, which may have been wrong.
@@ -14,26 +18,25 @@ first: names hold the time of a clock, which may have been wrong.
 
 from __future__ import annotations
 
-import io
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from c360_graph.data_folder import make_private_folder, writing_into
 from c360_graph.errors import ExtractError
+from c360_graph.extract_folders import ExtractDraft, FolderExtract, RowsFile, open_rows
 from c360_graph.extract_manifest import (
     EXTRACT_NAME,
     LATEST,
     MANIFEST,
-    ROWS,
     Extract,
     ExtractManifest,
     Pointer,
     WrittenRows,
+    check_before_commit,
     folder_name,
     holds_no_more,
 )
@@ -47,15 +50,16 @@ from c360_graph.files import (
     write_whole,
 )
 from c360_graph.mapping.model import TableMapping
-from c360_graph.work_folders import remove_dead_work, work_folder
+from c360_graph.work_folders import existing_work_folder, remove_dead_work, work_folder
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    pass
 
 __all__ = [
     "PRIVATE_FILE",
     "WRITE_BYTES",
     "Extract",
+    "ExtractDraft",
     "ExtractManifest",
     "ExtractStore",
     "FolderExtract",
@@ -68,62 +72,6 @@ __all__ = [
 ]
 
 _WORK = ".work"
-
-
-class FolderExtract(Extract):
-    """A committed extract in a folder."""
-
-    def __init__(self, folder: Path, manifest: ExtractManifest) -> None:
-        super().__init__(manifest)
-        self.folder = folder
-
-    @property
-    def name(self) -> str:
-        """The folder's."""
-        return self.folder.name
-
-    @property
-    def location(self) -> str:
-        """The path of the rows."""
-        return str(self.rows_path.resolve())
-
-    @property
-    def rows_path(self) -> Path:
-        """The file in COPY's text form."""
-        return self.folder / ROWS
-
-    def open(self) -> AbstractContextManager[BinaryIO]:
-        """The rows from their beginning."""
-        return self.rows_path.open("rb", buffering=WRITE_BYTES)
-
-
-class RowsFile(io.FileIO):
-    """A new file of rows; `rows` tells what was written to it."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "xb", opener=lambda name, flags: os.open(name, flags, PRIVATE_FILE))
-        self.rows = WrittenRows()
-
-    def write(self, data: ReadableBuffer, /) -> int:
-        """As any file; called with a megabyte at a time by the buffer before it."""
-        written = bytes(memoryview(data)[: super().write(data)])
-        self.rows.add(written)
-        return len(written)
-
-
-class ExtractDraft:
-    """An extract that is being read into a folder."""
-
-    def __init__(self, store: ExtractStore, folder: Path) -> None:
-        self._store, self._folder = store, folder
-
-    def open_rows(self) -> AbstractContextManager[tuple[BinaryIO, WrittenRows]]:
-        """Where to write the rows, and what tells of them once the block has ended."""
-        return open_rows(self._folder)
-
-    def commit(self, manifest: ExtractManifest) -> FolderExtract:
-        """Make it the table's latest extract."""
-        return self._store.commit(self._folder, manifest)
 
 
 class ExtractStore:
@@ -158,15 +106,36 @@ class ExtractStore:
             DataFolderError: the disk refuses it, or what the block writes into it.
         """
         with self.new_folder() as folder:
-            yield ExtractDraft(self, folder)
+            yield ExtractDraft(folder, self.commit)
+
+    def join_draft(self, asset_key: tuple[str, str], name: str) -> ExtractDraft:
+        """A draft that another process began with `new_extract`, by its `name`.
+
+        Raises:
+            ExtractError: it is not a draft of this data folder, or is not being read any more.
+        """
+        folder = existing_work_folder(self._root / _WORK, name)
+        if folder is None:
+            raise ExtractError(
+                f"{name!r} is not an extract of {'/'.join(asset_key)} that is being read. Start the run again, with"
+                " one data folder for all its steps."
+            )
+        return ExtractDraft(folder, self.commit)
 
     def work_folder(self) -> AbstractContextManager[Path]:
         """A folder for what is made of extracts for a while; it is removed with the block."""
         return work_folder(self._data_dir / "work")
 
     def commit(self, folder: Path, manifest: ExtractManifest) -> FolderExtract:
-        """Make an extract the table's latest: manifest first, the pointer last."""
-        write_whole(folder / MANIFEST, manifest.model_dump_json().encode())
+        """Make an extract the table's latest: manifest first, the pointer last.
+
+        Raises:
+            ExtractError: a file of the manifest is missing or has another size.
+        """
+        check_before_commit(
+            manifest, {path.name: path.stat().st_size for path in folder.glob("rows*.tsv")}
+        )
+        write_whole(folder / MANIFEST, manifest.to_json())
         table_folder = self.table_folder(manifest.table.asset_key)
         make_private_folder(table_folder, within=self._data_dir)
         with locked_folder(table_folder):
@@ -175,6 +144,8 @@ class ExtractStore:
                 before = _pointer(table_folder)
                 former = _chain(table_folder, before) if before else ()
             committed = _moved(folder, table_folder, manifest.log_id)
+            # Nobody can write a part into it any more.
+            _remove_unnamed(committed, manifest)
             pointer = Pointer(
                 extract=committed.name, former=former, columns=manifest.table.known_columns
             )
@@ -328,6 +299,14 @@ def _moved(folder: Path, table_folder: Path, log_id: int) -> Path:
     return folder.rename(next(table_folder / n for n in names if not (table_folder / n).exists()))
 
 
+def _remove_unnamed(extract: Path, manifest: ExtractManifest) -> None:
+    """Remove parts that were not taken, and what killed processes wrote of them."""
+    named = {MANIFEST, *(file.name for file in manifest.files)}
+    for path in extract.iterdir():
+        if path.name not in named:
+            path.unlink()
+
+
 def _forget(folder: Path, name: str) -> None:
     with locked_folder(folder):
         pointer = _pointer(folder)
@@ -372,20 +351,11 @@ def _read(folder: Path, name: str) -> FolderExtract:
     if not _is_extract(folder / name):
         raise ValueError("latest.json names what is no folder of an extract")
     manifest = _read_manifest(folder / name)
-    if (folder / name / ROWS).stat().st_size != manifest.file_bytes:
-        raise ValueError("rows.tsv has another size than its manifest says")
+    for file in manifest.files:
+        if (folder / name / file.name).stat().st_size != file.file_bytes:
+            raise ValueError(f"{file.name} has another size than its manifest says")
     return FolderExtract(folder / name, manifest)
 
 
 def _read_manifest(extract: Path) -> ExtractManifest:
     return ExtractManifest.model_validate_json((extract / MANIFEST).read_bytes())
-
-
-@contextmanager
-def open_rows(folder: Path) -> Iterator[tuple[BinaryIO, WrittenRows]]:
-    """An extract's new file: where to write, and what tells of it once the block has ended."""
-    file = RowsFile(folder / ROWS)
-    with io.BufferedWriter(file, WRITE_BYTES) as out:
-        yield out, file.rows
-        out.flush()
-        os.fsync(file.fileno())

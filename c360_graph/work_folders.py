@@ -44,6 +44,15 @@ def work_folder(root: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def existing_work_folder(root: Path, name: str) -> Path | None:
+    """The work folder of another process by its path; None where `root` has no such folder."""
+    with suppress(OSError, ValueError):
+        folder = Path(name).resolve(strict=True)
+        if folder.parent == root.resolve() and _NAME.fullmatch(folder.name) and folder.is_dir():
+            return folder
+    return None
+
+
 def remove_dead_work(root: Path) -> int:
     """Remove the folders of processes that are gone; returns how many."""
     names = set()

@@ -35,7 +35,9 @@ def _read(extract: Extract, *, delimiter: str, columns: str) -> str:
     size = max(extract.manifest.longest_row_bytes, _SHORT_LINE)
     # By itself it takes 32 MB at a time, and keeps several: so much that the limit stopped joins.
     sizes = f"max_line_size={size}, buffer_size={max(2 * size, READ_BYTES)}"
+    files = [sql_literal(str(path)) for path in extract.rows_paths]
+    read = files[0] if len(files) == 1 else f"[{', '.join(files)}]"
     return (
-        f"read_csv({sql_literal(str(extract.rows_path))}, delim='{delimiter}', quote='', escape='',"
+        f"read_csv({read}, delim='{delimiter}', quote='', escape='',"
         f" nullstr='\\N', header=false, auto_detect=false, columns={columns}, {sizes})"
     )

@@ -42,7 +42,10 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "control",
+            "extract_folders",
             "extract_manifest",
+            "extract_objects",
+            "extract_rows",
             "extracts",
             "faults",
             "graph",

@@ -58,7 +58,7 @@ def test_rows_of_any_text_arrive_unchanged_by_either_client(
             [(index, *row) for index, row in enumerate(everything)],
         )
     extract = source.extract("t")
-    block = extract.rows_path.read_bytes()[:-1]
+    block = extract.rows_paths[0].read_bytes()[:-1]
     decoded = sorted(decode_rows(block), key=lambda row: int(row[0] or 0))
     assert [row[1:3] for row in decoded] == [[row[0], row[1]] for row in everything]
     script = source.script(extract)

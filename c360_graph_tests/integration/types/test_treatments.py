@@ -110,7 +110,7 @@ def test_a_source_is_never_sent_the_key(source: SourceDatabase) -> None:
         " FROM secrets",
     )
     rows = source.extract("prying", rules=(rule("prying", "mail", "hash"),))
-    assert rows.rows_path.read_text() == f"1\t{hashed('a@x')}\t\\N\t\\N\t\\N\n"
+    assert rows.rows_paths[0].read_text() == f"1\t{hashed('a@x')}\t\\N\t\\N\t\\N\n"
 
 
 def test_a_table_with_a_hash_rule_is_not_read_without_a_key(source: SourceDatabase) -> None:
@@ -143,7 +143,7 @@ def test_an_excluded_column_needs_no_right_to_be_read(source: SourceDatabase, gr
         "REVOKE ALL ON t FROM PUBLIC",
     )
     extract = source.extract("t", rules=(rule("t", "ssn", "exclude"),))
-    assert extract.rows_path.read_bytes() == b"1\n"
+    assert extract.rows_paths[0].read_bytes() == b"1\n"
 
 
 def test_any_text_hashes_and_masks_as_python_says(source: SourceDatabase) -> None:
@@ -164,7 +164,7 @@ def test_any_text_hashes_and_masks_as_python_says(source: SourceDatabase) -> Non
             with connection.cursor().copy("COPY t FROM STDIN") as copy:
                 for index, value in enumerate(texts):
                     copy.write_row((index, value, value))
-        rows = source.extract("t", rules=rules).rows_path.read_bytes().decode().split("\n")[:-1]
+        rows = source.extract("t", rules=rules).rows_paths[0].read_bytes().decode().split("\n")[:-1]
         assert rows == [
             f"{index}\t{hashed(value)}\t{masked(value)}" for index, value in enumerate(texts)
         ]

@@ -73,8 +73,8 @@ def test_links_that_came_and_went_are_told_from_one_reading_of_each_end(tmp_path
     parts = taking_part(REFERRED, versions, TableIndex((PATIENT, REFERRAL)))
     assert parts is not None
     links = [text for text in link_queries(parts, name="m").preparing if " JOIN (" in text]
-    assert sum(text.count(f"{before.rows_path}'") for text in links) == 2
-    assert sum(text.count(f"{after.rows_path}'") for text in links) == 2
+    assert sum(text.count(f"{before.rows_paths[0]}'") for text in links) == 2
+    assert sum(text.count(f"{after.rows_paths[0]}'") for text in links) == 2
     written = tmp_path / "written"
     written.mkdir()
     with join_engine(tmp_path / "spilled") as engine:
@@ -94,8 +94,8 @@ def test_a_former_extract_that_was_cut_short_is_left_out(tmp_path: Path) -> None
         second.folder,
         first.folder,
     ]
-    second.rows_path.write_bytes(second.rows_path.read_bytes()[:-4])
+    second.rows_paths[0].write_bytes(second.rows_paths[0].read_bytes()[:-4])
     assert [e.folder for e in store.kept(PATIENT.asset_key)] == [last.folder, first.folder]
-    first.rows_path.unlink()
+    first.rows_paths[0].unlink()
     assert [e.folder for e in store.kept(PATIENT.asset_key)] == [last.folder]
     assert store.former(PATIENT.asset_key) is None

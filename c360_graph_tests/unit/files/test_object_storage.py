@@ -141,7 +141,7 @@ def test_the_join_engine_reads_a_private_copy_that_goes_with_its_work(bucket: Bu
     store = ObjectExtractStore(bucket)
     made = extract(store, READ, b"1\ta@x\n" * 3)
     with store.work_folder():
-        copy = made.rows_path
+        copy = made.rows_paths[0]
         assert copy.read_bytes() == b"1\ta@x\n" * 3
         assert stat.S_IMODE(copy.stat().st_mode) == 0o600
         assert bucket.scratch in copy.parents

@@ -17,7 +17,7 @@ def test_where_the_latest_extract_is_damaged_the_one_before_has_the_ids(tmp_path
     assert former_load(identity, store).links == {}
     before, latest = (extract(store, links, [f"{n}\ta"]) for n in (1, 2))
     assert former_load(identity, store).links["s/people"].name == latest.name
-    latest.rows_path.write_text("1", encoding="utf-8")
+    latest.rows_paths[0].write_text("1", encoding="utf-8")
     assert former_load(identity, store).links["s/people"].name == before.name
 
 
