@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from c360_graph.errors import ExtractError
+from c360_graph.extract_folders import ExtractDraft
 from c360_graph.extract_manifest import (
     EXTRACT_NAME,
     Extract,
@@ -220,6 +221,8 @@ class ObjectExtractStore:
 
 Extracts = ExtractStore | ObjectExtractStore
 """The extracts of a location."""
+Draft = ExtractDraft | ObjectDraft
+"""An extract of it that is being read."""
 
 
 def extract_store(location: DataLocation) -> Extracts:

@@ -1,5 +1,7 @@
 """A big table that several steps read together, which is one asset like any other table."""
 
+from typing import Any
+
 import dagster as dg
 
 from c360_graph.assets.source_table import (
@@ -8,16 +10,21 @@ from c360_graph.assets.source_table import (
     group_name,
     operation_name,
 )
-from c360_graph.assets.step_policy import dagster_failures, source_pool
+from c360_graph.assets.step_policy import dagster_failures, freshness_policy, source_pool
 from c360_graph.control.audit import RunLog
+from c360_graph.control.range_ledger import RangesRead
+from c360_graph.extract_manifest import ExtractManifest
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
-from c360_graph.pipeline.joined_reading import join_reading
+from c360_graph.object_extracts import extract_store
+from c360_graph.object_storage import data_location
+from c360_graph.pipeline.joined_reading import join_reading, ranges_of_run
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings, load_settings
 from c360_graph.step_failures import TABLE_TAG
+from c360_graph.text import plural
 
-READING, JOINING = "read", "join"
+READING, JOINING, ADDING_UP = "read", "join", "ranges_add_up"
 PRIORITY_TAG = "dagster/priority"
 _FIRST, _LAST = "1", "-1"
 """Priorities: a step that joins before the reading has begun would wait in the place of another one."""
@@ -46,16 +53,32 @@ def ranged_table_asset(
     name = operation_name(table.asset_key)
     reading = _reading(name, table, rows, settings)
     joining = _joining(name, table, rows)
+    check = dg.AssetCheckSpec(
+        ADDING_UP,
+        asset=list(table.asset_key),
+        description="The ranges that several steps read have as many rows as the extract.",
+    )
+    adding_up = _adding_up(name, table, check)
 
     @dg.graph_multi_asset(
-        name=name, outs={name: extract_out(table, rows, relationships, settings)}
+        name=name,
+        outs={name: extract_out(table, rows, relationships, settings)},
+        check_specs=[check],
     )
-    def extract() -> object:
-        for number in range(2, readers + 1):
-            joining.alias(f"{JOINING}_{number}")()
-        return reading.alias(READING)()
+    def extract() -> dict[str, Any]:
+        read = reading.alias(READING)()
+        joined = [joining.alias(f"{JOINING}_{number}")() for number in range(2, readers + 1)]
+        # Dagster wants every step of an asset to end in it or in a check of it.
+        added = adding_up.alias(ADDING_UP)([read, *joined])
+        return {name: read, check.get_python_identifier(): added}
 
-    return extract
+    # What Dagster leaves out of a graph's assets.
+    return extract.map_asset_specs(
+        lambda spec: spec.replace_attributes(
+            group_name=group_name(table.source.source_name),
+            freshness_policy=freshness_policy(settings),
+        )
+    )
 
 
 def _reading(
@@ -79,7 +102,6 @@ def _reading(
 def _joining(name: str, table: TableMapping, rows: ControlRows) -> dg.OpDefinition:
     @dg.op(
         name=f"{name}__{JOINING}",
-        out={},
         pool=source_pool(group_name(table.source.source_name)),
         tags={PRIORITY_TAG: _LAST},
     )
@@ -98,3 +120,43 @@ def _joining(name: str, table: TableMapping, rows: ControlRows) -> dg.OpDefiniti
 
     return join
 
+
+def _adding_up(name: str, table: TableMapping, check: dg.AssetCheckSpec) -> dg.OpDefinition:
+    @dg.op(
+        name=f"{name}__{ADDING_UP}",
+        ins={"read": dg.In(dg.Nothing)},
+        # Of the output only the check is kept.
+        out=dg.Out(dg.Nothing),
+        tags={PRIORITY_TAG: _LAST},
+    )
+    def ranges_add_up(
+        context: dg.OpExecutionContext, postgres: PostgresResource
+    ) -> dg.AssetCheckResult:
+        with dagster_failures():
+            control = postgres.control_database()
+            log_id = RunLog(control).open_run(context.run.run_id)
+            found = ranges_of_run(table=table, log_id=log_id, control=control)
+            latest = extract_store(data_location(load_settings())).latest(table.asset_key)
+        return dg.AssetCheckResult(
+            check_name=check.name,
+            asset_key=check.asset_key,
+            **_evaluation(found, latest.manifest if latest else None, log_id),
+        )
+
+    return ranges_add_up
+
+
+def _evaluation(
+    found: RangesRead | None, manifest: ExtractManifest | None, log_id: int
+) -> dict[str, Any]:
+    if manifest is None or manifest.log_id != log_id:
+        return {"passed": False, "description": "The table was not read."}
+    if found is None:
+        return {"passed": True, "description": "One step read the table."}
+    return {
+        "passed": found.rows == manifest.rows,
+        "description": (
+            f"{plural(found.readers, 'step')} read {found.rows:,} rows. The extract has {manifest.rows:,}."
+        ),
+        "metadata": {"rows": manifest.rows, "steps": found.readers},
+    }

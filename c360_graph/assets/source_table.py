@@ -85,9 +85,7 @@ def extract_in_step(
             log_id=RunLog(control).open_run(context.run.run_id),
             control=control,
             settings=now,
-            report=lambda count: context.log.info(
-                f"{table.qualified_name}: {count:,} rows read"
-            ),
+            report=lambda count: context.log.info(f"{table.qualified_name}: {count:,} rows read"),
             warn=lambda said: context.log.warning(f"{table.qualified_name}: {said}"),
         )
     return extract_facts(extracted, preview_rows=now.c360_preview_rows)
@@ -117,7 +115,7 @@ def extract_out(
         is_required=is_required,
         group_name=group_name(table.source.source_name),
         kinds={"postgres"},
-        owners=ownership.owners,
+        owners=list(ownership.owners),
         tags=dict(ownership.tags),
         description=table_description(table, relationships),
         code_version=table_version(table),

@@ -60,7 +60,7 @@ _RELEASE = text(
     " AND status = 'running'"
 )
 _STATE = text(
-    "SELECT status, rows_processed, part FROM etl_table_ranges"
+    "SELECT status, reader, rows_processed, part FROM etl_table_ranges"
     " WHERE table_log_id = :log ORDER BY range_number"
 )
 
@@ -107,6 +107,7 @@ class RangesRead:
     """How far all readers of a table are; `parts` is None until every range was read."""
 
     rows: int
+    readers: int
     parts: tuple[ReadPart, ...] | None
 
 
@@ -194,6 +195,7 @@ class RangeLedger:
         done = [ReadPart.model_validate(row.part) for row in rows if row.status == "completed"]
         return RangesRead(
             rows=sum(row.rows_processed for row in rows),
+            readers=len({row.reader for row in rows if row.status == "completed"}),
             parts=tuple(done) if len(done) == len(rows) else None,
         )
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from c360_graph.control.accepted_columns import read_history
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.range_ledger import RangeLedger, SharedReading, TableReading
-from c360_graph.errors import SourceError
+from c360_graph.control.range_ledger import RangeLedger, RangesRead, SharedReading, TableReading
+from c360_graph.errors import DataFolderError, ExtractError, SourceError
 from c360_graph.faults.silence import log_warning
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import TableMapping
@@ -51,11 +51,13 @@ def join_reading(
         waiting_seconds: how long to wait for the step that reads the table.
     """
     joiner = _Joiner(table, rows, control, settings, warn)
+    # After a failure the step that reads the table may be tried again.
+    ended = ("completed", "cancelled", *(() if settings.c360_retries else ("failed",)))
     tries: Counter[int] = Counter()
     waited_since = time.monotonic()
     while time.monotonic() - waited_since < waiting_seconds:
         reading = joiner.find(log_id)
-        if reading is not None and reading.status in ("completed", "cancelled"):
+        if reading is not None and reading.status in ended:
             break
         shared = reading.shared if reading is not None and reading.status == "running" else None
         if reading is None or shared is None or tries[reading.table_log_id] > settings.c360_retries:
@@ -67,10 +69,22 @@ def join_reading(
             break
         except ReadingEndedError:
             pass
-        except SourceError as error:
+        except (SourceError, ExtractError, DataFolderError) as error:
             warn(f"This step could not read a range of {table.qualified_name}: {error}")
         waited_since = time.monotonic()
     return joiner.ranges
+
+
+def ranges_of_run(
+    *, table: TableMapping, log_id: int, control: ControlDatabase
+) -> RangesRead | None:
+    """The ranges in which a table was read in a run; None where it was not read in ranges."""
+    ledger = RangeLedger(control, reader=reader_name())
+    source_id, name = table.source.source_id, table.table_name
+    reading = ledger.find(log_id=log_id, source_id=source_id, table_name=name)
+    if reading is None or reading.shared is None:
+        return None
+    return ledger.ranges_read(reading.table_log_id)
 
 
 class _Joiner:

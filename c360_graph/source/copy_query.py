@@ -89,9 +89,7 @@ def measure_pages(table: TableMapping) -> str:
     A role that was granted columns alone may not read `ctid`.
     """
     name = sql_literal(quoted_table(table.source.db_schema, table.table_name))
-    sizes = (
-        f"SELECT max(pg_relation_size(relid)) FROM pg_partition_tree(to_regclass({name})) WHERE isleaf"
-    )
+    sizes = f"SELECT max(pg_relation_size(relid)) FROM pg_partition_tree(to_regclass({name})) WHERE isleaf"
     return (
         f"SELECT coalesce(greatest(pg_relation_size(to_regclass({name})), ({sizes})), 0)"
         " / current_setting('block_size')::bigint,"

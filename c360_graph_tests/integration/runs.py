@@ -122,6 +122,17 @@ def source_behind_proxy(
         yield proxy
 
 
+def hold_back_plans(project: Project, *, is_active: bool) -> None:
+    """A rule that finds no column: the table is not read."""
+    project.execute(
+        "INSERT INTO field_exclusion_rules (rule_id, source_id, table_name, column_name)"
+        " SELECT 900, source_id, 'plans', 'no_such_column' FROM source_databases"
+        " WHERE source_name = 'profiles_db' ON CONFLICT DO NOTHING"
+        if is_active
+        else "DELETE FROM field_exclusion_rules WHERE rule_id = 900"
+    )
+
+
 def until(holds: Callable[[], object], *, seconds: float = 20) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + seconds

@@ -10,7 +10,7 @@ from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.step_failures import failures_of
 from c360_graph_tests.conftest import Project
-from c360_graph_tests.integration.runs import c360, load_graph, source_behind_proxy
+from c360_graph_tests.integration.runs import c360, hold_back_plans, load_graph, source_behind_proxy
 from c360_graph_tests.integration.test_pipeline import nodes_of
 
 ACCOUNTS_AND_PLANS, OTHERS = "profiles_db__tables__1", "profiles_db__tables__2"
@@ -22,17 +22,6 @@ TABLES = ("accounts", "plans", "payment_methods", "subscriptions")
 def _three_in_a_step(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """The four tables of profiles_db are then read by two steps."""
     monkeypatch.setenv("C360_TABLES_IN_A_STEP", "3")
-
-
-def _hold_back_plans(project: Project, *, is_active: bool) -> None:
-    """A rule that finds no column: the table is not read."""
-    project.execute(
-        "INSERT INTO field_exclusion_rules (rule_id, source_id, table_name, column_name)"
-        " SELECT 900, source_id, 'plans', 'no_such_column' FROM source_databases"
-        " WHERE source_name = 'profiles_db' ON CONFLICT DO NOTHING"
-        if is_active
-        else "DELETE FROM field_exclusion_rules WHERE rule_id = 900"
-    )
 
 
 def _made(result: dg.ExecuteInProcessResult) -> list[tuple[str, str]]:
@@ -65,7 +54,7 @@ def test_one_table_that_cannot_be_read_fails_alone_and_stops_what_is_behind_as_e
     project: Project, graph: Graph
 ) -> None:
     project.map_only(*LABELS)
-    _hold_back_plans(project, is_active=True)
+    hold_back_plans(project, is_active=True)
     first = load_graph()
     # Nobody has ever read it: everything else is loaded.
     assert not first.success
@@ -78,7 +67,7 @@ def test_one_table_that_cannot_be_read_fails_alone_and_stops_what_is_behind_as_e
     assert ("plans", "failed") in _audited(project)
     assert graph_counts(graph)[0] == nodes_of("Account", "PaymentMethod", "Subscription")
 
-    _hold_back_plans(project, is_active=False)
+    hold_back_plans(project, is_active=False)
     second = load_graph()
     assert second.success
     assert sorted(table for _, table in _made(second)) == sorted(
@@ -87,7 +76,7 @@ def test_one_table_that_cannot_be_read_fails_alone_and_stops_what_is_behind_as_e
     assert {status for _, status in _audited(project)} == {"completed"}
     assert graph_counts(graph)[0] == nodes_of(*LABELS)
 
-    _hold_back_plans(project, is_active=True)
+    hold_back_plans(project, is_active=True)
     third = load_graph()
     # It has an extract now, so that the graph would lose something.
     failed = _failed(third)
