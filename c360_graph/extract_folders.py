@@ -105,10 +105,10 @@ class ExtractDraft:
                 yield out, counted.rows
 
     def remove_part(self, part: str) -> None:
-        """Remove a part; no error where it is absent.
+        """Remove a part; no error where it is absent, or the extract is not being read any more.
 
         Raises:
-            ExtractError: the name is not allowed, or the extract is not being read any more.
+            ExtractError: the name is not allowed.
             DataFolderError: the disk refuses it.
         """
         with _writing_draft(self._folder):

@@ -67,12 +67,8 @@ class ObjectExtract(Extract):
             FileNotFoundError, ObjectStorageError: the storage refuses.
         """
         files = [partial(self.open_file, file) for file in self.manifest.files]
-        with (
-            files[0]()
-            if len(files) == 1
-            else io.BufferedReader(RowsInOrder(files), WRITE_BYTES) as rows
-        ):
-            yield rows
+        with io.BufferedReader(RowsInOrder(files), WRITE_BYTES) as rows:
+            yield cast(BinaryIO, rows)
 
     @contextmanager
     def open_file(self, file: RowsPart) -> Iterator[BinaryIO]:

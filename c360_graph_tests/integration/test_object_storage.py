@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from c360_graph.extract_manifest import Extract
+from c360_graph.extract_manifest import Extract, RowsPart
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.object_extracts import ObjectExtractStore
@@ -32,6 +32,8 @@ from c360_graph_tests.integration.runs import c360, failure_messages, load_graph
 from c360_graph_tests.integration.test_built_graph import relationships_by_sql
 from c360_graph_tests.integration.test_pipeline import NODES
 from c360_graph_tests.s3_server import KEY, SECRET, S3Server, s3_server
+from c360_graph_tests.unit.files.extracted import manifest_of, written_part
+from c360_graph_tests.unit.mapping.given import Case, table
 
 PLANS = ("profiles_db", "plans")
 
@@ -117,6 +119,63 @@ def test_an_upload_that_is_killed_leaves_no_object(bucket: Bucket, tmp_path: Pat
     assert bucket.files("") == []
     assert ObjectExtractStore(bucket).latest(PLANS) is None
     assert files(tmp_path) == []
+
+
+PART_UPLOADING = """
+import sys
+from pathlib import Path
+from c360_graph.object_extracts import ObjectExtractStore
+from c360_graph.object_storage import open_bucket
+store = ObjectExtractStore(open_bucket(sys.argv[1], Path(sys.argv[2])))
+draft = store.join_draft(("profiles_db", "plans"), sys.argv[3])
+with draft.open_part("rows_0001.tsv") as (out, file):
+    for _ in range(48):
+        out.write(b"x" * ((1 << 20) - 1) + b"\\n")
+    print("sent", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_processes_upload_the_parts_of_one_extract(bucket: Bucket, tmp_path: Path) -> None:
+    store = ObjectExtractStore(bucket)
+    big = (b"x" * ((1 << 20) - 1) + b"\n") * 48
+    (mapped,) = (
+        Case()
+        .source("profiles_db", table("plans", "name text", key="name"))
+        .label("plans", "Plan")
+        .resolve()
+        .tables
+    )
+    with store.new_extract(PLANS, log_id=7) as draft:
+        for is_killed in (True, False):
+            with subprocess.Popen(
+                [sys.executable, "-c", PART_UPLOADING, bucket.uri, str(tmp_path), draft.name],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            ) as process:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "sent\n"
+                if is_killed:
+                    process.send_signal(signal.SIGKILL)
+                else:
+                    process.communicate("")
+            assert [file.size for file in bucket.files("extracts/")] == [len(big)] * (not is_killed)
+        mine = written_part(draft, "rows_0002.tsv", b"y\n")
+        written_part(draft, "rows_0003.tsv", b"not taken\n")
+        theirs = RowsPart(
+            name="rows_0001.tsv",
+            file_bytes=len(big),
+            file_lines=48,
+            file_digest=blake2b(big).hexdigest(),
+        )
+        draft.commit(manifest_of(mapped, [theirs, mine]))
+    latest = store.latest(PLANS)
+    assert latest is not None
+    with latest.open() as rows:
+        assert rows.read() == big + b"y\n"
+    assert store.purge(lambda _: True) == ("profiles_db/plans",)
+    assert [file.name for file in bucket.files("extracts/")] == ["latest.json"]
 
 
 def test_a_storage_that_is_away_for_seconds_is_waited_for(
