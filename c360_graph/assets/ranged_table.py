@@ -28,6 +28,8 @@ READING, JOINING, ADDING_UP = "read", "join", "ranges_add_up"
 PRIORITY_TAG = "dagster/priority"
 _FIRST, _LAST = "1", "-1"
 """Priorities: a step that joins before the reading has begun would wait in the place of another one."""
+_FIRST_WAIT, _LONGEST_WAIT, _MOST_RETURNS = 10.0, 300.0, 1_000
+"""In seconds, and how often: a step that waits for another one leaves its place to others in between."""
 
 
 def ranged_table_asset(
@@ -100,11 +102,9 @@ def _reading(
 
 
 def _joining(name: str, table: TableMapping, rows: ControlRows) -> dg.OpDefinition:
-    @dg.op(
-        name=f"{name}__{JOINING}",
-        pool=source_pool(group_name(table.source.source_name)),
-        tags={PRIORITY_TAG: _LAST},
-    )
+    # In no pool: with the step that it joins in the pool of the source, there are no more connections to the
+    # source than the setting says.
+    @dg.op(name=f"{name}__{JOINING}", tags={PRIORITY_TAG: _LAST})
     def join(context: dg.OpExecutionContext, postgres: PostgresResource) -> None:
         with dagster_failures():
             control = postgres.control_database()
@@ -116,7 +116,12 @@ def _joining(name: str, table: TableMapping, rows: ControlRows) -> dg.OpDefiniti
                 settings=load_settings(),
                 warn=lambda said: context.log.warning(f"{table.qualified_name}: {said}"),
             )
-        context.log.info(f"{table.qualified_name}: this step read {ranges} ranges")
+        if ranges is None:
+            raise dg.RetryRequested(
+                max_retries=_MOST_RETURNS,
+                seconds_to_wait=min(_LONGEST_WAIT, _FIRST_WAIT * 2**context.retry_number),
+            )
+        context.log.info(f"{table.qualified_name}: {plural(ranges, 'range')} read by this step")
 
     return join
 

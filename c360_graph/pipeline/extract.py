@@ -22,10 +22,10 @@ from c360_graph.mapping.model import TableMapping
 from c360_graph.mapping.page_ranges import known_rows, page_ranges, readers_of
 from c360_graph.object_extracts import Draft, Extracts, extract_store
 from c360_graph.object_storage import data_location
+from c360_graph.pipeline.extracted_rows import read_whole, rows_of_parts
 from c360_graph.pipeline.found_table import describe_found, find_table, hashing_of
 from c360_graph.pipeline.left_out_rows import losses_of
 from c360_graph.pipeline.range_reading import RangeReader, description_digest, reader_name
-from c360_graph.pipeline.rows_read import read_whole, rows_of_parts
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import SourceSnapshot
 from c360_graph.source.snapshot_series import SnapshotSeries

@@ -27,8 +27,8 @@ from c360_graph.settings import Settings
 from c360_graph.source.snapshot import SourceSnapshot
 from c360_graph.source.snapshot_series import SnapshotSeries
 
-JOINING_SECONDS = 30.0
-"""How long a step waits for another one to begin, or to begin again, before it gives up its place."""
+JOINING_SECONDS = 10.0
+"""How long a step waits for another one to begin, or to begin again, before it gives its place up."""
 
 
 def join_reading(
@@ -40,8 +40,8 @@ def join_reading(
     settings: Settings,
     warn: Callable[[str], None] = log_warning,
     waiting_seconds: float = JOINING_SECONDS,
-) -> int:
-    """Take part in reading a table until it was read; returns how many ranges this step has read.
+) -> int | None:
+    """Take part in reading a table; returns how many ranges this step has read, None where it waits in vain.
 
     What this step cannot read, the step that reads the table reads itself. So nothing fails here, except that
     the control database or a setting is missing.
@@ -58,7 +58,7 @@ def join_reading(
     while time.monotonic() - waited_since < waiting_seconds:
         reading = joiner.find(log_id)
         if reading is not None and reading.status in ended:
-            break
+            return joiner.ranges
         shared = reading.shared if reading is not None and reading.status == "running" else None
         if reading is None or shared is None or tries[reading.table_log_id] > settings.c360_retries:
             time.sleep(POLL_SECONDS)
@@ -66,13 +66,13 @@ def join_reading(
         tries[reading.table_log_id] += 1
         try:
             joiner.read(reading.table_log_id, shared)
-            break
+            return joiner.ranges
         except ReadingEndedError:
             pass
         except (SourceError, ExtractError, DataFolderError) as error:
             warn(f"This step could not read a range of {table.qualified_name}: {error}")
         waited_since = time.monotonic()
-    return joiner.ranges
+    return joiner.ranges or None
 
 
 def ranges_of_run(

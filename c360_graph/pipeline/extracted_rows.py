@@ -15,7 +15,7 @@ from c360_graph.source.snapshot import SourceSnapshot
 
 
 @dataclass(frozen=True, kw_only=True)
-class RowsRead:
+class ExtractedRows:
     """What was written: as the fields of a manifest."""
 
     rows: int
@@ -34,11 +34,11 @@ def read_whole(
     report: Callable[[int], None],
     *,
     hashing: KeyedHash | None,
-) -> RowsRead:
+) -> ExtractedRows:
     """Read a table into one file; arguments and errors as `SourceSnapshot.copy`."""
     with draft.open_rows() as (out, file):
         copied = snapshot.copy(table, out, report, hashing=hashing)
-    return RowsRead(
+    return ExtractedRows(
         rows=copied.rows,
         longest_row_bytes=copied.longest_bytes,
         lost=copied.lost,
@@ -48,13 +48,13 @@ def read_whole(
     )
 
 
-def rows_of_parts(parts: Sequence[ReadPart]) -> RowsRead:
+def rows_of_parts(parts: Sequence[ReadPart]) -> ExtractedRows:
     """The rows of ranges that were read, in their order."""
     lost: Counter[str] = Counter()
     for part in parts:
         lost.update(part.lost)
     files = tuple(part.file for part in parts)
-    return RowsRead(
+    return ExtractedRows(
         rows=sum(part.rows for part in parts),
         longest_row_bytes=max(part.longest_row_bytes for part in parts),
         lost=lost,
