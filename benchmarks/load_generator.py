@@ -37,19 +37,20 @@ class LoadError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class LoadGenerator:
-    """autocannon in a folder, beside a server of this machine."""
+    """autocannon in a folder, for servers of this machine."""
 
     node: Path
     folder: Path
-    port: int
 
-    def steady(self, what: str, paths: Sequence[str], *, rate: int, seconds: float) -> AnswerTimes:
+    def steady(
+        self, what: str, paths: Sequence[str], *, port: int, rate: int, seconds: float
+    ) -> AnswerTimes:
         """Ask for paths in turn, so many a second at even intervals.
 
         Raises:
             LoadError: a request was not answered with 200.
         """
-        report = self._run(paths, connections=rate, is_steady=True, seconds=seconds)
+        report = self._run(paths, port=port, connections=rate, is_steady=True, seconds=seconds)
         took = [*with_omitted(report["milliseconds"], interval=_PERIOD_SECONDS * 1_000)]
         if len(took) < rate * (seconds - _PERIOD_SECONDS):
             raise LoadError(
@@ -60,14 +61,14 @@ class LoadGenerator:
         )
 
     def closed(
-        self, what: str, paths: Sequence[str], *, clients: int, seconds: float
+        self, what: str, paths: Sequence[str], *, port: int, clients: int, seconds: float
     ) -> AnswerTimes:
         """Ask for paths in turn, by clients that each ask again at once.
 
         Raises:
             LoadError: a request was not answered with 200.
         """
-        report = self._run(paths, connections=clients, is_steady=False, seconds=seconds)
+        report = self._run(paths, port=port, connections=clients, is_steady=False, seconds=seconds)
         return AnswerTimes.of(
             report["milliseconds"],
             what=what,
@@ -77,12 +78,12 @@ class LoadGenerator:
         )
 
     def _run(
-        self, paths: Sequence[str], *, connections: int, is_steady: bool, seconds: float
+        self, paths: Sequence[str], *, port: int, connections: int, is_steady: bool, seconds: float
     ) -> Mapping[str, Any]:
         if connections > MOST_CONNECTIONS:
             raise LoadError(f"autocannon would need more than {MOST_CONNECTIONS} connections.")
         asked = {
-            "url": f"http://127.0.0.1:{self.port}",
+            "url": f"http://127.0.0.1:{port}",
             "paths": paths,
             "connections": connections,
             "isSteady": is_steady,
@@ -106,14 +107,14 @@ class LoadGenerator:
         return report
 
 
-def install_load_generator(*, folder: Path, port: int) -> LoadGenerator:
+def install_load_generator(*, folder: Path) -> LoadGenerator:
     """Install autocannon below a folder.
 
     Raises:
         NodePackagesError: Node.js or npm is missing, or npm cannot install.
     """
     own = Path(shutil.copytree(AUTOCANNON, folder / "autocannon"))
-    return LoadGenerator(node=install_node_packages(folder=own), folder=own, port=port)
+    return LoadGenerator(node=install_node_packages(folder=own), folder=own)
 
 
 def refuse_failures(report: Mapping[str, Any]) -> None:

@@ -55,13 +55,9 @@ def listening() -> Iterator[tuple[int, list[tuple[float, str]]]]:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> LoadGenerator:
     try:
-        return install_load_generator(folder=tmp_path_factory.mktemp("load"), port=0)
+        return install_load_generator(folder=tmp_path_factory.mktemp("load"))
     except NodePackagesError as error:
         pytest.fail(f"{error}, or leave it out by -k 'not load_generator'.", pytrace=False)
-
-
-def at_port(installed: LoadGenerator, port: int) -> LoadGenerator:
-    return LoadGenerator(node=installed.node, folder=installed.folder, port=port)
 
 
 def test_at_a_steady_rate_requests_are_spread_over_the_second_and_over_the_paths(
@@ -69,7 +65,7 @@ def test_at_a_steady_rate_requests_are_spread_over_the_second_and_over_the_paths
 ) -> None:
     paths = [f"/{number}" for number in range(40)]
     with listening() as (port, arrivals):
-        found = at_port(installed, port).steady("view", paths, rate=20, seconds=3)
+        found = installed.steady("view", paths, port=port, rate=20, seconds=3)
     assert (found.generator, found.asked_rate, found.clients) == ("autocannon", 20, None)
     # The correction of autocannon would make 12 ms of 20.
     assert SECONDS * 1_000 <= found.p50_ms < 3 * SECONDS * 1_000
@@ -85,7 +81,7 @@ def test_clients_that_ask_again_at_once_are_held_up_by_the_server_alone(
     installed: LoadGenerator,
 ) -> None:
     with listening() as (port, _):
-        found = at_port(installed, port).closed("answer", ["/answer"], clients=4, seconds=2)
+        found = installed.closed("answer", ["/answer"], port=port, clients=4, seconds=2)
     assert (found.generator, found.asked_rate, found.clients) == ("autocannon", None, 4)
     assert found.p50_ms >= SECONDS * 1_000
     assert 40 < found.requests_per_second <= 4 / SECONDS
@@ -93,11 +89,11 @@ def test_clients_that_ask_again_at_once_are_held_up_by_the_server_alone(
 
 def test_an_answer_that_is_not_200_fails_the_benchmark(installed: LoadGenerator) -> None:
     with listening() as (port, _), pytest.raises(LoadError, match="answers with status 503"):
-        at_port(installed, port).closed("answer", ["/", "/503"], clients=2, seconds=1)
+        installed.closed("answer", ["/", "/503"], port=port, clients=2, seconds=1)
 
 
 def test_a_server_that_is_not_there_fails_the_benchmark(installed: LoadGenerator) -> None:
     with listening() as (port, _):
         pass
     with pytest.raises(LoadError, match="connection errors"):
-        at_port(installed, port).closed("answer", ["/"], clients=1, seconds=1)
+        installed.closed("answer", ["/"], port=port, clients=1, seconds=1)
