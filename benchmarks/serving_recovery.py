@@ -45,6 +45,20 @@ class Recovery:
     statuses: Mapping[int, int]
     """How many requests were answered with which status, 0 for none, in all of the time."""
 
+    @classmethod
+    def of(
+        cls, waits: Sequence[float], replies: Sequence[Reply], *, killed: str, waited_for: str
+    ) -> Recovery:
+        """What several waits come to."""
+        return cls(
+            killed=killed,
+            waited_for=waited_for,
+            times=len(waits),
+            p50_seconds=round(median(waits), 2),
+            max_seconds=round(max(waits), 2),
+            statuses=dict(sorted(Counter(each.status for each in replies).items())),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
@@ -100,7 +114,7 @@ async def _neo4j(
                 assert again is not None
                 waits.append(again - back)
                 process = (await starting).process
-    return _recovery("Neo4j", "the first 200", waits, replies)
+    return Recovery.of(waits, replies, killed="Neo4j", waited_for="the first 200")
 
 
 async def _control(
@@ -139,19 +153,8 @@ async def _control(
             await _until(wrote)
             waits.append(time.monotonic() - back)
             process = (await starting).process
-    return _recovery("control database", "rows of the access log", waits, replies)
-
-
-def _recovery(
-    killed: str, waited_for: str, waits: Sequence[float], replies: Sequence[Reply]
-) -> Recovery:
-    return Recovery(
-        killed=killed,
-        waited_for=waited_for,
-        times=len(waits),
-        p50_seconds=round(median(waits), 2),
-        max_seconds=round(max(waits), 2),
-        statuses=Counter(each.status for each in replies),
+    return Recovery.of(
+        waits, replies, killed="control database", waited_for="rows of the access log"
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import pytest
 
-from benchmarks.serving_recovery import Reply, first_success
+from benchmarks.serving_recovery import Recovery, Reply, first_success
 
 
 def replies(*seen: tuple[float, int]) -> list[Reply]:
@@ -33,3 +36,16 @@ def test_the_first_200_after_a_failure_is_the_recovery(
 def test_a_failure_before_the_fault_is_not_counted() -> None:
     seen = replies((1, 503), (2, 200), (3, 200), (4, 503), (5, 200))
     assert first_success(seen, since=2.5) == 5
+
+
+def test_a_line_of_json_has_the_times_and_how_many_requests_had_which_status() -> None:
+    seen = replies((1, 200), (2, 503), (3, 0), (4, 503), (5, 200))
+    made = Recovery.of([1.0, 4.004, 2.0], seen, killed="Neo4j", waited_for="the first 200")
+    assert json.loads(json.dumps(asdict(made))) == {
+        "killed": "Neo4j",
+        "waited_for": "the first 200",
+        "times": 3,
+        "p50_seconds": 2.0,
+        "max_seconds": 4.0,
+        "statuses": {"0": 1, "200": 2, "503": 2},
+    }
