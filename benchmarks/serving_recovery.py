@@ -103,13 +103,15 @@ async def _neo4j(
                 starting = asyncio.create_task(
                     asyncio.to_thread(servers.restart_neo4j, folder=sandbox)
                 )
-                await _until(lambda: asyncio.to_thread(_answers_bolt, driver))
+                await _until(
+                    lambda: asyncio.to_thread(_answers_bolt, driver), what="answer of Neo4j"
+                )
                 back = time.monotonic()
 
                 async def succeeded(since: float = killed) -> bool:
                     return first_success(replies, since=since) is not None
 
-                await _until(succeeded)
+                await _until(succeeded, what="200")
                 again = first_success(replies, since=killed)
                 assert again is not None
                 waits.append(again - back)
@@ -148,9 +150,9 @@ async def _control(
             starting = asyncio.create_task(
                 asyncio.to_thread(servers.restart_postgres, folder=sandbox)
             )
-            await _until(answers)
+            await _until(answers, what="answer of PostgreSQL")
             back = time.monotonic()
-            await _until(wrote)
+            await _until(wrote, what="row of the access log")
             waits.append(time.monotonic() - back)
             process = (await starting).process
     return Recovery.of(
@@ -199,9 +201,9 @@ def _answers_bolt(driver: Driver) -> bool:
     return True
 
 
-async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
+async def _until(holds: Callable[[], Awaitable[bool]], *, what: str) -> None:
     deadline = time.monotonic() + BACK_SECONDS
     while not await holds():
         if time.monotonic() > deadline:
-            raise SystemExit(f"Nothing came back within {BACK_SECONDS:g} seconds.")
+            raise SystemExit(f"There was no {what} within {BACK_SECONDS:g} seconds.")
         await asyncio.sleep(LOOK_EVERY_SECONDS)
