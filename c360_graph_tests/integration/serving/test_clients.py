@@ -19,6 +19,7 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 
+from benchmarks.node_packages import NodePackagesError, install_node_packages
 from c360_graph_tests.integration.serving.conftest import Served, server
 
 pytestmark = pytest.mark.servers
@@ -152,16 +153,11 @@ def test_a_python_client_is_generated_and_reads_the_graph(served: Served, tmp_pa
 def test_a_typescript_client_is_generated_and_reads_the_graph(
     served: Served, tmp_path: Path
 ) -> None:
-    if not (shutil.which("npm") and shutil.which("node")):
-        pytest.fail(
-            "This test needs Node.js: apt-get install nodejs npm, or leave it out by"
-            " pytest -k 'not typescript'.",
-            pytrace=False,
-        )
     folder = Path(shutil.copytree(TYPESCRIPT, tmp_path / "client"))
-    # With exact versions in package.json: a lock file names the registry that it was made with.
-    options = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
-    ran("npm", "install", *options, folder=folder)
+    try:
+        install_node_packages(folder=folder)
+    except NodePackagesError as error:
+        pytest.fail(f"{error}, or leave it out by pytest -k 'not typescript'.", pytrace=False)
     key = served.key("typescript")
     with server(key=key) as api:
         made = document(api, folder)
