@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,9 +14,9 @@ import typer
 
 from benchmarks.dataset import Counts
 from benchmarks.many_tables import ManyTables
+from benchmarks.mapped_source import mapped_source
 from benchmarks.measurement import Usage, run
 from benchmarks.target import Memory, Target, temporary_target
-from c360_graph.sandbox.sample import fill_database
 
 PROJECT = Path(__file__).parent.parent
 SOURCE, CONTROL = "many", "etl_control_db"
@@ -99,7 +96,14 @@ def measure(target: Target, folder: Path, many: ManyTables, until: Until) -> Man
     """Make and map the tables, run the pipeline over them, and say what that took."""
     folder.mkdir()
     control = f"{CONTROL}_{many.tables}"
-    environment = _mapped(target, folder, control, many)
+    environment = mapped_source(
+        target,
+        folder,
+        tables=f"{many.sql()}ANALYZE;",
+        database=f"{SOURCE}_{many.tables}",
+        source=SOURCE,
+        control=control,
+    )
     begun = datetime.now(UTC).replace(tzinfo=None)
     usage = run(
         [
@@ -131,33 +135,6 @@ def run_until(until: str) -> None:
         last = [*started.events(instance, chosen, run_config={}, tags={})][-1]
     if not last.is_job_success:
         raise SystemExit(last.message)
-
-
-def _mapped(target: Target, folder: Path, control: str, many: ManyTables) -> dict[str, str]:
-    """The settings of runs, once the tables are there and `c360 map` has mapped them."""
-    server, source = target.source_server, f"{SOURCE}_{many.tables}"
-    made, known = folder / "tables.sql", folder / "source.sql"
-    made.write_text(f"{many.sql()}ANALYZE;", encoding="utf-8")
-    known.write_text(
-        f"INSERT INTO source_databases (source_name, db_name) VALUES ('{SOURCE}', '{source}');",
-        encoding="utf-8",
-    )
-    fill_database(server, name=source, files=(made,))
-    schema = PROJECT / "sql" / f"{CONTROL}_schema.sql"
-    fill_database(server, name=control, files=(schema, known))
-    shutil.copy(PROJECT / "dagster.yaml", folder)
-    environment = target.environment(control) | {
-        "C360_DATA_DIR": str(folder / "data"),
-        "PYTHONPATH": str(PROJECT),
-    }
-    subprocess.run(  # noqa: S603
-        [*_CLI, "map", SOURCE, "--apply", "--yes"],
-        env={**os.environ, **environment},
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    return environment
 
 
 def _result(

@@ -506,7 +506,7 @@ COMMENT ON COLUMN etl_table_ranges.reader IS 'The host and the process that read
 COMMENT ON COLUMN etl_table_ranges.attempts IS 'How often reading it has begun.';
 COMMENT ON COLUMN etl_table_ranges.rows_processed IS 'Rows read so far. Updated while it is read.';
 COMMENT ON COLUMN etl_table_ranges.changed_at IS
-    'When this row was last changed. A range that has been running unchanged for a minute is read again.';
+    'When this row was last changed. A range that has been running unchanged for 30 seconds is read again.';
 COMMENT ON COLUMN etl_table_ranges.part IS 'The file of the range: name, size, lines and digest.';
 
 COMMENT ON TABLE cypher_scripts IS 'One row for each script file.';

@@ -16,7 +16,7 @@ from c360_graph.extract_manifest import RowsPart
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.page_ranges import PageRange
 
-GONE_AFTER_SECONDS = 60
+GONE_AFTER_SECONDS = 30
 """How long a range may be running without getting further before another reader takes it."""
 
 _IS_THERE = text("SELECT to_regclass('etl_table_ranges') IS NOT NULL")

@@ -35,15 +35,19 @@ def wait_for_another_reader(project: Project, *, before: int) -> None:
     )
 
 
-def hold_ranges(project: Project, *, before: int) -> None:
-    """Nobody gets a range from this one on, until `let_ranges_go`."""
-    project.execute("CREATE TABLE held ()")
-    _when_claimed(project, f"NEW.range_number >= {before} AND to_regclass('held') IS NOT NULL")
+def hold_readers(project: Project) -> None:
+    """Each reader gets one range, and another one after `let_readers_go`."""
+    project.execute("CREATE TABLE held AS SELECT true AS is_held")
+    _when_claimed(
+        project,
+        "EXISTS (SELECT FROM held) AND EXISTS (SELECT FROM etl_table_ranges"
+        " WHERE table_log_id = NEW.table_log_id AND reader = NEW.reader)",
+    )
 
 
-def let_ranges_go(project: Project) -> None:
-    """End what `hold_ranges` has begun."""
-    project.execute("DROP TABLE held")
+def let_readers_go(project: Project) -> None:
+    """End what `hold_readers` has begun."""
+    project.execute("DELETE FROM held")
 
 
 def _when_claimed(project: Project, waits: str) -> None:

@@ -14,6 +14,15 @@ import pytest
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph_tests.conftest import Project, TestServers, empty
+from c360_graph_tests.integration.big_plans import (
+    add_plans,
+    count,
+    hold_readers,
+    let_readers_go,
+    ranges,
+    read_plans_in_ranges,
+    wait_for_another_reader,
+)
 from c360_graph_tests.integration.celery_workers import (
     Broker,
     Servers,
@@ -129,6 +138,58 @@ def test_a_worker_killed_in_the_script_or_the_load_fails_the_run_and_the_next_on
         assert done.returncode == 0, done.stderr[-3000:]
         assert graph_counts(graph) == ({"Plan": NODES["Plan"]}, {})
         assert files(worker.folder / "data") == []
+
+
+@pytest.fixture
+def big(celery: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Nothing but a table that two steps read."""
+    celery.map_only("Plan")
+    add_plans(celery)
+    read_plans_in_ranges(monkeypatch)
+    return celery
+
+
+def test_two_workers_read_one_table_together(big: Project, graph: Graph, tmp_path: Path) -> None:
+    wait_for_another_reader(big, before=1)
+    with workers(tmp_path, "one", "two") as both:
+        done = materialize_by_command(select=GRAPH)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert all(files(worker.folder / "data") == [] for worker in both)
+    assert graph_counts(graph) == ({"Plan": count(big)}, {})
+    found = ranges(big)
+    assert {status for status, _, _ in found} == {"completed"}
+    assert len({reader for _, reader, _ in found}) == 2
+
+
+@pytest.mark.parametrize(
+    ("killed", "is_loaded"),
+    [
+        pytest.param("join_2", True, id="the_step_that_joined"),
+        pytest.param("read", False, id="the_step_that_keeps_the_snapshot"),
+    ],
+)
+def test_a_worker_killed_while_it_reads_ranges_fails_the_run_and_loses_no_row(
+    big: Project, graph: Graph, tmp_path: Path, killed: str, is_loaded: bool
+) -> None:
+    hold_readers(big)
+    with workers(tmp_path, "one", "two") as both, run_beside(GRAPH) as process:
+        step = f"profiles_db__plans.{killed}"
+        until(
+            lambda: (
+                any(_has_begun(worker, step) for worker in both)
+                and len({reader for _, reader, _ in ranges(big)}) == 3
+            ),
+            seconds=STARTED_SECONDS,
+        )
+        next(worker for worker in both if _has_begun(worker, step)).kill()
+        let_readers_go(big)
+        _, stderr = process.communicate(timeout=300)
+    assert process.returncode != 0
+    assert GONE in stderr
+    assert f"{step} failed".encode() in stderr
+    # Whoever keeps the snapshot has read what the other one left undone.
+    expected = {"Plan": count(big)} if is_loaded else {}
+    assert graph_counts(graph)[0] == expected
 
 
 def test_a_run_whose_broker_and_storage_start_anew_in_the_middle_makes_the_same_graph(
