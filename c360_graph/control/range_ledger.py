@@ -19,7 +19,9 @@ from c360_graph.mapping.page_ranges import PageRange
 GONE_AFTER_SECONDS = 30
 """How long a range may be running without getting further before another reader takes it."""
 
-_IS_THERE = text("SELECT to_regclass('etl_table_ranges') IS NOT NULL")
+_MAY_WRITE = text(
+    "SELECT coalesce(has_table_privilege(to_regclass('etl_table_ranges'), 'INSERT'), false)"
+)
 _ANNOUNCE = text(
     "UPDATE etl_table_logs SET shared_reading = CAST(:reading AS jsonb) WHERE table_log_id = :log"
 )
@@ -118,9 +120,9 @@ class RangeLedger:
         self._database = database
         self._reader = reader
 
-    def is_there(self) -> bool:
-        """Whether the control database has the table; one of an older schema has not."""
-        return self._database.run(lambda c: bool(c.execute(_IS_THERE).scalar_one()))
+    def may_write(self) -> bool:
+        """Whether the role may write the table, and the control database has it: one of an older schema has not."""
+        return self._database.run(lambda c: bool(c.execute(_MAY_WRITE).scalar_one()))
 
     def announce(
         self, table_log_id: int, reading: SharedReading, ranges: Sequence[PageRange]

@@ -259,7 +259,7 @@ class _TableReader:
             pages=snapshot.pages(live), rows=known_rows(found), range_rows=range_rows
         )
         ledger = RangeLedger(self._control, reader=reader_name())
-        if len(ranges) == 1 or not ledger.is_there():
+        if len(ranges) == 1 or not ledger.may_write():
             return None
         reading = SharedReading(
             snapshot=snapshot.export(), draft=draft.name, description=description_digest(live)
