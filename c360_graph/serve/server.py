@@ -23,6 +23,7 @@ from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.errors import SettingsError
 from c360_graph.graph.read_only import AsyncGraph, open_async_graph
 from c360_graph.questions import read_question_set
+from c360_graph.serve.admission import Admission
 from c360_graph.serve.api import create_app
 from c360_graph.serve.audit import KNOWN_SECONDS, ControlLink, CustomerHash
 from c360_graph.serve.cache import ResponseCache
@@ -107,18 +108,26 @@ async def opened_service(
         buckets=buckets,
     )
     async with AsyncExitStack() as stack:
-        graph = await stack.enter_async_context(
-            open_async_graph(
-                uri=settings.neo4j_uri,
-                username=settings.neo4j_username,
-                password=settings.neo4j_password.get_secret_value(),
-                database=settings.neo4j_database,
+        graph, watched = [
+            await stack.enter_async_context(
+                open_async_graph(
+                    uri=settings.neo4j_uri,
+                    username=settings.neo4j_username,
+                    password=settings.neo4j_password.get_secret_value(),
+                    database=settings.neo4j_database,
+                )
             )
-        )
+            for _ in range(2)
+        ]
+        admission = Admission()
         question_graph = QuestionGraph(settings)
         stack.push_async_callback(asyncio.to_thread, question_graph.close)
-        renew = partial(_renew, graph, question_graph)
-        watch = GraphWatch(graph, customer_label=settings.c360_serve_customer_label, renew=renew)
+        watch = GraphWatch(
+            watched,
+            customer_label=settings.c360_serve_customer_label,
+            renew=partial(_renew, graph, watched, question_graph),
+            on_return=admission.begin_anew,
+        )
 
         def use(rows: tuple[ClientRow, ...], rules: tuple[ServedRule, ...]) -> None:
             clients.replace(rows)
@@ -141,13 +150,15 @@ async def opened_service(
             questions=read_question_set(settings.c360_queries_dir),
             question_graph=question_graph,
             cache=ResponseCache(),
+            admission=admission,
             metrics=ServeMetrics(worker=str(os.getpid()) if buckets else ""),
             identify_token=tokens.identify if tokens else None,
         )
 
 
-def _renew(graph: AsyncGraph, question_graph: QuestionGraph) -> None:
+def _renew(graph: AsyncGraph, watched: AsyncGraph, question_graph: QuestionGraph) -> None:
     graph.renew()
+    watched.renew()
     # A thread may hold its lock while it connects.
     asyncio.get_running_loop().run_in_executor(None, question_graph.renew)
 

@@ -19,6 +19,7 @@ from c360_graph.errors import GraphError, GraphTimeoutError, GraphUnavailableErr
 from c360_graph.graph.read_only import AsyncGraph
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.questions import Question, QuestionSet
+from c360_graph.serve.admission import Admission
 from c360_graph.serve.audit import ControlLink, CustomerHash
 from c360_graph.serve.cache import ResponseCache
 from c360_graph.serve.clients import COOKIE, Client, Clients
@@ -56,6 +57,7 @@ class Service:
     question_graph: QuestionGraph
     cache: ResponseCache
     metrics: ServeMetrics
+    admission: Admission
     identify_token: Callable[[str], Awaitable[Client]] | None = None
     asking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_ASKED))
     _kept: dict[Any, Any] = field(default_factory=dict)
@@ -117,7 +119,11 @@ class Service:
             kept = self.cache.get(cache_key) if route.is_kept else None
             if kept is not None and kept.version == snapshot.version and kept.is_fresh(route.lasts):
                 return self._response(kept.reply, snapshot, tag, route), kept.reply
-            reply = await self._performed(operation, client, snapshot)
+            if route.needs_graph:
+                async with self.admission.admitted():
+                    reply = await self._performed(operation, client, snapshot)
+            else:
+                reply = await self._performed(operation, client, snapshot)
         except Problem as problem:
             stale = self._stale(problem, cache_key, snapshot)
             if stale is None:

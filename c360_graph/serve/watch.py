@@ -66,11 +66,24 @@ class GraphWatch:
     """One statement of the server every half second, and a few more when the mapping changed."""
 
     def __init__(
-        self, graph: AsyncGraph, *, customer_label: str | None, renew: Callable[[], None]
+        self,
+        graph: AsyncGraph,
+        *,
+        customer_label: str | None,
+        renew: Callable[[], None],
+        on_return: Callable[[], None],
     ) -> None:
-        """Watch a graph; `renew` is called where a connection may be dead, to use others from then on."""
+        """Watch a graph.
+
+        Args:
+            graph: by connections of its own, which no request waits for.
+            customer_label: of the customers that are served; None for the label that the mapping tells.
+            renew: called where a connection may be dead, to use others from then on.
+            on_return: called when a server that could not be reached is there.
+        """
         self._graph = graph
         self._renew = renew
+        self._on_return = on_return
         self._customer_label = customer_label
         self._rules: tuple[ServedRule, ...] = ()
         self._looking = asyncio.Lock()
@@ -93,9 +106,12 @@ class GraphWatch:
         # One after the other, so that what was seen first does not come last.
         async with self._looking:
             try:
-                self.current = await self._first_seen()
+                seen = await self._first_seen()
             except GraphError:
-                self.current = replace(self.current, state="unreachable")
+                seen = replace(self.current, state="unreachable")
+            if self.current.state == "unreachable" and seen.state != "unreachable":
+                self._on_return()
+            self.current = seen
             self.interruptions += self.current.state in ("rebuilding", "absent")
 
     async def _first_seen(self) -> Snapshot:

@@ -75,7 +75,9 @@ def test_a_server_that_is_back_is_seen_within_seconds(
 ) -> None:
     back = 1.2 + away_seconds
     graph = _FailingGraph(gone=1.2, back=back, fails_after=fails_after, is_silent=is_silent)
-    watch = GraphWatch(cast(AsyncGraph, graph), customer_label=None, renew=graph.renew)
+    watch = GraphWatch(
+        cast(AsyncGraph, graph), customer_label=None, renew=graph.renew, on_return=lambda: None
+    )
     clock = _Clock()
     loop = asyncio.SelectorEventLoop(clock)
     loop.time = lambda: clock.now  # type: ignore[method-assign]
