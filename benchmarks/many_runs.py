@@ -18,9 +18,7 @@ from benchmarks.mapped_source import mapped_source
 from benchmarks.measurement import Usage, run
 from benchmarks.target import Memory, Target, temporary_target
 
-PROJECT = Path(__file__).parent.parent
 SOURCE, CONTROL = "many", "etl_control_db"
-_CLI = [sys.executable, "-c", "from c360_graph.cli import app; app()"]
 _STEPS = (
     "SELECT step_key, min(timestamp) FILTER (WHERE dagster_event_type = 'STEP_START'),"
     " max(timestamp) FILTER (WHERE dagster_event_type IN ('STEP_SUCCESS', 'STEP_FAILURE'))"

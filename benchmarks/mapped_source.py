@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+from benchmarks.measurement import C360
 from benchmarks.target import Target
 from c360_graph.sandbox.sample import fill_database
 
 PROJECT = Path(__file__).parent.parent
-_CLI = [sys.executable, "-c", "from c360_graph.cli import app; app()"]
 
 
 def mapped_source(
@@ -44,7 +43,7 @@ def mapped_source(
         "PYTHONPATH": str(PROJECT),
     }
     subprocess.run(  # noqa: S603
-        [*_CLI, "map", source, "--apply", "--yes"],
+        [*C360, "map", source, "--apply", "--yes"],
         env={**os.environ, **environment},
         cwd=folder,
         check=True,

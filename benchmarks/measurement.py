@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,9 @@ from benchmarks.dataset import Counts
 from benchmarks.target import Target
 from c360_graph.errors import SandboxError
 from c360_graph.graph.connection import Graph
+
+C360 = (sys.executable, "-c", "from c360_graph.cli import app; app()")
+"""The command `c360` of this interpreter, before the words that are given to it."""
 
 _MEMORY_SECONDS = 0.05
 _GRAPH_SECONDS = 0.2

@@ -30,6 +30,7 @@ from benchmarks.load_generator import (
     LoadGenerator,
     install_load_generator,
 )
+from benchmarks.measurement import C360
 from benchmarks.node_packages import NodePackagesError
 from benchmarks.own_client import Ask, closed, connection, connections, steady
 from benchmarks.serving_recovery import measure_recovery
@@ -41,7 +42,6 @@ from c360_graph.sandbox.process import free_port
 PROJECT = Path(__file__).parent.parent
 CUSTOMERS = 1_000
 WARM_UP = 2_000
-_CLI = [sys.executable, "-c", "from c360_graph.cli import app; app()"]
 _ARMS = (
     ("HAS_PAYMENT_METHOD", "PaymentMethod", None),
     ("HAS_SUBSCRIPTION", "Subscription", "starts_at"),
@@ -134,7 +134,7 @@ def _serving(
     log = folder / "serve.log"
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603
-            [*_CLI, "serve", "--port", str(port), "--unmasked", "--workers", str(workers)],
+            [*C360, "serve", "--port", str(port), "--unmasked", "--workers", str(workers)],
             env=environment,
             cwd=folder,
             stdout=out,

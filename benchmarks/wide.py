@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +10,12 @@ from typing import Annotated
 import typer
 
 from benchmarks.dataset import Counts
-from benchmarks.measurement import Usage, run
+from benchmarks.measurement import C360, Usage, run
 from benchmarks.target import Memory, Target, temporary_target
 from c360_graph.sandbox.sample import fill_database
 
 PROJECT = Path(__file__).parent.parent
 SOURCE, CONTROL = "wide_db", "etl_control_db"
-_CLI = [sys.executable, "-c", "from c360_graph.cli import app; app()"]
 _TYPES = (
     ("varchar(40)", "'value ' || i"),
     ("numeric(12,2)", "i * 1.25"),
@@ -118,7 +116,7 @@ def _table(rows: int, columns: int) -> str:
 
 def _run(target: Target, folder: Path, control: str, rows: int) -> Usage:
     return run(
-        [*_CLI, "run", "--clear"],
+        [*C360, "run", "--clear"],
         environment=target.environment(control)
         | {
             "C360_DATA_DIR": str(folder / "data"),

@@ -56,6 +56,10 @@ _COMPLETE = text(
     " reader = :reader, rows_processed = :rows, changed_at = now()"
     f" WHERE table_log_id = :log AND range_number = :number AND status <> 'completed' AND {_IS_READ}"
 )
+_WHICH_COUNTS = text(
+    "SELECT part -> 'file' ->> 'name' FROM etl_table_ranges"
+    " WHERE table_log_id = :log AND range_number = :number AND status = 'completed'"
+)
 _RELEASE = text(
     "UPDATE etl_table_ranges SET status = 'waiting', changed_at = now()"
     " WHERE table_log_id = :log AND range_number = :number AND attempts = :attempt"
@@ -184,7 +188,14 @@ class RangeLedger:
             "part": part.model_dump_json(),
             "rows": part.rows,
         }
-        return self._database.run(lambda c: c.execute(_COMPLETE, values).rowcount == 1)
+
+        def completed(connection: Connection) -> bool:
+            connection.execute(_COMPLETE, values)
+            # Asked for, as this may be the second time that the same is said over a bad network.
+            counts = connection.execute(_WHICH_COUNTS, values).scalar_one_or_none()
+            return bool(counts == part.file.name)
+
+        return self._database.run(completed)
 
     def release(self, table_log_id: int, claimed: ClaimedRange) -> None:
         """Give a range back that could not be read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,18 @@ import dagster as dg
 import pytest
 
 from c360_graph.control.audit import RunLog
-from c360_graph.control.range_ledger import GONE_AFTER_SECONDS, RangeLedger
+from c360_graph.control.range_ledger import (
+    GONE_AFTER_SECONDS,
+    RangeLedger,
+    ReadPart,
+    SharedReading,
+)
 from c360_graph.errors import SourceUnavailableError
-from c360_graph.extract_manifest import Extract
+from c360_graph.extract_manifest import Extract, RowsPart
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.page_ranges import page_ranges
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.pipeline import joined_reading
@@ -184,6 +191,31 @@ def test_the_range_of_a_reader_that_is_gone_is_read_again_and_what_it_left_is_re
     assert "gone 1" not in {reader for _, reader, _ in ranges(project)}
     assert lines(extract) == alone
     assert not list(project.data_dir.rglob("rows_0000_1.tsv"))
+
+
+def test_the_first_reader_that_ends_counts_however_often_it_says_so(project: Project) -> None:
+    runs = RunLog(project.control)
+    table_log_id = runs.open_table(log_id=runs.open_run("r"), source_id=1, table_name="plans")
+    first, second = (RangeLedger(project.control, reader=name) for name in ("one 1", "two 2"))
+    reading = SharedReading(snapshot="s", draft="d", description="x")
+    first.announce(table_log_id, reading, page_ranges(pages=1, rows=1, range_rows=1))
+    claimed = first.claim(table_log_id)
+    assert claimed is not None
+    assert second.claim(table_log_id) is None
+    assert [first.complete(table_log_id, claimed, part("rows_0000_1.tsv")) for _ in "ab"] == [
+        True,
+        True,
+    ]
+    later = replace(claimed, attempt=2)
+    assert not second.complete(table_log_id, later, part("rows_0000_2.tsv"))
+    found = first.ranges_read(table_log_id)
+    assert found.parts == (part("rows_0000_1.tsv"),)
+    assert (found.rows, found.readers) == (3, 1)
+
+
+def part(name: str) -> ReadPart:
+    file = RowsPart(name=name, file_bytes=6, file_lines=3, file_digest="")
+    return ReadPart(file=file, rows=3, longest_row_bytes=2, lost={})
 
 
 def test_a_range_whose_connection_is_cut_is_read_again_alone(
