@@ -7,7 +7,7 @@ import gc
 import os
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -100,25 +100,15 @@ async def opened_service(
         GraphError: the address of Neo4j cannot be used.
     """
     key = settings.c360_hash_key.get_secret_value() if settings.c360_hash_key else None
-    anonymous = Client(name=ANONYMOUS, unmasked=binding.unmasked) if binding.is_open else None
     tokens = tokens_of(settings)
     clients = Clients(
-        anonymous=anonymous,
+        anonymous=(Client(name=ANONYMOUS, unmasked=binding.unmasked) if binding.is_open else None),
         rate_per_minute=settings.c360_serve_rate_per_minute,
         buckets=buckets,
     )
     async with AsyncExitStack() as stack:
-        graph, watched = [
-            await stack.enter_async_context(
-                open_async_graph(
-                    uri=settings.neo4j_uri,
-                    username=settings.neo4j_username,
-                    password=settings.neo4j_password.get_secret_value(),
-                    database=settings.neo4j_database,
-                )
-            )
-            for _ in range(2)
-        ]
+        graph = await stack.enter_async_context(_open_graph(settings))
+        watched = await stack.enter_async_context(_open_graph(settings))
         admission = Admission()
         question_graph = QuestionGraph(settings)
         stack.push_async_callback(asyncio.to_thread, question_graph.close)
@@ -154,6 +144,15 @@ async def opened_service(
             metrics=ServeMetrics(worker=str(os.getpid()) if buckets else ""),
             identify_token=tokens.identify if tokens else None,
         )
+
+
+def _open_graph(settings: Settings) -> AbstractAsyncContextManager[AsyncGraph]:
+    return open_async_graph(
+        uri=settings.neo4j_uri,
+        username=settings.neo4j_username,
+        password=settings.neo4j_password.get_secret_value(),
+        database=settings.neo4j_database,
+    )
 
 
 def _renew(graph: AsyncGraph, watched: AsyncGraph, question_graph: QuestionGraph) -> None:

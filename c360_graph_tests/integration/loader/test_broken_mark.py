@@ -76,7 +76,8 @@ def test_a_load_that_is_killed_after_any_step_leaves_a_graph_that_says_it_is_bro
 ) -> None:
     load_into_empty(graph, script)
     assert is_whole(graph) is True
-    assert killed_after(servers, lambda own: clear_and_load(own, script), text)
+    # In one session: the second one may be in the middle of its share when the first has sent its own.
+    assert killed_after(servers, lambda own: clear_and_load(own, script, sessions=1), text)
     assert graph_counts(graph) == left
     assert is_whole(graph) is False
     clear_and_load(graph, script, claim=WAITING)
