@@ -276,6 +276,11 @@ class PipelineSettings(BaseSettings):
     )
 
     @property
+    def lets_in_new_columns(self) -> bool:
+        """Whether columns that are new to a table with rules are read."""
+        return self.c360_new_columns == "load"
+
+    @property
     def table_readers(self) -> int:
         """The most steps that read one table together with this executor."""
         return 1 if self.c360_executor == "in_process" else self.c360_readers_of_a_table

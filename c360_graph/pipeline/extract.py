@@ -23,14 +23,17 @@ from c360_graph.mapping.page_ranges import known_rows, page_ranges, readers_of
 from c360_graph.object_extracts import Draft, Extracts, extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.pipeline.extracted_rows import read_whole, rows_of_parts
-from c360_graph.pipeline.found_table import describe_found, find_table, hashing_of
+from c360_graph.pipeline.found_table import describe_found, find_table, hashing_of, source_snapshots
 from c360_graph.pipeline.left_out_rows import losses_of
-from c360_graph.pipeline.range_reading import RangeReader, description_digest, reader_name
+from c360_graph.pipeline.range_reading import (
+    SECONDS_BETWEEN_REPORTS,
+    RangeReader,
+    description_digest,
+    reader_name,
+)
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import SourceSnapshot
-from c360_graph.source.snapshot_series import SnapshotSeries
 
-SECONDS_BETWEEN_REPORTS = 2.0
 SAMPLE_ROWS = 5
 """Keys of rows left out that are named, at most; C360_PREVIEW_ROWS may allow fewer."""
 
@@ -150,12 +153,7 @@ class _TableReader:
         self._run_log = RunLog(control)
         self._is_touched = False
         self._warn: Callable[[str], None] = log_warning
-        self._snapshots = SnapshotSeries(
-            source,
-            lambda: control.source_credentials(source),
-            silent_seconds=settings.c360_source_timeout_seconds or None,
-            warn=lambda said: self._warn(said),
-        )
+        self._snapshots = source_snapshots(source, control, settings, lambda said: self._warn(said))
 
     def __enter__(self) -> _TableReader:
         return self
@@ -169,8 +167,9 @@ class _TableReader:
 
     @cached_property
     def _history(self) -> ColumnHistory:
-        lets_in = self._settings.c360_new_columns == "load"
-        return read_history(self._control, self._store, self._rows, lets_in=lets_in)
+        return read_history(
+            self._control, self._store, self._rows, lets_in=self._settings.lets_in_new_columns
+        )
 
     def read(
         self, table: TableMapping, report: Callable[[int], None], warn: Callable[[str], None]

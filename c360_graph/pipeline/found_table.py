@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from c360_graph.control.connection import ControlDatabase
 from c360_graph.errors import MappingError, SettingsError, SourceError
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import CatalogTable
-from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow
+from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow, SourceRow
 from c360_graph.mapping.exclusions import (
     ColumnHistory,
     holding_rules,
@@ -20,6 +22,22 @@ from c360_graph.mapping.tables import describe, why_unknown_time_zone
 from c360_graph.pipeline.readiness import hash_key_problem
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import SourceSnapshot
+from c360_graph.source.snapshot_series import SnapshotSeries
+
+
+def source_snapshots(
+    source: SourceRow,
+    control: ControlDatabase,
+    settings: Settings,
+    warn: Callable[[str], None],
+) -> SnapshotSeries:
+    """Snapshots of a source as the settings want them; `warn` is told of a source that sends nothing."""
+    return SnapshotSeries(
+        source,
+        lambda: control.source_credentials(source),
+        silent_seconds=settings.c360_source_timeout_seconds or None,
+        warn=warn,
+    )
 
 
 def find_table(

@@ -15,7 +15,7 @@ from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import TableMapping
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
-from c360_graph.pipeline.found_table import describe_found, find_table, hashing_of
+from c360_graph.pipeline.found_table import describe_found, find_table, hashing_of, source_snapshots
 from c360_graph.pipeline.range_reading import (
     POLL_SECONDS,
     RangeReader,
@@ -25,7 +25,6 @@ from c360_graph.pipeline.range_reading import (
 )
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import SourceSnapshot
-from c360_graph.source.snapshot_series import SnapshotSeries
 
 JOINING_SECONDS = 10.0
 """How long a step waits for another one to begin, or to begin again, before it gives its place up."""
@@ -56,7 +55,7 @@ def join_reading(
     tries: Counter[int] = Counter()
     waited_since = time.monotonic()
     while time.monotonic() - waited_since < waiting_seconds:
-        reading = joiner.find(log_id)
+        reading = _find(joiner.ledger, table, log_id)
         if reading is not None and reading.status in ended:
             return joiner.ranges
         shared = reading.shared if reading is not None and reading.status == "running" else None
@@ -80,11 +79,15 @@ def ranges_of_run(
 ) -> RangesRead | None:
     """The ranges in which a table was read in a run; None where it was not read in ranges."""
     ledger = RangeLedger(control, reader=reader_name())
-    source_id, name = table.source.source_id, table.table_name
-    reading = ledger.find(log_id=log_id, source_id=source_id, table_name=name)
+    reading = _find(ledger, table, log_id)
     if reading is None or reading.shared is None:
         return None
     return ledger.ranges_read(reading.table_log_id)
+
+
+def _find(ledger: RangeLedger, table: TableMapping, log_id: int) -> TableReading | None:
+    source_id, name = table.source.source_id, table.table_name
+    return ledger.find(log_id=log_id, source_id=source_id, table_name=name)
 
 
 class _Joiner:
@@ -103,21 +106,11 @@ class _Joiner:
         self._settings = settings
         self._warn = warn
         self._store = extract_store(data_location(settings))
-        self._ledger = RangeLedger(control, reader=reader_name())
-
-    def find(self, log_id: int) -> TableReading | None:
-        source_id, name = self._table.source.source_id, self._table.table_name
-        return self._ledger.find(log_id=log_id, source_id=source_id, table_name=name)
+        self.ledger = RangeLedger(control, reader=reader_name())
 
     def read(self, table_log_id: int, shared: SharedReading) -> None:
         """Read ranges until none is left."""
-        source = self._table.source
-        snapshots = SnapshotSeries(
-            source,
-            lambda: self._control.source_credentials(source),
-            silent_seconds=self._settings.c360_source_timeout_seconds or None,
-            warn=self._warn,
-        )
+        snapshots = source_snapshots(self._table.source, self._control, self._settings, self._warn)
         reader: RangeReader | None = None
         is_any_left = True
         try:
@@ -133,8 +126,9 @@ class _Joiner:
     def _reader(
         self, snapshot: SourceSnapshot, table_log_id: int, shared: SharedReading
     ) -> RangeReader:
-        lets_in = self._settings.c360_new_columns == "load"
-        history = read_history(self._control, self._store, self._rows, lets_in=lets_in)
+        history = read_history(
+            self._control, self._store, self._rows, lets_in=self._settings.lets_in_new_columns
+        )
         found = find_table(snapshot, self._table, self._rows, history)
         live = describe_found(found, self._table, self._rows, history)
         if description_digest(live) != shared.description:
@@ -143,7 +137,7 @@ class _Joiner:
                 " version?"
             )
         return RangeReader(
-            ledger=self._ledger,
+            ledger=self.ledger,
             table_log_id=table_log_id,
             table=live,
             draft=self._store.join_draft(self._table.asset_key, shared.draft),

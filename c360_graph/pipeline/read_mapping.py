@@ -86,13 +86,12 @@ def find_mapping_state(control: ControlDatabase, settings: Settings) -> MappingS
         warning = f"{error} Using the control rows of {last.read_at:%Y-%m-%d %H:%M:%S} UTC."
         return last.model_copy(update={"warnings": (warning,)})
     catalogs, unasked = _read_catalogs(control, rows, last)
-    lets_in = settings.c360_new_columns == "load"
     store = extract_store(data_location(settings))
     return MappingState(
         rows=rows,
         catalogs=catalogs,
         read_at=datetime.now(UTC),
-        history=read_history(control, store, rows, lets_in=lets_in),
+        history=read_history(control, store, rows, lets_in=settings.lets_in_new_columns),
         warnings=tuple(
             f"{said} Its tables are described as they were last seen." for said in unasked.values()
         ),

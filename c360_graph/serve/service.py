@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -119,10 +120,7 @@ class Service:
             kept = self.cache.get(cache_key) if route.is_kept else None
             if kept is not None and kept.version == snapshot.version and kept.is_fresh(route.lasts):
                 return self._response(kept.reply, snapshot, tag, route), kept.reply
-            if route.needs_graph:
-                async with self.admission.admitted():
-                    reply = await self._performed(operation, client, snapshot)
-            else:
+            async with self.admission.admitted() if route.needs_graph else nullcontext():
                 reply = await self._performed(operation, client, snapshot)
         except Problem as problem:
             stale = self._stale(problem, cache_key, snapshot)
