@@ -37,6 +37,7 @@ def bars(rows: Sequence[Measurement]) -> list[Bar]:
         *_against_others(rates),
         *_against_offline(by_name, rates),
         *_of_the_whole(by_name, rates),
+        *_of_other_ways(rates),
     ]
     return [bar for bar in found if not isnan(bar.value)]
 
@@ -126,6 +127,30 @@ def _of_the_whole(by_name: dict[str, Measurement], rates: dict[str, Rates]) -> l
             )
         )
     return found
+
+
+def _of_other_ways(rates: dict[str, Rates]) -> list[Bar]:
+    """What this project's other ways gain or cost, beside the one that is the default."""
+    default, one_session = rates.get("loader", NONE), rates.get("loader-one-session", NONE)
+    bucket, offline = rates.get("pipeline-bucket", NONE), rates.get("offline-first-load", NONE)
+    return [
+        Bar(
+            name="loader's relationships/s : the same with one session",
+            value=default.relationships / one_session.relationships,
+            wanted=1.3,
+        ),
+        Bar(
+            name="whole run with files in a bucket : in the data folder, seconds",
+            value=bucket.wall / rates.get("pipeline", NONE).wall,
+            wanted=1.15,
+            at_least=False,
+        ),
+        Bar(
+            name="loader : export, import, start and constraints, seconds",
+            value=default.wall / offline.wall,
+            wanted=2.0,
+        ),
+    ]
 
 
 def _number(value: float) -> str:

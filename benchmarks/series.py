@@ -131,14 +131,15 @@ class Series:
     def _run(self, contender: Contender, ground: Ground) -> Usage:
         self._target.empty()
         prepared = contender.prepare(ground)
-        usage = run(
-            prepared.command,
-            environment=prepared.environment,
-            folder=ground.folder,
-            target=self._target,
-            counts=ground.dataset.counts,
-        )
-        check_counts(contender.title, contender.counts(ground, usage), ground.dataset.counts)
+        with prepared.around():
+            usage = run(
+                prepared.command,
+                environment=prepared.environment,
+                folder=ground.folder,
+                target=self._target,
+                counts=ground.dataset.counts,
+            )
+            check_counts(contender.title, contender.counts(ground, usage), ground.dataset.counts)
         # The first is kept: once a second load has changed the sources, others are written.
         if contender is _WRITES_SCRIPT and not ground.script.exists():
             newest_script(ground.folder / "data").rename(ground.script)

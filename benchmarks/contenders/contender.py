@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,10 +34,11 @@ class Ground:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A command to measure."""
+    """A command to measure. `around` is entered before it and left after it, unmeasured."""
 
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict, repr=False)
+    around: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 class Contender:

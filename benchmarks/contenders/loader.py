@@ -7,21 +7,25 @@ import sys
 
 from benchmarks.contenders.contender import Contender, Ground, Run
 from benchmarks.measurement import Usage
+from c360_graph.text import plural
 
 _SECONDS = re.compile(r"statements in ([\d.]+) s")
 
 
 class OwnLoader(Contender):
-    """The second phase alone; the checks of the pipeline are on."""
+    """The second phase alone; the checks of the pipeline are on. `sessions` is C360_LOAD_SESSIONS."""
 
-    title = "this project's loader on the script"
+    def __init__(self, *, sessions: int | None = None) -> None:
+        self._environment = {"C360_LOAD_SESSIONS": str(sessions)} if sessions else {}
+        said = f", {plural(sessions, 'session')}" if sessions else ""
+        self.title = f"this project's loader on the script{said}"
 
     def prepare(self, ground: Ground) -> Run:
         """The command as a user types it, without the lock that only pipelines need."""
         start = "from c360_graph.cli import app; app()"
         return Run(
             command=[sys.executable, "-c", start, "load", str(ground.script), "--no-lock"],
-            environment=ground.target.neo4j.environment(),
+            environment=ground.target.neo4j.environment() | self._environment,
         )
 
     def facts(self, ground: Ground, usage: Usage) -> dict[str, float]:

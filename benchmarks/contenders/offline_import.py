@@ -40,17 +40,12 @@ class OfflineImport(Contender):
         home = ground.folder / "offline"
         shutil.rmtree(home, ignore_errors=True)
         (home / "conf").mkdir(parents=True)
-        line = find_line(name=ground.line)
-        folder = jars.ensure_jars(jar_list=jars.read_jar_list(name=line.jar_list))
-        command = [str(java.ensure_java(version=line.java_version)), *line.java_options]
-        command += [f"-Xmx{ground.memory.heap_mb}m", "-XX:+UseParallelGC"]
-        command += [*_JAVA_OPTIONS, "-cp", str(folder / "*"), _MAIN_CLASS]
+        command = admin_command(ground.line, heap_mb=ground.memory.heap_mb)
         # The name stands first: an option for files takes every word after it.
         command += ["database", "import", "full", "neo4j", "--overwrite-destination"]
         command += [_nodes_option(label, home, ground) for label in LABELS.values()]
         command += [_relationships_option(edge, home, ground) for edge in EDGES]
-        environment = {"NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}
-        return Run(command=command, environment=environment)
+        return Run(command=command, environment=home_environment(home))
 
     def counts(self, ground: Ground, usage: Usage) -> Counts:
         """What it says that it imported: it tells totals only."""
@@ -70,6 +65,27 @@ class OfflineImport(Contender):
         found = {"import": _DONE, "nodes of the import": _NODES_DONE}
         times = {name: pattern.search(usage.output) for name, pattern in found.items()}
         return {name: _seconds(time.group(1)) for name, time in times.items() if time}
+
+
+def admin_command(line: str, *, heap_mb: int) -> list[str]:
+    """neo4j-admin of a release line, before the words that are given to it."""
+    found = find_line(name=line)
+    folder = jars.ensure_jars(jar_list=jars.read_jar_list(name=found.jar_list))
+    return [
+        str(java.ensure_java(version=found.java_version)),
+        *found.java_options,
+        f"-Xmx{heap_mb}m",
+        "-XX:+UseParallelGC",
+        *_JAVA_OPTIONS,
+        "-cp",
+        str(folder / "*"),
+        _MAIN_CLASS,
+    ]
+
+
+def home_environment(home: Path) -> dict[str, str]:
+    """What neo4j-admin finds the server of a home by."""
+    return {"NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}
 
 
 def _seconds(text: str) -> float:

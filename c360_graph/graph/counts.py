@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from c360_graph.cypher.counts_and_deletes import (
@@ -102,19 +102,36 @@ def _asked(
             yield counts[first : first + width]
 
 
-def check_counts(nodes: dict[str, int], header: ScriptHeader) -> None:
+def check_counts(nodes: Mapping[str, int], header: ScriptHeader) -> None:
     """Hold the nodes of a graph against the rows of the script that it was loaded from.
 
     Raises:
         CountMismatchError: a label has other counts.
     """
-    wrong = [
+    _refuse(
         f"{label}: {nodes.get(label, 0):,} nodes for {rows:,} rows"
         for label, rows in header.labels.items()
         if nodes.get(label, 0) != rows
-    ]
-    if wrong:
+    )
+
+
+def check_made(relationships: Mapping[str, int], made: Mapping[str, int]) -> None:
+    """Hold the relationships of a graph against how many of each type the statements of a load made.
+
+    Raises:
+        CountMismatchError: a type has other counts.
+    """
+    _refuse(
+        f"{kind}: {relationships.get(kind, 0):,} relationships, of which the load made {count:,}"
+        for kind, count in made.items()
+        if relationships.get(kind, 0) != count
+    )
+
+
+def _refuse(wrong: Iterable[str]) -> None:
+    said = "; ".join(wrong)
+    if said:
         raise CountMismatchError(
-            f"The graph does not hold what was extracted: {'; '.join(wrong)}. Did something else write"
+            f"The graph does not hold what was extracted: {said}. Did something else write"
             " to it? Load again with clear_database."
         )

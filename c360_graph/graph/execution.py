@@ -176,32 +176,36 @@ class Execution:
         self._warn = warn
         self._attempts = Attempts(graph, warn=warn, check=check, verify=verify)
 
-    def run_batch(self, statement: Statement, batch: Batch) -> None:
+    def run_batch(self, statement: Statement, batch: Batch) -> int | None:
         """One transaction; sent again only once it is sure that it took no effect.
 
-        Where the server lacks memory for it, its halves are transactions of their own.
+        Where the server lacks memory for it, its halves are transactions of their own. Returns how many
+        relationships it made; None where the answer was lost.
 
         Raises:
             StatementError: it was refused, and for which row; or kept failing.
         """
-        in_parts(batch, lambda part: self._run_part(statement, part))
+        parts = in_parts(batch, lambda part: self._run_part(statement, part))
+        made = [part for part in parts if part is not None]
+        return sum(made) if len(made) == len(parts) else None
 
-    def _run_part(self, statement: Statement, batch: Batch) -> None:
+    def _run_part(self, statement: Statement, batch: Batch) -> int | None:
         tag = self._tag()
         keyed = statement.node_pattern is not None
 
-        def send() -> None:
+        def send() -> int | None:
             try:
                 with self.graph.transaction(tag) as transaction:
-                    transaction.run(batch.text, {"rows": batch.rows}).consume()
+                    done = transaction.run(batch.text, {"rows": batch.rows}).consume()
                     if not keyed:
                         transaction.run(counts_and_deletes.create_batch_mark(), tag).consume()
                     transaction.commit()
+                    return done.counters.relationships_created
             except ERRORS as error:
                 self._name_refused_row(statement, batch, error)
                 raise
 
-        def recover() -> Done[None] | None:
+        def recover() -> Done[int | None] | None:
             if keyed:
                 is_there = self._has_first_node(statement, batch)
             else:
@@ -209,7 +213,7 @@ class Execution:
                 is_there = bool(marks[0]["count"])
             return Done(None) if is_there else None
 
-        self._attempts.run(Work(title=statement.title, tag=tag, send=send, recover=recover))
+        return self._attempts.run(Work(title=statement.title, tag=tag, send=send, recover=recover))
 
     def run_repeatable(self, title: str, text: str | bytes, **parameters: Any) -> SummaryCounters:
         """A statement that may run twice: schema, waiting, removal; what its last attempt counted.

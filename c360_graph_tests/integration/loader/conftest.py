@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from c360_graph.graph import emptying, execution
+from c360_graph.graph import emptying, execution, load
 from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.proxy import FaultyProxy, faulty_proxy
@@ -18,6 +18,12 @@ from c360_graph_tests.integration.loader.proxy import FaultyProxy, faulty_proxy
 def weighed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A graph of few nodes is emptied label by label too, as a large one is."""
     monkeypatch.setattr(emptying, "FEW_ROWS", 0)
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions share the statement that makes relationships of few rows too, as that of many."""
+    monkeypatch.setattr(load, "JOIN_BATCH_ROWS", 0)
 
 
 @pytest.fixture

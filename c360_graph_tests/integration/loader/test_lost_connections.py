@@ -121,6 +121,7 @@ def test_a_batch_whose_connection_is_cut_is_there_once_with_or_without_a_key(
     assert len(told.warnings) == 4
 
 
+@pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("server_side", ["closed", "left open"])
 def test_relationships_cut_in_the_middle_are_made_once(
     graph: Graph,

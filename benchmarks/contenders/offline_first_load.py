@@ -1,0 +1,103 @@
+"""A first load offline: `c360 export`, neo4j-admin, the start of the server, and the script that runs then."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.contenders.contender import Contender, Ground, Run
+from benchmarks.contenders.offline_import import admin_command, home_environment
+from benchmarks.dataset import Counts
+from benchmarks.measurement import C360, Usage
+from c360_graph.graph.connection import open_graph
+from c360_graph.graph.counts import graph_counts
+from c360_graph.import_files.arguments import import_command
+from c360_graph.pipeline.write_import_files import ARGUMENTS, END_SCRIPT
+from c360_graph.sandbox import servers
+from c360_graph.sandbox.neo4j import cypher_shell_command
+from c360_graph.sandbox.process import end
+from c360_graph.sandbox.state import NEO4J_USER
+
+_FILES = "import_files"
+
+
+class FirstLoadOffline(Contender):
+    """From the extracts of the pipeline to a server that answers, into a database of its own."""
+
+    title = "this project's export, imported offline"
+    online = False
+
+    def prepare(self, ground: Ground) -> Run:
+        """A server that was started once and is stopped."""
+        folder = ground.folder / "offline_first_load"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        server = servers.start_neo4j(
+            folder=folder,
+            neo4j_line=ground.line,
+            heap_mb=ground.memory.heap_mb,
+            settings={"server.memory.pagecache.size": f"{ground.memory.page_cache_mb}m"},
+        )
+        end(process=server.process, polite=signal.SIGTERM)
+        arguments = [str(folder), ground.line, str(ground.memory.heap_mb)]
+        return Run(
+            command=[sys.executable, "-m", __name__, *arguments],
+            environment=ground.target.environment(ground.dataset.databases.control)
+            | {
+                "C360_DATA_DIR": str(ground.folder / "data"),
+                "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+            },
+        )
+
+    def counts(self, ground: Ground, usage: Usage) -> Counts:
+        """What the database of its own holds."""
+        return Counts(**_result(usage)["counts"])
+
+    def facts(self, ground: Ground, usage: Usage) -> dict[str, float]:
+        """Seconds of each part."""
+        return dict(_result(usage)["seconds"])
+
+
+def load_offline(folder: Path, *, line: str, heap_mb: int) -> dict[str, dict[str, object]]:
+    """Export, import, start the server and complete the graph; seconds of each, and what the graph holds."""
+    files = folder / _FILES
+    seconds: dict[str, object] = {}
+
+    def timed(name: str, command: list[str], environment: dict[str, str] | None = None) -> None:
+        begin = time.monotonic()
+        subprocess.run(command, env=os.environ | (environment or {}), check=True)  # noqa: S603
+        seconds[name] = time.monotonic() - begin
+
+    timed("c360 export", [*C360, "export", str(files)])
+    imported = import_command("", "neo4j", files / ARGUMENTS, ("--overwrite-destination",))
+    admin = [*admin_command(line, heap_mb=heap_mb), *imported[1:]]
+    timed("neo4j-admin", admin, home_environment(folder / "neo4j"))
+    try:
+        begin = time.monotonic()
+        server = servers.restart_neo4j(folder=folder)
+        seconds["start of the server"] = time.monotonic() - begin
+        shell = [*cypher_shell_command(server=server), "--fail-fast", "--format", "plain"]
+        shell += ["--file", str(files / END_SCRIPT)]
+        timed(END_SCRIPT, shell, {"NEO4J_PASSWORD": server.password})
+        with open_graph(
+            uri=server.uri, username=NEO4J_USER, password=server.password, database="neo4j"
+        ) as graph:
+            nodes, relationships = graph_counts(graph)
+    finally:
+        servers.stop(folder=folder)
+    return {"seconds": seconds, "counts": {"nodes": nodes, "relationships": relationships}}
+
+
+def _result(usage: Usage) -> dict[str, dict[str, object]]:
+    result: dict[str, dict[str, object]] = json.loads(usage.output.splitlines()[-1])
+    return result
+
+
+if __name__ == "__main__":
+    print(json.dumps(load_offline(Path(sys.argv[1]), line=sys.argv[2], heap_mb=int(sys.argv[3]))))
