@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.contenders.contender import Contender, Ground, Run
@@ -25,6 +26,15 @@ from c360_graph.sandbox.process import end
 from c360_graph.sandbox.state import NEO4J_USER
 
 _FILES = "import_files"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfflineLoad:
+    """Seconds of each part, and what the graph has."""
+
+    seconds: dict[str, float]
+    nodes: dict[str, int]
+    relationships: dict[str, int]
 
 
 class FirstLoadOffline(Contender):
@@ -57,17 +67,18 @@ class FirstLoadOffline(Contender):
 
     def counts(self, ground: Ground, usage: Usage) -> Counts:
         """What the database of its own holds."""
-        return Counts(**_result(usage)["counts"])
+        result = _result(usage)
+        return Counts(nodes=result.nodes, relationships=result.relationships)
 
     def facts(self, ground: Ground, usage: Usage) -> dict[str, float]:
         """Seconds of each part."""
-        return dict(_result(usage)["seconds"])
+        return _result(usage).seconds
 
 
-def load_offline(folder: Path, *, line: str, heap_mb: int) -> dict[str, dict[str, object]]:
-    """Export, import, start the server and complete the graph; seconds of each, and what the graph holds."""
+def load_offline(folder: Path, *, line: str, heap_mb: int) -> OfflineLoad:
+    """Export, import, start the server and complete the graph."""
     files = folder / _FILES
-    seconds: dict[str, object] = {}
+    seconds: dict[str, float] = {}
 
     def timed(name: str, command: list[str], environment: dict[str, str] | None = None) -> None:
         begin = time.monotonic()
@@ -91,13 +102,13 @@ def load_offline(folder: Path, *, line: str, heap_mb: int) -> dict[str, dict[str
             nodes, relationships = graph_counts(graph)
     finally:
         servers.stop(folder=folder)
-    return {"seconds": seconds, "counts": {"nodes": nodes, "relationships": relationships}}
+    return OfflineLoad(seconds=seconds, nodes=nodes, relationships=relationships)
 
 
-def _result(usage: Usage) -> dict[str, dict[str, object]]:
-    result: dict[str, dict[str, object]] = json.loads(usage.output.splitlines()[-1])
-    return result
+def _result(usage: Usage) -> OfflineLoad:
+    return OfflineLoad(**json.loads(usage.output.splitlines()[-1]))
 
 
 if __name__ == "__main__":
-    print(json.dumps(load_offline(Path(sys.argv[1]), line=sys.argv[2], heap_mb=int(sys.argv[3]))))
+    found = load_offline(Path(sys.argv[1]), line=sys.argv[2], heap_mb=int(sys.argv[3]))
+    print(json.dumps(asdict(found)))  # noqa: T201
