@@ -14,6 +14,7 @@ from pathlib import Path
 
 from c360_graph.errors import C360Error
 from c360_graph.graph.load import clear_and_load, graph_counts
+from c360_graph.mapping.model import TableMapping
 from c360_graph.sandbox import java
 from c360_graph.sandbox.jars import exclusive
 from c360_graph.sandbox.neo4j import DEFAULT_LINE, find_line
@@ -84,7 +85,11 @@ def _work(server: Neo4jServer, folder: Path) -> None:
     """What most tests do."""
     with graph_at(server.environment()) as graph:
         referrals: list[Row] = [(1, 2), (2, 3)]
-        rows = [(PATIENT, patients(5)), (VISIT, visits(9, of=5)), (REFERRAL, referrals)]
+        rows: list[tuple[TableMapping, list[Row]]] = [
+            (PATIENT, patients(5)),
+            (VISIT, visits(9, of=5)),
+            (REFERRAL, referrals),
+        ]
         mappings = (joined(1), joined(2, "NAMED", on=("name", "note")), referred(3))
         script = write(folder / "script.cypher", rows, mappings)
         for _ in range(2):

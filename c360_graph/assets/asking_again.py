@@ -24,8 +24,8 @@ def tables_read(question: Question, mapping: GraphMapping) -> tuple[TableMapping
     return tuple({table.asset_key: table for table in found or mapping.tables}.values())
 
 
-def _labels(table: TableMapping) -> frozenset[str]:
-    return frozenset({*table.extra.all, table.node_label or ""})
+def _labels(table: TableMapping) -> frozenset[str | None]:
+    return frozenset({*table.extra.all, table.node_label})
 
 
 def when_tables_change(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import dagster as dg
 
 from c360_graph.mapping.join_columns import normalised_properties, source_column
-from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping, node_tables
 from c360_graph.mapping.property_rows import cast_named
 from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.table_index import TableIndex
@@ -68,8 +68,8 @@ def graph_columns(tables: Tables, relationships: Relationships) -> tuple[GraphCo
         sources = tuple(dict.fromkeys((*former.sources, *column.sources)))
         found[column.name] = replace(former, sources=sources)
 
-    for table in tables:
-        for prop in table.columns_read if table.node_label else ():
+    for table in node_tables(tables):
+        for prop in table.columns_read:
             add(
                 GraphColumn(
                     name=f"{table.node_label}.{prop.column}",
@@ -77,7 +77,7 @@ def graph_columns(tables: Tables, relationships: Relationships) -> tuple[GraphCo
                     sources=((table.asset_key, prop.origin),),
                 )
             )
-        for prop, shown in normalised_properties(table) if table.node_label else ():
+        for prop, shown in normalised_properties(table):
             add(
                 GraphColumn(
                     name=f"{table.node_label}.{prop.column}",
@@ -145,11 +145,11 @@ def _joined(
     for end in (mapping.start, mapping.end):
         for table in tables.at(end):
             yield from ((table.asset_key, _origin(table, column)) for column, _ in end.pairs)
-    for table in tables.driving(mapping) if through else ():
+    for driving in tables.driving(mapping) if through else ():
         pairs = (*through.from_pairs, *through.to_pairs) if through else ()
-        yield from ((table.asset_key, _origin(table, column)) for _, column in pairs)
-    for table in tables.driving(mapping):
-        yield from ((table.asset_key, _origin(table, column)) for column in mapping.copied)
+        yield from ((driving.asset_key, _origin(driving, column)) for _, column in pairs)
+    for driving in tables.driving(mapping):
+        yield from ((driving.asset_key, _origin(driving, column)) for column in mapping.copied)
 
 
 def _origin(table: TableMapping, name: str) -> str:

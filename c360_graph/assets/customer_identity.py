@@ -27,7 +27,7 @@ from c360_graph.assets.step_policy import (
 from c360_graph.control.audit import RunLog
 from c360_graph.identity.resolution import Resolution
 from c360_graph.mapping.control_rows import ControlRows
-from c360_graph.mapping.model import GraphMapping, Identity, TableMapping
+from c360_graph.mapping.model import GraphMapping, Identity, NodeTable, TableMapping
 from c360_graph.pipeline.resolve_identity import resolve_identity
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings, load_settings
@@ -92,7 +92,7 @@ def _results(
 ) -> Iterator[dg.MaterializeResult[None]]:
     for table in resolution.tables:
         key = list(table.table.asset_key)
-        if table.table.node_label is not None:
+        if isinstance(table.table, NodeTable):
             yield dg.MaterializeResult(
                 asset_key=key,
                 metadata=entity_facts(resolution, identity),

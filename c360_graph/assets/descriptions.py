@@ -4,6 +4,7 @@ from c360_graph.assets.metadata import code
 from c360_graph.mapping.join_columns import normalised_properties
 from c360_graph.mapping.model import (
     GraphMapping,
+    NodeTable,
     PropertyMapping,
     RelationshipMapping,
     TableMapping,
@@ -17,8 +18,11 @@ def table_description(
     table: TableMapping, relationships: tuple[RelationshipMapping, ...] = ()
 ) -> str:
     """Markdown: source, label, key, relationships that use it, columns withheld and why."""
-    label = code(f":{table.node_label}") if table.node_label else None
-    what = f"nodes {label}" if label else "a junction table without a label"
+    what = (
+        f"nodes {code(f':{table.node_label}')}"
+        if isinstance(table, NodeTable)
+        else "a junction table without a label"
+    )
     name = code(f"{table.source.db_schema}.{table.table_name}")
     paragraphs = [
         f"Table {name} of source {code(table.source.source_name)}, read as {what}.",
@@ -73,7 +77,7 @@ def _mapped(prop: PropertyMapping) -> str:
 def graph_description(mapping: GraphMapping) -> str:
     """Markdown: how much is mapped, and which control rows are inactive or were refused."""
     sources = {table.source.source_name for table in mapping.tables}
-    labels = {table.node_label for table in mapping.tables if table.node_label}
+    labels = {table.node_label for table in mapping.node_tables}
     types = {relationship.relationship_type for relationship in mapping.relationships}
     text = (
         f"{len(mapping.tables)} tables of {len(sources)} sources, {len(labels)} labels,"

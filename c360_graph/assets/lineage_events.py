@@ -55,7 +55,7 @@ def graph_parts(
         )
         for identity in mapping.identities
     }
-    labels = dict.fromkeys(table.node_label for table in mapping.tables if table.node_label)
+    labels = dict.fromkeys(table.node_label for table in mapping.node_tables)
     return (
         *(
             _label(label, index.labelled(label), records.get(label, ()), dataset_of)

@@ -166,13 +166,13 @@ def _held_otherwise(location: DataLocation, rows: ControlRows) -> list[str]:
 
 def _present_properties(graph: Graph, mapping: GraphMapping) -> Iterator[str]:
     index = TableIndex(mapping.tables)
-    for table in mapping.tables:
+    for table in mapping.node_tables:
         shared = {p.column for t in index.labelled(table.node_label) for p in t.properties}
-        for column in table.excluded if table.node_label else ():
+        for column in table.excluded:
             # A label that two tables feed may have the property from the other one.
             if column.column in shared:
                 continue
-            holders = count_holders(table.node_label or "", column.column)
+            holders = count_holders(table.node_label, column.column)
             count = graph.rows(holders)[0]["count"]
             if count:
                 yield (

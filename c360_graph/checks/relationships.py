@@ -19,7 +19,7 @@ from c360_graph.graph.execution import Execution
 from c360_graph.graph.manifest import read_state
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import pattern_of
-from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.model import GraphMapping, NodeTable
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.pipeline.source_counts import SourceCount, count_in_sources
@@ -111,7 +111,7 @@ def node_counts(graph: Graph, parts: GraphParts) -> dg.AssetCheckResult:
                 f"{manifest.table.qualified_name}: {manifest.rows:,} rows were read from the source,"
                 f" {lines:,} lines are in the extract"
             )
-        if manifest.table.node_label is not None:
+        if isinstance(manifest.table, NodeTable):
             label = manifest.table.node_label
             labels[label] = labels.get(label, 0) + lines
     nodes = count_by_name(graph.rows, [*labels], count_labels)

@@ -23,7 +23,13 @@ from c360_graph.cypher.rows import (
     values,
 )
 from c360_graph.cypher.target_lock import LABEL as LOCK
-from c360_graph.mapping.model import RelationshipEnd, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import (
+    Junction,
+    NodeTable,
+    RelationshipEnd,
+    RelationshipMapping,
+    TableMapping,
+)
 from c360_graph.mapping.property_types import property_type
 
 _MANIFEST, _LOCK = identifier(MANIFEST), identifier(LOCK)
@@ -31,7 +37,7 @@ _NO_LOAD = f"NOT EXISTS {{ MATCH (l:{_LOCK}) WHERE l.holds }}"
 
 
 def upsert_nodes(
-    table: TableMapping, block: bytes, *, joined: Iterable[str], told: Sequence[str] = ()
+    table: NodeTable, block: bytes, *, joined: Iterable[str], told: Sequence[str] = ()
 ) -> bytes:
     """One batch of rows, none of them twice: makes missing nodes, changes those that differ.
 
@@ -41,7 +47,7 @@ def upsert_nodes(
     """
     rows = row_literal(block)
     new, pattern = row_and_key(table, rows)
-    label = identifier(table.node_label or "")
+    label = identifier(table.node_label)
     indexes = {prop.column: index for index, prop in enumerate(table.properties)}
     mark = string_literal(rows.null_mark)
     texts = ", ".join(f"nullIf(row[{indexes[column]}], {mark})" for column in told)
@@ -63,7 +69,7 @@ def upsert_nodes(
     return batch_statement(rows, text)
 
 
-def _moved(table: TableMapping, joined: Iterable[str]) -> str:
+def _moved(table: NodeTable, joined: Iterable[str]) -> str:
     conditions = []
     for column in sorted(joined):
         old, new = f"n.{identifier(column)}", f"new.{identifier(column)}"
@@ -75,7 +81,7 @@ def _moved(table: TableMapping, joined: Iterable[str]) -> str:
     return f"coalesce({' OR '.join(conditions)}, false)" if conditions else "false"
 
 
-def _is_float(table: TableMapping, column: str) -> bool:
+def _is_float(table: NodeTable, column: str) -> bool:
     prop = table.property_of(column)
     if prop is None:
         return False
@@ -83,7 +89,7 @@ def _is_float(table: TableMapping, column: str) -> bool:
     return kind == "FLOAT"
 
 
-def delete_keys(table: TableMapping, block: bytes) -> bytes:
+def delete_keys(table: NodeTable, block: bytes) -> bytes:
     """One batch of keys: removes their nodes, with their relationships; `count` of them.
 
     The block has the columns of the key alone, in the key's order.
@@ -97,33 +103,33 @@ def with_key_alone(table: TableMapping) -> TableMapping:
     return table.model_copy(update={"properties": key})
 
 
-def _of_keys(table: TableMapping, block: bytes, what: str) -> bytes:
+def _of_keys(table: NodeTable, block: bytes, what: str) -> bytes:
     rows = row_literal(block)
     keyed = with_key_alone(table)
     read = property_map(keyed.properties, table=keyed, null_mark=rows.null_mark)
     inside = ", ".join((*own_properties(table), read))
-    text = f"\nMATCH (n:{identifier(table.node_label or '')} {{{inside}}}) {what}"
+    text = f"\nMATCH (n:{identifier(table.node_label)} {{{inside}}}) {what}"
     return batch_statement(rows, text)
 
 
-def delete_nodes_of_table(table: TableMapping) -> str:
+def delete_nodes_of_table(table: NodeTable) -> str:
     """All nodes that a table feeds, with their relationships; `count` of them."""
     return statement(f"MATCH {_table_nodes(table)} DETACH DELETE n RETURN count(*) AS count")
 
 
-def ids_of_table(table: TableMapping) -> str:
+def ids_of_table(table: NodeTable) -> str:
     """The id of every node that a table feeds."""
     return statement(f"MATCH {_table_nodes(table)} RETURN id(n) AS id")
 
 
-def count_nodes_of_table(table: TableMapping) -> str:
+def count_nodes_of_table(table: NodeTable) -> str:
     """Nodes that a table feeds, as `count`."""
     return statement(f"MATCH {_table_nodes(table)} RETURN count(n) AS count")
 
 
-def _table_nodes(table: TableMapping) -> str:
+def _table_nodes(table: NodeTable) -> str:
     where = f" WHERE {of_tables('n', (table.qualified_name,))}" if table.label_is_shared else ""
-    return f"(n:{identifier(table.node_label or '')}){where}"
+    return f"(n:{identifier(table.node_label)}){where}"
 
 
 def delete_stale_of_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> str:
@@ -187,9 +193,7 @@ def _of_ids(variable: str, label: str) -> str:
 _PAIR = " RETURN DISTINCT id(a) AS a, id(b) AS b"
 
 
-def pairs_of_junction_keys(
-    mapping: RelationshipMapping, table: TableMapping, block: bytes
-) -> bytes:
+def pairs_of_junction_keys(mapping: RelationshipMapping, table: NodeTable, block: bytes) -> bytes:
     """The pairs that nodes of a junction table join, found by their keys; as `delete_keys`."""
     return _of_keys(table, block, f"WITH n AS j {_through(mapping)}{_PAIR}")
 
@@ -220,7 +224,7 @@ def pairs_of_end_ids(mapping: RelationshipMapping, end: RelationshipEnd) -> str:
         joined = _all_equal("j", own, end)
         by_column = {column: f"j.{identifier(column)}" for _, column in other.pairs}
         found = (
-            f"MATCH (j:{identifier(mapping.junction.node_label or '')}) WHERE {joined}"
+            f"MATCH {_rows_of(mapping.junction)} WHERE {joined}"
             f" MATCH {end_pattern(others, other, by_column)}"
         )
     return statement(f"{_of_ids(own, end.label)}{where} {found}{_PAIR}")
@@ -277,13 +281,18 @@ def create_of_pairs(mapping: RelationshipMapping) -> str:
         copied = copied_from(mapping, driving)
         text = f" WITH a, b WHERE {' AND '.join(conditions)} CREATE (a)-[:{kind}{copied}]->(b)"
     else:
-        junction = mapping.junction
         conditions += [_all_equal("j", variable, end) for variable, end in sides]
         text = (
-            f" MATCH (j:{identifier(junction.node_label or '')}) WHERE {' AND '.join(conditions)}"
+            f" MATCH {_rows_of(mapping.junction)} WHERE {' AND '.join(conditions)}"
             f" CREATE (a)-[:{kind}{copied_from(mapping, 'j')}]->(b)"
         )
     return statement(f"{_pairs(mapping)}{text}")
+
+
+def _rows_of(junction: Junction) -> str:
+    """The pattern of the nodes `j` that are the rows of a junction with a label."""
+    assert junction.node_label is not None
+    return f"(j:{identifier(junction.node_label)})"
 
 
 def _all_equal(junction: str, variable: str, end: RelationshipEnd) -> str:

@@ -20,21 +20,21 @@ from c360_graph.cypher.rows import (
     set_on_new,
 )
 from c360_graph.mapping.graph_manifest import RelationshipPattern
-from c360_graph.mapping.model import RelationshipMapping, TableMapping
+from c360_graph.mapping.model import NodeTable, RelationshipMapping
 from c360_graph.mapping.property_types import property_type
 
 MOST_COLUMNS_COMPARED_APART = 20
 """Neo4j plans a comparison of each of 76 columns for seconds, of 400 for minutes; of a list of names at once."""
 
 
-def merge_nodes(table: TableMapping, block: bytes) -> bytes:
+def merge_nodes(table: NodeTable, block: bytes) -> bytes:
     """One batch of rows: makes missing nodes, changes those that differ.
 
     Returns one record: `ids` of the nodes of all rows and `updated`, how many differed.
     """
     rows = row_literal(block)
     new, pattern = row_and_key(table, rows)
-    label = identifier(table.node_label or "")
+    label = identifier(table.node_label)
     given = f"n += new{set_on_new(table.extra, 'n', 'new')}"
     merged = f"MERGE (n:{label} {{{pattern}}}) ON CREATE SET {given}"
     nan = " OR ".join(f"isNaN(new.{identifier(column)})" for column in table.float_key)
@@ -55,7 +55,7 @@ def merge_nodes(table: TableMapping, block: bytes) -> bytes:
     return batch_statement(rows, text)
 
 
-def row_and_key(table: TableMapping, rows: RowLiteral) -> tuple[str, str]:
+def row_and_key(table: NodeTable, rows: RowLiteral) -> tuple[str, str]:
     """The properties of a row's node, and those that its node is found by, taken from the map `new`."""
     read = property_map(table.properties, table=table, null_mark=rows.null_mark)
     key = [name.partition(":")[0] for name in own_properties(table)]
@@ -63,13 +63,13 @@ def row_and_key(table: TableMapping, rows: RowLiteral) -> tuple[str, str]:
     return ", ".join((*own_properties(table), read)), ", ".join(f"{n}: new.{n}" for n in key)
 
 
-def find_nodes(table: TableMapping, block: bytes) -> bytes:
+def find_nodes(table: NodeTable, block: bytes) -> bytes:
     """One batch of rows: the id of each row's node, found by its key."""
     rows = row_literal(block)
     key = tuple(prop for prop in table.properties if prop.column in table.key)
     read = property_map(key, table=table, null_mark=rows.null_mark)
     inside = ", ".join((*own_properties(table), read))
-    text = f"\nMATCH (n:{identifier(table.node_label or '')} {{{inside}}}) RETURN id(n) AS id"
+    text = f"\nMATCH (n:{identifier(table.node_label)} {{{inside}}}) RETURN id(n) AS id"
     return batch_statement(rows, text)
 
 
@@ -129,11 +129,11 @@ def purge_property(label: str, name: str) -> str:
     )
 
 
-def purge_label(table: TableMapping, label: str) -> str:
+def purge_label(table: NodeTable, label: str) -> str:
     """A further label that was ours and is no more, off every node of a table."""
     own = f" AND {of_tables('n', (table.qualified_name,))}" if table.label_is_shared else ""
     return statement(
-        f"MATCH (n:{identifier(table.node_label or '')}) WHERE n:{identifier(label)}{own}"
+        f"MATCH (n:{identifier(table.node_label)}) WHERE n:{identifier(label)}{own}"
         f" CALL (n) {{ REMOVE n:{identifier(label)} }}"
         " IN TRANSACTIONS OF $batch_rows ROWS"
     )
@@ -213,7 +213,7 @@ def delete_surplus_relationships(mapping: RelationshipMapping) -> str:
     )
 
 
-def differs_from_new(table: TableMapping) -> str:
+def differs_from_new(table: NodeTable) -> str:
     plain, numbers, floats = [], [], []
     for prop in table.properties:
         kind = property_type(
@@ -239,7 +239,7 @@ def differs_from_new(table: TableMapping) -> str:
     return "coalesce(" + " OR ".join(conditions) + ", false)" if conditions else "false"
 
 
-def _any(columns: list[str], condition: str, *, of: TableMapping) -> list[str]:
+def _any(columns: list[str], condition: str, *, of: NodeTable) -> list[str]:
     """Whether one of the columns fulfils a condition on its `old` and `new` value.
 
     1 equals 1.0, in the key that MERGE finds a node by too, so numbers are told apart by their type. NaN

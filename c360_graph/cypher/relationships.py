@@ -101,7 +101,7 @@ def _joined_at_once(mapping: RelationshipMapping) -> str:
     variable = _variable(sought)
     hint = f" USING SCAN {variable}:{identifier(sought.label)}"
     return statement(
-        f"MATCH {_row(driving_label(mapping) or '', ())}\n"
+        f"MATCH {_row(mapping)}\n"
         f"MATCH {_seek(sought, hint=hint)}"
         f"{_found(variable)}"
         f"CALL (row, {variable}) {{ {_create(mapping, copied_from(mapping, 'row'), ends=_ends(mapping))} }}"
@@ -117,13 +117,14 @@ def _takes_some_tables(mapping: RelationshipMapping) -> bool:
 def _for_each_row(
     mapping: RelationshipMapping, *, batch_rows: int | str, condition: str = ""
 ) -> str:
-    rows = _row(driving_label(mapping) or "", mapping.driving.tables if mapping.driving else ())
     found = "".join(f"MATCH {_seek(end)} " for end in mapping.sought)
     if not condition and len(mapping.sought) == 1:
         found = found.rstrip() + _found(_variable(mapping.sought[0]))
     properties = copied_from(mapping, "row")
     body = f"{found}{condition}{_create(mapping, properties, ends=_ends(mapping))}"
-    return statement(f"MATCH {rows}\nCALL (row) {{ {body} }} IN TRANSACTIONS OF {batch_rows} ROWS")
+    return statement(
+        f"MATCH {_row(mapping)}\nCALL (row) {{ {body} }} IN TRANSACTIONS OF {batch_rows} ROWS"
+    )
 
 
 def _ends(mapping: RelationshipMapping) -> tuple[str, str]:
@@ -179,8 +180,11 @@ def copied_from(mapping: RelationshipMapping, row: str) -> str:
     return f" {{{copied}}}"
 
 
-def _row(label: str, tables: tuple[str, ...]) -> str:
+def _row(mapping: RelationshipMapping) -> str:
     """The pattern of the nodes that drive a statement."""
+    label = driving_label(mapping)
+    assert label is not None
+    tables = mapping.driving.tables if mapping.driving else ()
     where = f" WHERE {of_tables('row', tables)}" if tables else ""
     return f"(row:{identifier(label)}){where}"
 

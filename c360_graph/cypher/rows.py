@@ -19,7 +19,13 @@ from c360_graph.cypher.quoting import (
     string_literal,
 )
 from c360_graph.errors import ScriptError
-from c360_graph.mapping.model import TABLE_PROPERTY, ExtraLabels, PropertyMapping, TableMapping
+from c360_graph.mapping.model import (
+    TABLE_PROPERTY,
+    ExtraLabels,
+    NodeTable,
+    PropertyMapping,
+    TableMapping,
+)
 from c360_graph.mapping.property_types import property_type
 
 MOST_COLUMNS_NULLED_APART = 20
@@ -196,7 +202,7 @@ def _mark(character: str) -> str:
     return f"'{shown[character]}'" if character in shown else string_literal(character)
 
 
-def create_nodes(table: TableMapping, block: bytes) -> tuple[bytes, str | None]:
+def create_nodes(table: NodeTable, block: bytes) -> tuple[bytes, str | None]:
     """One batch of rows as one statement without its semicolon, and the pattern that finds a row's node.
 
     The pattern is None where the table has no key.
@@ -219,14 +225,13 @@ def create_nodes(table: TableMapping, block: bytes) -> tuple[bytes, str | None]:
 
 
 def _node(
-    table: TableMapping,
+    table: NodeTable,
     properties: tuple[PropertyMapping, ...],
     *,
     null_mark: str,
     variable: str = "",
     labels: str = "",
 ) -> str:
-    assert table.node_label is not None
     own = own_properties(table)
     read = property_map(properties, table=table, null_mark=null_mark)
     inside = ", ".join((*own, read) if read else own)
@@ -234,7 +239,7 @@ def _node(
     return f"({variable}:{label}{f' {{{inside}}}' if inside else ''})"
 
 
-def own_properties(table: TableMapping) -> tuple[str, ...]:
+def own_properties(table: NodeTable) -> tuple[str, ...]:
     """The properties of a map literal that no column gives: where a label is shared, the table."""
     if not table.label_is_shared:
         return ()

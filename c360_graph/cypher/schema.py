@@ -9,8 +9,8 @@ from typing import Any
 
 from c360_graph.cypher.quoting import identifier, statement
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.mapping.model import TABLE_PROPERTY, RelationshipMapping, TableMapping
-from c360_graph.mapping.table_index import sought_columns
+from c360_graph.mapping.model import TABLE_PROPERTY, NodeTable, RelationshipMapping
+from c360_graph.mapping.table_index import grouped, sought_columns
 
 NAME_PREFIX = "c360_"
 """Names of ours begin so; the rest is a hash, so that an outdated one is never mistaken for it."""
@@ -23,15 +23,13 @@ class LabelProperties(Frozen):
     properties: tuple[str, ...]
 
 
-def keys(tables: Iterable[TableMapping]) -> tuple[LabelProperties, ...]:
+def keys(tables: Iterable[NodeTable]) -> tuple[LabelProperties, ...]:
     """The uniqueness constraints: one for each distinct key of a label, none for a table without.
 
     None either for a key whose columns another table of the label has too, and may repeat values in.
     """
-    mapped = [table for table in tables if table.node_label is not None]
-    of_label: dict[str | None, list[TableMapping]] = {}
-    for table in mapped:
-        of_label.setdefault(table.node_label, []).append(table)
+    mapped = tuple(tables)
+    of_label = grouped(mapped, lambda table: table.node_label)
     return tuple(
         dict.fromkeys(
             _key_of(table)
@@ -42,12 +40,12 @@ def keys(tables: Iterable[TableMapping]) -> tuple[LabelProperties, ...]:
     )
 
 
-def _key_of(table: TableMapping) -> LabelProperties:
+def _key_of(table: NodeTable) -> LabelProperties:
     shared = (TABLE_PROPERTY,) if table.label_is_shared else ()
-    return LabelProperties(label=table.node_label or "", properties=shared + table.key)
+    return LabelProperties(label=table.node_label, properties=shared + table.key)
 
 
-def _may_repeat(other: TableMapping, table: TableMapping) -> bool:
+def _may_repeat(other: NodeTable, table: NodeTable) -> bool:
     """Whether rows of another table of the label may be alike in the columns of a table's key."""
     if other.asset_key == table.asset_key:
         return False
@@ -57,7 +55,7 @@ def _may_repeat(other: TableMapping, table: TableMapping) -> bool:
 
 
 def indexes(
-    tables: Iterable[TableMapping], relationships: Iterable[RelationshipMapping]
+    tables: Iterable[NodeTable], relationships: Iterable[RelationshipMapping]
 ) -> tuple[LabelProperties, ...]:
     """The indexes of keys, of what relationships seek by, and of identifiers, which no constraint gives already."""
     mapped = tuple(tables)
@@ -65,15 +63,10 @@ def indexes(
     other_keys = (
         (key.label, key.properties)
         for key in map(_key_of, mapped)
-        if key.label and key.properties not in ((), (TABLE_PROPERTY,))
+        if key.properties not in ((), (TABLE_PROPERTY,))
     )
     found: dict[LabelProperties, None] = {}
-    identifiers = (
-        (table.node_label, (name,))
-        for table in mapped
-        if table.node_label is not None
-        for name in table.identified_by
-    )
+    identifiers = ((table.node_label, (name,)) for table in mapped for name in table.identified_by)
     for label, columns in (*other_keys, *sought_columns(relationships), *identifiers):
         if (label, frozenset(columns)) not in constrained:
             found[LabelProperties(label=label, properties=columns)] = None

@@ -20,7 +20,7 @@ from c360_graph.cypher.rows import create_nodes
 from c360_graph.errors import ScriptError
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.graph_manifest import GraphManifest, Owner, RelationshipPattern, manifest_of
-from c360_graph.mapping.model import RelationshipMapping, TableMapping
+from c360_graph.mapping.model import NodeTable, RelationshipMapping, TableMapping
 
 FORMAT = 1
 HEADER_PREFIX = b"// c360_graph "
@@ -170,6 +170,22 @@ class TableExtract:
     open: Callable[[], AbstractContextManager[BinaryIO]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class NodeExtract(TableExtract):
+    """The extract of a table whose rows become nodes."""
+
+    table: NodeTable
+
+
+def node_extracts(extracts: Iterable[TableExtract]) -> Iterator[NodeExtract]:
+    """Those of the extracts whose rows become nodes, in their order."""
+    for extract in extracts:
+        if isinstance(extract.table, NodeTable):
+            yield NodeExtract(
+                table=extract.table, rows=extract.rows, digest=extract.digest, open=extract.open
+            )
+
+
 def header_for(
     extracts: Iterable[TableExtract],
     *,
@@ -179,19 +195,16 @@ def header_for(
     owner: Owner | None = None,
 ) -> ScriptHeader:
     """The header of a script over these extracts."""
+    kept = tuple(extracts)
     labels: dict[str, int] = {}
-    rows = 0
-    for extract in extracts:
-        rows += extract.rows
-        if extract.table.node_label is not None:
-            labels[extract.table.node_label] = (
-                labels.get(extract.table.node_label, 0) + extract.rows
-            )
+    for extract in node_extracts(kept):
+        label = extract.table.node_label
+        labels[label] = labels.get(label, 0) + extract.rows
     return ScriptHeader(
         format=FORMAT,
         created=created,
         log_id=log_id,
-        rows=rows,
+        rows=sum(extract.rows for extract in kept),
         labels=labels,
         rules=rules,
         owner=owner,
@@ -246,14 +259,14 @@ def _statements(
     extracts: tuple[TableExtract, ...],
     mappings: tuple[RelationshipMapping, ...],
 ) -> Iterator[tuple[StatementFacts, bytes]]:
-    tables = tuple(extract.table for extract in extracts)
+    of_nodes = tuple(node_extracts(extracts))
+    tables = tuple(extract.table for extract in of_nodes)
     yield ManifestFacts(), manifest.begin_manifest(ours.to_json()).encode()
     for key in schema.keys(tables):
         facts = ConstraintFacts(label=key.label, properties=key.properties)
         yield facts, schema.create_constraint(key).encode()
-    for extract in extracts:
-        if extract.table.node_label is not None:
-            yield from _node_batches(extract)
+    for extract in of_nodes:
+        yield from _node_batches(extract)
     for index in schema.indexes(tables, mappings):
         yield (
             IndexFacts(label=index.label, properties=index.properties),
@@ -266,9 +279,8 @@ def _statements(
     yield ManifestFacts(), manifest.end_manifest().encode()
 
 
-def _node_batches(extract: TableExtract) -> Iterator[tuple[StatementFacts, bytes]]:
+def _node_batches(extract: NodeExtract) -> Iterator[tuple[StatementFacts, bytes]]:
     table = extract.table
-    assert table.node_label is not None
     for rows, block in _whole(extract):
         text, match = create_nodes(table, block)
         yield (

@@ -21,11 +21,13 @@ from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.join_columns import is_normalised, source_column
 from c360_graph.mapping.model import (
     GraphMapping,
+    NodeTable,
     PropertyMapping,
     RelationshipEnd,
     RelationshipMapping,
     TableMapping,
     is_kept_name,
+    node_tables,
 )
 from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.table_index import TableIndex
@@ -86,7 +88,7 @@ class _Exporter:
         """The names of the node targets."""
 
     def exported(self) -> ExportedModel:
-        labelled = [table for table in self._tables if table.node_label is not None]
+        labelled = node_tables(self._tables)
         for table in labelled:
             self._begin_node(table)
         # First, as a lookup by other columns than the key needs a constraint of the node target.
@@ -138,7 +140,7 @@ class _Exporter:
                     sql=source_sql(table, columns),
                 )
 
-    def _begin_node(self, table: TableMapping) -> None:
+    def _begin_node(self, table: NodeTable) -> None:
         for warning in _node_warnings(table):
             self._warn(warning)
         clear = tuple(_clear(table))
@@ -150,8 +152,8 @@ class _Exporter:
         else:
             self._warn(f"{table.qualified_name} is left out: none of its columns is read as it is")
 
-    def _node(self, table: TableMapping) -> NodeTarget:
-        name, label = self._nodes[table.asset_key], table.node_label or ""
+    def _node(self, table: NodeTable) -> NodeTarget:
+        name, label = self._nodes[table.asset_key], table.node_label
         key = _clear_key(table)
         if table.key and not key:
             self._warn(f"{table.qualified_name}: its key is hashed or masked, so that it has none")
@@ -332,7 +334,7 @@ def _property(table: TableMapping, prop: PropertyMapping) -> SpecProperty:
     )
 
 
-def _node_warnings(table: TableMapping) -> Iterator[str]:
+def _node_warnings(table: NodeTable) -> Iterator[str]:
     row, name = f"node_label_mappings row {table.mapping_id}", table.qualified_name
     treated = [prop.origin for prop in table.columns_read if prop.treatment is not None]
     if treated:

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from c360_graph.cypher.script_writer import TableExtract
+from c360_graph.cypher.script_writer import NodeExtract
 from c360_graph.errors import ExtractError
 from c360_graph.extract_joins.engine import JoinEngine, join_engine
 from c360_graph.extract_joins.extract_sql import file_lines, written_to
@@ -22,7 +22,7 @@ from c360_graph.extract_joins.versions import Versions
 from c360_graph.extracts import WRITE_BYTES
 from c360_graph.files import private_folder
 from c360_graph.graph.desired import LinkChanges, RelationshipRows, RowChanges
-from c360_graph.mapping.model import RelationshipMapping
+from c360_graph.mapping.model import NodeTable, RelationshipMapping
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.object_extracts import Extracts
 
@@ -60,18 +60,18 @@ class ExtractChanges:
         versions = self._versions.get(qualified_name)
         return versions.old.manifest.rows if versions else None
 
-    def of_table(self, qualified_name: str) -> RowChanges | None:
+    def of_table(self, table: NodeTable) -> RowChanges | None:
         """Rows that are new, other or gone; None where the extracts cannot be compared."""
-        versions = self._comparable(qualified_name)
+        versions = self._comparable(table.qualified_name)
         if versions is None:
             return None
         try:
             return RowChanges(
-                upserted=self._table_extract(versions, versions.name("new")),
-                deleted=self._table_extract(versions, versions.name("deleted")),
+                upserted=self._node_extract(table, versions.name("new")),
+                deleted=self._node_extract(table, versions.name("deleted")),
             )
         except ExtractError as error:
-            self._warn(_not_compared(qualified_name, error))
+            self._warn(_not_compared(table.qualified_name, error))
             return None
 
     def of_mapping(self, mapping: RelationshipMapping) -> LinkChanges | None:
@@ -136,10 +136,10 @@ class ExtractChanges:
         queries = (versions.keys_that_are_nan("old"), versions.keys_that_are_nan("new"))
         return any(query is not None and self._engine.rows(query)[0][0] for query in queries)
 
-    def _table_extract(self, versions: Versions, name: str) -> TableExtract:
+    def _node_extract(self, table: NodeTable, name: str) -> NodeExtract:
         ((rows,),) = self._engine.rows(f"SELECT count(*) FROM {name}")
         path = self._written(f"SELECT line FROM {name}")
-        return TableExtract(table=versions.table, rows=rows, open=_opened(path))
+        return NodeExtract(table=table, rows=rows, open=_opened(path))
 
     def _links(self, query: LinkQuery) -> RelationshipRows:
         ((links,),) = self._engine.rows(query.counting)

@@ -20,7 +20,7 @@ from c360_graph.following.links import JunctionRows, ReadLinks
 from c360_graph.following.patterns import Pattern, Patterns
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.execution import Attempts, Execution, Work
-from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.model import NodeTable, TableMapping, node_tables
 from c360_graph.source.key_reads import RowsRead
 
 Pair = tuple[int, int]
@@ -78,7 +78,7 @@ class GraphWriter:
         Raises:
             GraphError: the server cannot be reached or refuses.
         """
-        if table.node_label is not None:
+        if isinstance(table, NodeTable):
             return int(self._graph.rows(text.count_nodes_of_table(table))[0]["count"])
         types = {mapping.relationship_type for _, mapping in self._patterns.through(table)}
         return sum(int(self._graph.rows(count_relationships(kind))[0]["count"]) for kind in types)
@@ -167,17 +167,17 @@ class _Writing:
         """Nodes first, then relationships: where a node was made, has gone or has another joined value."""
         for table in changes.emptied:
             self._empty(table)
-        nodes = [read for read in changes.reads if read.table.node_label is not None]
-        for read in nodes:
-            self._note_former_pairs(read)
-        for read in nodes:
-            self._delete(read)
-        for read in nodes:
-            self._upsert(read)
+        nodes = [(t, read) for read in changes.reads if isinstance(t := read.table, NodeTable)]
+        for table, read in nodes:
+            self._note_former_pairs(table, read)
+        for table, read in nodes:
+            self._delete(table, read)
+        for table, read in nodes:
+            self._upsert(table, read)
         for label in {**self._made, **self._moved}:
             for pattern in self._patterns.of_label(label):
                 self._note_ends(pattern, label)
-        for table in (read.table for read in nodes):
+        for table, _ in nodes:
             self._note_junction_rows(table)
         links = list(self._links(changes))
         for pattern, pairs in self._pairs.items():
@@ -210,7 +210,7 @@ class _Writing:
             yield links
 
     def _empty(self, table: TableMapping) -> None:
-        if table.node_label is None:
+        if not isinstance(table, NodeTable):
             for _, mapping in self._patterns.through(table):
                 self._run(text.delete_of_pattern(mapping))
             return
@@ -222,35 +222,34 @@ class _Writing:
         count = self._run(text.delete_nodes_of_table(table))[0]["count"]
         self.written.nodes_deleted[table.qualified_name] += count
 
-    def _note_former_pairs(self, read: RowsRead) -> None:
+    def _note_former_pairs(self, table: NodeTable, read: RowsRead) -> None:
         """What the rows of a junction table join by the values that the graph has of them."""
-        through = self._patterns.through(read.table)
+        through = self._patterns.through(table)
         if not through:
             return
         keys = (*key_lines(read), *read.gone)
         for pattern, mapping in through:
             for block in _blocks(keys):
-                statement = text.pairs_of_junction_keys(mapping, read.table, block)
+                statement = text.pairs_of_junction_keys(mapping, table, block)
                 self._note(pattern, self._run_batch(statement))
 
-    def _delete(self, read: RowsRead) -> None:
+    def _delete(self, table: NodeTable, read: RowsRead) -> None:
         for block in _blocks(read.gone):
-            count = self._run_batch(text.delete_keys(read.table, block))[0]["count"]
-            self.written.nodes_deleted[read.table.qualified_name] += count
+            count = self._run_batch(text.delete_keys(table, block))[0]["count"]
+            self.written.nodes_deleted[table.qualified_name] += count
 
-    def _upsert(self, read: RowsRead) -> None:
-        joined, told = self._patterns.joined(read.table), self._patterns.told(read.table)
-        label = read.table.node_label or ""
+    def _upsert(self, table: NodeTable, read: RowsRead) -> None:
+        joined, told = self._patterns.joined(table), self._patterns.told(table)
         for block in _blocks(read.rows):
-            statement = text.upsert_nodes(read.table, block, joined=joined, told=told)
+            statement = text.upsert_nodes(table, block, joined=joined, told=told)
             (record,) = self._run_batch(statement)
-            self.written.nodes_made[read.table.qualified_name] += len(record["made"])
+            self.written.nodes_made[table.qualified_name] += len(record["made"])
             self.written.nodes_updated += record["updated"]
-            self._made[label] += record["made"]
-            self._moved[label] += record["moved"]
-            self._told[read.table.qualified_name] += record["told"]
-            if self._patterns.through(read.table):
-                self._junction_rows[read.table.asset_key] += [*record["made"], *record["moved"]]
+            self._made[table.node_label] += record["made"]
+            self._moved[table.node_label] += record["moved"]
+            self._told[table.qualified_name] += record["told"]
+            if self._patterns.through(table):
+                self._junction_rows[table.asset_key] += [*record["made"], *record["moved"]]
 
     def _note_ends(self, pattern: Pattern, label: str) -> None:
         """Bring the relationships of changed nodes along, or note the pairs whose are made anew."""
@@ -270,12 +269,12 @@ class _Writing:
                 found = self._run(text.pairs_of_end_ids(mapping, end), ids=[*made, *moved])
                 self._note(pattern, found)
 
-    def _note_junction_rows(self, table: TableMapping) -> None:
+    def _note_junction_rows(self, table: NodeTable) -> None:
         ids = self._junction_rows.get(table.asset_key)
         if not ids:
             return
         for pattern, mapping in self._patterns.through(table):
-            statement = text.pairs_of_junction_ids(mapping, table.node_label or "")
+            statement = text.pairs_of_junction_ids(mapping, table.node_label)
             self._note(pattern, self._run(statement, ids=ids))
 
     def _make_anew(self, pattern: Pattern, pairs: list[Pair]) -> None:
@@ -310,14 +309,14 @@ def empty_statements(
     patterns: Patterns, tables: Iterable[TableMapping]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The statements that bring changes of these tables into the graph, and parameters without any change."""
-    labelled = [table for table in tables if table.node_label is not None]
+    labelled = node_tables(tables)
     for table in labelled:
         row = b"\t".join([b"\\N"] * len(table.properties))
         joined, told = patterns.joined(table), patterns.told(table)
         yield _lifted(text.upsert_nodes(table, row, joined=joined, told=told)).text, {"rows": None}
         key = b"\t".join([b"\\N"] * len(table.key))
         yield _lifted(text.delete_keys(table, key)).text, {"rows": None}
-    for label in dict.fromkeys(table.node_label or "" for table in labelled):
+    for label in dict.fromkeys(table.node_label for table in labelled):
         for pattern in patterns.of_label(label):
             for mapping, end in pattern.ends_of(label):
                 if pattern.is_single:

@@ -12,6 +12,7 @@ from c360_graph.mapping.graph_manifest import RelationshipPattern, pattern_of
 from c360_graph.mapping.join_columns import source_column
 from c360_graph.mapping.model import (
     GraphMapping,
+    NodeTable,
     RelationshipEnd,
     RelationshipMapping,
     TableMapping,
@@ -82,7 +83,7 @@ class Patterns:
                 if table is not None:
                     yield table, pattern, mapping
 
-    def at(self, end: RelationshipEnd) -> tuple[TableMapping, ...]:
+    def at(self, end: RelationshipEnd) -> tuple[NodeTable, ...]:
         """The tables whose rows are at an end."""
         return self._index.at(end)
 
@@ -109,7 +110,7 @@ class Patterns:
 
     def indexes(self) -> tuple[LabelProperties, ...]:
         """The indexes that a late node finds its partners by, besides those that every load makes."""
-        tables = self._mapping.tables
+        tables = self._mapping.node_tables
         there = {(key.label, frozenset(key.properties)) for key in keys(tables)}
         there |= {
             (index.label, frozenset(index.properties))
@@ -157,7 +158,7 @@ def why_links_are_left(mapping: GraphMapping, table: TableMapping) -> str | None
     Its rows are not in the graph. What one joined before is said by its key alone, and what a late node
     joins is asked of the source.
     """
-    if table.node_label is not None:
+    if isinstance(table, NodeTable):
         return None
     for relationship in mapping.relationships:
         junction = relationship.junction

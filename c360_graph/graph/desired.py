@@ -9,9 +9,15 @@ from functools import cached_property
 from typing import BinaryIO, Protocol
 
 from c360_graph.cypher.relationships import LinkTables
-from c360_graph.cypher.script_writer import ScriptHeader, TableExtract, script_manifest
+from c360_graph.cypher.script_writer import (
+    NodeExtract,
+    ScriptHeader,
+    TableExtract,
+    node_extracts,
+    script_manifest,
+)
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, pattern_of
-from c360_graph.mapping.model import RelationshipMapping
+from c360_graph.mapping.model import NodeTable, RelationshipMapping, node_tables
 from c360_graph.mapping.table_index import grouped
 
 
@@ -19,8 +25,8 @@ from c360_graph.mapping.table_index import grouped
 class RowChanges:
     """Rows of a table: those that are new or have changed, and those that were deleted, as they were."""
 
-    upserted: TableExtract
-    deleted: TableExtract
+    upserted: NodeExtract
+    deleted: NodeExtract
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +55,7 @@ class Changes(Protocol):
     def rows_before(self, qualified_name: str) -> int | None:
         """Rows of the extract of a table (`source/table`) that the graph holds."""
 
-    def of_table(self, qualified_name: str) -> RowChanges | None:
+    def of_table(self, table: NodeTable) -> RowChanges | None:
         """Of a table with a key."""
 
     def of_mapping(self, mapping: RelationshipMapping) -> LinkChanges | None:
@@ -76,17 +82,22 @@ class Desired:
         """What of the graph will be ours."""
         return script_manifest(self.header, self.extracts, self.mappings)
 
-    def extracts_of(self, label: str) -> tuple[TableExtract, ...]:
+    def extracts_of(self, label: str) -> tuple[NodeExtract, ...]:
         """The extracts of the tables that feed a label."""
         return self._by_label.get(label, ())
+
+    @cached_property
+    def node_tables(self) -> tuple[NodeTable, ...]:
+        """The tables whose rows become nodes."""
+        return node_tables(extract.table for extract in self.extracts)
 
     def mappings_of(self, edges: RelationshipPattern) -> tuple[RelationshipMapping, ...]:
         """The mappings that make relationships of a type between two labels."""
         return self._by_edges.get(edges, ())
 
     @cached_property
-    def _by_label(self) -> Mapping[str | None, tuple[TableExtract, ...]]:
-        return grouped(self.extracts, lambda extract: extract.table.node_label)
+    def _by_label(self) -> Mapping[str, tuple[NodeExtract, ...]]:
+        return grouped(node_extracts(self.extracts), lambda extract: extract.table.node_label)
 
     @cached_property
     def _by_edges(self) -> Mapping[RelationshipPattern, tuple[RelationshipMapping, ...]]:

@@ -10,7 +10,7 @@ from c360_graph.cypher import counts_and_deletes, holding, merges
 from c360_graph.cypher.copy_text import blocks
 from c360_graph.cypher.rows import create_nodes
 from c360_graph.cypher.script_reader import Statement, lifted
-from c360_graph.cypher.script_writer import NodesFacts, TableExtract
+from c360_graph.cypher.script_writer import NodeExtract, NodesFacts
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS
 from c360_graph.errors import GraphError
 from c360_graph.graph.batching import Batching
@@ -18,7 +18,7 @@ from c360_graph.graph.desired import RowChanges
 from c360_graph.graph.execution import Execution, in_parts
 from c360_graph.graph.progress import ProgressMeter
 from c360_graph.graph.sessions import side_by_side
-from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.model import NodeTable
 
 
 class NodeIds:
@@ -95,7 +95,7 @@ class NodeSync:
                 " right, load again with max_removed_share: 1.0."
             )
 
-    def count_matched(self, label: str, extracts: Sequence[TableExtract]) -> int:
+    def count_matched(self, label: str, extracts: Sequence[NodeExtract]) -> int:
         """Nodes of a label that a row has the key of; none for tables without key.
 
         Raises:
@@ -107,7 +107,7 @@ class NodeSync:
             found.add(self._found(statement))
         return len(found)
 
-    def merge(self, label: str, extracts: Sequence[TableExtract]) -> NodeChanges:
+    def merge(self, label: str, extracts: Sequence[NodeExtract]) -> NodeChanges:
         """Make missing nodes, change those that differ, then remove those of no row.
 
         Raises:
@@ -148,7 +148,7 @@ class NodeSync:
         return replace(made, deleted=len(stale))
 
     def replace(
-        self, label: str, extracts: Sequence[TableExtract], *, old_first: bool
+        self, label: str, extracts: Sequence[NodeExtract], *, old_first: bool
     ) -> NodeChanges:
         """Make all nodes anew. Nodes without key can be made before the old ones are removed.
 
@@ -188,7 +188,7 @@ class NodeSync:
             self._meter.add(len(part))
 
     def _merge_rows(
-        self, label: str, extracts: Sequence[TableExtract], seen: NodeIds
+        self, label: str, extracts: Sequence[NodeExtract], seen: NodeIds
     ) -> NodeChanges:
         """Make what is missing, change what differs; the ids of all these nodes are added to `seen`."""
         created = updated = 0
@@ -226,18 +226,18 @@ class NodeSync:
         return self._execution.ask_numbers(f"Reading ids of {label}", merges.node_ids(label))
 
 
-def _merges(label: str, extracts: Sequence[TableExtract]) -> Iterator[Statement]:
+def _merges(label: str, extracts: Sequence[NodeExtract]) -> Iterator[Statement]:
     return _batches(label, extracts, merges.merge_nodes)
 
 
-def _finds(label: str, extracts: Sequence[TableExtract]) -> Iterator[Statement]:
+def _finds(label: str, extracts: Sequence[NodeExtract]) -> Iterator[Statement]:
     return _batches(label, extracts, merges.find_nodes)
 
 
 def _batches(
     label: str,
-    extracts: Sequence[TableExtract],
-    statement: Callable[[TableMapping, bytes], bytes],
+    extracts: Sequence[NodeExtract],
+    statement: Callable[[NodeTable, bytes], bytes],
 ) -> Iterator[Statement]:
     numbers = count(1)
     for extract in extracts:
@@ -250,7 +250,7 @@ def _batches(
                 )
 
 
-def _creates(label: str, extracts: Sequence[TableExtract]) -> Iterator[Statement]:
+def _creates(label: str, extracts: Sequence[NodeExtract]) -> Iterator[Statement]:
     numbers = count(1)
     for extract in extracts:
         with extract.open() as file:
@@ -260,6 +260,6 @@ def _creates(label: str, extracts: Sequence[TableExtract]) -> Iterator[Statement
                 yield Statement(number=next(numbers), text=text, facts=facts)
 
 
-def _facts(label: str, extract: TableExtract, rows: int, *, match: str | None = None) -> NodesFacts:
+def _facts(label: str, extract: NodeExtract, rows: int, *, match: str | None = None) -> NodesFacts:
     table = extract.table.qualified_name
     return NodesFacts(table=table, label=label, rows=rows, match=match)

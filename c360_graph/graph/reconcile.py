@@ -69,8 +69,8 @@ class KnownGraph:
         """What changed in the tables of a label that has a key."""
         if self._changes is None:
             return None
-        tables = [extract.table.qualified_name for extract in self._desired.extracts_of(label)]
-        before = [self._changes.rows_before(table) for table in tables]
+        tables = [extract.table for extract in self._desired.extracts_of(label)]
+        before = [self._changes.rows_before(table.qualified_name) for table in tables]
         if None in before or sum(filter(None, before)) != self._old.nodes.get(label):
             return None
         found = [self._changes.of_table(table) for table in tables]
@@ -173,9 +173,7 @@ class Reconciliation:
             execution, meter, sessions=sessions, max_removed_share=desired.max_removed_share
         )
         self._relationships = RelationshipSync(execution, meter)
-        self._schema = SchemaSync(
-            execution, (extract.table for extract in desired.extracts), kept=desired.kept
-        )
+        self._schema = SchemaSync(execution, desired.node_tables, kept=desired.kept)
         self._extracts = {extract.table.asset_key: extract for extract in desired.extracts}
         self._told: set[str | RelationshipPattern] = set()
         """Labels and edges that were brought along by what is known alone."""
@@ -276,7 +274,7 @@ class Reconciliation:
 
     def _remove_extra_labels(self, old: GraphManifest) -> None:
         """Off the nodes of tables that are still mapped: rows that changed are told apart by those of now."""
-        tables = {extract.table.qualified_name: extract.table for extract in self._desired.extracts}
+        tables = {table.qualified_name: table for table in self._desired.node_tables}
         for label, qualified_name, name in extras_to_remove(self._desired.manifest, old):
             table = tables.get(qualified_name)
             if table is not None and table.node_label == label:

@@ -16,7 +16,7 @@ from c360_graph.cypher.script_writer import INDEX_WAIT_SECONDS
 from c360_graph.errors import GraphError
 from c360_graph.graph.execution import Execution
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.mapping.model import RelationshipMapping, TableMapping
+from c360_graph.mapping.model import NodeTable, RelationshipMapping
 from c360_graph.plan.decisions import LoadDecision, keys_to_constrain
 
 _TITLE = "The schema"
@@ -30,7 +30,7 @@ class SchemaSync:
     """
 
     def __init__(
-        self, execution: Execution, tables: Iterable[TableMapping], *, kept: GraphManifest
+        self, execution: Execution, tables: Iterable[NodeTable], *, kept: GraphManifest
     ) -> None:
         self._execution = execution
         self._tables = tuple(tables)

@@ -20,6 +20,7 @@ from c360_graph.import_files.csv_values import (
 from c360_graph.import_files.numbered_rows import NumberedTable, union
 from c360_graph.mapping.model import (
     TABLE_PROPERTY,
+    NodeTable,
     PropertyMapping,
     RelationshipEnd,
     RelationshipMapping,
@@ -86,12 +87,10 @@ def list_properties(table: NumberedTable) -> dict[str, str]:
     }
 
 
-def node_file(table: NumberedTable) -> CsvFile:
-    """The file of a table's nodes."""
-    mapped = table.table
-    label, extra = mapped.node_label, mapped.extra
-    assert label is not None
-    named = (label, *extra.always)
+def node_file(mapped: NodeTable, table: NumberedTable) -> CsvFile:
+    """The file of the nodes that a table's numbered rows become."""
+    extra = mapped.extra
+    named = (mapped.node_label, *extra.always)
     listed = bool(extra.by_property or table.late) or not all(map(_PLAIN_NAME.fullmatch, named))
     columns = [CsvColumn(header=":ID", sql="id")]
     if listed:
@@ -204,7 +203,7 @@ def late_lists(
     late = {table.table.qualified_name: table for table in tables if table.late}
     found: dict[tuple[str | None, str | None, str], LateList] = {}
     for table in late.values():
-        if table.table.node_label is not None:
+        if isinstance(table.table, NodeTable):
             for column in sorted(table.late):
                 made = _late(table, column, label=table.table.node_label)
                 found[(made.label, None, made.held_in)] = made

@@ -8,13 +8,13 @@ from c360_graph.cypher import manifest, schema
 from c360_graph.cypher.quoting import identifier, statement
 from c360_graph.cypher.script_writer import INDEX_WAIT_SECONDS
 from c360_graph.import_files.csv_files import LATE_LABEL, LateList
-from c360_graph.mapping.model import RelationshipMapping, TableMapping
+from c360_graph.mapping.model import NodeTable, RelationshipMapping
 
 _BATCH_ROWS = 2_000
 
 
 def end_script(
-    tables: Iterable[TableMapping],
+    tables: Iterable[NodeTable],
     mappings: Iterable[RelationshipMapping],
     late: Iterable[LateList],
 ) -> bytes:
@@ -24,7 +24,7 @@ def end_script(
 
 
 def _statements(
-    tables: tuple[TableMapping, ...],
+    tables: tuple[NodeTable, ...],
     mappings: tuple[RelationshipMapping, ...],
     late: tuple[LateList, ...],
 ) -> Iterator[str]:

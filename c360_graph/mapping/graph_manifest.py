@@ -11,7 +11,12 @@ from typing import Any
 from pydantic import Field
 
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.mapping.model import TABLE_PROPERTY, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import (
+    TABLE_PROPERTY,
+    RelationshipMapping,
+    TableMapping,
+    node_tables,
+)
 from c360_graph.mapping.property_types import property_type
 
 RelationshipPattern = tuple[str, str, str]
@@ -242,9 +247,7 @@ def manifest_of(
     origins: dict[str, dict[str, tuple[str, ...]]] = {}
     extras: dict[str, dict[str, tuple[str, ...]]] = {}
     by_value: dict[str, dict[str, dict[str, str]]] = {}
-    for table in known:
-        if table.node_label is None:
-            continue
+    for table in node_tables(known):
         types[table.node_label] = _types(table) | types.get(table.node_label, {})
         for prop in table.columns_read:
             if prop.origin != prop.column:

@@ -21,6 +21,8 @@ from c360_graph.mapping.model import (
     Identity,
     IdentityTable,
     Junction,
+    JunctionTable,
+    NodeTable,
     PropertyMapping,
     RecordTable,
     RelationshipMapping,
@@ -95,7 +97,7 @@ def identity_relationships(tables: TableIndex) -> Iterator[RelationshipMapping]:
         assert link.identity.record is not None
         record = by_key.get(link.identity.record)
         entities = next(iter(tables.labelled(link.identity.label)), None)
-        if record is None or record.node_label is None or entities is None:
+        if not isinstance(record, NodeTable) or entities is None:
             # A table that was never read: nothing leads to its records.
             continue
         shared = len(tables.labelled(record.node_label)) > 1
@@ -119,7 +121,9 @@ def identity_relationships(tables: TableIndex) -> Iterator[RelationshipMapping]:
 def _similar_entities(tables: TableIndex, *, after: int) -> Iterator[RelationshipMapping]:
     """Between two entities that may be the same, through the table that lists them."""
     similar = (
-        t for t in tables.tables if t.identity and t.node_label is None and not t.identity.record
+        t
+        for t in tables.tables
+        if isinstance(t, JunctionTable) and t.identity and not t.identity.record
     )
     for number, table in enumerate(similar, start=after + 1):
         assert table.identity is not None
@@ -283,9 +287,9 @@ class _Rules:
         yield from mine
 
 
-def _entities(source: SourceRow, label: str, rule_id: int) -> TableMapping:
+def _entities(source: SourceRow, label: str, rule_id: int) -> NodeTable:
     id_column = f"{snake_case(label)}_id"
-    return TableMapping(
+    return NodeTable(
         source=source,
         table_name=snake_case(label),
         mapping_id=None,
@@ -300,7 +304,7 @@ def _entities(source: SourceRow, label: str, rule_id: int) -> TableMapping:
     )
 
 
-def _links(source: SourceRow, label: str, rule_id: int, record: TableMapping) -> TableMapping:
+def _links(source: SourceRow, label: str, rule_id: int, record: TableMapping) -> JunctionTable:
     """The table between entities and the records of a table, whose key it has."""
     by_column = {prop.column: prop for prop in record.columns_read}
     key = tuple(
@@ -309,25 +313,23 @@ def _links(source: SourceRow, label: str, rule_id: int, record: TableMapping) ->
         )
         for column in record.key
     )
-    return TableMapping(
+    return JunctionTable(
         # Its moments are in the record's own zone.
         source=source.model_copy(update={"time_zone": record.source.time_zone}),
         table_name=".".join(record.asset_key),
         mapping_id=None,
-        node_label=None,
         properties=(PropertyMapping(column=ID_COLUMN, type=_BIGINT, nullable=False), *key),
         key=tuple(prop.column for prop in key),
         identity=IdentityTable(label=label, rule_id=rule_id, record=record.asset_key),
     )
 
 
-def _similar(source: SourceRow, label: str, rule_id: int) -> TableMapping:
+def _similar(source: SourceRow, label: str, rule_id: int) -> JunctionTable:
     """The table of entities that may be the same, each two of them once."""
-    return TableMapping(
+    return JunctionTable(
         source=source,
         table_name=POSSIBLY_SAME_AS.lower(),
         mapping_id=None,
-        node_label=None,
         properties=(
             PropertyMapping(column=ID_COLUMN, type=_BIGINT, nullable=False),
             PropertyMapping(column=OTHER_COLUMN, type=_BIGINT, nullable=False),

@@ -22,6 +22,7 @@ from c360_graph.mapping.model import (
     TableMapping,
 )
 from c360_graph.mapping.property_rows import cast_sql
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.sql_quoting import quoted
 
 _TEXT = ColumnType(name="text", base="text")
@@ -151,10 +152,10 @@ def sql_of(table: TableMapping, prop: PropertyMapping, *, alias: str = "t") -> s
 
 def joined_tables(tables: Tables, mappings: Iterable[RelationshipMapping]) -> Tables:
     """The tables, each with the join forms that the mappings compare."""
-    labelled = _by_label(tables)
+    index = TableIndex(tables)
     names: dict[tuple[str, str], set[str]] = defaultdict(set)
     for mapping in mappings:
-        for asset_key, name in _needed_by(mapping, labelled):
+        for asset_key, name in _needed_by(mapping, index):
             names[asset_key].add(name)
     return tuple(
         with_join_columns(table, names[table.asset_key]) if table.asset_key in names else table
@@ -166,33 +167,24 @@ def without_join_columns(
     mappings: Iterable[RelationshipMapping], tables: Tables
 ) -> Iterator[tuple[RelationshipMapping, TableMapping]]:
     """Each mapping with a table that lacks a join form which its columns could have."""
-    labelled = _by_label(tables)
+    index = TableIndex(tables)
     by_key = {table.asset_key: table for table in tables}
     for mapping in mappings:
-        for asset_key, name in _needed_by(mapping, labelled):
+        for asset_key, name in _needed_by(mapping, index):
             table = by_key.get(asset_key)
             if table is not None and with_join_columns(table, (name,)) is not table:
                 yield mapping, table
                 break
 
 
-def _by_label(tables: Tables) -> dict[str, list[TableMapping]]:
-    found: dict[str, list[TableMapping]] = defaultdict(list)
-    for table in tables:
-        if table.node_label is not None:
-            found[table.node_label].append(table)
-    return found
-
-
 def _needed_by(
-    mapping: RelationshipMapping, labelled: dict[str, list[TableMapping]]
+    mapping: RelationshipMapping, index: TableIndex
 ) -> Iterator[tuple[tuple[str, str], str]]:
     """The tables and names of the join forms that a mapping compares."""
     for end in (mapping.start, mapping.end):
         names = [column for column, _ in end.pairs if parsed(column)]
-        for table in labelled.get(end.label, ()) if names else ():
-            if end.has(table):
-                yield from ((table.asset_key, name) for name in names)
+        for table in index.at(end) if names else ():
+            yield from ((table.asset_key, name) for name in names)
     if mapping.junction is not None:
         for _, column in (*mapping.junction.from_pairs, *mapping.junction.to_pairs):
             if parsed(column):

@@ -11,7 +11,7 @@ from c360_graph.errors import MappingError
 from c360_graph.mapping.control_rows import RelationshipRow
 from c360_graph.mapping.join_condition import ColumnReference, Equality, aliases
 from c360_graph.mapping.join_functions import Calls
-from c360_graph.mapping.model import ExcludedColumn, TableMapping
+from c360_graph.mapping.model import ExcludedColumn, TableMapping, node_tables
 from c360_graph.mapping.names import did_you_mean
 from c360_graph.mapping.table_index import TableIndex
 
@@ -79,7 +79,7 @@ class Ends:
     def names(self, role: Role) -> frozenset[str]:
         """What SQL would let a condition call a role by without an alias: its label and tables."""
         tables = self.by_role[role]
-        labels = {table.node_label for table in tables if table.node_label}
+        labels = {table.node_label for table in node_tables(tables)}
         return frozenset(n.casefold() for n in labels | {table.table_name for table in tables})
 
     def columns(self, roles: tuple[Role, ...]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from c360_graph.mapping.control_rows import ControlRows, Refusal, RelationshipRow
-from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.mapping.model import GraphMapping, NodeTable, TableMapping, node_tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ def refusals_of(
         made: ids of the relationships that are made, and of those that rest.
     """
     tables = tuple(left_out)
-    labels = {table.node_label for table in read}
+    labels = {table.node_label for table in node_tables(read)}
     for missing in tables:
         if missing.table.mapping_id is not None:
             yield Refusal(
@@ -56,10 +56,10 @@ def refusals_of(
             )
 
 
-def _needs(row: RelationshipRow, table: TableMapping, labels: Collection[str | None]) -> bool:
+def _needs(row: RelationshipRow, table: TableMapping, labels: Collection[str]) -> bool:
     """Whether a relationship lacks this table: no other gives it the label, or it is the junction."""
     named = {row.from_label, row.to_label, row.junction_label}
-    lacks_label = table.node_label is not None and table.node_label not in labels
+    lacks_label = isinstance(table, NodeTable) and table.node_label not in labels
     return (lacks_label and table.node_label in named) or row.junction_table == table.table_name
 
 
@@ -89,7 +89,7 @@ def refused_names(rows: ControlRows, refusals: Iterable[Refusal]) -> dict[str, s
 
 def graph_names(mapping: GraphMapping, rows: ControlRows) -> frozenset[str]:
     """Labels and relationship types that a mapping makes, and those that its refused rows name."""
-    labels = (table.node_label for table in mapping.tables if table.node_label is not None)
+    labels = (table.node_label for table in mapping.node_tables)
     types = (relationship.relationship_type for relationship in mapping.relationships)
     return frozenset((*labels, *types, *refused_names(rows, mapping.refusals)))
 

@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TypeVar
 
-from c360_graph.mapping.model import RelationshipEnd, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import (
+    NodeTable,
+    RelationshipEnd,
+    RelationshipMapping,
+    TableMapping,
+    node_tables,
+)
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -26,17 +32,17 @@ class TableIndex:
     @cached_property
     def labels(self) -> frozenset[str]:
         """The labels of all tables."""
-        return frozenset(label for label in self._by_label if label)
+        return frozenset(self._by_label)
 
-    def labelled(self, label: str | None) -> Tables:
-        """The tables that feed a label; for None those that feed none."""
+    def labelled(self, label: str) -> tuple[NodeTable, ...]:
+        """The tables that feed a label."""
         return self._by_label.get(label, ())
 
     def named(self, table_name: str) -> Tables:
         """The tables of a name, in whichever source."""
         return self._by_name.get(table_name, ())
 
-    def at(self, end: RelationshipEnd) -> Tables:
+    def at(self, end: RelationshipEnd) -> tuple[NodeTable, ...]:
         """The tables whose rows take part at an end of a relationship."""
         labelled = self.labelled(end.label)
         return tuple(table for table in labelled if end.has(table)) if end.tables else labelled
@@ -54,8 +60,8 @@ class TableIndex:
         return tuple({table.asset_key: table for table in found}.values())
 
     @cached_property
-    def _by_label(self) -> Mapping[str | None, Tables]:
-        return grouped(self.tables, lambda table: table.node_label)
+    def _by_label(self) -> Mapping[str, tuple[NodeTable, ...]]:
+        return grouped(node_tables(self.tables), lambda table: table.node_label)
 
     @cached_property
     def _by_name(self) -> Mapping[str, Tables]:
@@ -108,15 +114,15 @@ def indexed_tables(tables: Tables, mappings: Iterable[RelationshipMapping]) -> T
     """
     by_label = grouped(sought_columns(mappings), lambda group: group[0])
     return tuple(
-        table.model_copy(
-            update={"indexed": _indexed(table, by_label.get(table.node_label or "", ()))}
-        )
+        table.model_copy(update={"indexed": _indexed(table, by_label.get(table.node_label, ()))})
+        if isinstance(table, NodeTable)
+        else table
         for table in tables
     )
 
 
 def _indexed(
-    table: TableMapping, groups: Iterable[tuple[str, tuple[str, ...]]]
+    table: NodeTable, groups: Iterable[tuple[str, tuple[str, ...]]]
 ) -> tuple[tuple[str, ...], ...]:
     """Of these groups those that an index has besides the key; a row that lacks a column is in none."""
     return tuple(

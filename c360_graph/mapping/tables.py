@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 
 from c360_graph.errors import MappingError
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
@@ -26,6 +26,8 @@ from c360_graph.mapping.label_rows import declared_key, extra_labels, filter_of
 from c360_graph.mapping.model import (
     ExcludedColumn,
     ExtraLabels,
+    JunctionTable,
+    NodeTable,
     PropertyMapping,
     TableMapping,
     is_kept_name,
@@ -97,11 +99,13 @@ def describe(
         if why:
             refuse(_partly_refused(label_row, f"{source.source_name}/{table_name}: {why}"))
     names = {prop.origin: prop.column for prop in properties}
-    return TableMapping(
+    kind: Callable[..., TableMapping] = (
+        partial(NodeTable, node_label=label_row.node_label) if label_row else JunctionTable
+    )
+    return kind(
         source=source,
         table_name=table_name,
         mapping_id=label_row.mapping_id if label_row else None,
-        node_label=label_row.node_label if label_row else None,
         properties=properties,
         excluded=excluded,
         withheld=withheld,

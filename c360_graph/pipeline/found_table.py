@@ -17,7 +17,7 @@ from c360_graph.mapping.exclusions import (
     why_held_back,
 )
 from c360_graph.mapping.join_columns import with_join_columns
-from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.model import NodeTable, TableMapping
 from c360_graph.mapping.tables import describe, why_unknown_time_zone
 from c360_graph.pipeline.readiness import hash_key_problem
 from c360_graph.settings import Settings
@@ -81,7 +81,7 @@ def describe_found(
             key_columns=table.declared_key or None,
             **_labels(table),
         )
-        if table.mapping_id is not None and table.node_label is not None
+        if isinstance(table, NodeTable) and table.mapping_id is not None
         else None
     )
     try:

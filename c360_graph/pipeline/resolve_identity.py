@@ -21,7 +21,7 @@ from c360_graph.identity.resolution import (
     resolve_records,
 )
 from c360_graph.mapping.control_rows import ControlRows
-from c360_graph.mapping.model import GraphMapping, Identity, TableMapping
+from c360_graph.mapping.model import GraphMapping, Identity, NodeTable, TableMapping
 from c360_graph.object_extracts import Extracts, extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.settings import Settings
@@ -139,7 +139,7 @@ def _commit(
     with store.new_extract(table.table.asset_key, log_id=log_id) as draft:
         with draft.open_rows() as (out, file), Path(table.path).open("rb") as rows:
             shutil.copyfileobj(rows, out, 1 << 20)
-        is_entities = table.table.node_label is not None
+        is_entities = isinstance(table.table, NodeTable)
         draft.commit(
             ExtractManifest(
                 table=table.table,

@@ -33,7 +33,7 @@ from c360_graph.mapping.graph_manifest import (
     pattern_name,
     pattern_of,
 )
-from c360_graph.mapping.model import RelationshipMapping
+from c360_graph.mapping.model import NodeTable, RelationshipMapping, node_tables
 from c360_graph.sql_quoting import sql_literal
 from c360_graph.text import plural
 from c360_graph.work_folders import work_folder
@@ -149,8 +149,8 @@ class _Writer:
         _refuse_labels(ours)
         tables = self._numbered(parts)
         for table in tables.values():
-            if table.table.node_label is not None:
-                self._write_nodes(table, table.table.node_label)
+            if isinstance(table.table, NodeTable):
+                self._write_nodes(table.table, table)
         for mapping in parts.relationships:
             self._write_relationships(mapping, tables, parts)
         ours = self._counted(ours)
@@ -167,7 +167,7 @@ class _Writer:
         )
         self._put(ARGUMENTS, text.encode())
         late = late_lists(tables.values(), parts.relationships, parts.index)
-        read = (extract.manifest.table for extract in parts.extracts)
+        read = node_tables(extract.manifest.table for extract in parts.extracts)
         self._put(END_SCRIPT, end_script(read, parts.relationships, late))
 
     def _numbered(self, parts: GraphParts) -> dict[str, NumberedTable]:
@@ -205,15 +205,17 @@ class _Writer:
         names = frozenset(name for name, is_late in zip(lists, late, strict=True) if is_late)
         return replace(table, late=names)
 
-    def _write_nodes(self, table: NumberedTable, label: str) -> None:
-        written = self._copied(table, node_file(table))
+    def _write_nodes(self, mapped: NodeTable, table: NumberedTable) -> None:
+        written = self._copied(table, node_file(mapped, table))
         if written != table.rows:
             raise ExtractError(
                 f"The extract of {table.table.qualified_name} holds {written:,} rows where {table.rows:,} were read."
                 " Something changed it; materialize that asset again."
             )
-        self.nodes[label] += written
-        self._report(f"{label}: {plural(written, 'node')} of {table.table.qualified_name}")
+        self.nodes[mapped.node_label] += written
+        self._report(
+            f"{mapped.node_label}: {plural(written, 'node')} of {table.table.qualified_name}"
+        )
 
     def _write_relationships(
         self,

@@ -182,9 +182,9 @@ def planned_purges(intention: Intention, holding: GraphState) -> Iterator[Planne
 
 def _excluded(intention: Intention) -> Iterator[tuple[str, ExcludedColumn]]:
     told: set[tuple[str, str]] = set()
-    for table in intention.mapping.tables:
-        for column in table.excluded if table.node_label else ():
-            label = table.node_label or ""
+    for table in intention.mapping.node_tables:
+        label = table.node_label
+        for column in table.excluded:
             # A label that two tables feed may have the property from the other one.
             if (label, column.column) in told or _is_read(intention, label, column.column):
                 continue
@@ -246,7 +246,7 @@ def _to_constrain(
 ) -> Iterator[LabelProperties]:
     if intention.way == "clear":
         return
-    keys = schema.keys(intention.mapping.tables)
+    keys = schema.keys(intention.mapping.node_tables)
     yield from keys_to_constrain(decision, keys, holding.schema)
 
 

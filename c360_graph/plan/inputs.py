@@ -102,8 +102,8 @@ class Intention:
         """Labels of tables whose columns are not known."""
         return frozenset(
             table.node_label
-            for table in self.mapping.tables
-            if table.node_label and table.source.source_id in self.unasked
+            for table in self.mapping.node_tables
+            if table.source.source_id in self.unasked
         )
 
     @cached_property

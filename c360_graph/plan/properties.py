@@ -169,11 +169,11 @@ def planned_schema(intention: Intention, holding: GraphState) -> Iterator[Planne
     mapping = intention.mapping
     undecided = {label for edges in intention.undecided for label in edges[1:]}
     open_labels = intention.unknown_labels | undecided
-    keys = schema.keys(mapping.tables)
+    keys = schema.keys(mapping.node_tables)
     wanted = {schema.constraint_name(key): key for key in keys}
     by_others = list(holding.schema.constraints_of_others.values())
     yield from _changes("constraint", wanted, holding.schema.constraints, open_labels, by_others)
-    indexes = schema.indexes(mapping.tables, mapping.relationships)
+    indexes = schema.indexes(mapping.node_tables, mapping.relationships)
     wanted = {schema.index_name(index): index for index in indexes}
     by_others = [index for index in indexes if holding.schema.has_index_of_others(index)]
     yield from _changes("index", wanted, holding.schema.indexes, open_labels, by_others)
@@ -182,8 +182,8 @@ def planned_schema(intention: Intention, holding: GraphState) -> Iterator[Planne
 def obstacles(intention: Intention, holding: GraphState) -> tuple[str, ...]:
     """Why a load would be refused before it changes anything."""
     mapping = intention.mapping
-    keys = schema.keys(mapping.tables)
-    indexes = schema.indexes(mapping.tables, mapping.relationships)
+    keys = schema.keys(mapping.node_tables)
+    indexes = schema.indexes(mapping.node_tables, mapping.relationships)
     copies = holding.duplicates.items()
     return (
         *(
@@ -198,7 +198,7 @@ def obstacles(intention: Intention, holding: GraphState) -> tuple[str, ...]:
 
 def cautions(intention: Intention, holding: GraphState) -> tuple[str, ...]:
     """What may break a load off, though only the rows can tell."""
-    keys = schema.keys(intention.mapping.tables)
+    keys = schema.keys(intention.mapping.node_tables)
     return tuple(holding.schema.cautions(keys, intention.desired.labels))
 
 

@@ -38,7 +38,7 @@ class Standing:
     @cached_property
     def labels(self) -> dict[QualifiedTable, str]:
         """The label of each table that has one."""
-        return {t.asset_key: t.node_label for t in self.mapping.tables if t.node_label}
+        return {t.asset_key: t.node_label for t in self.mapping.node_tables}
 
     @cached_property
     def facts(self) -> frozenset[Fact]:

@@ -14,6 +14,8 @@ from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.mapping.model import (
     Junction,
+    JunctionTable,
+    NodeTable,
     PropertyMapping,
     RelationshipMapping,
     TableMapping,
@@ -25,29 +27,38 @@ Row = Sequence[object]
 
 
 def table(
-    name: str, label: str | None, columns: dict[str, str], *, key: tuple[str, ...] = ()
-) -> TableMapping:
+    name: str, label: str, columns: dict[str, str], *, key: tuple[str, ...] = ()
+) -> NodeTable:
     """A table whose columns have these PostgreSQL types; text is nullable."""
-    return TableMapping(
+    return NodeTable(
         source=SOURCE,
         table_name=name,
         mapping_id=1,
         node_label=label,
-        properties=tuple(
-            PropertyMapping(
-                column=column,
-                type=ColumnType(name=base, base=base),
-                nullable=base == "text" and column not in key,
-            )
-            for column, base in columns.items()
-        ),
+        properties=_properties(columns, key),
         key=key,
+    )
+
+
+def _properties(columns: dict[str, str], key: tuple[str, ...] = ()) -> tuple[PropertyMapping, ...]:
+    return tuple(
+        PropertyMapping(
+            column=column,
+            type=ColumnType(name=base, base=base),
+            nullable=base == "text" and column not in key,
+        )
+        for column, base in columns.items()
     )
 
 
 PATIENT = table("patient", "Patient", {"id": "int8", "name": "text"}, key=("id",))
 VISIT = table("visit", "Visit", {"patient": "int8", "note": "text"})
-REFERRAL = table("referral", None, {"sender": "int8", "receiver": "int8"})
+REFERRAL = JunctionTable(
+    source=SOURCE,
+    table_name="referral",
+    mapping_id=None,
+    properties=_properties({"sender": "int8", "receiver": "int8"}),
+)
 
 
 def patients(count: int) -> list[Row]:

@@ -25,8 +25,8 @@ def test_a_key_that_another_table_of_the_label_may_repeat_is_an_index() -> None:
         .resolve()
     )
     assert mapping.refusals == ()
-    assert keys(mapping.tables) == (both("visitor"),)
-    assert indexes(mapping.tables, ()) == (both("id"),)
+    assert keys(mapping.node_tables) == (both("visitor"),)
+    assert indexes(mapping.node_tables, ()) == (both("id"),)
 
 
 def test_tables_that_have_the_same_key_share_a_constraint() -> None:
@@ -38,5 +38,5 @@ def test_tables_that_have_the_same_key_share_a_constraint() -> None:
         .label("members", "Person")
         .resolve()
     )
-    assert keys(mapping.tables) == (both("id"),)
-    assert indexes(mapping.tables, ()) == ()
+    assert keys(mapping.node_tables) == (both("id"),)
+    assert indexes(mapping.node_tables, ()) == ()

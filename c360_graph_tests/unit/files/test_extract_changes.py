@@ -22,13 +22,19 @@ CLINIC = (
         table("referral", "no bigint; sender bigint; receiver bigint; note text?", key="no"),
     )
     .label("patient", "Patient")
-    .label("referral", "Referral")
+    .joining(
+        "Patient",
+        "REFERRED",
+        "Patient",
+        "a.id = j.sender AND b.id = j.receiver",
+        junction_table="referral",
+        from_alias="a",
+        to_alias="b",
+    )
     .resolve()
 )
-PATIENT, REFERRAL = (
-    mapped.model_copy(update={"node_label": label})
-    for mapped, label in zip(CLINIC.tables, ("Patient", None), strict=True)
-)
+(PATIENT,) = CLINIC.node_tables
+REFERRAL = CLINIC.tables[1]
 REFERRED = RelationshipMapping(
     relationship_id=1,
     relationship_type="REFERRED",
@@ -54,7 +60,7 @@ def test_where_the_disk_takes_no_more_the_graph_is_compared(tmp_path: Path) -> N
     warnings: list[str] = []
     with join_engine(tmp_path / "spilled") as engine:
         changes = ExtractChanges(engine, written, versions, warn=warnings.append)
-        assert changes.of_table(PATIENT.qualified_name) is None
+        assert changes.of_table(PATIENT) is None
     assert len(warnings) == 1
     assert "The extracts of clinic/patient cannot be compared with those before" in warnings[0]
 

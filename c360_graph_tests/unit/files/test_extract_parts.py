@@ -54,7 +54,7 @@ def case() -> Case:
     return Case().source("crm", PEOPLE).label("people", "Person")
 
 
-(READ,) = case().resolve().tables
+(READ,) = case().resolve().node_tables
 LINES = [f"{n}\t{n}@x\n".encode() for n in range(6)]
 THREE = {
     "rows_0000.tsv": b"".join(LINES[:2]),
@@ -197,9 +197,7 @@ def test_changes_are_those_between_single_files(tmp_path: Path, engine: JoinEngi
         written = tmp_path / f"written_{number}"
         written.mkdir()
         versions = {READ.qualified_name: Versions(number=number, old=before, new=after)}
-        changes = ExtractChanges(engine, written, versions, warn=print).of_table(
-            READ.qualified_name
-        )
+        changes = ExtractChanges(engine, written, versions, warn=print).of_table(READ)
         assert changes is not None
         found.append(sorted(sorted(path.read_bytes().splitlines()) for path in written.iterdir()))
     assert found[0] == found[1] == [[b"2\tb"], [b"3\tC", b"4\td"]]

@@ -22,11 +22,11 @@ from c360_graph.following.messages import (
 from c360_graph.following.publication import FollowedTable
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.control_rows import SourceRow
-from c360_graph.mapping.model import PropertyMapping, TableMapping
+from c360_graph.mapping.model import NodeTable, PropertyMapping
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 TEXT = ColumnType(name="text", base="text")
-TABLE = TableMapping(
+TABLE = NodeTable(
     source=SourceRow(source_id=1, source_name="shop", db_name="shop"),
     table_name="orders",
     mapping_id=1,

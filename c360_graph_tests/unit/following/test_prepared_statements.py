@@ -6,6 +6,7 @@ from c360_graph.cypher.following import create_missing_of_ids, delete_keys, upse
 from c360_graph.cypher.script_reader import Statement, lift
 from c360_graph.following.graph_writer import empty_statements
 from c360_graph.following.patterns import Patterns
+from c360_graph.mapping.model import NodeTable
 from c360_graph_tests.unit.mapping.given import Case, table
 
 
@@ -27,7 +28,7 @@ def test_statements_without_changes_have_the_texts_of_those_with_changes() -> No
     patterns = Patterns(mapping, {"shop/buyers", "shop/orders"})
     prepared = dict(empty_statements(patterns, mapping.tables))
     orders = mapping.table(("shop", "orders"))
-    assert orders is not None
+    assert isinstance(orders, NodeTable)
     joined, told = patterns.joined(orders), patterns.told(orders)
     real = upsert_nodes(orders, b"7\t1\tgift\n8\t\\N\t\\N", joined=joined, told=told)
     assert prepared[text_of(real)] == {"rows": None}

@@ -136,7 +136,7 @@ def test_the_script_behind_the_import_converts_lists_before_it_constrains_keys()
             relationship_type="T",
         ),
     )
-    script = end_script(MAPPED.tables, MAPPED.relationships, late).decode()
+    script = end_script(MAPPED.node_tables, MAPPED.relationships, late).decode()
     begin = (
         "CYPHER 5 MATCH (x:`_C360Import`:`A`) WHERE x.`_late` IS NOT NULL\n"
         "CALL (x) { SET x.`tags` = split(x.`_late`, ';') REMOVE x.`_late` } IN TRANSACTIONS OF 2000 ROWS;\n"

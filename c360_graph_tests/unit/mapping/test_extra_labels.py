@@ -10,7 +10,7 @@ from c360_graph.cypher.merges import merge_nodes, purge_label
 from c360_graph.cypher.rows import create_nodes
 from c360_graph.mapping.control_rows import IdentityRuleRow, PropertyRow
 from c360_graph.mapping.graph_manifest import GraphManifest, manifest_of
-from c360_graph.mapping.model import ExtraLabels, TableMapping
+from c360_graph.mapping.model import ExtraLabels, NodeTable
 from c360_graph_tests.unit.mapping.given import Case, table
 
 PEOPLE = table("people", "id int; tier text?; mail text?; kind int?", key="id")
@@ -23,10 +23,10 @@ def case(**more: Any) -> Case:
     return made
 
 
-def people(made: Case) -> TableMapping:
+def people(made: Case) -> NodeTable:
     mapping = made.resolve()
     assert mapping.refusals == ()
-    return mapping.tables[0]
+    return mapping.node_tables[0]
 
 
 def test_a_row_names_labels_for_all_nodes_and_by_the_value_of_a_column() -> None:
@@ -122,7 +122,7 @@ def test_hostile_labels_are_quoted_and_a_table_without_them_has_the_statements_o
 
 def test_a_label_is_taken_off_the_nodes_of_its_table_alone() -> None:
     made = Case().source("one", PEOPLE).source("two", PEOPLE).label("people", "Person")
-    shared = made.resolve().tables[0]
+    shared = made.resolve().node_tables[0]
     assert purge_label(shared, "Party") == (
         "CYPHER 5 MATCH (n:`Person`) WHERE n:`Party` AND n.`_c360_table` IN ['one/people']"
         " CALL (n) { REMOVE n:`Party` } IN TRANSACTIONS OF $batch_rows ROWS"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
-from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.model import NodeTable, TableMapping
 from c360_graph.mapping.table_steps import SMALL_ROWS, is_small, tables_by_step
 
 Steps = tuple[tuple[TableMapping, ...], ...]
@@ -30,7 +30,7 @@ def catalog(source_id: int, rows: Sequence[int]) -> SourceCatalog:
 def mapped(source_id: int, count: int) -> list[TableMapping]:
     source = SourceRow(source_id=source_id, source_name=f"s{source_id}", db_name="db")
     return [
-        TableMapping(source=source, table_name=f"t{n}", mapping_id=n, node_label=f"L{n}")
+        NodeTable(source=source, table_name=f"t{n}", mapping_id=n, node_label=f"L{n}")
         for n in range(count)
     ]
 

@@ -45,7 +45,7 @@ def loaded(case: Case) -> GraphState:
     """The graph after a load of a case: three customers, five purchases."""
     meant = intention(case)
     desired: GraphManifest = meant.desired
-    tables, relationships = meant.mapping.tables, meant.mapping.relationships
+    tables, relationships = meant.mapping.node_tables, meant.mapping.relationships
     return GraphState(
         manifest=desired,
         all_nodes=8,
