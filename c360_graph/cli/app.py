@@ -13,6 +13,7 @@ from c360_graph.cli import (
     demo,
     dev,
     export,
+    finish_import,
     follow,
     init,
     load,
@@ -61,6 +62,7 @@ app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("load")(load.load)
 app.command("export")(export.export)
+app.command("finish-import")(finish_import.finish_import)
 app.command("follow")(follow.follow)
 app.command("check")(check.check)
 app.command("plan")(plan.plan)

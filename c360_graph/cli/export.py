@@ -60,7 +60,7 @@ def export(
     """Write the files that `neo4j-admin database import full` reads, from the latest extracts.
 
     The imported graph equals a load with --clear: labels, properties and their types, relationships, and
-    what the next load has to know. It is complete after the script after_import.cypher has run on the
+    what the next load has to know. It is complete after `c360 finish-import` has run on the
     started server. The folder has mode 0700, holds customers' data, and may be removed after that.
 
     Materialize the tables first, as sources are not read. The server must be stopped for the import.
@@ -87,7 +87,7 @@ def export(
             from c360_graph.pipeline.run_import import run_import
 
             run_import(command)
-    _say_next(written, command, settings, is_imported=run)
+    _say_next(written, command, is_imported=run)
 
 
 def _write(folder: Path, settings: Settings, *, memory: str) -> WrittenImport:
@@ -135,16 +135,13 @@ def _print_json(written: WrittenImport, command: list[str]) -> None:
     )
 
 
-def _say_next(
-    written: WrittenImport, command: list[str], settings: Settings, *, is_imported: bool
-) -> None:
+def _say_next(written: WrittenImport, command: list[str], *, is_imported: bool) -> None:
     """What is left to do, in order."""
+    steps = [] if is_imported else [f"Stop the server, and run: {shlex.join(command)}"]
+    steps += [
+        f"Start the server, and run: c360 finish-import {shlex.quote(str(written.folder))}",
+        f"Remove {written.folder}; it holds the data of the extracts.",
+    ]
     say("Next:")
-    if not is_imported:
-        say(f"  1. Stop the server, and run: {shlex.join(command)}")
-    say(f"  {1 if is_imported else 2}. Start the server, and run the script:")
-    say(
-        f"     cypher-shell -a {settings.neo4j_uri} -u {settings.neo4j_username}"
-        f" -d {settings.neo4j_database} -f {shlex.quote(str(written.end_script))}"
-    )
-    say(f"  {2 if is_imported else 3}. Remove {written.folder}; it holds the data of the extracts.")
+    for number, step in enumerate(steps, start=1):
+        say(f"  {number}. {step}")

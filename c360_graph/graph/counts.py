@@ -12,7 +12,6 @@ from c360_graph.cypher.counts_and_deletes import (
     count_patterns,
     count_types,
 )
-from c360_graph.cypher.script_writer import ScriptHeader
 from c360_graph.errors import CountMismatchError
 from c360_graph.graph.connection import Graph
 from c360_graph.mapping.graph_manifest import RelationshipPattern
@@ -102,27 +101,27 @@ def _asked(
             yield counts[first : first + width]
 
 
-def check_counts(nodes: Mapping[str, int], header: ScriptHeader) -> None:
-    """Hold the nodes of a graph against the rows of the script that it was loaded from.
+def check_counts(nodes: Mapping[str, int], rows: Mapping[str, int]) -> None:
+    """Hold the nodes of a graph against how many rows each label was made from.
 
     Raises:
         CountMismatchError: a label has other counts.
     """
     _refuse(
-        f"{label}: {nodes.get(label, 0):,} nodes for {rows:,} rows"
-        for label, rows in header.labels.items()
-        if nodes.get(label, 0) != rows
+        f"{label}: {nodes.get(label, 0):,} nodes for {count:,} rows"
+        for label, count in rows.items()
+        if nodes.get(label, 0) != count
     )
 
 
 def check_made(relationships: Mapping[str, int], made: Mapping[str, int]) -> None:
-    """Hold the relationships of a graph against how many of each type the statements of a load made.
+    """Hold the relationships of a graph against how many of each type a load or an import made.
 
     Raises:
         CountMismatchError: a type has other counts.
     """
     _refuse(
-        f"{kind}: {relationships.get(kind, 0):,} relationships, of which the load made {count:,}"
+        f"{kind}: {relationships.get(kind, 0):,} relationships where {count:,} were made"
         for kind, count in made.items()
         if relationships.get(kind, 0) != count
     )

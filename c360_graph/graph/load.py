@@ -334,7 +334,7 @@ class _Load:
             self._counts = count_graph(lambda text: self.execution.ask("Counting", text))
             nodes, relationships = self._counts
             if self._header is not None:
-                check_counts(nodes, self._header)
+                check_counts(nodes, self._header.labels)
             if self._vouched_for:
                 known = {kind: made for kind, made in self._made.items() if made is not None}
                 check_made(relationships, known)

@@ -380,7 +380,7 @@ class Reconciliation:
         kept: GraphManifest,
     ) -> Reconciled:
         nodes, relationships = count_graph(lambda text: self._execution.ask("Counting", text))
-        check_counts(nodes, self._desired.header)
+        check_counts(nodes, self._desired.header.labels)
         manifest = self._desired.manifest.joined(kept).model_copy(
             update={
                 name: getattr(self._desired.manifest, name)

@@ -39,6 +39,7 @@ from c360_graph.text import plural
 from c360_graph.work_folders import work_folder
 
 ARGUMENTS, END_SCRIPT, REPORT = "arguments.txt", "after_import.cypher", "import_report.txt"
+MANIFEST = "manifest.csv"
 _MANIFEST_ID = 0
 _READ_BYTES = 1 << 20
 
@@ -276,9 +277,8 @@ class _Writer:
         text = content.replace('"', '""')
         # The script behind the import makes it whole.
         row = f'{_MANIFEST_ID},"{manifest_text.BROKEN}","{text}"\n'
-        name = "manifest.csv"
-        self._put(name, row.encode())
-        self._add(name, "nodes", manifest_text.LABEL, columns)
+        self._put(MANIFEST, row.encode())
+        self._add(MANIFEST, "nodes", manifest_text.LABEL, columns)
 
     def _add(self, name: str, kind: str, group: str | None, columns: tuple[CsvColumn, ...]) -> None:
         header = name.replace(".csv", "_header.csv")

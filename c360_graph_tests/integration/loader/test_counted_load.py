@@ -91,8 +91,8 @@ def test_a_graph_that_another_program_adds_relationships_to_during_a_load_is_not
     with pytest.raises(CountMismatchError) as caught:
         load_into_empty(disturbed, script)
     assert str(caught.value) == (
-        f"The graph does not hold what was extracted: {kind}: {made + 1} relationships, of which the load"
-        f" made {made}. Did something else write to it? Load again with clear_database."
+        f"The graph does not hold what was extracted: {kind}: {made + 1} relationships where"
+        f" {made} were made. Did something else write to it? Load again with clear_database."
     )
     state = read_state(Execution(graph))
     assert state is not None

@@ -48,7 +48,20 @@ def _empty_target(servers: TestServers) -> Iterator[None]:
             yield
 
 
-def imported(servers: TestServers, folder: Path) -> dict[str, dict[str, int]]:
+def by_command(servers: TestServers, folder: Path) -> None:
+    """Complete an import by the command for it."""
+    done = RUNNER.invoke(app, ["finish-import", str(folder)])
+    assert done.exit_code == 0, done.stderr[-3_000:]
+
+
+def by_cypher_shell(servers: TestServers, folder: Path) -> None:
+    """Complete an import by cypher-shell alone."""
+    load_by_cypher_shell(servers, folder / "after_import.cypher")
+
+
+def imported(
+    servers: TestServers, folder: Path, *, finish: Callable[[TestServers, Path], None]
+) -> dict[str, dict[str, int]]:
     """Export into a folder, and import that into the server, which is stopped meanwhile; what was written."""
     process, sandbox = server_process(servers)
     admin = neo4j_admin(
@@ -60,17 +73,23 @@ def imported(servers: TestServers, folder: Path) -> dict[str, dict[str, int]]:
     done = RUNNER.invoke(app, ["export", str(folder), *options])
     restart_neo4j(folder=sandbox)
     assert done.exit_code == 0, done.stderr[-3_000:]
-    load_by_cypher_shell(servers, folder / "after_import.cypher")
+    finish(servers, folder)
     written: dict[str, dict[str, int]] = json.loads(done.stdout)
     return written
 
 
-def check_import(servers: TestServers, folder: Path, *, change: Callable[[], None] | None) -> None:
+def check_import(
+    servers: TestServers,
+    folder: Path,
+    *,
+    finish: Callable[[TestServers, Path], None],
+    change: Callable[[], None] | None,
+) -> None:
     """`change` alters a source after the import; None where no load but one without changes follows."""
     with servers.open_graph() as graph:
         loaded, made, known = contents(graph), schema(graph), read_state(Execution(graph))
     assert known is not None
-    written = imported(servers, folder)
+    written = imported(servers, folder, finish=finish)
     with servers.open_graph() as graph:
         assert differences(contents(graph), loaded) == ([], [])
         assert schema(graph) == made
@@ -104,7 +123,7 @@ def test_the_imported_sample_equals_a_load_of_it(servers: TestServers, tmp_path:
                     "UPDATE accounts SET email = 'new@x' WHERE email = (SELECT min(email) FROM accounts)"
                 )
 
-        check_import(servers, tmp_path / "import", change=change)
+        check_import(servers, tmp_path / "import", finish=by_cypher_shell, change=change)
 
 
 def test_the_imported_graph_of_every_type_of_value_equals_a_load_of_it(
@@ -112,7 +131,7 @@ def test_the_imported_graph_of_every_type_of_value_equals_a_load_of_it(
 ) -> None:
     world = write_world(tmp_path / "world")
     with built(str(world), servers, tmp_path):
-        check_import(servers, tmp_path / "import", change=None)
+        check_import(servers, tmp_path / "import", finish=by_command, change=None)
 
 
 def test_the_asset_writes_what_the_command_writes_in_place_of_its_last_run(
