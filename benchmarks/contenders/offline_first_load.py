@@ -1,4 +1,4 @@
-"""A first load offline: `c360 export`, neo4j-admin, the start of the server, and the script that runs then."""
+"""A first load offline: `c360 export`, neo4j-admin, the start of the server, and `c360 finish-import`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from benchmarks.measurement import C360, Usage
 from c360_graph.graph.connection import open_graph
 from c360_graph.graph.counts import graph_counts
 from c360_graph.import_files.arguments import import_command
-from c360_graph.pipeline.write_import_files import ARGUMENTS, END_SCRIPT
+from c360_graph.pipeline.write_import_files import ARGUMENTS
 from c360_graph.sandbox import servers
-from c360_graph.sandbox.neo4j import cypher_shell_command
 from c360_graph.sandbox.process import end
 from c360_graph.sandbox.state import NEO4J_USER
 
@@ -93,9 +92,8 @@ def load_offline(folder: Path, *, line: str, heap_mb: int) -> OfflineLoad:
         begin = time.monotonic()
         server = servers.restart_neo4j(folder=folder)
         seconds["start of the server"] = time.monotonic() - begin
-        shell = [*cypher_shell_command(server=server), "--fail-fast", "--format", "plain"]
-        shell += ["--file", str(files / END_SCRIPT)]
-        timed(END_SCRIPT, shell, {"NEO4J_PASSWORD": server.password})
+        finish = [*C360, "finish-import", str(files)]
+        timed("c360 finish-import", finish, server.environment())
         with open_graph(
             uri=server.uri, username=NEO4J_USER, password=server.password, database="neo4j"
         ) as graph:
