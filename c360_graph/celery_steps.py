@@ -145,7 +145,8 @@ class _Queue:
     """What was seen of the broker at one moment."""
 
     at: float
-    has_workers: bool
+    absent_since: float | None
+    """Since when no worker answers; None where one does."""
     is_empty: bool
     problem: str = "none answers. Start one with `c360 worker`, with the same C360_CELERY_BROKER."
     """Why no worker is there."""
@@ -161,8 +162,6 @@ class CelerySteps(StepHandler):
         self._gone: dict[str, float] = {}
         self._seen: _Look | None = None
         self._queue: _Queue | None = None
-        # Since when no worker answers; from the beginning, until one does.
-        self._absent_since: float | None = 0.0
 
     @property
     def name(self) -> str:
@@ -230,8 +229,8 @@ class CelerySteps(StepHandler):
         if sent is None or now - sent.last < SENT_AGAIN_SECONDS:
             return CheckStepHealthResult.healthy()
         queue = self._ask_broker()
-        if not queue.has_workers:
-            if now - max(sent.first, self._absent_since or 0.0) < NO_WORKER_SECONDS:
+        if queue.absent_since is not None:
+            if now - max(sent.first, queue.absent_since) < NO_WORKER_SECONDS:
                 return CheckStepHealthResult.healthy()
             return CheckStepHealthResult.unhealthy(f"no worker took it, and {queue.problem}")
         if queue.is_empty:
@@ -244,22 +243,22 @@ class CelerySteps(StepHandler):
         """Which workers answer and whether steps wait, asked now and then however many steps wait."""
         now = monotonic()
         if self._queue is None or now - self._queue.at > _BROKER_SECONDS:
+            # From the beginning, until one answers.
+            before = self._queue.absent_since if self._queue is not None else 0.0
+            since = now if before is None else before
             try:
-                self._queue = self._asked(now)
+                self._queue = self._asked(now, since)
             except _broker_errors() as error:
                 problem = f"the broker cannot be reached: {error}"
-                self._queue = _Queue(at=now, has_workers=False, is_empty=False, problem=problem)
-            if self._queue.has_workers:
-                self._absent_since = None
-            elif self._absent_since is None:
-                self._absent_since = now
+                self._queue = _Queue(at=now, absent_since=since, is_empty=False, problem=problem)
         return self._queue
 
-    def _asked(self, now: float) -> _Queue:
+    def _asked(self, now: float, since: float) -> _Queue:
         answers = self._app.control.inspect(timeout=2.0, limit=1).ping()
         with self._app.connection_for_write() as connection:
             queue = connection.default_channel.queue_declare(queue=QUEUE, passive=True)
-            return _Queue(at=now, has_workers=bool(answers), is_empty=not queue.message_count)
+            absent_since = None if answers else since
+            return _Queue(at=now, absent_since=absent_since, is_empty=not queue.message_count)
 
     def _send(self, context: StepHandlerContext) -> str:
         arguments, task = context.execute_step_args, str(uuid4())
