@@ -87,7 +87,8 @@ def export(
             from c360_graph.pipeline.run_import import run_import
 
             run_import(command)
-    _say_next(written, command, is_imported=run)
+    other = database if database != settings.neo4j_database else None
+    _say_next(written, command, is_imported=run, other_database=other)
 
 
 def _write(folder: Path, settings: Settings, *, memory: str) -> WrittenImport:
@@ -135,11 +136,14 @@ def _print_json(written: WrittenImport, command: list[str]) -> None:
     )
 
 
-def _say_next(written: WrittenImport, command: list[str], *, is_imported: bool) -> None:
-    """What is left to do, in order."""
+def _say_next(
+    written: WrittenImport, command: list[str], *, is_imported: bool, other_database: str | None
+) -> None:
+    """What is left to do, in order. `other_database` is one that NEO4J_DATABASE does not name."""
+    variable = f"NEO4J_DATABASE={shlex.quote(other_database)} " if other_database else ""
     steps = [] if is_imported else [f"Stop the server, and run: {shlex.join(command)}"]
     steps += [
-        f"Start the server, and run: c360 finish-import {shlex.quote(str(written.folder))}",
+        f"Start the server, and run: {variable}c360 finish-import {shlex.quote(str(written.folder))}",
         f"Remove {written.folder}; it holds the data of the extracts.",
     ]
     say("Next:")

@@ -114,6 +114,24 @@ def test_a_graph_that_was_not_imported_is_refused(imported: Graph, exported: Pat
 
 
 @pytest.mark.usefixtures("exported")
+@pytest.mark.parametrize(
+    ("options", "variable"), [((), ""), (("--database", "other"), "NEO4J_DATABASE=other ")]
+)
+def test_an_export_says_how_its_import_is_completed(
+    tmp_path: Path, options: tuple[str, ...], variable: str
+) -> None:
+    done = RUNNER.invoke(app, ["export", str(tmp_path / "files"), *options])
+    assert done.exit_code == 0
+    name = "other" if options else "neo4j"
+    assert done.stderr.splitlines()[-4:] == [
+        "Next:",
+        f"  1. Stop the server, and run: neo4j-admin database import full {name} @{tmp_path}/files/arguments.txt",
+        f"  2. Start the server, and run: {variable}c360 finish-import {tmp_path}/files",
+        f"  3. Remove {tmp_path}/files; it holds the data of the extracts.",
+    ]
+
+
+@pytest.mark.usefixtures("exported")
 def test_a_folder_that_is_no_export_is_refused(tmp_path: Path) -> None:
     done = finish(tmp_path)
     assert done.exit_code == 1
