@@ -350,6 +350,15 @@ def test_a_control_database_of_an_older_schema_has_each_table_read_by_one_step(
     assert extract.manifest.parts == ()
 
 
+def ended_steps(project: Project) -> set[str]:
+    """The steps that succeeded, from Dagster's storage: its console loses the last lines of a step at times."""
+    with project.connect() as connection:
+        rows = connection.execute(
+            "SELECT step_key FROM dagster.event_logs WHERE dagster_event_type = 'STEP_SUCCESS'"
+        ).fetchall()
+    return {key for (key,) in rows}
+
+
 def test_a_run_of_several_processes_loads_every_row_and_the_next_one_finds_what_changed(
     project: Project, graph: Graph, tmp_path: Path
 ) -> None:
@@ -360,8 +369,7 @@ def test_a_run_of_several_processes_loads_every_row_and_the_next_one_finds_what_
     assert graph_counts(graph)[0] == {"Plan": count(project)}
     assert {status for status, _, _ in ranges(project)} == {"completed"}
     assert len({reader for _, reader, _ in ranges(project)}) == 2
-    for step in ("profiles_db__plans.read", "profiles_db__plans.join_2"):
-        assert f'Finished execution of step "{step}"' in done.stderr
+    assert {"profiles_db__plans.read", "profiles_db__plans.join_2"} <= ended_steps(project)
 
     with project.connect("profiles_db") as connection:
         connection.execute("UPDATE plans SET plan_name = 'newest' WHERE plan_id = 150")
