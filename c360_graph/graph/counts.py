@@ -108,9 +108,8 @@ def check_counts(nodes: Mapping[str, int], rows: Mapping[str, int]) -> None:
         CountMismatchError: a label has other counts.
     """
     _refuse(
-        f"{label}: {nodes.get(label, 0):,} nodes for {count:,} rows"
-        for label, count in rows.items()
-        if nodes.get(label, 0) != count
+        f"{label}: {count:,} nodes for {wanted:,} rows"
+        for label, count, wanted in _different(nodes, rows)
     )
 
 
@@ -121,10 +120,18 @@ def check_made(relationships: Mapping[str, int], made: Mapping[str, int]) -> Non
         CountMismatchError: a type has other counts.
     """
     _refuse(
-        f"{kind}: {relationships.get(kind, 0):,} relationships where {count:,} were made"
-        for kind, count in made.items()
-        if relationships.get(kind, 0) != count
+        f"{kind}: {count:,} relationships where {wanted:,} were made"
+        for kind, count, wanted in _different(relationships, made)
     )
+
+
+def _different(
+    found: Mapping[str, int], wanted: Mapping[str, int]
+) -> Iterator[tuple[str, int, int]]:
+    """Each name with how many were found and how many were wanted, where these differ."""
+    for name, count in wanted.items():
+        if found.get(name, 0) != count:
+            yield name, found.get(name, 0), count
 
 
 def _refuse(wrong: Iterable[str]) -> None:
