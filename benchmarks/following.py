@@ -25,6 +25,7 @@ import psycopg
 import typer
 
 from benchmarks.generator import Databases, generate
+from benchmarks.measurement import C360
 from benchmarks.target import Memory, Target, temporary_target
 from c360_graph.following.lag import percentile
 from c360_graph.graph.connection import Graph
@@ -122,7 +123,7 @@ def main(
     with temporary_target(line=line, memory=memory) as (target, folder):
         databases = generate(target.source_server, events=events, seed=360)
         bench = _Bench(target=target, databases=databases, folder=folder, events=events)
-        with bench.following(OWN, [sys.executable, "-c", _OWN_COMMAND, "follow"]) as process:
+        with bench.following(OWN, [*C360, "follow"]) as process:
             bench.insert("warm-up", process, 500, warm_up)
             for asked in rate or [1_000]:
                 bench.insert(OWN, process, asked, seconds)
@@ -136,9 +137,6 @@ def main(
         for other in beside or []:
             with bench.following(other, bench.command(other, debezium_python)) as process:
                 bench.insert(other, process, beside_rate, seconds)
-
-
-_OWN_COMMAND = "from c360_graph.cli import app; app()"
 
 
 @dataclass(kw_only=True)

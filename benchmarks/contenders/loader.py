@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 
 from benchmarks.contenders.contender import Contender, Ground, Run
-from benchmarks.measurement import Usage
+from benchmarks.measurement import C360, Usage
 from c360_graph.text import plural
 
 _SECONDS = re.compile(r"statements in ([\d.]+) s")
@@ -22,9 +21,8 @@ class OwnLoader(Contender):
 
     def prepare(self, ground: Ground) -> Run:
         """The command as a user types it, without the lock that only pipelines need."""
-        start = "from c360_graph.cli import app; app()"
         return Run(
-            command=[sys.executable, "-c", start, "load", str(ground.script), "--no-lock"],
+            command=[*C360, "load", str(ground.script), "--no-lock"],
             environment=ground.target.neo4j.environment() | self._environment,
         )
 

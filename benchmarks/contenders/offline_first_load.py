@@ -9,10 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from benchmarks.contenders.contender import Contender, Ground, Run
+from benchmarks.contenders.contender import Contender, Ground, Run, module_run
 from benchmarks.contenders.offline_import import admin_command, home_environment
 from benchmarks.dataset import Counts
 from benchmarks.measurement import C360, Usage
@@ -55,14 +55,10 @@ class FirstLoadOffline(Contender):
         )
         end(process=server.process, polite=signal.SIGTERM)
         arguments = [str(folder), ground.line, str(ground.memory.heap_mb)]
-        return Run(
-            command=[sys.executable, "-m", __name__, *arguments],
-            environment=ground.target.environment(ground.dataset.databases.control)
-            | {
-                "C360_DATA_DIR": str(ground.folder / "data"),
-                "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-            },
-        )
+        run = module_run(ground, __name__, *arguments)
+        own = ground.target.environment(ground.dataset.databases.control)
+        own["C360_DATA_DIR"] = str(ground.folder / "data")
+        return replace(run, environment=run.environment | own)
 
     def counts(self, ground: Ground, usage: Usage) -> Counts:
         """What the database of its own holds."""

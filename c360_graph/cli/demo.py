@@ -20,8 +20,7 @@ from c360_graph.cli.output import (
     Json,
     err,
     exit_on_error,
-    grid,
-    out,
+    print_counts,
     print_json,
     say,
 )
@@ -122,8 +121,7 @@ _Counts = tuple[dict[str, int], dict[str, int]]
 
 
 def _print(counts: _Counts, told: Replies) -> None:
-    out.print(grid("Nodes", ("label", "count"), counts[0].items()))
-    out.print(grid("Relationships", ("type", "count"), counts[1].items()))
+    print_counts(*counts)
     print_answers(told)
 
 

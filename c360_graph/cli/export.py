@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from c360_graph.cli.output import Json, exit_on_error, grid, out, print_json, say
+from c360_graph.cli.output import Json, exit_on_error, print_counts, print_json, say
 from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.control.load_lock import control_owner
@@ -120,8 +120,7 @@ def _command(written: WrittenImport, *, program: str, database: str, overwrite: 
 
 
 def _print_tables(written: WrittenImport, _: list[str]) -> None:
-    out.print(grid("Nodes", ("label", "count"), written.nodes.items()))
-    out.print(grid("Relationships", ("type", "count"), written.relationships.items()))
+    print_counts(written.nodes, written.relationships)
 
 
 def _print_json(written: WrittenImport, command: list[str]) -> None:

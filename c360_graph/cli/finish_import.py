@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from c360_graph.cli.output import Json, err, exit_on_error, grid, out, print_json, say
+from c360_graph.cli.output import Json, err, exit_on_error, print_counts, print_json, say
 from c360_graph.cli.progress_bar import shown_progress
 from c360_graph.graph.connection import target_graph
 from c360_graph.graph.load_session import LoadCallbacks
@@ -48,6 +48,5 @@ def finish_import(
         if as_json:
             print_json(asdict(finished))
         else:
-            out.print(grid("Nodes", ("label", "count"), finished.nodes.items()))
-            out.print(grid("Relationships", ("type", "count"), finished.relationships.items()))
+            print_counts(finished.nodes, finished.relationships)
         say(f"The graph is complete. Remove {folder}; it holds the data of the extracts.")

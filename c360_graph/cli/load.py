@@ -11,8 +11,7 @@ from c360_graph.cli.output import (
     Json,
     err,
     exit_on_error,
-    grid,
-    out,
+    print_counts,
     print_json,
     say,
 )
@@ -90,13 +89,8 @@ def load(
             if as_json:
                 print_json(asdict(result))
             else:
-                _print(result)
+                print_counts(result.nodes, result.relationships)
             say(f"{result.statements:,} statements in {result.seconds:.1f} s")
-
-
-def _print(result: LoadResult) -> None:
-    out.print(grid("Nodes", ("label", "count"), result.nodes.items()))
-    out.print(grid("Relationships", ("type", "count"), result.relationships.items()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -121,6 +121,12 @@ def grid(
     return table
 
 
+def print_counts(nodes: Mapping[str, int], relationships: Mapping[str, int]) -> None:
+    """What a graph holds, as two tables."""
+    out.print(grid("Nodes", ("label", "count"), nodes.items()))
+    out.print(grid("Relationships", ("type", "count"), relationships.items()))
+
+
 def rows_table(
     title: str,
     columns: tuple[str, ...],

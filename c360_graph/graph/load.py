@@ -44,7 +44,7 @@ from c360_graph.graph.load_session import (
     under_way,
 )
 from c360_graph.graph.manifest import (
-    counted_between,
+    count_between,
     mark_begun,
     mark_whole,
     read_state,
@@ -317,7 +317,7 @@ class _Load:
     def _result(self, header: ScriptHeader | None) -> LoadResult:
         nodes, relationships = self._counted()
         if header is not None:
-            self._count_manifest()
+            self._count_manifest(nodes, relationships)
         else:
             remove_begun(self.execution)
         return LoadResult(
@@ -340,11 +340,15 @@ class _Load:
                 check_made(relationships, known)
         return self._counts
 
-    def _count_manifest(self) -> None:
+    def _count_manifest(self, nodes: dict[str, int], relationships: dict[str, int]) -> None:
         """A script cannot know how many relationships it will make, but the next load wants to."""
         known = read_state(self.execution)
         if known is not None and known.is_whole:
-            mark_whole(self.execution, counted_between(self.execution, known.manifest))
+            between = count_between(self.execution, known.manifest.edges)
+            counted = known.manifest.with_counts(
+                nodes=nodes, relationships=relationships, between=between
+            )
+            mark_whole(self.execution, counted)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from c360_graph.errors import GraphError
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.counts import count_by_name, count_by_pattern
 from c360_graph.graph.execution import Execution
-from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, pattern_name
+from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern
 
 _TITLE = "The manifest"
 
@@ -96,17 +96,6 @@ def counted(execution: Execution, manifest: GraphManifest) -> GraphManifest:
             "relationships": count_by_name(ask, [*types], count_types),
         }
     )
-
-
-def counted_between(execution: Execution, manifest: GraphManifest) -> GraphManifest:
-    """As `counted`, and the relationships between the labels of each of its edges.
-
-    Raises:
-        StatementError: the server refuses.
-    """
-    between = count_between(execution, manifest.edges)
-    named = {pattern_name(pattern): count for pattern, count in between.items()}
-    return counted(execution, manifest).model_copy(update={"between": named})
 
 
 def count_between(

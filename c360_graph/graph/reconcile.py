@@ -28,7 +28,6 @@ from c360_graph.graph.load_session import LoadCallbacks, refuse_losing_tables, u
 from c360_graph.graph.manifest import (
     KnownState,
     count_between,
-    counted_between,
     is_as_left,
     mark_broken,
     mark_whole,
@@ -387,7 +386,9 @@ class Reconciliation:
                 for name in ("digests", "rules", "refused", "excluded")
             }
         )
-        mark_whole(self._execution, counted_between(self._execution, manifest))
+        between = count_between(self._execution, manifest.edges)
+        counted = manifest.with_counts(nodes=nodes, relationships=relationships, between=between)
+        mark_whole(self._execution, counted)
         return Reconciled(
             seconds=time.monotonic() - self._begin,
             nodes=nodes,

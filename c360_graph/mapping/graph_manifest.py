@@ -149,6 +149,23 @@ class GraphManifest(Frozen):
         """The text that the graph keeps."""
         return self.model_dump_json(ensure_ascii=True, exclude_none=True)
 
+    def with_counts(
+        self,
+        *,
+        nodes: Mapping[str, int],
+        relationships: Mapping[str, int],
+        between: Mapping[RelationshipPattern, int],
+    ) -> GraphManifest:
+        """This manifest with what a graph holds of its labels, types and edges; 0 of those that are not named."""
+        types = dict.fromkeys(kind for kind, _, _ in self.edges)
+        return self.model_copy(
+            update={
+                "nodes": {label: nodes.get(label, 0) for label in self.labels},
+                "relationships": {kind: relationships.get(kind, 0) for kind in types},
+                "between": {pattern_name(edges): between.get(edges, 0) for edges in self.edges},
+            }
+        )
+
     def without(self, other: GraphManifest) -> GraphManifest:
         """The labels and edges of this one that the other has not."""
         return GraphManifest(

@@ -6,8 +6,6 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from c360_graph.cypher.script_reader import Statement, read_statements
 from c360_graph.errors import ImportFilesError
 from c360_graph.graph.connection import Graph
@@ -74,7 +72,7 @@ def _read_manifest(folder: Path) -> GraphManifest:
         return GraphManifest.model_validate_json(content)
     except OSError as error:
         raise ImportFilesError(_no_export(folder, error.strerror or str(error))) from None
-    except (ValueError, ValidationError, StopIteration):
+    except (csv.Error, ValueError, StopIteration):
         raise ImportFilesError(_no_export(folder, f"{MANIFEST} cannot be read")) from None
     finally:
         csv.field_size_limit(before)

@@ -30,7 +30,6 @@ from c360_graph.import_files.numbered_rows import BYTE_ORDER_MARK, NumberedTable
 from c360_graph.mapping.graph_manifest import (
     GraphManifest,
     RelationshipPattern,
-    pattern_name,
     pattern_of,
 )
 from c360_graph.mapping.model import NodeTable, RelationshipMapping, node_tables
@@ -259,14 +258,8 @@ class _Writer:
 
     def _counted(self, ours: GraphManifest) -> GraphManifest:
         """The manifest with what a load would count at its end."""
-        types = dict.fromkeys(kind for kind, _, _ in ours.edges)
-        made = self.relationships
-        return ours.model_copy(
-            update={
-                "nodes": {label: self.nodes[label] for label in ours.labels},
-                "relationships": {kind: made.get(kind, 0) for kind in types},
-                "between": {pattern_name(p): self._between[p] for p in ours.edges},
-            }
+        return ours.with_counts(
+            nodes=self.nodes, relationships=self.relationships, between=self._between
         )
 
     def _write_manifest(self, content: str) -> None:

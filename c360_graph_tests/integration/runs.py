@@ -16,6 +16,9 @@ import dagster as dg
 import pytest
 
 from c360_graph.assets.analytics import GROUP, REPORT_KEY
+from c360_graph.graph.connection import Graph
+from c360_graph.graph.execution import Execution
+from c360_graph.graph.manifest import read_state
 from c360_graph_tests.conftest import REPOSITORY, Project
 from c360_graph_tests.integration.loader.proxy import FaultyProxy, faulty_proxy
 
@@ -40,6 +43,12 @@ def load_graph(**options: Any) -> dg.ExecuteInProcessResult:
     ]
     job = built.resolve_implicit_global_asset_job_def()
     return job.execute_in_process(raise_on_error=False, asset_selection=keys, **options)
+
+
+def is_whole(graph: Graph) -> bool | None:
+    """What a graph says of itself; None where it says nothing."""
+    state = read_state(Execution(graph))
+    return state.is_whole if state else None
 
 
 def materialize_by_command(

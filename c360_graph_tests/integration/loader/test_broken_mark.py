@@ -10,9 +10,7 @@ from c360_graph.cypher.script_writer import header_for
 from c360_graph.graph import target_lock
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.desired import Desired
-from c360_graph.graph.execution import Execution
 from c360_graph.graph.load import clear_and_load, graph_counts, load_into_empty
-from c360_graph.graph.manifest import read_state
 from c360_graph.graph.reconcile import reconcile
 from c360_graph.graph.target_lock import Claim
 from c360_graph_tests.conftest import TestServers
@@ -26,6 +24,7 @@ from c360_graph_tests.integration.loader.scripts import (
     visits,
     write,
 )
+from c360_graph_tests.integration.runs import is_whole
 
 # A busy server may list the connection of a load that was killed for a while.
 WAITING = Claim(wait_seconds=30)
@@ -45,12 +44,6 @@ def script(tmp_path: Path) -> Path:
 
 
 WHOLE = ({"Patient": 30, "Visit": 60}, {"VISITED": 60})
-
-
-def is_whole(graph: Graph) -> bool | None:
-    """What the graph says of itself; None where it says nothing."""
-    state = read_state(Execution(graph))
-    return state.is_whole if state else None
 
 
 @pytest.mark.usefixtures("weighed")

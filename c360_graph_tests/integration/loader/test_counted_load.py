@@ -10,9 +10,7 @@ import pytest
 
 from c360_graph.errors import CountMismatchError
 from c360_graph.graph.connection import Graph
-from c360_graph.graph.execution import Execution
 from c360_graph.graph.load import clear_and_load, graph_counts, load_into_empty
-from c360_graph.graph.manifest import read_state
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.scripts import (
     PATIENT,
@@ -24,6 +22,7 @@ from c360_graph_tests.integration.loader.scripts import (
     visits,
     write,
 )
+from c360_graph_tests.integration.runs import is_whole
 
 REFERRALS = [(number, number + 1) for number in range(20)]
 
@@ -94,9 +93,7 @@ def test_a_graph_that_another_program_adds_relationships_to_during_a_load_is_not
         f"The graph does not hold what was extracted: {kind}: {made + 1} relationships where"
         f" {made} were made. Did something else write to it? Load again with clear_database."
     )
-    state = read_state(Execution(graph))
-    assert state is not None
-    assert not state.is_whole
+    assert is_whole(graph) is False
     clear_and_load(graph, script)
     assert graph_counts(graph) == WHOLE
 

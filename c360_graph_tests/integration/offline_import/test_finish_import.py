@@ -19,10 +19,10 @@ from c360_graph.cli import app
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.counts import graph_counts
 from c360_graph.graph.execution import Execution
-from c360_graph.graph.manifest import mark_begun, read_state
+from c360_graph.graph.manifest import mark_begun
 from c360_graph_tests.conftest import TestServers, sample_project
 from c360_graph_tests.integration.offline_import.stopped_server import schema
-from c360_graph_tests.integration.runs import load_graph
+from c360_graph_tests.integration.runs import is_whole, load_graph
 
 RUNNER = CliRunner()
 
@@ -52,12 +52,6 @@ def finish(folder: Path, *options: str) -> Result:
     return RUNNER.invoke(app, ["finish-import", str(folder), *options])
 
 
-def is_whole(graph: Graph) -> bool:
-    state = read_state(Execution(graph))
-    assert state is not None
-    return state.is_whole
-
-
 def test_constraints_and_indexes_are_made_and_the_graph_is_marked_as_complete(
     imported: Graph, exported: Path
 ) -> None:
@@ -82,7 +76,7 @@ def test_an_import_with_other_counts_than_its_files_is_not_called_complete(
         done = finish(exported)
         assert done.exit_code == 1
         assert f"WATCHED: {count + 1:,} relationships where {count:,} were made." in _plain(done)
-        assert not is_whole(imported)
+        assert is_whole(imported) is False
     finally:
         imported.rows("MATCH ()-[r]->() WHERE elementId(r) = $id DELETE r", id=made["id"])
 
