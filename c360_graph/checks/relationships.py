@@ -10,11 +10,10 @@ from c360_graph.assets.neo4j_graph import KEY
 from c360_graph.assets.step_policy import dagster_failures
 from c360_graph.checks.check_result import check_result, selected
 from c360_graph.control.audit import RunLog
-from c360_graph.cypher.counts_and_deletes import count_labels
 from c360_graph.extract_joins.expected_relationships import Expectation, expected_relationships
 from c360_graph.extract_joins.graph_input import GraphParts, gather_parts
 from c360_graph.graph.connection import Graph
-from c360_graph.graph.counts import count_by_name, count_by_pattern
+from c360_graph.graph.counts import count_by_label, count_by_pattern
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.manifest import read_state
 from c360_graph.mapping.control_rows import ControlRows
@@ -114,7 +113,7 @@ def node_counts(graph: Graph, parts: GraphParts) -> dg.AssetCheckResult:
         if isinstance(manifest.table, NodeTable):
             label = manifest.table.node_label
             labels[label] = labels.get(label, 0) + lines
-    nodes = count_by_name(graph.rows, [*labels], count_labels)
+    nodes = count_by_label(graph.rows, [*labels])
     wrong += [
         f"{label}: {lines:,} rows in the extracts, {nodes[label]:,} nodes"
         for label, lines in labels.items()

@@ -202,10 +202,22 @@ def _mark(character: str) -> str:
     return f"'{shown[character]}'" if character in shown else string_literal(character)
 
 
-def create_nodes(table: NodeTable, block: bytes) -> tuple[bytes, str | None]:
-    """One batch of rows as one statement without its semicolon, and the pattern that finds a row's node.
+@dataclass(frozen=True, kw_only=True)
+class NodeBatch:
+    """One batch of rows as a statement without its semicolon, and the pattern that finds a row's node.
 
-    The pattern is None where the table has no key.
+    The pattern is None where the table has no key. `created` is the statement behind its data, in which
+    `null_mark` stands for NULL.
+    """
+
+    text: bytes
+    match: str | None
+    created: str
+    null_mark: str
+
+
+def create_nodes(table: NodeTable, block: bytes) -> NodeBatch:
+    """One batch of rows as the statement that creates their nodes.
 
     Raises:
         ScriptError: the label or a column cannot be a name in Cypher.
@@ -220,8 +232,13 @@ def create_nodes(table: NodeTable, block: bytes) -> tuple[bytes, str | None]:
     )
     key = tuple(prop for prop in table.properties if prop.column in table.key)
     match = _node(table, key, null_mark=rows.null_mark, variable="n") if key else None
-    text = f"\nCREATE {created}{set_by_value(table.extra, 'n')}"
-    return batch_statement(rows, text), match
+    text = f"CREATE {created}{set_by_value(table.extra, 'n')}"
+    return NodeBatch(
+        text=batch_statement(rows, f"\n{text}"),
+        match=match,
+        created=text,
+        null_mark=rows.null_mark,
+    )
 
 
 def _node(

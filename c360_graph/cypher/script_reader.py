@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import BinaryIO, Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO, Protocol
 
 from pydantic import ValidationError
 
 from c360_graph.cypher import quoting
+from c360_graph.cypher.general_statements import (
+    create_any_nodes,
+    fingerprint_statement,
+    nodes_parameters,
+)
 from c360_graph.cypher.quoting import literal_text
 from c360_graph.cypher.script_writer import (
     END_PREFIX,
@@ -87,6 +92,13 @@ class Batch:
     rows: str
     row_mark: str
     """What stands between two rows."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters of the text beside `$rows`."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All parameters of the text."""
+        return {**self.given, "rows": self.rows}
 
     @property
     def unwound(self) -> str:
@@ -199,6 +211,22 @@ def lift(statement: Statement) -> Batch | None:
         text=text,
         rows=literal_text(statement.text[start : end - 1]),
         row_mark=literal_text(behind["mark"]),
+    )
+
+
+def generalised(batch: Batch, facts: StatementFacts | None) -> Batch:
+    """A batch of nodes as the statement of all small tables, where its facts say how; else as it is.
+
+    So is one that somebody changed in the script.
+    """
+    if not isinstance(facts, NodesFacts) or facts.general is None:
+        return batch
+    if facts.general.of != fingerprint_statement(batch.text.partition("\n")[2]):
+        return batch
+    return replace(
+        batch,
+        text=create_any_nodes(batch.unwound, facts.general.null_mark),
+        given=nodes_parameters(facts.label, facts.general),
     )
 
 

@@ -7,7 +7,8 @@ Before each statement stands a comment `// c360 {...}` with what the loader need
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated, BinaryIO, Literal
@@ -16,6 +17,14 @@ from pydantic import Field, TypeAdapter
 
 from c360_graph.cypher import manifest, relationships, schema
 from c360_graph.cypher.copy_text import blocks
+from c360_graph.cypher.general_statements import (
+    MANY_LABELS,
+    SMALL_TABLE_ROWS,
+    GeneralNodes,
+    GeneralRelationships,
+    general_nodes,
+    general_relationships,
+)
 from c360_graph.cypher.rows import create_nodes
 from c360_graph.errors import ScriptError
 from c360_graph.mapping.control_rows import Frozen
@@ -90,6 +99,8 @@ class NodesFacts(Frozen):
     rows: int
     match: str | None = None
     """Pattern `(n:Label {key: ...row[0]...})` of a row's node; None where the table has no key."""
+    general: GeneralNodes | None = None
+    """Of one of many small tables."""
 
 
 class RelationshipsFacts(Frozen):
@@ -106,6 +117,8 @@ class RelationshipsFacts(Frozen):
     to_label: str
     driving: str
     lookup: Literal["a", "b"] | None = None
+    general: GeneralRelationships | None = None
+    """Of one of many mappings between small tables."""
 
     @property
     def edges(self) -> RelationshipPattern:
@@ -260,13 +273,14 @@ def _statements(
     mappings: tuple[RelationshipMapping, ...],
 ) -> Iterator[tuple[StatementFacts, bytes]]:
     of_nodes = tuple(node_extracts(extracts))
+    small = _small_labels(of_nodes)
     tables = tuple(extract.table for extract in of_nodes)
     yield ManifestFacts(), manifest.begin_manifest(ours.to_json()).encode()
     for key in schema.keys(tables):
         facts = ConstraintFacts(label=key.label, properties=key.properties)
         yield facts, schema.create_constraint(key).encode()
     for extract in of_nodes:
-        yield from _node_batches(extract)
+        yield from _node_batches(extract, is_small=extract.table.node_label in small)
     for index in schema.indexes(tables, mappings):
         yield (
             IndexFacts(label=index.label, properties=index.properties),
@@ -275,28 +289,52 @@ def _statements(
     yield AwaitFacts(), schema.await_indexes(INDEX_WAIT_SECONDS).encode()
     by_table = {extract.table.asset_key: extract for extract in extracts}
     for mapping in mappings:
-        yield from relationship_statements(mapping, by_table)
+        yield from relationship_statements(mapping, by_table, small_labels=small)
     yield ManifestFacts(), manifest.end_manifest().encode()
 
 
-def _node_batches(extract: NodeExtract) -> Iterator[tuple[StatementFacts, bytes]]:
+def _small_labels(extracts: Iterable[NodeExtract]) -> frozenset[str]:
+    """The labels whose statements may share a plan; none in a script of few labels."""
+    rows: dict[str, int] = defaultdict(int)
+    for extract in extracts:
+        rows[extract.table.node_label] += extract.rows
+    if len(rows) <= MANY_LABELS:
+        return frozenset()
+    return frozenset(label for label, count in rows.items() if count <= SMALL_TABLE_ROWS)
+
+
+def _node_batches(
+    extract: NodeExtract, *, is_small: bool
+) -> Iterator[tuple[StatementFacts, bytes]]:
     table = extract.table
     for rows, block in _whole(extract):
-        text, match = create_nodes(table, block)
-        yield (
-            NodesFacts(table=table.qualified_name, label=table.node_label, rows=rows, match=match),
-            text,
+        batch = create_nodes(table, block)
+        facts = NodesFacts(
+            table=table.qualified_name,
+            label=table.node_label,
+            rows=rows,
+            match=batch.match,
+            general=general_nodes(table, created=batch.created, null_mark=batch.null_mark)
+            if is_small
+            else None,
         )
+        yield facts, batch.text
 
 
 def relationship_statements(
-    mapping: RelationshipMapping, extracts: Mapping[tuple[str, str], TableExtract]
+    mapping: RelationshipMapping,
+    extracts: Mapping[tuple[str, str], TableExtract],
+    *,
+    small_labels: Collection[str] = (),
 ) -> Iterator[tuple[RelationshipsFacts | LinksFacts, bytes]]:
     """What makes all relationships of a mapping where there are none: one statement, or batches."""
     driving = relationships.driving_label(mapping)
     if driving is not None:
         sought = mapping.sought[0].label
         nodes = sum(e.rows for e in extracts.values() if e.table.node_label == sought)
+        joined = {driving, *(end.label for end in mapping.sought)}
+        is_small = joined.issubset(small_labels)
+        text = relationships.create_relationships(mapping, sought=nodes)
         yield (
             RelationshipsFacts(
                 relationship_id=mapping.relationship_id,
@@ -307,8 +345,9 @@ def relationship_statements(
                 lookup=relationships.sole_lookup(
                     mapping, (extract.table for extract in extracts.values())
                 ),
+                general=general_relationships(mapping, text) if is_small else None,
             ),
-            relationships.create_relationships(mapping, sought=nodes).encode(),
+            text.encode(),
         )
         return
     assert mapping.junction is not None

@@ -18,8 +18,9 @@ from c360_graph.cypher.relationships import link_rows
 from c360_graph.cypher.script_reader import Batch, Statement, lift
 from c360_graph.following.links import JunctionRows, ReadLinks
 from c360_graph.following.patterns import Pattern, Patterns
+from c360_graph.graph.attempts import Attempts, Work
 from c360_graph.graph.connection import Graph
-from c360_graph.graph.execution import Attempts, Execution, Work
+from c360_graph.graph.execution import Execution
 from c360_graph.mapping.model import NodeTable, TableMapping, node_tables
 from c360_graph.source.key_reads import RowsRead
 

@@ -102,6 +102,21 @@ class Graph:
         records, _, _ = self.driver.execute_query(Query(text), parameters, database_=self.database)
         return [record.data() for record in records]
 
+    def operators(self, statement: str) -> frozenset[str]:
+        """The names of the operators of a statement's plan, such as `AllNodesScan`; it is not run.
+
+        Raises:
+            GraphUnavailableError: the server cannot be reached at the moment.
+            GraphError: it refuses.
+        """
+        self._refuse_given_up()
+        explained = Query(f"EXPLAIN {statement}")
+        try:
+            _, summary, _ = self.driver.execute_query(explained, database_=self.database)
+        except ERRORS as error:
+            raise graph_error(error, self.server) from None
+        return frozenset(_operators(summary.plan or {}))
+
     def numbers(self, statement: str, *, keep: Callable[[int], bool]) -> array[int]:
         """Those of a statement's integers, one to a record, that are kept, eight bytes each.
 
@@ -179,6 +194,13 @@ class Graph:
         # A terminated transaction that waits for its client is only gone with its connection.
         with suppress(Neo4jError):
             self.fetch("CALL dbms.killConnections($ids)", ids=[i for i in ids if i])
+
+
+def _operators(plan: dict[str, Any]) -> Iterator[str]:
+    # The name of the database comes behind an @.
+    yield str(plan.get("operatorType", "")).partition("@")[0]
+    for child in plan.get("children", ()):
+        yield from _operators(child)
 
 
 def driver_options(

@@ -4,153 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from neo4j import SummaryCounters
-from tenacity import (
-    RetryCallState,
-    RetryError,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-)
-from tenacity.wait import wait_exponential_jitter
 
 from c360_graph.cypher import counts_and_deletes
+from c360_graph.cypher.general_statements import (
+    GeneralRelationships,
+    create_any_relationships,
+    relationships_parameters,
+)
 from c360_graph.cypher.relationships import in_shares
 from c360_graph.cypher.script_reader import Batch, Statement, lift
 from c360_graph.cypher.script_writer import RelationshipsFacts
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS
-from c360_graph.errors import ServerMemoryError, StatementError, StatementRefusedError
+from c360_graph.errors import ServerMemoryError, StatementError
+from c360_graph.graph.attempts import Attempts, Done, Work, give_up_if_hopeless
 from c360_graph.graph.connection import ERRORS, Graph, Tag, outcome, said
 from c360_graph.graph.refused_row import describe_refused_row
 from c360_graph.graph.sessions import make_relationships
 from c360_graph.mapping.graph_manifest import Owner
 
-ATTEMPTS = 15
-FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
-"""Seconds; together about three minutes, in which a server with much to recover comes back."""
-
-
-class _TryAgain(Exception):
-    """An attempt failed in a way that another may not."""
-
-
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Done(Generic[T]):
-    """What work that seemed to have failed turned out to have done."""
-
-    result: T
-
-
-@dataclass(frozen=True, kw_only=True)
-class Work(Generic[T]):
-    """What is to take effect exactly once.
-
-    `send` does it, raising the driver's errors. After an attempt that failed, whatever still runs
-    under `tag` is ended; then `recover` finds out what became of it or undoes it, and returns what it
-    turned out to have done, None where it is to be sent again. Where the server lacked memory, or went
-    away, `lighten` comes before the next attempt.
-    """
-
-    title: str
-    tag: Tag
-    send: Callable[[], T]
-    recover: Callable[[], Done[T] | None] = lambda: None
-    lighten: Callable[[], bool] = lambda: False
-    """Has the next attempt need less memory; False where that cannot be."""
-
-
-class Attempts:
-    """How work on a graph is tried.
-
-    `check` is called before each attempt and may raise to stop. So may `verify`, which asks the
-    server: the driver's errors that it raises are those of an attempt.
-    """
-
-    def __init__(
-        self,
-        graph: Graph,
-        *,
-        warn: Callable[[str], None],
-        check: Callable[[], object],
-        verify: Callable[[], object] = lambda: None,
-    ) -> None:
-        self._graph = graph
-        self._warn = warn
-        self._check = check
-        self._verify = verify
-
-    def run(self, work: Work[T]) -> T:
-        """Try until it is done; what the attempt that did it returned.
-
-        Raises:
-            StatementError: it was refused, or kept failing.
-        """
-        # Remembered over all attempts: a recovery that fails leaves as much in doubt as before.
-        in_doubt = False
-
-        def attempt() -> T:
-            nonlocal in_doubt
-            self._check()
-            try:
-                self._verify()
-                if in_doubt:
-                    self._graph.end_transactions(work.tag)
-                    done = work.recover()
-                    if done is not None:
-                        return done.result
-                    in_doubt = False
-                return work.send()
-            except ERRORS as error:
-                in_doubt = True
-                if outcome(error) not in ("lost", "out of memory") or not work.lighten():
-                    give_up_if_hopeless(work.title, error)
-                raise _TryAgain(said(error)) from None
-
-        retrying = Retrying(
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(
-                multiplier=FIRST_WAIT, max=LONGEST_WAIT, jitter=min(1.0, FIRST_WAIT)
-            ),
-            retry=retry_if_exception_type(_TryAgain),
-            before_sleep=lambda state: self._warn(_told(work, state)),
-        )
-        try:
-            return retrying(attempt)
-        except RetryError as error:
-            cause = error.last_attempt.exception()
-            raise StatementError(
-                f"{work.title} failed {ATTEMPTS} times, last with: {cause}."
-            ) from None
-
-
-def give_up_if_hopeless(title: str, error: BaseException) -> None:
-    """Raise what the server said where trying again cannot help.
-
-    Raises:
-        ServerMemoryError: the server ran out of memory.
-        StatementRefusedError: the server refused.
-    """
-    what = outcome(error)
-    if what == "out of memory":
-        raise ServerMemoryError(
-            f"{title}: the server ran out of memory ({said(error)}). Give it more:"
-            " server.memory.heap.max_size, or dbms.memory.transaction.total.max."
-        ) from None
-    if what == "refused":
-        raise StatementRefusedError(f"{title} failed: {said(error)}.") from None
-
-
-def _told(work: Work[Any], state: RetryCallState) -> str:
-    cause = state.outcome.exception() if state.outcome else None
-    return f"{work.title} is tried again in {state.upcoming_sleep:.1f} s: {cause}"
-
 
 _CALLS = re.compile(rb"\bCALL\b", re.IGNORECASE)
 _TRANSACTION_ROWS = re.compile(rb"( IN TRANSACTIONS OF )(\d+)( ROWS)\Z")
@@ -196,7 +72,7 @@ class Execution:
         def send() -> int | None:
             try:
                 with self.graph.transaction(tag) as transaction:
-                    done = transaction.run(batch.text, {"rows": batch.rows}).consume()
+                    done = transaction.run(batch.text, batch.parameters).consume()
                     if not keyed:
                         transaction.run(counts_and_deletes.create_batch_mark(), tag).consume()
                     transaction.commit()
@@ -299,10 +175,12 @@ class Execution:
         *,
         earlier: Callable[[], Iterable[Statement]],
         sessions: int = 1,
+        generally: bool = False,
     ) -> int:
         """A statement that commits as it goes; how many relationships it made.
 
-        Up to so many `sessions` share it in the first attempt, where it can be shared.
+        Up to so many `sessions` share it in the first attempt, where it can be shared. `generally` has that
+        attempt send the statement of all small tables instead, where the facts say how.
 
         After a loss all relationships of its type between its labels are removed, and made anew by
         `earlier`, the statements before it that make such relationships too, and by itself.
@@ -319,15 +197,19 @@ class Execution:
         halvings = 0
         shares = sessions if facts.lookup is not None else 1
 
+        general = facts.general if generally else None
+
         def send() -> int:
+            if general is not None:
+                return self._make_generally(facts, general, tag)
             text = with_smaller_transactions(statement.text, halvings)
             texts = in_shares(text, lookup=facts.lookup or "", shares=shares)
             return make_relationships(self.graph, texts, tag=tag)
 
         def undo() -> None:
-            nonlocal shares
+            nonlocal shares, general
             # Whatever sessions may do to each other, a second attempt is spared it.
-            shares = 1
+            shares, general = 1, None
             self.graph.run(removal, tag=tag, batch_rows=max(1, DELETE_BATCH_ROWS >> halvings))
             for other in earlier():
                 text, parameters = _lifted(other)
@@ -344,6 +226,13 @@ class Execution:
         return self._attempts.run(
             Work(title=statement.title, tag=tag, send=send, recover=undo, lighten=lighten)
         )
+
+    def _make_generally(
+        self, facts: RelationshipsFacts, general: GeneralRelationships, tag: Tag
+    ) -> int:
+        parameters = relationships_parameters(facts.type, facts.driving, general)
+        text = create_any_relationships(general)
+        return self.graph.run(text, tag=tag, **parameters).relationships_created
 
     def run_once(self, statement: Statement) -> None:
         """A statement nobody knows anything of: sent again only where it certainly took no effect.

@@ -9,18 +9,21 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from c360_graph.cypher import counts_and_deletes
-from c360_graph.cypher.schema import LabelProperties, constraint_name, index_name
+from c360_graph.cypher.general_statements import (
+    SCAN_OF_ALL,
+    create_any_relationships,
+    fingerprint_statement,
+)
+from c360_graph.cypher.schema import constraint_name, index_name
 from c360_graph.cypher.script_reader import (
     Batch,
     Statement,
-    check_whole,
+    generalised,
     lift,
     read_header,
     read_statements,
 )
 from c360_graph.cypher.script_writer import (
-    ConstraintFacts,
-    IndexFacts,
     LinksFacts,
     ManifestFacts,
     NodesFacts,
@@ -52,6 +55,13 @@ from c360_graph.graph.manifest import (
 )
 from c360_graph.graph.progress import ProgressMeter
 from c360_graph.graph.schema_sync import refuse_blocked
+from c360_graph.graph.script_contents import (
+    check_header,
+    check_readable,
+    constrained,
+    indexed,
+    statements_before,
+)
 from c360_graph.graph.sessions import side_by_side, working_at_once
 from c360_graph.graph.target_lock import Claim
 from c360_graph.mapping.graph_manifest import Owner
@@ -143,7 +153,7 @@ def script_owner(script: KeptFile) -> Owner | None:
     Raises:
         ScriptError: the script cannot be read.
     """
-    header = _check_header(script)
+    header = check_header(script)
     return header.owner if header else None
 
 
@@ -176,6 +186,8 @@ class _Load:
         self._statements = self._rows = self._nodes = 0
         self._phase = ""
         self._working_at_once: int | None = None
+        self._finds_labels: bool | None = None
+        """Whether the server finds the nodes of a label that is a parameter without reading all nodes."""
         self._made: dict[str, int | None] = {}
         """Relationships of each type that statements made; None where an answer was lost."""
         self._vouched_for = True
@@ -194,8 +206,8 @@ class _Load:
         """Before anything is removed: see `schema_sync.refuse_blocked`."""
         refuse_blocked(
             self.execution,
-            keys=_constrained(self._script),
-            indexes=lambda: _indexed(self._script),
+            keys=constrained(self._script),
+            indexes=lambda: indexed(self._script),
         )
 
     def schema_to_keep(self) -> set[str]:
@@ -207,8 +219,8 @@ class _Load:
         if self._header is None or self._header.rows > FEW_ROWS:
             return set()
         return {
-            *map(constraint_name, _constrained(self._script)),
-            *map(index_name, _indexed(self._script)),
+            *map(constraint_name, constrained(self._script)),
+            *map(index_name, indexed(self._script)),
         }
 
     def refuse_losing_tables(self) -> None:
@@ -238,7 +250,8 @@ class _Load:
                 self._nodes += made
 
     def _run_batch(self, statement: Statement) -> int:
-        self.execution.run_batch(statement, _batch(statement))
+        batch = generalised(_batch(statement), statement.facts)
+        self.execution.run_batch(statement, batch)
         return statement.rows
 
     def _run_alone(self, statement: Statement) -> None:
@@ -277,9 +290,22 @@ class _Load:
         return self.execution.run_relationships(
             statement,
             facts,
-            earlier=lambda: _earlier(self._script, statement, facts),
+            earlier=lambda: statements_before(self._script, statement, facts),
             sessions=self._at_once(driving or 0),
+            generally=self._runs_generally(statement, facts),
         )
+
+    def _runs_generally(self, statement: Statement, facts: RelationshipsFacts) -> bool:
+        """Whether the statement of all small tables may make the relationships."""
+        if facts.general is None:
+            return False
+        if facts.general.of != fingerprint_statement(statement.text.decode()):
+            # Somebody changed it in the script.
+            return False
+        if self._finds_labels is None:
+            plan = self._graph.operators(create_any_relationships(facts.general))
+            self._finds_labels = SCAN_OF_ALL not in plan
+        return self._finds_labels
 
     def _at_once(self, driving: int) -> int:
         """How many sessions share a statement: one where all its rows are one transaction.
@@ -355,7 +381,7 @@ class _Load:
 def _load(
     graph: Graph, script: KeptFile, sessions: int, listener: LoadCallbacks, claim: Claim
 ) -> Iterator[_Load]:
-    header = _check_readable(script)
+    header = check_readable(script)
     if header is not None and header.owner is not None and claim.owner is None:
         claim = replace(claim, owner=header.owner)
     left_out = said_of_left_out(header) if header is not None else None
@@ -385,61 +411,3 @@ def _may_run_beside_others(statement: Statement) -> bool:
     # Batches of one script create disjoint keys and never wait for each other's locks for long; a
     # junction's links do, at nodes that both touch.
     return isinstance(statement.facts, NodesFacts)
-
-
-def _constrained(script: KeptFile) -> set[LabelProperties]:
-    """What the script's constraints are on; they come before its rows."""
-    keys = set()
-    with open_script(script) as file:
-        for statement in read_statements(file):
-            facts = statement.facts
-            if not isinstance(facts, (ManifestFacts, ConstraintFacts)):
-                break
-            if isinstance(facts, ConstraintFacts) and facts.properties:
-                keys.add(LabelProperties(label=facts.label, properties=facts.properties))
-    return keys
-
-
-def _indexed(script: KeptFile) -> set[LabelProperties]:
-    """What the script's indexes are on; they come after its rows."""
-    with open_script(script) as file:
-        return {
-            LabelProperties(label=statement.facts.label, properties=statement.facts.properties)
-            for statement in read_statements(file)
-            if isinstance(statement.facts, IndexFacts) and statement.facts.properties
-        }
-
-
-def _earlier(
-    script: KeptFile, statement: Statement, facts: RelationshipsFacts
-) -> Iterator[Statement]:
-    """The statements before this one that make relationships of its type between its labels."""
-    with open_script(script) as file:
-        for other in read_statements(file):
-            if other.number >= statement.number:
-                return
-            made = other.facts
-            if isinstance(made, (RelationshipsFacts, LinksFacts)) and made.edges == facts.edges:
-                yield other
-
-
-def _check_readable(script: KeptFile) -> ScriptHeader | None:
-    """Read the whole script once, so that one cut short is refused before the graph is touched."""
-    with _explained(script), open_script(script) as file:
-        check_whole(file)
-    return _check_header(script)
-
-
-def _check_header(script: KeptFile) -> ScriptHeader | None:
-    with _explained(script), open_script(script) as file:
-        return read_header(file)
-
-
-@contextmanager
-def _explained(script: KeptFile) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ScriptError(f"The script {script} cannot be read: {error.strerror}.") from None
-    except ScriptError as error:
-        raise ScriptError(f"The script {script} is refused: {error}.") from None

@@ -9,10 +9,9 @@ from functools import partial
 from pydantic import ValidationError
 
 from c360_graph.cypher import manifest as text
-from c360_graph.cypher.counts_and_deletes import count_labels, count_types
 from c360_graph.errors import GraphError
 from c360_graph.graph.connection import Graph
-from c360_graph.graph.counts import count_by_name, count_by_pattern
+from c360_graph.graph.counts import count_by_label, count_by_pattern, count_by_type
 from c360_graph.graph.execution import Execution
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern
 
@@ -92,8 +91,8 @@ def counted(execution: Execution, manifest: GraphManifest) -> GraphManifest:
     types = dict.fromkeys(kind for kind, _, _ in manifest.edges)
     return manifest.model_copy(
         update={
-            "nodes": count_by_name(ask, [*manifest.labels], count_labels),
-            "relationships": count_by_name(ask, [*types], count_types),
+            "nodes": count_by_label(ask, [*manifest.labels]),
+            "relationships": count_by_type(ask, [*types]),
         }
     )
 

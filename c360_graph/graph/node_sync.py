@@ -255,9 +255,9 @@ def _creates(label: str, extracts: Sequence[NodeExtract]) -> Iterator[Statement]
     for extract in extracts:
         with extract.open() as file:
             for rows, block in blocks(file):
-                text, match = create_nodes(extract.table, block)
-                facts = _facts(label, extract, rows, match=match)
-                yield Statement(number=next(numbers), text=text, facts=facts)
+                batch = create_nodes(extract.table, block)
+                facts = _facts(label, extract, rows, match=batch.match)
+                yield Statement(number=next(numbers), text=batch.text, facts=facts)
 
 
 def _facts(label: str, extract: NodeExtract, rows: int, *, match: str | None = None) -> NodesFacts:

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from c360_graph.cypher import counts_and_deletes, merges
-from c360_graph.cypher.counts_and_deletes import count_labels
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS
 from c360_graph.errors import GraphError
 from c360_graph.graph.batching import Batching
 from c360_graph.graph.connection import Graph
-from c360_graph.graph.counts import check_counts, count_by_name, count_graph
+from c360_graph.graph.counts import check_counts, count_by_label, count_graph
 from c360_graph.graph.desired import Changes, Desired, LinkChanges, RowChanges
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.load_session import LoadCallbacks, refuse_losing_tables, under_way
@@ -228,7 +227,7 @@ class Reconciliation:
         labels = [*dict.fromkeys((*desired.labels, *old.labels))]
         facts = GraphFacts(
             listed=old,
-            nodes=count_by_name(partial(self._execution.ask, _TITLE), labels, count_labels),
+            nodes=count_by_label(partial(self._execution.ask, _TITLE), labels),
             relationships=read_relationship_counts(
                 dict.fromkeys((*desired.edges, *old.edges)),
                 listed=old,

@@ -46,7 +46,7 @@ def _first_refused(graph: Graph, batch: Batch, tag: Tag) -> int | None:
 def _is_refused(graph: Graph, batch: Batch, tag: Tag) -> bool:
     try:
         with graph.transaction(tag) as transaction:
-            transaction.run(batch.text, {"rows": batch.rows}).consume()
+            transaction.run(batch.text, batch.parameters).consume()
             transaction.rollback()
     except ERRORS as error:
         if outcome(error) != "refused":

@@ -6,8 +6,10 @@ rendered as absent; `lost` is the SQL that counts such values, so that none vani
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from types import MappingProxyType
 
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.control_rows import Treatment
@@ -212,6 +214,18 @@ _BY_BASE: dict[str, PropertyType] = {
 }
 
 
+@cache
+def conversions() -> Mapping[str, Callable[[str], str]]:
+    """The Cypher that converts a text to each property type, by the type's name.
+
+    >>> conversions()["DATE"]("row[0]")
+    'date(row[0])'
+    """
+    scalar = {kind.name: kind for kind in (_STRING, *_BY_BASE.values())}
+    lists = (_list_of(element) for element in scalar.values())
+    return MappingProxyType({kind.name: kind.convert for kind in (*scalar.values(), *lists)})
+
+
 def _timestamp_in(time_zone: str) -> PropertyType:
     """The moment in UTC; absent within a day of PostgreSQL's limits, where it fails itself."""
     zone = sql_literal(time_zone)
@@ -238,7 +252,10 @@ def _list_type(column_type: ColumnType, time_zone: str | None) -> PropertyType:
     # A list in a list is no property: a domain over an array as element, or more dimensions.
     if column_type.dimensions > 1 or column_type.element.element is not None:
         return replace(_STRING, render=lambda value: f"to_json({value})::text")
-    element = property_type(column_type.element, time_zone=time_zone)
+    return _list_of(property_type(column_type.element, time_zone=time_zone))
+
+
+def _list_of(element: PropertyType) -> PropertyType:
     return PropertyType(
         name=f"LIST<{element.name}>",
         render=lambda value: _rendered_list(value, element),

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from c360_graph.errors import C360Error
+from c360_graph.graph import attempts, liveness
 from c360_graph.graph import connection as graphs
-from c360_graph.graph import execution, liveness
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts, load_into_empty
 from c360_graph_tests.conftest import TestServers
@@ -36,7 +36,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(liveness, "SILENT_SECONDS", 1.5)
     monkeypatch.setattr(liveness, "GIVE_UP_SECONDS", 4.0)
     monkeypatch.setattr(graphs, "ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(execution, "FIRST_WAIT", 0.1)
+    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.1)
     lines: list[str] = []
     monkeypatch.setattr(graphs, "log_warning", lines.append)
     return lines

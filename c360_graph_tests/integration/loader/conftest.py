@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from c360_graph.graph import emptying, execution, load
+from c360_graph.graph import attempts, emptying, load
 from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.proxy import FaultyProxy, faulty_proxy
@@ -39,7 +39,7 @@ def far_graph(
     servers: TestServers, graph: Graph, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Graph]:
     """The same graph as `graph`, through the proxy; a load waits little before it tries again."""
-    monkeypatch.setattr(execution, "FIRST_WAIT", 0.1)
+    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.1)
     logging.getLogger("neo4j").setLevel(logging.CRITICAL)
     with servers.open_graph(proxy.uri) as opened:
         yield opened

@@ -10,7 +10,7 @@ import pytest
 
 from c360_graph.cypher import counts_and_deletes
 from c360_graph.cypher.script_writer import header_for
-from c360_graph.graph import execution
+from c360_graph.graph import attempts
 from c360_graph.graph.connection import ERRORS, Graph, outcome
 from c360_graph.graph.desired import Desired
 from c360_graph.graph.execution import Execution
@@ -51,7 +51,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
 
 @pytest.fixture
 def little(small: Graph, monkeypatch: pytest.MonkeyPatch) -> Graph:
-    monkeypatch.setattr(execution, "FIRST_WAIT", 0.1)
+    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.1)
     small.run("MATCH (x) CALL (x) { DETACH DELETE x } IN TRANSACTIONS OF 100 ROWS", tag={})
     empty(small)
     return small

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from c360_graph.errors import LoadLockedError
-from c360_graph.graph import execution, load_session
+from c360_graph.graph import attempts, load_session
 from c360_graph.graph import target_lock as locking
 from c360_graph.graph.connection import ERRORS, Graph
 from c360_graph.graph.load import LoadCallbacks, clear_and_load, graph_counts, load_into_empty
@@ -34,7 +34,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locking, "BEAT_SECONDS", 0.2)
     monkeypatch.setattr(locking, "VERIFIED_SECONDS", 0.3)
     monkeypatch.setattr(load_session, "CHECK_SECONDS", 0.1)
-    monkeypatch.setattr(execution, "FIRST_WAIT", 0.1)
+    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.1)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from c360_graph.cypher import script_writer
 from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.cypher_shell import load_by_cypher_shell
@@ -92,10 +93,16 @@ def property_types(graph: Graph, label: str) -> dict[str, str]:
     return {row["name"]: row["type"].removesuffix(" NOT NULL") for row in rows}
 
 
-@pytest.mark.parametrize("client", ["loader", "cypher-shell"])
+@pytest.mark.parametrize("client", ["loader", "loader of many labels", "cypher-shell"])
 def test_every_value_of_every_type_arrives_as_postgresql_says_it(
-    source: SourceDatabase, graph: Graph, servers: TestServers, client: str
+    source: SourceDatabase,
+    graph: Graph,
+    servers: TestServers,
+    client: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if client == "loader of many labels":
+        monkeypatch.setattr(script_writer, "MANY_LABELS", 1)
     source.execute(*PREPARATION)
     tried = cases(source)
     # One batch's bytes are quoted as they are; a lone \x0b in a value makes the other be decoded.
@@ -108,7 +115,8 @@ def test_every_value_of_every_type_arrives_as_postgresql_says_it(
         assert extract.manifest.rows_left_out == 0
     script = source.script(*extracts)
     assert script.read_bytes().count(rb"split(line, '\t') AS row") == 1
-    if client == "loader":
+    assert (b'"general"' in script.read_bytes()) == (client == "loader of many labels")
+    if client != "cypher-shell":
         load(graph, script)
     else:
         load_by_cypher_shell(servers, script)

@@ -15,9 +15,9 @@ from neo4j.exceptions import (
 )
 
 from c360_graph.errors import GraphError, StatementError
-from c360_graph.graph import execution
+from c360_graph.graph import attempts
+from c360_graph.graph.attempts import Attempts, Done, Work
 from c360_graph.graph.connection import Graph, Tag, outcome, said
-from c360_graph.graph.execution import Attempts, Done, Work
 
 
 def server_error(code: str, message: str = "as it is") -> Neo4jError:
@@ -54,8 +54,8 @@ class Script:
 
 @pytest.fixture(autouse=True)
 def _little_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execution, "FIRST_WAIT", 0.001)
-    monkeypatch.setattr(execution, "LONGEST_WAIT", 0.001)
+    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(attempts, "LONGEST_WAIT", 0.001)
 
 
 @pytest.fixture

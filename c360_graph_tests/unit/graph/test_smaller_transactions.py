@@ -12,9 +12,10 @@ from c360_graph.cypher import weights
 from c360_graph.cypher.copy_text import blocks
 from c360_graph.cypher.script_reader import Batch
 from c360_graph.errors import ServerMemoryError
-from c360_graph.graph import execution
+from c360_graph.graph import attempts
+from c360_graph.graph.attempts import Attempts, Work
 from c360_graph.graph.connection import Graph, Tag, outcome
-from c360_graph.graph.execution import Attempts, Work, in_parts, with_smaller_transactions
+from c360_graph.graph.execution import in_parts, with_smaller_transactions
 
 
 @pytest.mark.parametrize(
@@ -40,8 +41,8 @@ class Ended:
 def test_work_is_made_lighter_until_it_fits_and_given_up_when_it_cannot_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(execution, "FIRST_WAIT", 0.001)
-    monkeypatch.setattr(execution, "LONGEST_WAIT", 0.001)
+    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(attempts, "LONGEST_WAIT", 0.001)
     rows = 20_000
     sent: list[int] = []
 

@@ -109,7 +109,7 @@ def test_hostile_labels_are_quoted_and_a_table_without_them_has_the_statements_o
     made = case(
         extra_labels=("`) DETACH DELETE n //",), label_column="tier", label_values=("O'Hara\\",)
     )
-    created, _ = create_nodes(people(made), b"1\tx\ty\t2")
+    created = create_nodes(people(made), b"1\tx\ty\t2").text
     assert created.decode().partition("\n")[2] == (
         "CREATE (n:`Person`:```) DETACH DELETE n //` {`id`: toInteger(row[0]), `tier`: nullIf(row[1], '\\\\N'),"
         " `mail`: nullIf(row[2], '\\\\N'), `kind`: toInteger(row[3])})"

@@ -1,0 +1,78 @@
+"""What a load looks up in a script beside running it: whether it is whole, and what it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from c360_graph.cypher.schema import LabelProperties
+from c360_graph.cypher.script_reader import Statement, check_whole, read_header, read_statements
+from c360_graph.cypher.script_writer import (
+    ConstraintFacts,
+    IndexFacts,
+    LinksFacts,
+    ManifestFacts,
+    RelationshipsFacts,
+    ScriptHeader,
+)
+from c360_graph.errors import ScriptError
+from c360_graph.object_storage import KeptFile
+from c360_graph.script_files import open_script
+
+
+def constrained(script: KeptFile) -> set[LabelProperties]:
+    """What the script's constraints are on; they come before its rows."""
+    keys = set()
+    with open_script(script) as file:
+        for statement in read_statements(file):
+            facts = statement.facts
+            if not isinstance(facts, (ManifestFacts, ConstraintFacts)):
+                break
+            if isinstance(facts, ConstraintFacts) and facts.properties:
+                keys.add(LabelProperties(label=facts.label, properties=facts.properties))
+    return keys
+
+
+def indexed(script: KeptFile) -> set[LabelProperties]:
+    """What the script's indexes are on; they come after its rows."""
+    with open_script(script) as file:
+        return {
+            LabelProperties(label=statement.facts.label, properties=statement.facts.properties)
+            for statement in read_statements(file)
+            if isinstance(statement.facts, IndexFacts) and statement.facts.properties
+        }
+
+
+def statements_before(
+    script: KeptFile, statement: Statement, facts: RelationshipsFacts
+) -> Iterator[Statement]:
+    """The statements before this one that make relationships of its type between its labels."""
+    with open_script(script) as file:
+        for other in read_statements(file):
+            if other.number >= statement.number:
+                return
+            made = other.facts
+            if isinstance(made, (RelationshipsFacts, LinksFacts)) and made.edges == facts.edges:
+                yield other
+
+
+def check_readable(script: KeptFile) -> ScriptHeader | None:
+    """Read the whole script once, so that one cut short is refused before the graph is touched."""
+    with _explained(script), open_script(script) as file:
+        check_whole(file)
+    return check_header(script)
+
+
+def check_header(script: KeptFile) -> ScriptHeader | None:
+    with _explained(script), open_script(script) as file:
+        return read_header(file)
+
+
+@contextmanager
+def _explained(script: KeptFile) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ScriptError(f"The script {script} cannot be read: {error.strerror}.") from None
+    except ScriptError as error:
+        raise ScriptError(f"The script {script} is refused: {error}.") from None
