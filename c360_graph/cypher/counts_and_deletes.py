@@ -36,6 +36,25 @@ def delete_relationships_of_type(relationship_type: str) -> str:
     return statement(deleting(f"MATCH ()-[x:{identifier(relationship_type)}]->()"))
 
 
+def delete_relationships_of_types(types: Iterable[str]) -> str:
+    """All of several types; only for types of few, as none of their relationships is weighed.
+
+    >>> print(delete_relationships_of_types(["WATCHED", "PLAYED"]))
+    CYPHER 5 MATCH ()-[x:`WATCHED`|`PLAYED`]->() CALL (x) { DELETE x } IN TRANSACTIONS OF
+    $batch_rows ROWS
+    """
+    return statement(deleting(f"MATCH ()-[x:{any_of(types)}]->()"))
+
+
+def any_of(names: Iterable[str]) -> str:
+    """A pattern's labels or types, of which one is enough.
+
+    >>> any_of(["Account", "Plan"])
+    '`Account`|`Plan`'
+    """
+    return "|".join(map(identifier, names))
+
+
 def delete_all_nodes() -> str:
     """All but the manifest and the lock; DETACH for what another client added meanwhile.
 
@@ -140,6 +159,16 @@ def delete_label(label: str) -> str:
     return statement(deleting(f"MATCH (x:{identifier(label)})", "DETACH DELETE"))
 
 
+def delete_labels(labels: Iterable[str]) -> str:
+    """All nodes of several labels; only for labels of few, as none of their nodes is weighed.
+
+    >>> print(delete_labels(["Account", "Plan"]))
+    CYPHER 5 MATCH (x:`Account`|`Plan`) CALL (x) { DETACH DELETE x } IN TRANSACTIONS OF
+    $batch_rows ROWS
+    """
+    return statement(deleting(f"MATCH (x:{any_of(labels)})", "DETACH DELETE"))
+
+
 def delete_relationships_of_label(label: str) -> tuple[str, str]:
     """All relationships at nodes of a label: those that start there, then those that end there.
 
@@ -229,6 +258,21 @@ def count_patterns(patterns: Iterable[RelationshipPattern]) -> str:
     return _counts(
         f"(:{identifier(start)})-[:{identifier(kind)}]->(:{identifier(end)})"
         for kind, start, end in patterns
+    )
+
+
+def count_patterns_of_types(types: Iterable[str]) -> str:
+    """How many relationships of each type there are between which labels: a row for each combination.
+
+    The server looks at all relationships of the types, and plans one statement.
+
+    >>> print(count_patterns_of_types(["WATCHED", "PLAYED"]))
+    CYPHER 5 MATCH (a)-[r:`WATCHED`|`PLAYED`]->(b) RETURN type(r) AS type, labels(a) AS starts,
+    labels(b) AS ends, count(*) AS count
+    """
+    return statement(
+        f"MATCH (a)-[r:{any_of(types)}]->(b)"
+        " RETURN type(r) AS type, labels(a) AS starts, labels(b) AS ends, count(*) AS count"
     )
 
 

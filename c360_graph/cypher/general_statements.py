@@ -101,12 +101,12 @@ def _end(end: RelationshipEnd) -> GeneralEnd:
 def create_any_nodes(unwound: str, null_mark: str) -> str:
     r"""Behind what gives each row as the list `row`: its node, by `$label`, `$names` and `$types`.
 
-    >>> print(create_any_nodes("CYPHER 5 UNWIND $rows AS row", r"\N")[:112])
-    CYPHER 5 replan=skip UNWIND $rows AS row
+    >>> print(create_any_nodes("CYPHER 5 UNWIND $rows AS row", r"\N")[:99])
+    CYPHER 5 UNWIND $rows AS row
     WITH [value IN row | nullIf(value, '\\N')] AS row
     CREATE (n:$($label))
     """
-    return planned_once(
+    return (
         f"{unwound}\nWITH [value IN row | nullIf(value, {string_literal(null_mark)})] AS row"
         "\nCREATE (n:$($label))"
         "\nFOREACH (i IN range(0, size($names) - 1) |"

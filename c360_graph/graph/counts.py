@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, TypeVar
 
 from c360_graph.cypher.counts_and_deletes import (
@@ -11,6 +12,7 @@ from c360_graph.cypher.counts_and_deletes import (
     count_labels,
     count_pattern_ends,
     count_patterns,
+    count_patterns_of_types,
     count_types,
 )
 from c360_graph.errors import CountMismatchError, GraphError, GraphUnavailableError
@@ -138,8 +140,34 @@ def count_by_pattern(
         if fewer == 0 or more == every:
             found[pattern] = fewer
     others = [pattern for pattern in patterns if pattern not in found]
+    if len(others) > FEW_PATTERNS:
+        found |= _count_small_types(ask, others)
+        others = [pattern for pattern in others if pattern not in found]
     for pattern, (count,) in zip(others, _asked(ask, others, count_patterns), strict=True):
         found[pattern] = count
+    return found
+
+
+FEW_PATTERNS = 10
+"""So many are counted each by itself."""
+SMALL_TYPE = 20_000
+"""Relationships of a type that are read in less time than the server takes to plan the count of its patterns."""
+
+
+def _count_small_types(
+    ask: Ask, patterns: Sequence[RelationshipPattern]
+) -> dict[RelationshipPattern, int]:
+    """The patterns of types that have few relationships, which are read once."""
+    types = [*dict.fromkeys(kind for kind, _, _ in patterns)]
+    small = [kind for kind, count in count_by_type(ask, types).items() if count <= SMALL_TYPE]
+    wanted = [pattern for pattern in patterns if pattern[0] in {*small}]
+    found = dict.fromkeys(wanted, 0)
+    for start in range(0, len(small), MOST_COUNTED):
+        for row in ask(count_patterns_of_types(small[start : start + MOST_COUNTED])):
+            for ends in product(row["starts"], row["ends"]):
+                pattern = (row["type"], *ends)
+                if pattern in found:
+                    found[pattern] += row["count"]
     return found
 
 

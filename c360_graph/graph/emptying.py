@@ -5,7 +5,7 @@ The manifest says that the graph is broken before anything is removed, and stays
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from c360_graph.cypher import counts_and_deletes, holding, schema
 from c360_graph.cypher.weights import DELETE_BATCH_ROWS, FEW_ROWS, FEW_ROWS_BATCH
@@ -44,7 +44,8 @@ def _remove_relationships(execution: Execution, meter: ProgressMeter, batching: 
         _remove_few(execution, title, counts_and_deletes.delete_all_relationships(), total)
         return
     _, kinds = count_graph(lambda text: execution.ask(title, text))
-    for kind in kinds:
+    large = _remove_small(execution, title, kinds, counts_and_deletes.delete_relationships_of_types)
+    for kind in large:
         execution.run_in_batches(
             title,
             counts_and_deletes.delete_relationships_of_type(kind),
@@ -63,7 +64,8 @@ def _remove_nodes(execution: Execution, meter: ProgressMeter, batching: Batching
         _remove_few(execution, title, counts_and_deletes.delete_all_nodes(), total)
         return
     labels, _ = count_graph(lambda text: execution.ask(title, text))
-    for label in labels:
+    large = _remove_small(execution, title, labels, counts_and_deletes.delete_labels)
+    for label in large:
         execution.run_in_batches(
             title, counts_and_deletes.delete_label(label), batch_rows=batching.nodes(label)
         )
@@ -77,6 +79,20 @@ def _remove_few(execution: Execution, title: str, removal: str, total: int) -> N
     """One statement for all: asking for the weight of each label takes longer than removing them."""
     if total:
         execution.run_in_batches(title, removal, batch_rows=FEW_ROWS_BATCH)
+
+
+def _remove_small(
+    execution: Execution,
+    title: str,
+    counts: Mapping[str, int],
+    removal: Callable[[Sequence[str]], str],
+) -> list[str]:
+    """Remove those labels or types that have few, many by a statement; the names of the others."""
+    small = [name for name, count in counts.items() if count <= FEW_ROWS]
+    for start in range(0, len(small), counts_and_deletes.MOST_COUNTED):
+        names = small[start : start + counts_and_deletes.MOST_COUNTED]
+        execution.run_in_batches(title, removal(names), batch_rows=FEW_ROWS_BATCH)
+    return [name for name in counts if name not in {*small}]
 
 
 def _begin(execution: Execution, meter: ProgressMeter, title: str, unit: str, count: str) -> int:

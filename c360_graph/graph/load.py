@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Literal
 
 from c360_graph.cypher import counts_and_deletes
 from c360_graph.cypher.general_statements import (
@@ -24,6 +25,8 @@ from c360_graph.cypher.script_reader import (
     read_statements,
 )
 from c360_graph.cypher.script_writer import (
+    ConstraintFacts,
+    IndexFacts,
     LinksFacts,
     ManifestFacts,
     NodesFacts,
@@ -211,17 +214,18 @@ class _Load:
         )
 
     def schema_to_keep(self) -> set[str]:
-        """Names of constraints and indexes that the script makes, if it has few rows; else none.
+        """Names of constraints and indexes that the script makes, if it has few rows for each; else none.
 
         After any change of the schema the server plans every statement anew, which takes longer than
         loading few rows. With many rows it takes less time to fill an index at once after them.
         """
-        if self._header is None or self._header.rows > FEW_ROWS:
+        if self._header is None:
             return set()
-        return {
+        names = {
             *map(constraint_name, constrained(self._script)),
             *map(index_name, indexed(self._script)),
         }
+        return names if self._header.rows <= FEW_ROWS * len(names) else set()
 
     def refuse_losing_tables(self) -> None:
         state = read_state(self.execution)
@@ -239,15 +243,22 @@ class _Load:
                 raise StatementError(f"{error} {self._how_far(header)}") from None
 
     def _run_statements(self, statements: Iterator[Statement], *, nodes: int | None) -> None:
-        for is_nodes, group in groupby(statements, key=_may_run_beside_others):
-            if not is_nodes:
+        for kind, group in groupby(statements, key=_runs_beside_others):
+            if kind == "nodes":
+                self._enter("nodes", unit="rows", total=nodes)
+                for made in side_by_side(self._run_batch, group, threads=self._sessions):
+                    self._count(made)
+                    self._nodes += made
+            elif kind is not None:
+                self._enter(kind, unit="statements", total=None)
+                for _ in side_by_side(self._run_repeatable, group, threads=self._sessions):
+                    self._count(0)
+            else:
                 for statement in group:
                     self._run_alone(statement)
-                continue
-            self._enter("nodes", unit="rows", total=nodes)
-            for made in side_by_side(self._run_batch, group, threads=self._sessions):
-                self._count(made)
-                self._nodes += made
+
+    def _run_repeatable(self, statement: Statement) -> None:
+        self.execution.run_repeatable(statement.title, statement.text)
 
     def _run_batch(self, statement: Statement) -> int:
         batch = generalised(_batch(statement), statement.facts)
@@ -271,7 +282,7 @@ class _Load:
                     # The one at the end says that the graph is whole.
                     self._counted()
                 self._enter(facts.kind, unit="statements", total=None)
-                self.execution.run_repeatable(statement.title, statement.text)
+                self._run_repeatable(statement)
         self._count(statement.rows)
 
     def _run_relationships(self, statement: Statement, facts: RelationshipsFacts) -> int:
@@ -407,7 +418,11 @@ def _batch(statement: Statement) -> Batch:
     return batch
 
 
-def _may_run_beside_others(statement: Statement) -> bool:
+def _runs_beside_others(statement: Statement) -> Literal["nodes", "constraint", "index"] | None:
+    """What a statement makes that several sessions may make side by side."""
     # Batches of one script create disjoint keys and never wait for each other's locks for long; a
     # junction's links do, at nodes that both touch.
-    return isinstance(statement.facts, NodesFacts)
+    match statement.facts:
+        case NodesFacts() | ConstraintFacts() | IndexFacts() as facts:
+            return facts.kind
+    return None

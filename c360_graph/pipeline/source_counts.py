@@ -17,6 +17,7 @@ from c360_graph.errors import C360Error, SourceError
 from c360_graph.extract_joins.expected_relationships import Expectation
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.table_index import TableIndex
 from c360_graph.source.join_counts import JoinCounts, join_counts
 from c360_graph.source.snapshot import ASKED_SECONDS, SourceSnapshot, open_snapshot
 
@@ -56,11 +57,12 @@ def count_in_sources(
         seconds: how long each source may be asked in all. What takes longer, or is refused, is left out.
     """
     asked: dict[SourceRow, list[tuple[Expectation, JoinCounts]]] = defaultdict(list)
+    index = TableIndex(tables)
     for expectation in expectations if seconds else ():
-        counts = join_counts(expectation.mapping, tables)
+        counts = join_counts(expectation.mapping, index.of(expectation.mapping))
         if counts is not None:
-            (source, *_) = (t.source for t in tables if expectation.mapping.start.has(t))
-            asked[source].append((expectation, counts))
+            (start, *_) = index.at(expectation.mapping.start)
+            asked[start.source].append((expectation, counts))
     found: list[SourceCount] = []
     for source, questions in asked.items():
         try:

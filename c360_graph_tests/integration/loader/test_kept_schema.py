@@ -43,7 +43,7 @@ def test_a_script_of_few_rows_keeps_what_it_makes_and_drops_the_rest(
     assert indexes(graph) == made
 
     with monkeypatch.context() as patch:
-        patch.setattr(load, "FEW_ROWS", 13)
+        patch.setattr(load, "FEW_ROWS", 6)
         clear_and_load(graph, script)
     anew = indexes(graph)
     assert anew.keys() == made.keys()
