@@ -59,15 +59,13 @@ from c360_graph.graph.manifest import (
 from c360_graph.graph.progress import ProgressMeter
 from c360_graph.graph.schema_sync import refuse_blocked
 from c360_graph.graph.script_contents import (
-    check_header,
     check_readable,
     constrained,
     indexed,
     statements_before,
 )
-from c360_graph.graph.sessions import side_by_side, working_at_once
+from c360_graph.graph.sessions import apart, side_by_side, working_at_once
 from c360_graph.graph.target_lock import Claim
-from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.object_storage import KeptFile
 from c360_graph.script_files import open_script
 
@@ -79,6 +77,9 @@ __all__ = [
     "holds_nothing",
     "load_into_empty",
 ]
+
+
+Beside = Literal["nodes", "constraint", "index", "relationships"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,16 +149,6 @@ def holds_nothing(graph: Graph) -> bool:
     """
     execution = Execution(graph)
     return read_state(execution) is None and not _count_nodes(execution)
-
-
-def script_owner(script: KeptFile) -> Owner | None:
-    """The control database that a script was written for; None where it does not say.
-
-    Raises:
-        ScriptError: the script cannot be read.
-    """
-    header = check_header(script)
-    return header.owner if header else None
 
 
 def _count_nodes(execution: Execution) -> int:
@@ -243,19 +234,48 @@ class _Load:
                 raise StatementError(f"{error} {self._how_far(header)}") from None
 
     def _run_statements(self, statements: Iterator[Statement], *, nodes: int | None) -> None:
-        for kind, group in groupby(statements, key=_runs_beside_others):
-            if kind == "nodes":
-                self._enter("nodes", unit="rows", total=nodes)
-                for made in side_by_side(self._run_batch, group, threads=self._sessions):
-                    self._count(made)
-                    self._nodes += made
-            elif kind is not None:
-                self._enter(kind, unit="statements", total=None)
-                for _ in side_by_side(self._run_repeatable, group, threads=self._sessions):
-                    self._count(0)
-            else:
-                for statement in group:
-                    self._run_alone(statement)
+        for kind, group in groupby(statements, key=self._runs_beside_others):
+            match kind:
+                case None:
+                    for statement in group:
+                        self._run_alone(statement)
+                case "nodes":
+                    self._enter(kind, unit="rows", total=nodes)
+                    for made in side_by_side(self._run_batch, group, threads=self._sessions):
+                        self._count(made)
+                        self._nodes += made
+                case "relationships":
+                    self._enter(kind, unit="statements", total=None)
+                    for facts, count in apart(
+                        self._run_small, group, touched=_joined_labels, threads=self._sessions
+                    ):
+                        self._note(facts.type, count)
+                        self._count(0)
+                case _:
+                    self._enter(kind, unit="statements", total=None)
+                    for _ in side_by_side(self._run_repeatable, group, threads=self._sessions):
+                        self._count(0)
+
+    def _runs_beside_others(self, statement: Statement) -> Beside | None:
+        """What a statement makes that several sessions may make side by side."""
+        # Batches of one script create disjoint keys and never wait for each other's locks for long; a
+        # junction's links do, at nodes that both touch.
+        match statement.facts:
+            case NodesFacts() | ConstraintFacts() | IndexFacts() as facts:
+                return facts.kind
+            case RelationshipsFacts() as facts if self._runs_generally(statement, facts):
+                return facts.kind
+        return None
+
+    def _run_small(self, statement: Statement) -> tuple[RelationshipsFacts, int]:
+        facts = statement.facts
+        assert isinstance(facts, RelationshipsFacts)
+        return facts, self.execution.run_relationships(
+            statement,
+            facts,
+            earlier=lambda: statements_before(self._script, statement, facts),
+            generally=True,
+        )
 
     def _run_repeatable(self, statement: Statement) -> None:
         self.execution.run_repeatable(statement.title, statement.text)
@@ -303,7 +323,6 @@ class _Load:
             facts,
             earlier=lambda: statements_before(self._script, statement, facts),
             sessions=self._at_once(driving or 0),
-            generally=self._runs_generally(statement, facts),
         )
 
     def _runs_generally(self, statement: Statement, facts: RelationshipsFacts) -> bool:
@@ -341,7 +360,7 @@ class _Load:
     def _count(self, rows: int) -> None:
         self._statements += 1
         self._rows += rows
-        self.meter.add(rows or (1 if self._phase == "statements" else 0))
+        self.meter.add(rows or 1)
 
     def _how_far(self, header: ScriptHeader | None) -> str:
         nodes = _nodes_of(header)
@@ -418,11 +437,8 @@ def _batch(statement: Statement) -> Batch:
     return batch
 
 
-def _runs_beside_others(statement: Statement) -> Literal["nodes", "constraint", "index"] | None:
-    """What a statement makes that several sessions may make side by side."""
-    # Batches of one script create disjoint keys and never wait for each other's locks for long; a
-    # junction's links do, at nodes that both touch.
-    match statement.facts:
-        case NodesFacts() | ConstraintFacts() | IndexFacts() as facts:
-            return facts.kind
-    return None
+def _joined_labels(statement: Statement) -> frozenset[str]:
+    """The labels of the nodes that a statement locks."""
+    facts = statement.facts
+    assert isinstance(facts, RelationshipsFacts)
+    return frozenset((facts.from_label, facts.to_label))

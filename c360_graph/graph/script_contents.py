@@ -16,8 +16,19 @@ from c360_graph.cypher.script_writer import (
     ScriptHeader,
 )
 from c360_graph.errors import ScriptError
+from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.object_storage import KeptFile
 from c360_graph.script_files import open_script
+
+
+def script_owner(script: KeptFile) -> Owner | None:
+    """The control database that a script was written for; None where it does not say.
+
+    Raises:
+        ScriptError: the script cannot be read.
+    """
+    header = check_header(script)
+    return header.owner if header else None
 
 
 def constrained(script: KeptFile) -> set[LabelProperties]:

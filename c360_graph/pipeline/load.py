@@ -18,11 +18,11 @@ from c360_graph.graph.load import (
     clear_and_load,
     holds_nothing,
     load_into_empty,
-    script_owner,
 )
 from c360_graph.graph.load_session import LoadCallbacks
 from c360_graph.graph.progress import Progress
 from c360_graph.graph.reconcile import Desired, Reconciled, reconcile
+from c360_graph.graph.script_contents import script_owner
 from c360_graph.graph.target_lock import Claim
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.object_extracts import Extracts
