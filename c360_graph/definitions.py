@@ -29,6 +29,8 @@ from c360_graph.automation import (
     control_rows_sensor,
     eager_sensor,
     failed_runs_sensor,
+    following_check,
+    following_sensor,
     graph_job,
     nightly_schedule,
 )
@@ -36,12 +38,11 @@ from c360_graph.checks.exclusions import excluded_properties_check, excluded_val
 from c360_graph.checks.mapping import mapping_checks
 from c360_graph.checks.quality import quality_checks
 from c360_graph.checks.relationships import graph_checks
-from c360_graph.command_errors import ending_with_its_message
 from c360_graph.control.connection import BRIEF_PATIENCE_SECONDS
+from c360_graph.dagster_failures import ending_with_its_message, run_steps_behind_unread_tables
 from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.extract_joins.graph_input import rules_fingerprint
-from c360_graph.following_sensor import following_check, following_sensor
 from c360_graph.mapping.missing import graph_names
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.page_ranges import readers_by_table
@@ -55,7 +56,6 @@ from c360_graph.questions import QuestionSet, read_question_set
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import Settings, load_settings
 from c360_graph.start_environment import restore_start_environment
-from c360_graph.step_failures import run_steps_behind_unread_tables
 from c360_graph.text import visible
 
 _PINNED = "c360_mapping"

@@ -9,7 +9,6 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from c360_graph.answers import Refused, Reply, ask_all, shown
 from c360_graph.assets.asking_again import tables_read, when_tables_change
 from c360_graph.assets.metadata import answer_facts, counted_once
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
@@ -25,7 +24,7 @@ from c360_graph.graph.target_lock import Claim, refuse_anothers_graph
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.object_storage import data_location
-from c360_graph.questions import Question, QuestionSet
+from c360_graph.questions import Question, QuestionSet, Refused, Reply, ask_all, shown
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import Settings, load_settings
 

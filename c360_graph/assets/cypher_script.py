@@ -25,7 +25,7 @@ from c360_graph.pipeline.write_script import (
     write_graph_script,
 )
 from c360_graph.resources import PostgresResource
-from c360_graph.script_store import script_store
+from c360_graph.scripts import script_store
 from c360_graph.settings import Settings, load_settings
 
 KEY = "cypher_script"

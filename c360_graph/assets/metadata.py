@@ -7,7 +7,6 @@ from typing import Any
 
 import dagster as dg
 
-from c360_graph.answers import Answer, shown
 from c360_graph.assets.columns import (
     graph_column_schema,
     graph_columns,
@@ -24,6 +23,7 @@ from c360_graph.pipeline.extract import ExtractedTable
 from c360_graph.pipeline.left_out_rows import rows_left_out, values_not_cast
 from c360_graph.pipeline.load import LoadedScript
 from c360_graph.pipeline.write_script import WrittenScript
+from c360_graph.questions import Answer, shown
 
 # A code span takes no markup, links or pictures; only these end it, or the cell it stands in.
 _IN_CODE = str.maketrans({"`": "ˋ", "|": "｜", "\n": "⏎", "\r": "⏎", "\t": "⇥"})

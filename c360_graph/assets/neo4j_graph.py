@@ -38,7 +38,7 @@ from c360_graph.pipeline.load import (
 )
 from c360_graph.pipeline.write_script import script_of_run, script_to_load
 from c360_graph.resources import Neo4jResource, PostgresResource
-from c360_graph.script_store import script_store
+from c360_graph.scripts import script_store
 from c360_graph.settings import Settings, load_settings
 
 KEY = "neo4j_graph"

@@ -13,7 +13,8 @@ from c360_graph.assets.source_table import (
 from c360_graph.assets.step_policy import dagster_failures, freshness_policy, source_pool
 from c360_graph.control.audit import RunLog
 from c360_graph.control.range_ledger import RangesRead
-from c360_graph.extract_manifest import ExtractManifest
+from c360_graph.dagster_failures import TABLE_TAG
+from c360_graph.extract_files import ExtractManifest
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.object_extracts import extract_store
@@ -21,7 +22,6 @@ from c360_graph.object_storage import data_location
 from c360_graph.pipeline.joined_reading import join_reading, ranges_of_run
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings, load_settings
-from c360_graph.step_failures import TABLE_TAG
 from c360_graph.text import plural
 
 READING, JOINING, ADDING_UP = "read", "join", "ranges_add_up"

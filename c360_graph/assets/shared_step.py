@@ -8,13 +8,13 @@ from c360_graph.assets.metadata import extract_facts
 from c360_graph.assets.source_table import extract_out, group_name, operation_name
 from c360_graph.assets.step_policy import dagster_failures, raise_for_tables, source_pool
 from c360_graph.control.audit import RunLog
+from c360_graph.dagster_failures import TABLE_TAG
 from c360_graph.errors import C360Error
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.pipeline.extract import ExtractedTable, extract_tables
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings, load_settings
-from c360_graph.step_failures import TABLE_TAG
 
 Key = tuple[str, str]
 

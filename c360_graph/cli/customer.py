@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from c360_graph.answers import shown
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import (
     Json,
@@ -35,6 +34,7 @@ from c360_graph.errors import GraphError
 from c360_graph.extracts import write_whole
 from c360_graph.graph.connection import target_graph
 from c360_graph.graph.manifest import refuse_broken
+from c360_graph.questions import shown
 from c360_graph.settings import Settings, load_settings
 
 MOST_STEPS = 200

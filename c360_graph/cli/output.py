@@ -21,10 +21,10 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from c360_graph.answers import shown
 from c360_graph.cli.exit_codes import FAILED
 from c360_graph.errors import C360Error
 from c360_graph.new_project import WrittenFiles
+from c360_graph.questions import shown
 from c360_graph.text import json_visible, visible, visible_line
 
 # A file or a pipe gets whole lines, not those of a terminal 80 columns wide.

@@ -187,7 +187,7 @@ class _EventLines:
 
     def __init__(self, result: Result, *, quiet: bool) -> None:
         # Here, as the other commands do without Dagster.
-        from c360_graph.step_failures import failures_of
+        from c360_graph.dagster_failures import failures_of
 
         self._failures_of = failures_of
         self._result = result

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.extract_manifest import RowsPart
+from c360_graph.extract_files import RowsPart
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.page_ranges import PageRange
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from c360_graph.control.connection import ControlDatabase, lock_number
 from c360_graph.control.load_lock import lock_session
 from c360_graph.errors import ControlDatabaseError
-from c360_graph.faults.silence import log_warning
+from c360_graph.faults import log_warning
 from c360_graph.repeating import repeating
 
 CHECK_SECONDS = 5.0

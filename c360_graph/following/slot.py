@@ -10,7 +10,7 @@ import psycopg
 
 from c360_graph.control.connection import first_line
 from c360_graph.errors import ReplicationError, SourceError, SourceUnavailableError
-from c360_graph.faults.postgres import is_passing
+from c360_graph.faults import is_passing
 from c360_graph.following.stream import lsn_number
 
 _FIND = """

@@ -11,7 +11,7 @@ import psycopg
 
 from c360_graph.control.connection import Credentials
 from c360_graph.errors import MappingChangedError, SourceError
-from c360_graph.faults.silence import log_warning
+from c360_graph.faults import log_warning
 from c360_graph.following.dirty_keys import Dirty, DirtyKeys
 from c360_graph.following.mark import SlotMark
 from c360_graph.following.messages import decode

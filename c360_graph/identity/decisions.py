@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeVar
 
-from c360_graph.copied_lines import copied_text
 from c360_graph.errors import ExtractError
 from c360_graph.extract_joins.engine import JoinEngine
 from c360_graph.identity.records import RecordExtract
 from c360_graph.mapping.control_rows import IdentityDecisionRow
+from c360_graph.source.copy_query import copied_text
 from c360_graph.sql_quoting import sql_literal
 
 _Row = TypeVar("_Row")

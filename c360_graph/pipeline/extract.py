@@ -13,7 +13,7 @@ from c360_graph.control.audit import Ending, RunLog, TableLog
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.control.range_ledger import RangeLedger, SharedReading
 from c360_graph.extracts import Extract, ExtractManifest
-from c360_graph.faults.silence import log_warning
+from c360_graph.faults import log_warning
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ControlRows, SourceRow

@@ -10,7 +10,7 @@ from c360_graph.control.accepted_columns import read_history
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.control.range_ledger import RangeLedger, RangesRead, SharedReading, TableReading
 from c360_graph.errors import DataFolderError, ExtractError, SourceError
-from c360_graph.faults.silence import log_warning
+from c360_graph.faults import log_warning
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import TableMapping
 from c360_graph.object_extracts import extract_store

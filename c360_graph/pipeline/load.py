@@ -28,7 +28,7 @@ from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.object_extracts import Extracts
 from c360_graph.object_storage import KeptFile
 from c360_graph.plan.model import GraphStatus, road_of
-from c360_graph.script_store import Scripts
+from c360_graph.scripts import Scripts
 
 if TYPE_CHECKING:
     # For who loads a script alone: it reads mappings, whose grammar takes 16 MB.

@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from c360_graph.control.range_ledger import ClaimedRange, RangeLedger, ReadPart
 from c360_graph.errors import C360Error
-from c360_graph.extract_manifest import RowsPart
+from c360_graph.extract_files import RowsPart
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.model import TableMapping
 from c360_graph.object_extracts import Draft

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from c360_graph.answers import Answer, shown
-from c360_graph.questions import COUNTED, ChartFact, ChartKind
+from c360_graph.questions import COUNTED, Answer, ChartFact, ChartKind, shown
 
 MOST_POINTS = 40
 

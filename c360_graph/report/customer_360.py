@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeGuard
 
-from c360_graph.answers import Answer, Refused, Reply, shown
+from c360_graph.questions import Answer, Refused, Reply, shown
 from c360_graph.report.charts import chart_of
 from c360_graph.report.page import Headline, Page, Section, table_of
 from c360_graph.report.pictures import picture_of

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from c360_graph.answers import Answer, shown
+from c360_graph.questions import Answer, shown
 
 MOST_DRAWN = 400
 """More than that no one can see apart; a button draws the others."""

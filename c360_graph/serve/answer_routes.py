@@ -5,9 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
-from c360_graph.answers import Answer
 from c360_graph.graph.connection import Graph
-from c360_graph.questions import Question
+from c360_graph.questions import Answer, Question
 from c360_graph.serve import models
 from c360_graph.serve.answering import (
     ARROW,

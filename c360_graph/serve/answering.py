@@ -7,12 +7,11 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from c360_graph.answers import Answer, ask, shown
 from c360_graph.cypher.quoting import used_names
 from c360_graph.errors import ScriptError
 from c360_graph.graph.connection import Graph
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.questions import NOW, Question
+from c360_graph.questions import NOW, Answer, Question, ask, shown
 from c360_graph.serve.clients import Client
 from c360_graph.serve.problems import Problem
 from c360_graph.serve.schema import ServedGraph

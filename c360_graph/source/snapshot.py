@@ -11,14 +11,17 @@ import psycopg
 
 from c360_graph.control.connection import CONNECT_TIMEOUT_SECONDS, Credentials, first_line
 from c360_graph.errors import SourceError, SourceUnavailableError
-from c360_graph.faults.backend_state import (
+from c360_graph.faults import (
     CONNECT_SECONDS,
+    KEEPALIVE,
+    Wait,
     backend_answer,
     end_connection,
     end_statement,
+    is_passing,
+    log_warning,
+    watched,
 )
-from c360_graph.faults.postgres import KEEPALIVE, is_passing
-from c360_graph.faults.silence import Wait, log_warning, watched
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow

@@ -19,7 +19,7 @@ from c360_graph.control.range_ledger import (
     SharedReading,
 )
 from c360_graph.errors import SourceUnavailableError
-from c360_graph.extract_manifest import Extract, RowsPart
+from c360_graph.extract_files import Extract, RowsPart
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.mapping.model import TableMapping

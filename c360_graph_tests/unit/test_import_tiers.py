@@ -13,8 +13,6 @@ import c360_graph
 TIERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
-            "addresses",
-            "data_folder",
             "errors",
             "files",
             "new_project",
@@ -24,12 +22,10 @@ TIERS: tuple[frozenset[str], ...] = (
             "settings",
             "start_environment",
             "text",
-            "work_folders",
         }
     ),
     frozenset(
         {
-            "copied_lines",
             "cypher",
             "exchange",
             "hashing",
@@ -42,21 +38,17 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "control",
-            "extract_folders",
-            "extract_manifest",
             "extract_objects",
-            "extract_rows",
+            "extract_files",
             "extracts",
             "faults",
             "graph",
             "object_extracts",
-            "script_files",
+            "scripts",
             "source",
         }
     ),
-    frozenset(
-        {"answers", "extract_joins", "identity", "import_files", "questions", "script_store"}
-    ),
+    frozenset({"extract_joins", "identity", "import_files", "questions"}),
     frozenset(
         {
             "customer",
@@ -70,15 +62,13 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset({"serve"}),
     frozenset(
         {
-            "command_errors",
             "command_run",
+            "dagster_failures",
             "dagster_storage",
-            "patient_storage",
             "resources",
-            "step_failures",
         }
     ),
-    frozenset({"assets", "automation", "celery_steps", "checks", "executor", "following_sensor"}),
+    frozenset({"assets", "automation", "celery_steps", "checks", "executor"}),
     frozenset({"cli", "definitions"}),
 )
 PURE = TIERS[1]

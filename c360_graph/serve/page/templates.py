@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from c360_graph.answers import shown
+from c360_graph.questions import shown
 from c360_graph.text import visible
 
 _FOLDER = Path(__file__).parent

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from c360_graph.answers import Answer, Refused
-from c360_graph.questions import ChartFact, HeadlineFact, Question
+from c360_graph.questions import Answer, ChartFact, HeadlineFact, Question, Refused
 from c360_graph.report import files
 from c360_graph.report.charts import MOST_POINTS, Chart, chart_of
 from c360_graph.report.customer_360 import customer_360_page

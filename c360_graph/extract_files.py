@@ -1,22 +1,30 @@
-"""An extract, and what is written beside its rows, wherever it is kept."""
+"""The files of one extract: its manifest, its rows as a stream, and the folder in which it is committed or being read."""
 
 from __future__ import annotations
 
+import io
+import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b, sha256
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 from urllib.parse import quote
 
 from pydantic import model_validator
 
 from c360_graph.errors import ExtractError
+from c360_graph.files import PRIVATE_FILE, WRITE_BYTES, writing_into, written_whole
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.model import TableMapping
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
 
 ROWS, MANIFEST, LATEST = "rows.tsv", "manifest.json", "latest.json"
 _LONGEST_FOLDER_NAME = 240
@@ -226,3 +234,211 @@ def folder_name(name: str) -> str:
     # No escaped name holds `~`, so that no other name has this ending.
     ending = "~" + sha256(name.encode()).hexdigest()[:16]
     return escaped[: _LONGEST_FOLDER_NAME - len(ending)] + ending
+
+
+class CountedRows(io.RawIOBase):
+    """Rows that are handed on; `rows` tells what was written."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        super().__init__()
+        self._write = write
+        self.rows = WrittenRows()
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Called with a megabyte at a time by the buffer before it."""
+        written = bytes(data)
+        self._write(written)
+        self.rows.add(written)
+        return len(written)
+
+
+class CheckedRows(io.RawIOBase):
+    """A file of rows that is read once from its beginning, and compared with its digest at the end."""
+
+    def __init__(self, file: BinaryIO, expected: RowsPart, *, table_name: str) -> None:
+        super().__init__()
+        self._file, self._expected, self._table_name = file, expected, table_name
+        self._digest, self._size = blake2b(), 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Read on."""
+        view = memoryview(buffer).cast("B")
+        data = self._file.read(len(view))
+        view[: len(data)] = data
+        self._digest.update(data)
+        self._size += len(data)
+        is_at_end = not data or self._size == self._expected.file_bytes
+        if is_at_end and self._digest.hexdigest() != self._expected.file_digest:
+            raise ExtractError(
+                f"The extract of {self._table_name} differs from what was written. Materialize that asset"
+                " again."
+            )
+        return len(data)
+
+
+class RowsInOrder(io.RawIOBase):
+    """Several files of rows as one; each is opened when the one before it has ended."""
+
+    def __init__(self, files: Iterable[Callable[[], AbstractContextManager[BinaryIO]]]) -> None:
+        super().__init__()
+        self._files = iter(files)
+        self._opened = ExitStack()
+        self._file: BinaryIO | None = None
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Read on, in the next file where this one has ended."""
+        view = memoryview(buffer).cast("B")
+        while True:
+            if self._file is None:
+                file = next(self._files, None)
+                if file is None:
+                    return 0
+                self._file = self._opened.enter_context(file())
+            data = self._file.read(len(view))
+            if data:
+                view[: len(data)] = data
+                return len(data)
+            self._file = None
+            self._opened.close()
+
+    def close(self) -> None:
+        """Read no further."""
+        self._opened.close()
+        super().close()
+
+
+class FolderExtract(Extract):
+    """A committed extract in a folder."""
+
+    def __init__(self, folder: Path, manifest: ExtractManifest) -> None:
+        super().__init__(manifest)
+        self.folder = folder
+
+    @property
+    def name(self) -> str:
+        """The folder's."""
+        return self.folder.name
+
+    @property
+    def location(self) -> str:
+        """The path of the file with the rows, or of the folder with the parts."""
+        return str((self.folder if self.manifest.parts else self.rows_paths[0]).resolve())
+
+    @property
+    def rows_paths(self) -> tuple[Path, ...]:
+        """The files in COPY's text form, in their order."""
+        return tuple(self.folder / file.name for file in self.manifest.files)
+
+    def open(self) -> AbstractContextManager[BinaryIO]:
+        """The rows from their beginning."""
+        if len(self.rows_paths) == 1:
+            return _opened(self.rows_paths[0])
+        return io.BufferedReader(
+            RowsInOrder(partial(_opened, path) for path in self.rows_paths), WRITE_BYTES
+        )
+
+
+class RowsFile(io.FileIO):
+    """A new file of rows; `rows` tells what was written to it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "xb", opener=lambda name, flags: os.open(name, flags, PRIVATE_FILE))
+        self.rows = WrittenRows()
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """As any file; called with a megabyte at a time by the buffer before it."""
+        written = bytes(memoryview(data)[: super().write(data)])
+        self.rows.add(written)
+        return len(written)
+
+
+class ExtractDraft:
+    """An extract that is being read into a folder."""
+
+    def __init__(
+        self, folder: Path, commit: Callable[[Path, ExtractManifest], FolderExtract]
+    ) -> None:
+        self._folder, self._commit = folder, commit
+
+    def open_rows(self) -> AbstractContextManager[tuple[BinaryIO, WrittenRows]]:
+        """Where to write the rows, and what tells of them once the block has ended."""
+        return open_rows(self._folder)
+
+    @property
+    def name(self) -> str:
+        """What `ExtractStore.join_draft` needs in another process: the path of the folder."""
+        return str(self._folder.resolve())
+
+    @contextmanager
+    def open_part(self, part: str) -> Iterator[tuple[BinaryIO, WrittenRows]]:
+        """As `open_rows`, for one part; it is there when the block has ended, and not if that fails.
+
+        Of two writers of the same part the last one stays, so each attempt should have a name of its own.
+
+        Raises:
+            ExtractError: the name is not allowed, or the extract is not being read any more.
+            DataFolderError: the disk refuses it, or what the block writes into it.
+        """
+        path = self._folder / checked_part_name(part)
+        with _writing_draft(self._folder), written_whole(path) as file:
+            counted = CountedRows(file.write)
+            with io.BufferedWriter(counted, WRITE_BYTES) as out:
+                yield out, counted.rows
+
+    def remove_part(self, part: str) -> None:
+        """Remove a part; no error where it is absent, or the extract is not being read any more.
+
+        Raises:
+            ExtractError: the name is not allowed.
+            DataFolderError: the disk refuses it.
+        """
+        with _writing_draft(self._folder):
+            (self._folder / checked_part_name(part)).unlink(missing_ok=True)
+
+    def commit(self, manifest: ExtractManifest) -> FolderExtract:
+        """Make it the table's latest extract, without parts that the manifest does not name.
+
+        Raises:
+            ExtractError: a file of the manifest is missing or has another size.
+        """
+        return self._commit(self._folder, manifest)
+
+
+@contextmanager
+def open_rows(folder: Path) -> Iterator[tuple[BinaryIO, WrittenRows]]:
+    """An extract's new file: where to write, and what tells of it once the block has ended."""
+    file = RowsFile(folder / ROWS)
+    with io.BufferedWriter(file, WRITE_BYTES) as out:
+        yield out, file.rows
+        out.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _writing_draft(folder: Path) -> Iterator[None]:
+    """Say in one sentence why a draft's folder cannot be written."""
+    with writing_into(folder):
+        try:
+            yield
+        except OSError:
+            if folder.is_dir():
+                raise
+            raise ExtractError(
+                f"The extract in {folder} is not being read any more. Start the run again."
+            ) from None
+
+
+def _opened(path: Path) -> BinaryIO:
+    return path.open("rb", buffering=WRITE_BYTES)

@@ -1,4 +1,4 @@
-"""What failed in a failed step, and which failed steps stop those behind them.
+"""Failures as Dagster shows them: what failed in a step, and which failed steps stop those behind them.
 
 Dagster abandons every step behind one that failed, and skips those behind one that gave no output. A
 table that was never read is missing from the graph either way, so its step fails, and the steps behind
@@ -7,14 +7,16 @@ it run without it. Dagster has no setting for that, hence this change to how it 
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 
+import click
 import dagster as dg
 from dagster._core.execution.plan.active import ActiveExecution
 from dagster._core.execution.plan.outputs import StepOutputHandle
 from dagster._core.execution.plan.step import ExecutionStep
 
-from c360_graph.errors import DataFolderError, ExtractError
+from c360_graph.errors import C360Error, DataFolderError, ExtractError
 from c360_graph.object_extracts import Extracts
 
 TABLE_TAG = "c360/reads_a_table"
@@ -24,6 +26,21 @@ TABLES_NOT_READ = "tables_not_read"
 """Metadata of the failure of a step that reads several tables: why each of them could not be read."""
 
 _mark_failed = ActiveExecution.mark_failed
+
+
+@contextmanager
+def ending_with_its_message() -> Iterator[None]:
+    """Let an error that ends in Dagster's command line be shown there as one sentence.
+
+    Those commands are click's, which prints a ClickException's message and exits with 1. The error
+    stays of its own kind as well.
+    """
+    try:
+        yield
+    except C360Error as error:
+        kind = type(error)
+        shown = type(kind.__name__, (click.ClickException, kind), {"__module__": kind.__module__})
+        raise shown(str(error)) from None
 
 
 def failures_of(event: dg.DagsterEvent) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Which script files are the pipeline's own: those it wrote, where it wrote them.
+"""Files of scripts, plain or compressed, and which of them are the pipeline's own: those it wrote, where it wrote them.
 
 ::
 
@@ -13,23 +13,84 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO, cast
+
+from backports import zstd
 
 from c360_graph.control.audit import ScriptLog
-from c360_graph.errors import SettingsError
+from c360_graph.errors import ScriptError, SettingsError
 from c360_graph.files import (
     is_regular,
     locked_folder,
     private_folder,
     remove_dead_parts,
     write_whole,
+    written_whole,
 )
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.object_storage import Bucket, DataLocation, KeptFile, ObjectFile
+from c360_graph.object_storage import Bucket, DataLocation, KeptFile, ObjectFile, uploaded_whole
+
+PLAIN, COMPRESSED = ".cypher", ".cypher.zst"
+
+_MAGIC = b"\x28\xb5\x2f\xfd"
+"""A zstd frame begins so, and no text does: 0xFD is in no UTF-8."""
+# Measured on 146 MB: level 1 54 MB in 1.0 s, level 2 53 MB in 0.9 s, level 3 52 MB in 2.0 s.
+_OPTIONS: dict[int, int] = {
+    zstd.CompressionParameter.compression_level: 2,
+    zstd.CompressionParameter.checksum_flag: 1,
+}
 
 _NAME = re.compile(r"graph_output_[0-9]{8}T[0-9]{6}_[0-9]{6}Z_[0-9]+\.cypher(\.zst)?")
 _SCRIPTS, _MEMORY = "scripts", "scripts.json"
+
+
+@contextmanager
+def open_script(path: KeptFile) -> Iterator[BinaryIO]:
+    """A script's text from its beginning, as a stream.
+
+    Raises:
+        ScriptError: it is compressed, and cut short or damaged; while it is read.
+        OSError: it cannot be opened.
+    """
+    with path.open("rb") as file:
+        is_compressed = file.read(len(_MAGIC)) == _MAGIC
+        file.seek(0)
+        if not is_compressed:
+            yield file
+            return
+        try:
+            with zstd.ZstdFile(file) as text:
+                yield cast(BinaryIO, text)
+        except (zstd.ZstdError, EOFError):
+            raise ScriptError(
+                "the compressed script is cut short or damaged; write it again"
+            ) from None
+
+
+@contextmanager
+def new_script(
+    path: KeptFile, *, compressed: bool, ready: Callable[[int], None] = lambda size: None
+) -> Iterator[BinaryIO]:
+    """A new file with mode 0600 for a script's text, whole or absent; zstdcat gives it back.
+
+    Args:
+        path: of the script.
+        compressed: whether it is written as zstd.
+        ready: told the size in bytes when all is written, before the file has its name.
+
+    Raises:
+        OSError: the disk refuses.
+        ObjectStorageError: the storage refuses.
+    """
+    with written_whole(path) if isinstance(path, Path) else uploaded_whole(path) as file:
+        if compressed:
+            with zstd.ZstdFile(file, "w", options=_OPTIONS) as text:
+                yield cast(BinaryIO, text)
+        else:
+            yield file
+        ready(file.tell())
 
 
 class _Memory(Frozen):

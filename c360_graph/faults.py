@@ -1,4 +1,4 @@
-"""Notices a server that went silent in the middle of a statement, and closes the connection to it.
+"""Lost and silent servers: which errors pass, and who notices silence.
 
 A connection may be dead without an end of ours noticing: a proxy acknowledges and forwards nothing, a
 firewall has forgotten it. libpq and Neo4j's driver would wait for ever, or for two minutes. So whoever
@@ -18,7 +18,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+import psycopg
 
 SILENT_SECONDS = 12.0
 """How long nothing may come before the server is asked."""
@@ -33,6 +35,88 @@ State = Literal["works", "silent", "done"]
 that the answer was lost."""
 
 _log = logging.getLogger("c360_graph")
+
+_ASKED_SECONDS = 2.0
+CONNECT_SECONDS = int(PROBE_SECONDS - _ASKED_SECONDS)
+"""Less than a probe may take, so that it says why it failed."""
+
+_STATE = """
+SELECT a.state, a.wait_event_type, a.wait_event, pg_catalog.pg_blocking_pids(a.pid), {sent}
+FROM pg_catalog.pg_stat_activity a WHERE a.pid = %s
+"""
+_SENT = "(SELECT p.bytes_processed FROM pg_catalog.pg_stat_progress_copy p WHERE p.pid = a.pid)"
+_KNOWS_COPY = 140_000
+
+KEEPALIVE: dict[str, Any] = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    # Milliseconds. The kernel gives up on what it sent and nobody acknowledged.
+    "tcp_user_timeout": 25_000,
+}
+"""Options of libpq: a peer that is gone is noticed within 25 s. They say nothing of a proxy that
+acknowledges and forwards nothing; see `watched`."""
+
+# A lost connection, a shutdown, a start, too many connections, a session or transaction that the server
+# ended for its age, a read on a standby that the primary's changes cut short.
+_PASSING_STATES = frozenset(
+    {
+        "08000",
+        "08001",
+        "08003",
+        "08006",
+        "08007",
+        "25P03",
+        "40001",
+        "40P01",
+        "53300",
+        "57P01",
+        "57P02",
+        "57P03",
+        "57P05",
+    }
+)
+# An error on the way to a session has no SQLSTATE, so that its words have to do. They are libpq's and
+# the server's; those of PgBouncer stand last.
+_PASSING_WORDS = (
+    "connection refused",
+    "connection reset",
+    "connection aborted",
+    "broken pipe",
+    "timeout expired",
+    "timed out",
+    "network is unreachable",
+    "network is down",
+    "no route to host",
+    "host is down",
+    "host is unreachable",
+    "temporary failure in name resolution",
+    "is the server running",
+    "server closed the connection",
+    "connection has been closed unexpectedly",
+    "could not receive data from server",
+    "could not send data to server",
+    "ssl syscall error",
+    "eof detected",
+    "connection is lost",
+    "connection is closed",
+    "connection already closed",
+    "terminating connection",
+    "the database system is ",
+    "too many clients already",
+    "too many connections for",
+    "remaining connection slots",
+    "number of requested standby connections",
+    "server_login_retry",
+    "query_wait_timeout",
+    "no more connections allowed",
+    "pgbouncer cannot connect to server",
+    "server conn crashed",
+    "server login has been failing",
+)
+# What is wrong with the configuration behind a pooler comes in the pooler's words for a lost server.
+_LASTING_WORDS = ("password authentication failed", "does not exist", "no pg_hba.conf entry")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,3 +321,77 @@ def shut_down(descriptor: int) -> None:
 def log_warning(message: str) -> None:
     """For waits of nobody who has a log of their own."""
     _log.warning("%s", message)
+
+
+def backend_answer(connect: Callable[[], psycopg.Connection[Any]], backend: int) -> BackendAnswer:
+    """What the server does for a session of ours; psycopg's errors pass through where it cannot be asked.
+
+    Args:
+        connect: opens a connection to the same server in autocommit mode.
+        backend: the session's number, as `pg_backend_pid()` gave it.
+    """
+    with connect() as connection:
+        given_up = threading.Timer(_ASKED_SECONDS, end_connection, (connection,))
+        given_up.start()
+        try:
+            sent = _SENT if connection.info.server_version >= _KNOWS_COPY else "0"
+            row = connection.execute(_STATE.format(sent=sent), (backend,)).fetchone()
+        except psycopg.OperationalError:
+            # It let us in: a pooler without a free session, or a server that is very busy.
+            return BackendAnswer(state="works", detail=", and is too busy to say on what")
+        finally:
+            given_up.cancel()
+    if row is None:
+        return BackendAnswer(state="done")
+    state, kind, event, blockers, sent_bytes = row
+    # It waits for us to take what we wait for.
+    if state != "active" or event == "ClientWrite":
+        return BackendAnswer(state="done")
+    waits = f", waiting for {kind}/{event}" if kind in ("Lock", "LWLock", "IO", "Timeout") else ""
+    held = f" held by process {', '.join(map(str, blockers))}" if blockers else ""
+    return BackendAnswer(state="works", detail=waits + held, sent_bytes=sent_bytes or 0)
+
+
+def end_statement(connect: Callable[[], psycopg.Connection[Any]], backend: int) -> None:
+    """Cancel what a session of ours runs, over a connection of its own."""
+    with suppress(psycopg.Error), connect() as connection:
+        connection.execute("SELECT pg_catalog.pg_cancel_backend(%s)", (backend,))
+
+
+def end_connection(connection: psycopg.Connection[Any]) -> None:
+    """Shut a connection's socket down, from another thread than the one that waits on it."""
+    with suppress(psycopg.Error):
+        shut_down(connection.pgconn.socket)
+
+
+def hint(error: BaseException | None) -> str:
+    """What to do about an error whose own words do not say it; empty where they do."""
+    if "unsupported startup parameter" in str(error):
+        return (
+            " A pooler such as PgBouncer answers there, and Dagster's storage and the locks of runs and"
+            " loads need PostgreSQL itself: set ETL_DB_HOST and ETL_DB_PORT to it."
+        )
+    return ""
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Whether another try may succeed: nobody answered, the connection was lost, or the server starts,
+    stops or is full.
+
+    A wrong password, database, host name, TLS mode or right is not: it would be refused again. Errors of
+    psycopg 2, which Dagster's storage uses, are told apart in the same way.
+
+    >>> is_passing(psycopg.OperationalError("connection failed: Connection refused"))
+    True
+    >>> is_passing(psycopg.OperationalError('connection is bad: invalid sslmode value: "on"'))
+    False
+    """
+    if isinstance(error, OSError):
+        return True
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    if state is not None and state != "08P01":
+        return state in _PASSING_STATES
+    said = str(error).lower()
+    if any(words in said for words in _LASTING_WORDS):
+        return False
+    return any(words in said for words in _PASSING_WORDS)
