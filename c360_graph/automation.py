@@ -19,8 +19,8 @@ from c360_graph.dagster_failures import failures_of
 from c360_graph.errors import GraphError, SettingsError
 from c360_graph.executor import close_abandoned_runs
 from c360_graph.failure_notice import FailureNotice, mail_server, post, send
-from c360_graph.following.health import why_behind
 from c360_graph.following.mark import FollowMark, read_graph_mark
+from c360_graph.following.survey import why_behind
 from c360_graph.mapping.model import GraphMapping, Identity
 from c360_graph.pipeline.read_mapping import rows_fingerprint
 from c360_graph.resources import Neo4jResource, PostgresResource

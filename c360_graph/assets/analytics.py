@@ -15,7 +15,7 @@ from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.assets.source_table import operation_name
 from c360_graph.assets.step_policy import NEO4J_POOL, dagster_failures
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.load_lock import control_owner
+from c360_graph.control.locks import control_owner
 from c360_graph.errors import GraphError
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts

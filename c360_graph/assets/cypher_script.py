@@ -13,7 +13,7 @@ from c360_graph.assets.step_policy import (
     when_a_run_updates,
 )
 from c360_graph.control.audit import RunLog
-from c360_graph.control.load_lock import control_owner
+from c360_graph.control.locks import control_owner
 from c360_graph.extract_joins.graph_input import gather_parts
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping

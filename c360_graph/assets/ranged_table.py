@@ -12,7 +12,7 @@ from c360_graph.assets.source_table import (
 )
 from c360_graph.assets.step_policy import dagster_failures, freshness_policy, source_pool
 from c360_graph.control.audit import RunLog
-from c360_graph.control.range_ledger import RangesRead
+from c360_graph.control.table_reads import RangesRead
 from c360_graph.dagster_failures import TABLE_TAG
 from c360_graph.extract_files import ExtractManifest
 from c360_graph.mapping.control_rows import ControlRows

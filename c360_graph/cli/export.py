@@ -13,7 +13,7 @@ import typer
 from c360_graph.cli.output import Json, exit_on_error, print_counts, print_json, say
 from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import ControlDatabase, control_credentials
-from c360_graph.control.load_lock import control_owner
+from c360_graph.control.locks import control_owner
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.settings import Settings, load_settings

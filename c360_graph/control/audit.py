@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy import Connection, text
 
 from c360_graph.control.connection import ControlDatabase, lock_number
-from c360_graph.control.load_lock import LockSession, lock_session
+from c360_graph.control.locks import LockSession, lock_session
 from c360_graph.errors import ControlDatabaseError
 from c360_graph.faults import log_warning
 from c360_graph.mapping.model import TableMapping

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 
-from c360_graph.control.accepted_columns import accept_columns, read_history
 from c360_graph.control.audit import Ending, RunLog, TableLog
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.range_ledger import RangeLedger, SharedReading
+from c360_graph.control.table_reads import RangeLedger, SharedReading, accept_columns, read_history
 from c360_graph.extracts import Extract, ExtractManifest
 from c360_graph.faults import log_warning
 from c360_graph.hashing import KeyedHash

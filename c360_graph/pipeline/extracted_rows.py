@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from c360_graph.control.range_ledger import ReadPart
+from c360_graph.control.table_reads import ReadPart
 from c360_graph.extract_files import RowsPart, digest_of_parts
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.model import TableMapping

@@ -6,9 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from c360_graph.control.accepted_columns import read_history
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.range_ledger import RangeLedger, RangesRead, SharedReading, TableReading
+from c360_graph.control.table_reads import (
+    RangeLedger,
+    RangesRead,
+    SharedReading,
+    TableReading,
+    read_history,
+)
 from c360_graph.errors import DataFolderError, ExtractError, SourceError
 from c360_graph.faults import log_warning
 from c360_graph.mapping.control_rows import ControlRows

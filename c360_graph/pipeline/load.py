@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from c360_graph.control.audit import RunLog, ScriptLog
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.load_lock import control_owner, load_lock
+from c360_graph.control.locks import control_owner, load_lock
 from c360_graph.errors import GraphNotEmptyError, ScriptError
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import (

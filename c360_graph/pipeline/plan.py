@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.load_lock import control_owner
+from c360_graph.control.locks import control_owner
 from c360_graph.errors import C360Error, ControlDatabaseError, GraphError
 from c360_graph.extract_joins.graph_input import kept_from_refused
 from c360_graph.graph.connection import Graph

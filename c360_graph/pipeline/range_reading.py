@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
 
-from c360_graph.control.range_ledger import ClaimedRange, RangeLedger, ReadPart
+from c360_graph.control.table_reads import ClaimedRange, RangeLedger, ReadPart
 from c360_graph.errors import C360Error
 from c360_graph.extract_files import RowsPart
 from c360_graph.hashing import KeyedHash

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from c360_graph.control.audit import RunLog
-from c360_graph.control.range_ledger import (
+from c360_graph.control.table_reads import (
     GONE_AFTER_SECONDS,
     RangeLedger,
     ReadPart,

@@ -1,4 +1,7 @@
-"""One load at a time for a target: a session lock in the control database, which is taken again when it was lost."""
+"""Session locks in the control database: one load at a time for a target, one follower, and the process that executes a step.
+
+A lock goes with its process, however that ends, so nobody has to guess from the age of a sign of life.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from c360_graph.control.connection import BRIEF_PATIENCE_SECONDS, ControlDatabase, lock_number
 from c360_graph.errors import ControlDatabaseError, LoadLockedError
+from c360_graph.faults import log_warning
 from c360_graph.mapping.graph_manifest import Owner
+from c360_graph.repeating import repeating
 
 _LOOKS = 5
 _LOOKS_THROUGH_A_POOLER = 20
@@ -34,6 +39,18 @@ _END_BACKEND = text(
 )
 
 _T = TypeVar("_T")
+
+STEP_CHECK_SECONDS = 5.0
+_STEP_CLASS = lock_number("c360_graph step")
+_TAKE = text("SELECT pg_try_advisory_lock(:class, :id)")
+_HELD_STEPS = text(
+    "SELECT CAST(objid AS bigint) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND classid = CAST(CAST(:class AS bigint) & 4294967295 AS oid) AND granted"
+)
+TURN_CHECK_SECONDS = 2.0
+
+_FOLLOW_CLASS = lock_number("c360_graph follow")
 
 
 class LockSession:
@@ -303,3 +320,120 @@ def _acquire(
             waiting(f"Another load of {target} is under way; waiting up to {wait_seconds:.0f} s.")
             told = True
         time.sleep(min(POLL_SECONDS, max(0.05, deadline - time.monotonic())))
+
+
+@contextmanager
+def holding_step(database: ControlDatabase, *, run_id: str, step_key: str) -> Iterator[bool]:
+    """Hold the lock of a step while the block executes it; gives whether it could be had.
+
+    Raises:
+        ControlDatabaseError: the database cannot be reached, or only through a pooler that hands
+            sessions on.
+    """
+    values = {"class": _STEP_CLASS, "id": _lock_id(run_id, step_key)}
+
+    def take(connection: Connection) -> bool:
+        return bool(connection.execute(_TAKE, values).scalar_one())
+
+    with lock_session(database) as session:
+        is_ours = session.run(take)
+
+        def look() -> bool:
+            if not session.holds((values["class"], values["id"])):
+                try:
+                    session.run(take)
+                except ControlDatabaseError as error:
+                    log_warning(f"The lock of step {step_key} was lost: {error}")
+            return True
+
+        if not is_ours:
+            yield False
+            return
+        with repeating(look, every=STEP_CHECK_SECONDS, name="c360-step-lock"):
+            yield True
+
+
+def held_steps(database: ControlDatabase) -> frozenset[int]:
+    """The numbers of all steps, of whichever run, that a living process executes.
+
+    Raises:
+        ControlDatabaseError: the database cannot be reached.
+    """
+    values = {"class": _STEP_CLASS}
+    return database.run(lambda c: frozenset(c.execute(_HELD_STEPS, values).scalars()))
+
+
+def step_number(run_id: str, step_key: str) -> int:
+    """The number of a step of a run among those held.
+
+    >>> step_number("run", "step") == step_number("run", "other")
+    False
+    """
+    return _lock_id(run_id, step_key) & 0xFFFFFFFF
+
+
+def _lock_id(run_id: str, step_key: str) -> int:
+    return lock_number(f"{run_id} {step_key}")
+
+
+class Turn:
+    """The lock while it is held."""
+
+    def __init__(self, session: LockSession, number: int, target: str) -> None:
+        self._session = session
+        self._number = number
+        self._target = target
+        self._checked = time.monotonic()
+
+    def check(self) -> None:
+        """Make sure that the lock is held; asks the server every few seconds.
+
+        Raises:
+            LoadLockedError: it was lost with its connection, and another follower may have it.
+            ControlDatabaseError: the control database cannot be reached.
+        """
+        if time.monotonic() - self._checked < TURN_CHECK_SECONDS:
+            return
+        if not self._session.holds((_FOLLOW_CLASS, self._number)) and not _try_turn(
+            self._session, self._number
+        ):
+            raise LoadLockedError(f"Another follower of {self._target} has taken over.")
+        self._checked = time.monotonic()
+
+
+@contextmanager
+def follower_turn(
+    control: ControlDatabase,
+    *,
+    target: str,
+    identity: str,
+    waiting: Callable[[str], None],
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[Turn]:
+    """Be the target's follower while the block runs; wait as long as there is another.
+
+    `check` is called while waiting, and may raise to stop.
+
+    Raises:
+        ControlDatabaseError: the control database cannot be reached.
+    """
+    number = lock_number(identity)
+    with lock_session(control) as session:
+        told = False
+        while not _try_turn(session, number):
+            if not told:
+                waiting(f"Another follower of {target} is at work; this one stands by.")
+                told = True
+            check()
+            time.sleep(POLL_SECONDS)
+        yield Turn(session, number, target)
+
+
+def _try_turn(session: LockSession, number: int) -> bool:
+    def taken(connection: Connection) -> bool:
+        row = connection.execute(
+            text("SELECT pg_try_advisory_lock(:class, :id)"), {"class": _FOLLOW_CLASS, "id": number}
+        )
+        return bool(row.scalar_one())
+
+    return session.run(taken)

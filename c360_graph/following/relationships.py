@@ -1,11 +1,12 @@
-"""Which relationships a changed node may gain or lose: types between two labels, and the mappings that make them."""
+"""Which relationships a changed row may gain or lose: between nodes, and through junction tables whose rows are no nodes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from c360_graph.cypher.copy_text import decode_value
 from c360_graph.cypher.schema import LabelProperties, indexes, keys
 from c360_graph.mapping.catalog import INTEGERS
 from c360_graph.mapping.graph_manifest import RelationshipPattern, pattern_of
@@ -18,6 +19,10 @@ from c360_graph.mapping.model import (
     TableMapping,
 )
 from c360_graph.mapping.table_index import TableIndex, grouped
+from c360_graph.source.key_reads import Key, RowsRead
+
+ReadLinks = Callable[[TableMapping, tuple[str, ...], list[Key]], list[bytes]]
+"""Reads the rows of a junction table that have one of the values in these columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,3 +227,57 @@ def _sought_when_late(pattern: Pattern) -> Iterable[LabelProperties]:
 
 def _columns(label: str, columns: Iterable[str]) -> LabelProperties:
     return LabelProperties(label=label, properties=tuple(dict.fromkeys(columns)))
+
+
+@dataclass(kw_only=True)
+class JunctionRows:
+    """Of one junction table and the mapping through it."""
+
+    mapping: RelationshipMapping
+    table: TableMapping
+    rows: dict[bytes, None] = field(default_factory=dict)
+    """Whole rows, all that join the pairs which are made anew."""
+    gone: tuple[bytes, ...] = ()
+    """Keys of rows that are no more."""
+
+    def read_changed(self, read: RowsRead, reader: ReadLinks) -> None:
+        """Rows that join what the changed ones do: a pair of nodes may be joined by several."""
+        columns = self._columns(*self.mapping.sought)
+        self.gone = read.gone
+        keys = [_values(line, self._indexes(columns, self._names)) for line in read.rows]
+        keys += [_values(line, self._indexes(columns, self.table.key)) for line in read.gone]
+        self._add(columns, keys, reader)
+
+    def read_of_end(
+        self, end: RelationshipEnd, told: Iterable[Sequence[str | None]], reader: ReadLinks
+    ) -> None:
+        """Rows that refer to changed nodes of one end, given by the texts of its columns."""
+        self._add(self._columns(end), [tuple(texts) for texts in told], reader)
+
+    def _add(
+        self, columns: tuple[str, ...], keys: Iterable[tuple[str | None, ...]], reader: ReadLinks
+    ) -> None:
+        wanted = [
+            tuple(text for text in key if text is not None)
+            for key in dict.fromkeys(keys)
+            if None not in key
+        ]
+        if wanted:
+            self.rows.update(dict.fromkeys(reader(self.table, columns, wanted)))
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(prop.column for prop in self.table.properties)
+
+    @staticmethod
+    def _columns(*ends: RelationshipEnd) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(column for end in ends for _, column in end.pairs))
+
+    @staticmethod
+    def _indexes(columns: tuple[str, ...], names: tuple[str, ...]) -> list[int]:
+        return [names.index(column) for column in columns]
+
+
+def _values(line: bytes, indexes: list[int]) -> tuple[str | None, ...]:
+    texts = line.decode().split("\t")
+    return tuple(decode_value(texts[index]) for index in indexes)
