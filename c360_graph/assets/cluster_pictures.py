@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from c360_graph.assets.schema_picture import FONT, literal
-from c360_graph.identity.clusters import Cluster
+from c360_graph.identity.entities import Cluster
 from c360_graph.text import plural
 
 

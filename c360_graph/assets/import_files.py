@@ -14,7 +14,7 @@ from c360_graph.control.audit import RunLog
 from c360_graph.control.locks import control_owner
 from c360_graph.extract_joins.graph_input import gather_parts
 from c360_graph.files import private_folder, writing_into
-from c360_graph.import_files.arguments import import_command
+from c360_graph.import_files.import_folder import import_command
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.object_extracts import extract_store

@@ -113,7 +113,7 @@ def _write(folder: Path, settings: Settings, *, memory: str) -> WrittenImport:
 
 
 def _command(written: WrittenImport, *, program: str, database: str, overwrite: bool) -> list[str]:
-    from c360_graph.import_files.arguments import import_command
+    from c360_graph.import_files.import_folder import import_command
 
     options = ("--overwrite-destination",) if overwrite else ()
     return import_command(program, database, written.arguments, options)

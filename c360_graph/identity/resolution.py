@@ -11,9 +11,15 @@ from c360_graph.extract_joins.engine import JoinEngine, join_engine
 from c360_graph.extract_joins.extract_sql import written_to
 from c360_graph.extracts import Extract
 from c360_graph.files import private_folder
-from c360_graph.identity.clusters import Cluster, largest_clusters
-from c360_graph.identity.components import connect, find_components
 from c360_graph.identity.decisions import Applied, find_decided, keep_apart, link_same
+from c360_graph.identity.entities import (
+    Cluster,
+    IdChanges,
+    connect,
+    find_components,
+    give_ids,
+    largest_clusters,
+)
 from c360_graph.identity.records import (
     TAB,
     IgnoredIdentifier,
@@ -24,7 +30,6 @@ from c360_graph.identity.records import (
     read_records,
 )
 from c360_graph.identity.similar import Similar, find_similar, splink_problem
-from c360_graph.identity.stable_ids import IdChanges, give_ids
 from c360_graph.mapping.control_rows import IdentityDecisionRow
 from c360_graph.mapping.model import Identity, TableMapping
 

@@ -1,23 +1,29 @@
-"""Which files an import needs, and the queries that fill them."""
+"""What the folder of an import has: CSV files and the queries that fill them, the importer's arguments, and the script that ends the import."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from c360_graph.import_files.csv_values import (
+from c360_graph.cypher import manifest, schema
+from c360_graph.cypher.quoting import identifier, statement
+from c360_graph.cypher.script_writer import INDEX_WAIT_SECONDS
+from c360_graph.errors import ImportFilesError
+from c360_graph.import_files.csv_rows import (
     LIST_DELIMITER,
     CsvColumn,
+    NumberedTable,
     decoded,
     header_field,
     is_late,
     is_list,
     late_name,
     property_columns,
+    union,
 )
-from c360_graph.import_files.numbered_rows import NumberedTable, union
 from c360_graph.mapping.model import (
     TABLE_PROPERTY,
     NodeTable,
@@ -34,6 +40,13 @@ LATE_LABEL = "_C360Import"
 """The label of nodes with a list that is converted after the import."""
 
 _PLAIN_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+
+LEAST_BUFFER = 4_194_304
+"""Bytes of the importer's buffers by itself; one value has to fit."""
+
+_NOT_IN_PATHS = frozenset(",=\"'\\#@\n\r\t")
+
+_BATCH_ROWS = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,3 +283,119 @@ def _present(
 
 def _type(prop: PropertyMapping, time_zone: str | None) -> PropertyType:
     return property_type(prop.type, treatment=prop.treatment, time_zone=time_zone)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportInput:
+    """A header and the file that it describes; `group` is a label or type, None where a column has it."""
+
+    kind: Literal["nodes", "relationships"]
+    group: str | None
+    header: Path
+    data: Path
+
+
+def arguments_text(
+    inputs: Iterable[ImportInput], *, report: Path, has_line_breaks: bool, longest_row_bytes: int
+) -> str:
+    """The text of the file, an argument a line.
+
+    >>> from pathlib import Path
+    >>> text = arguments_text([], report=Path("/f/r"), has_line_breaks=False, longest_row_bytes=9)
+    >>> print(text, end="")
+    "--report-file=/f/r"
+    "--id-type=integer"
+    "--array-delimiter=U+001F"
+    "--multiline-fields=false"
+    "--read-buffer-size=4194304"
+    """
+    lines = [
+        f"--report-file={report}",
+        "--id-type=integer",
+        f"--array-delimiter=U+{LIST_DELIMITER:04X}",
+        f"--multiline-fields={'true' if has_line_breaks else 'false'}",
+        # A quoted value takes up to twice the characters, and the importer wants room around it.
+        f"--read-buffer-size={max(LEAST_BUFFER, 4 * longest_row_bytes)}",
+    ]
+    for given in inputs:
+        group = f"{given.group}=" if given.group is not None else ""
+        lines.append(f"--{given.kind}={group}{given.header},{given.data}")
+    return "".join(f'"{line}"\n' for line in lines)
+
+
+def refuse_path(folder: Path) -> None:
+    """Make sure that the importer reads a folder's name as it is.
+
+    Raises:
+        ImportFilesError: it has a character that means something to the importer.
+    """
+    wrong = sorted(_NOT_IN_PATHS.intersection(str(folder)))
+    if wrong:
+        raise ImportFilesError(
+            f"{folder} has {', '.join(map(repr, wrong))} in its path, which neo4j-admin does not read as it"
+            " is. Choose another folder."
+        )
+
+
+def import_command(
+    program: str, database: str, arguments: Path, options: Iterable[str] = ()
+) -> list[str]:
+    """The command that imports.
+
+    >>> from pathlib import Path
+    >>> " ".join(import_command("neo4j-admin", "neo4j", Path("/import/arguments.txt")))
+    'neo4j-admin database import full neo4j @/import/arguments.txt'
+    """
+    # The name stands first: an option for files takes every word behind it.
+    return [program, "database", "import", "full", database, *options, f"@{arguments}"]
+
+
+def end_script(
+    tables: Iterable[NodeTable],
+    mappings: Iterable[RelationshipMapping],
+    late: Iterable[LateList],
+) -> bytes:
+    """The script, for cypher-shell. It may run twice."""
+    kept, joins = tuple(tables), tuple(mappings)
+    return "".join(f"{text};\n" for text in _statements(kept, joins, tuple(late))).encode()
+
+
+def _statements(
+    tables: tuple[NodeTable, ...],
+    mappings: tuple[RelationshipMapping, ...],
+    late: tuple[LateList, ...],
+) -> Iterator[str]:
+    yield from map(convert_lists, late)
+    if any(lists.label is not None for lists in late):
+        yield remove_late_label()
+    yield from map(schema.create_constraint, schema.keys(tables))
+    yield from map(schema.create_index, schema.indexes(tables, mappings))
+    yield schema.await_indexes(INDEX_WAIT_SECONDS)
+    yield manifest.end_manifest()
+
+
+def convert_lists(lists: LateList) -> str:
+    """Give nodes or relationships the lists whose text they hold. Must run outside of a transaction."""
+    held = f"x.{identifier(lists.held_in)}"
+    if lists.label is not None:
+        pattern = f"(x:{identifier(LATE_LABEL)}:{identifier(lists.label)})"
+    else:
+        pattern = f"()-[x:{identifier(lists.relationship_type or '')}]->()"
+    return statement(
+        f"MATCH {pattern} WHERE {held} IS NOT NULL\n"
+        f"CALL (x) {{ SET x.{identifier(lists.column)} = {lists.convert(held)} REMOVE {held} }}"
+        f" IN TRANSACTIONS OF {_BATCH_ROWS} ROWS"
+    )
+
+
+def remove_late_label() -> str:
+    """Take away the label of nodes with such lists. Must run outside of a transaction.
+
+    >>> print(remove_late_label())
+    CYPHER 5 MATCH (x:`_C360Import`)
+    CALL (x) { REMOVE x:`_C360Import` } IN TRANSACTIONS OF 2000 ROWS
+    """
+    label = identifier(LATE_LABEL)
+    return statement(
+        f"MATCH (x:{label})\nCALL (x) {{ REMOVE x:{label} }} IN TRANSACTIONS OF {_BATCH_ROWS} ROWS"
+    )
