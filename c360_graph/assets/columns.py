@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import dagster as dg
 
-from c360_graph.mapping.join_columns import normalised_properties, source_column
+from c360_graph.mapping.join_forms import normalised_properties, source_column
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping, node_tables
 from c360_graph.mapping.property_rows import cast_named
 from c360_graph.mapping.property_types import property_type

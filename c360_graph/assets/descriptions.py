@@ -1,7 +1,7 @@
 """What an asset is, in words made of the mapping alone."""
 
 from c360_graph.assets.metadata import code
-from c360_graph.mapping.join_columns import normalised_properties
+from c360_graph.mapping.join_forms import normalised_properties
 from c360_graph.mapping.model import (
     GraphMapping,
     NodeTable,

@@ -9,7 +9,7 @@ from c360_graph.assets.metadata import Metadata, cell, code, counts_table, table
 from c360_graph.checks.check_result import check_result
 from c360_graph.identity.resolution import Resolution
 from c360_graph.identity.similar import Similar
-from c360_graph.mapping.join_columns import shown_column
+from c360_graph.mapping.join_forms import shown_column
 from c360_graph.mapping.model import Identity, TableMapping
 from c360_graph.text import plural
 

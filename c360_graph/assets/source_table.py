@@ -19,8 +19,8 @@ from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.dagster_failures import TABLE_TAG
 from c360_graph.mapping.control_rows import ControlRows
+from c360_graph.mapping.label_rows import ownership_of
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
-from c360_graph.mapping.ownership import ownership_of
 from c360_graph.pipeline.extract import extract_table
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings, load_settings

@@ -17,7 +17,7 @@ from c360_graph.control.connection import ControlDatabase
 from c360_graph.extract_files import RowsPart
 from c360_graph.mapping.control_rows import ControlRows, Frozen
 from c360_graph.mapping.exclusions import AcceptedColumn, ColumnHistory
-from c360_graph.mapping.page_ranges import PageRange
+from c360_graph.mapping.table_steps import PageRange
 from c360_graph.object_extracts import Extracts
 
 _IS_KEPT = (

@@ -18,7 +18,7 @@ from c360_graph.exchange.import_spec import (
     SpecTargets,
 )
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.mapping.join_columns import is_normalised, source_column
+from c360_graph.mapping.join_forms import is_normalised, source_column
 from c360_graph.mapping.model import (
     GraphMapping,
     NodeTable,

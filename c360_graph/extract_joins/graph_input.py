@@ -13,7 +13,7 @@ from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import GraphManifest, Owner
-from c360_graph.mapping.join_columns import without_join_columns
+from c360_graph.mapping.join_forms import without_join_columns
 from c360_graph.mapping.missing import (
     LeftOutTable,
     excluded_names,

@@ -10,7 +10,7 @@ from c360_graph.cypher.copy_text import decode_value
 from c360_graph.cypher.schema import LabelProperties, indexes, keys
 from c360_graph.mapping.catalog import INTEGERS
 from c360_graph.mapping.graph_manifest import RelationshipPattern, pattern_of
-from c360_graph.mapping.join_columns import source_column
+from c360_graph.mapping.join_forms import source_column
 from c360_graph.mapping.model import (
     GraphMapping,
     NodeTable,

@@ -18,7 +18,7 @@ from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.exclusions import AcceptedColumn, ColumnHistory
 from c360_graph.mapping.model import TableMapping
-from c360_graph.mapping.page_ranges import known_rows, page_ranges, readers_of
+from c360_graph.mapping.table_steps import known_rows, page_ranges, readers_of
 from c360_graph.object_extracts import Draft, Extracts, extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.pipeline.extracted_rows import read_whole, rows_of_parts

@@ -16,7 +16,7 @@ from c360_graph.mapping.exclusions import (
     rules_without_table,
     why_held_back,
 )
-from c360_graph.mapping.join_columns import with_join_columns
+from c360_graph.mapping.join_forms import with_join_columns
 from c360_graph.mapping.model import NodeTable, TableMapping
 from c360_graph.mapping.tables import describe, why_unknown_time_zone
 from c360_graph.pipeline.readiness import hash_key_problem

@@ -7,7 +7,7 @@ from typing import Literal
 
 from c360_graph.cypher import schema
 from c360_graph.cypher.schema import LabelProperties, duplicates_of_key
-from c360_graph.mapping.join_columns import is_normalised
+from c360_graph.mapping.join_forms import is_normalised
 from c360_graph.mapping.model import is_kept_name
 from c360_graph.plan.decisions import (
     LoadDecision,

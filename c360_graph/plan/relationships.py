@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from c360_graph.mapping.graph_manifest import pattern_name, pattern_named, pattern_of
-from c360_graph.mapping.join_columns import is_normalised, shown_column
+from c360_graph.mapping.join_forms import is_normalised, shown_column
 from c360_graph.mapping.model import RelationshipMapping
 from c360_graph.plan.decisions import LoadDecision
 from c360_graph.plan.inputs import GraphState, Intention

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.mapping.join_columns import source_column
+from c360_graph.mapping.join_forms import source_column
 from c360_graph.mapping.join_functions import Calls
 from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.table_index import TableIndex

@@ -8,8 +8,8 @@ from typing import Any
 
 from c360_graph.cypher.serving import Seek
 from c360_graph.hashing import KeyedHash
+from c360_graph.mapping.join_forms import email, normaliser
 from c360_graph.mapping.names import IS
-from c360_graph.mapping.normalised_texts import email, normaliser
 from c360_graph.serve.schema import MOST_SCANNED, SEARCHED, ServedGraph, ServedLabel, ServedProperty
 from c360_graph.serve.values import read_value
 

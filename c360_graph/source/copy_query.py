@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 from c360_graph.errors import SettingsError
 from c360_graph.hashing import HASH_BYTES, KeyedHash
-from c360_graph.mapping.join_columns import column_of, functions_of, sql_of
+from c360_graph.mapping.join_forms import column_of, functions_of, normaliser, sql_of
 from c360_graph.mapping.join_functions import LONGEST_BYTES
 from c360_graph.mapping.model import PropertyMapping, TableMapping
-from c360_graph.mapping.normalised_texts import normaliser
-from c360_graph.mapping.page_ranges import PageRange
 from c360_graph.mapping.property_rows import may_lose
 from c360_graph.mapping.property_types import PropertyType, property_type
+from c360_graph.mapping.table_steps import PageRange
 from c360_graph.sql_quoting import quoted_table, sql_literal
 
 Replacement = Callable[[bytes], bytes | None]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from c360_graph.mapping.join_columns import functions_of, own_value, source_column, sql_of
 from c360_graph.mapping.join_comparison import compare
+from c360_graph.mapping.join_forms import functions_of, own_value, source_column, sql_of
 from c360_graph.mapping.join_functions import JoinColumn, JoinFunctions
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
 from c360_graph.mapping.property_types import property_type

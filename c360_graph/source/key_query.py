@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from c360_graph.mapping.join_columns import column_of
+from c360_graph.mapping.join_forms import column_of
 from c360_graph.mapping.model import PropertyMapping, TableMapping
 from c360_graph.source.copy_query import key_properties, rendered_value, row_conditions
 from c360_graph.sql_quoting import quoted, quoted_table

@@ -15,6 +15,7 @@ from secrets import token_hex
 
 from c360_graph.mapping.catalog import TEXTS, CatalogTable, ColumnType
 from c360_graph.mapping.join_comparison import compare
+from c360_graph.mapping.join_forms import Normaliser, normaliser
 from c360_graph.mapping.join_functions import (
     Calls,
     JoinColumn,
@@ -23,7 +24,6 @@ from c360_graph.mapping.join_functions import (
     form_sql,
     phone_call,
 )
-from c360_graph.mapping.normalised_texts import Normaliser, normaliser
 from c360_graph.proposal.candidates import (
     Candidate,
     as_numbered,

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from c360_graph.errors import SourceError
 from c360_graph.mapping.catalog import INTEGERS, CatalogTable, SourceCatalog
-from c360_graph.mapping.join_columns import functions_of, sql_of
+from c360_graph.mapping.join_forms import Normaliser, functions_of, normaliser, sql_of
 from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
-from c360_graph.mapping.normalised_texts import Normaliser, normaliser
 from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.table_index import TableIndex
 from c360_graph.plan.model import PartnerSample

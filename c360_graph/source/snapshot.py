@@ -26,7 +26,7 @@ from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import TableMapping
-from c360_graph.mapping.page_ranges import PageRange
+from c360_graph.mapping.table_steps import PageRange
 from c360_graph.source.catalog import read_catalog
 from c360_graph.source.copy_query import (
     CopiedValues,

@@ -23,7 +23,7 @@ from c360_graph.extract_files import Extract, RowsPart
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.mapping.model import TableMapping
-from c360_graph.mapping.page_ranges import page_ranges
+from c360_graph.mapping.table_steps import page_ranges
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.pipeline import joined_reading
