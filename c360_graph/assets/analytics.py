@@ -172,9 +172,9 @@ def _write_report(
     as_of: str | None,
 ) -> dg.MaterializeResult[None]:
     # Imported here: definitions are loaded often, and seldom need what writes a page.
-    from c360_graph.report.customer_360 import customer_360_page, is_answered
     from c360_graph.report.files import report_store
     from c360_graph.report.page import render
+    from c360_graph.report.pages import customer_360_page, is_answered
 
     settings = load_settings()
     page = customer_360_page(

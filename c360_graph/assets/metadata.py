@@ -19,8 +19,7 @@ from c360_graph.extracts import Extract
 from c360_graph.graph.reconcile import Reconciled
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.mapping.property_types import property_type
-from c360_graph.pipeline.extract import ExtractedTable
-from c360_graph.pipeline.left_out_rows import rows_left_out, values_not_cast
+from c360_graph.pipeline.extract import ExtractedTable, rows_left_out, values_not_cast
 from c360_graph.pipeline.load import LoadedScript
 from c360_graph.pipeline.write_script import WrittenScript
 from c360_graph.questions import Answer, shown

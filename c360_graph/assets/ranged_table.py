@@ -19,7 +19,7 @@ from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
-from c360_graph.pipeline.joined_reading import join_reading, ranges_of_run
+from c360_graph.pipeline.range_reading import join_reading, ranges_of_run
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings, load_settings
 from c360_graph.text import plural

@@ -84,7 +84,7 @@ def export(
         )
         (_print_json if as_json else _print_tables)(written, command)
         if run:
-            from c360_graph.pipeline.run_import import run_import
+            from c360_graph.pipeline.offline_import import run_import
 
             run_import(command)
     other = database if database != settings.neo4j_database else None

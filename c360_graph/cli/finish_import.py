@@ -35,7 +35,7 @@ def finish_import(
     """
     with exit_on_error():
         # Here, as it brings the engine that joins extracts.
-        from c360_graph.pipeline.finish_import import finish_imported_graph
+        from c360_graph.pipeline.offline_import import finish_imported_graph
 
         with target_graph(load_settings()) as graph, shown_progress(err) as report:
             say(f"Completing {graph.server}")

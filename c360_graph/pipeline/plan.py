@@ -22,7 +22,7 @@ from c360_graph.plan.diff import Estimates, plan_load, questions
 from c360_graph.plan.inputs import GraphState, Intention
 from c360_graph.plan.model import PartnerSample, Plan, RowEstimate, Way
 from c360_graph.settings import Settings
-from c360_graph.source.references import PartnerSampling
+from c360_graph.source.join_counts import PartnerSampling
 from c360_graph.source.sampling import row_estimate
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 

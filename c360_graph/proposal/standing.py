@@ -13,8 +13,8 @@ from c360_graph.mapping.exclusions import rule_for
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.resolve import resolve
 from c360_graph.mapping.tables import Catalogs
-from c360_graph.proposal.joins import Fact, QualifiedTable, fact, proposed_edges
 from c360_graph.proposal.model import Proposal, QualifiedColumn, SourceSchema
+from c360_graph.proposal.relationships import Fact, QualifiedTable, fact, proposed_edges
 
 
 @dataclass(frozen=True, kw_only=True)

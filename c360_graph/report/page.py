@@ -14,8 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from c360_graph.questions import shown
-from c360_graph.report.charts import Chart
-from c360_graph.report.pictures import MOST_DRAWN, Picture
+from c360_graph.report.figures import MOST_DRAWN, Chart, Picture
 from c360_graph.text import visible
 
 MOST_ROWS = 50

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import AfterValidator
 
 from c360_graph.customer.journey import cuts, repeats, steps
-from c360_graph.report.charts import chart_of
+from c360_graph.report.figures import chart_of
 from c360_graph.report.page import table_of
 from c360_graph.serve.answer_routes import answers_for, ask_whole
 from c360_graph.serve.answering import refuse_for

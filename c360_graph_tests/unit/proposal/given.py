@@ -9,7 +9,7 @@ from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.resolve import resolve
 from c360_graph.proposal.model import ForeignKey, Proposal, QualifiedColumn, SourceSchema
 from c360_graph.proposal.overlaps import Overlap
-from c360_graph.proposal.personal_values import ColumnFinding, findings_of
+from c360_graph.proposal.personal_columns import ColumnFinding, findings_of
 from c360_graph.proposal.propose import Known, propose
 from c360_graph.proposal.standing import Standing
 

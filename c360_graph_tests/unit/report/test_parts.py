@@ -13,11 +13,18 @@ import pytest
 
 from c360_graph.questions import Answer, ChartFact, HeadlineFact, Question, Refused
 from c360_graph.report import files
-from c360_graph.report.charts import MOST_POINTS, Chart, chart_of
-from c360_graph.report.customer_360 import customer_360_page
+from c360_graph.report.figures import (
+    MOST_EDGES,
+    MOST_POINTS,
+    Chart,
+    Edge,
+    Node,
+    chart_of,
+    picture_of,
+)
 from c360_graph.report.files import ReportStore
 from c360_graph.report.page import Headline, Page, render
-from c360_graph.report.pictures import MOST_EDGES, Edge, Node, picture_of
+from c360_graph.report.pages import customer_360_page
 
 MADE_AT = datetime(2025, 11, 3, tzinfo=UTC)
 

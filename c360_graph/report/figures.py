@@ -1,4 +1,4 @@
-"""A picture of nodes and edges from an answer.
+"""Figures from an answer: a chart, as its question's file says, or a picture of nodes and edges.
 
 The statement of a picture returns a row for each edge: `source` and `target` are maps with `id`,
 `kind`, `caption` and, where there are any, `details` (a map); `relationship` is a text.
@@ -6,11 +6,14 @@ The statement of a picture returns a row for each edge: `source` and `target` ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from c360_graph.questions import Answer, shown
+from c360_graph.questions import COUNTED, Answer, ChartFact, ChartKind, shown
+
+MOST_POINTS = 40
 
 MOST_DRAWN = 400
 """More than that no one can see apart; a button draws the others."""
@@ -19,6 +22,58 @@ MOST_EDGES = 2_000
 LONGEST_VALUE = 300
 
 _COLUMNS = ("source", "relationship", "target")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """One value for each label; `left_out` counts further points, and rows that were not kept."""
+
+    name: str
+    title: str
+    kind: ChartKind
+    value_name: str
+    label_name: str
+    labels: tuple[str, ...]
+    values: tuple[float, ...]
+    left_out: int = 0
+
+
+def chart_of(answer: Answer) -> Chart | None:
+    """The chart of an answer; None where its question names none or the columns are not there."""
+    fact = answer.question.chart
+    if fact is None:
+        return None
+    counted = fact.value == COUNTED
+    points = answer.tally if counted else _points(answer, fact)
+    if not points:
+        return None
+    unkept = 0 if counted else answer.row_count - len(answer.rows)
+    return Chart(
+        name=answer.question.name,
+        title=answer.question.title,
+        kind=fact.kind,
+        value_name="count" if counted else _words(fact.value),
+        label_name=_words(fact.by),
+        labels=tuple(shown(label) for label, _ in points[:MOST_POINTS]),
+        values=tuple(value for _, value in points[:MOST_POINTS]),
+        left_out=max(0, len(points) - MOST_POINTS) + unkept,
+    )
+
+
+def _points(answer: Answer, fact: ChartFact) -> tuple[tuple[Any, float], ...]:
+    if fact.value not in answer.columns or fact.by not in answer.columns:
+        return ()
+    label, value = answer.columns.index(fact.by), answer.columns.index(fact.value)
+    return tuple((row[label], row[value]) for row in answer.rows if _is_number(row[value]))
+
+
+def _is_number(value: Any) -> bool:
+    # JSON, by which the page gets it, has neither infinity nor NaN.
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _words(column: str) -> str:
+    return column.replace("_", " ")
 
 
 @dataclass(frozen=True, kw_only=True)

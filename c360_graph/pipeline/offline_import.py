@@ -1,8 +1,12 @@
-"""Completes a graph that `neo4j-admin database import full` made from the files of an export."""
+"""Imports the files of an export with `neo4j-admin database import full`, and completes the graph that it made."""
 
 from __future__ import annotations
 
 import csv
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +21,47 @@ from c360_graph.graph.target_lock import Claim
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.pipeline.write_import_files import END_SCRIPT, MANIFEST
 
+_OURS = ("ETL_DB_", "C360_", "DAGSTER_", "PG")
+_STANDARD_ERROR = 2
+_SECRETS = frozenset({"NEO4J_PASSWORD", "NEO4J_AUTH"})
+
 _MOST_OF_A_FIELD = 1 << 30
 """The manifest of a thousand tables is one field of megabytes; the module takes 128 kB."""
+
+
+def run_import(command: Sequence[str]) -> None:
+    """Run the command to its end; what it says goes to standard error.
+
+    Raises:
+        ImportFilesError: it cannot be started, or says that it failed.
+    """
+    program = shutil.which(command[0])
+    if program is None:
+        raise ImportFilesError(
+            f"{command[0]} is not a program that can be started. Name neo4j-admin by --neo4j-admin or"
+            " C360_NEO4J_ADMIN."
+        )
+    # Its own settings are among the variables, such as NEO4J_HOME; passwords of ours are no business of its.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_OURS) and name not in _SECRETS
+    }
+    try:
+        done = subprocess.run(  # noqa: S603
+            [program, *command[1:]],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=_STANDARD_ERROR,
+            check=False,
+        )
+    except OSError as error:
+        raise ImportFilesError(f"{program} cannot be started: {error.strerror}.") from None
+    if done.returncode:
+        raise ImportFilesError(
+            f"neo4j-admin ended with exit code {done.returncode}; its own words are above. The files stay, so"
+            " that the command can be run again."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
