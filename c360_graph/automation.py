@@ -10,7 +10,6 @@ from pydantic import BaseModel, ValidationError
 
 from c360_graph.assets.analytics import GROUP as ANSWERS
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
-from c360_graph.assets.load_mode import UPDATING
 from c360_graph.assets.metadata import moment
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.assets.step_policy import dagster_failures
@@ -22,6 +21,7 @@ from c360_graph.failure_notice import FailureNotice, mail_server, post, send
 from c360_graph.following.mark import FollowMark, read_graph_mark
 from c360_graph.following.survey import why_behind
 from c360_graph.mapping.model import GraphMapping, Identity
+from c360_graph.pipeline.load import UPDATING
 from c360_graph.pipeline.read_mapping import rows_fingerprint
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import Settings

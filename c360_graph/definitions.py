@@ -20,9 +20,11 @@ from c360_graph.assets.customer_identity import identity_asset
 from c360_graph.assets.cypher_script import cypher_script_asset
 from c360_graph.assets.import_files import import_files_asset
 from c360_graph.assets.neo4j_graph import neo4j_graph_asset
-from c360_graph.assets.ranged_table import ranged_table_asset
-from c360_graph.assets.shared_step import shared_step_assets
-from c360_graph.assets.source_table import source_table_asset
+from c360_graph.assets.source_table import (
+    ranged_table_asset,
+    shared_step_assets,
+    source_table_asset,
+)
 from c360_graph.automation import (
     ask_again_sensors,
     audit_sensor,

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from c360_graph.assets.columns import table_columns
 from c360_graph.assets.identity_facts import (
     ENTITY_CHECKS,
     SIMILAR,
@@ -15,6 +14,7 @@ from c360_graph.assets.identity_facts import (
     similar_check,
     similar_facts,
 )
+from c360_graph.assets.lineage import table_columns
 from c360_graph.assets.metadata import code
 from c360_graph.assets.source_table import group_name, operation_name, table_inputs
 from c360_graph.assets.step_policy import (

@@ -3,8 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
-from c360_graph.assets.descriptions import graph_description
-from c360_graph.assets.metadata import script_facts
+from c360_graph.assets.metadata import graph_description, script_facts
 from c360_graph.assets.source_table import table_inputs
 from c360_graph.assets.step_policy import (
     dagster_failures,

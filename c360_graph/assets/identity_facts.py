@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from c360_graph.assets.cluster_pictures import cluster_pictures
 from c360_graph.assets.metadata import Metadata, cell, code, counts_table, table
+from c360_graph.assets.pictures import cluster_pictures
 from c360_graph.checks.check_result import check_result
 from c360_graph.identity.resolution import Resolution
 from c360_graph.identity.similar import Similar

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Json, exit_on_error, grid, out, print_json, say
+from c360_graph.cli.output import FAILED, Json, exit_on_error, grid, out, print_json, say
 from c360_graph.settings import Settings, load_settings
 
 if TYPE_CHECKING:

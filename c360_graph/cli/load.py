@@ -9,13 +9,14 @@ import typer
 
 from c360_graph.cli.output import (
     Json,
+    Report,
     err,
     exit_on_error,
     print_counts,
     print_json,
     say,
+    shown_progress,
 )
-from c360_graph.cli.progress_bar import Report, shown_progress
 from c360_graph.control.connection import (
     RUN_PATIENCE_SECONDS,
     ControlDatabase,

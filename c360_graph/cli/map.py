@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Apply, Json, Yes, exit_on_error, print_json, say
+from c360_graph.cli.output import FAILED, Apply, Json, Yes, exit_on_error, print_json, say
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.proposal.model import Proposal
 from c360_graph.settings import load_settings

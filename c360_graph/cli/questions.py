@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import (
+    FAILED,
     Json,
     exit_on_error,
     out,

@@ -11,8 +11,7 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Json, exit_on_error, out, print_json, say
+from c360_graph.cli.output import FAILED, Json, exit_on_error, out, print_json, say
 from c360_graph.control.connection import control_credentials, names_control_database
 from c360_graph.new_project import sql_folder
 from c360_graph.sandbox.sample import CONTROL, Server, load_sample

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -31,8 +31,31 @@ from c360_graph.plan.model import GraphStatus, road_of
 from c360_graph.scripts import Scripts
 
 if TYPE_CHECKING:
-    # For who loads a script alone: it reads mappings, whose grammar takes 16 MB.
     from c360_graph.extract_joins.graph_input import GraphParts
+
+
+LOAD_TAG = "c360/load"
+UPDATING = {LOAD_TAG: "reconcile"}
+"""Tags of runs that nobody started by hand: they update the graph, so that it stays readable."""
+
+
+def clears(configured: bool | None, *, setting: bool | None, tags: Mapping[str, str]) -> bool:
+    """Whether a load empties the graph first.
+
+    Args:
+        configured: `clear_database` of the run's config; None where that does not say.
+        setting: C360_CLEAR_DATABASE; None where it is unset.
+        tags: the run's.
+
+    >>> clears(None, setting=None, tags={}), clears(None, setting=None, tags=UPDATING)
+    (True, False)
+    >>> clears(None, setting=True, tags=UPDATING), clears(False, setting=True, tags={})
+    (True, False)
+    """
+    for said in (configured, setting):
+        if said is not None:
+            return said
+    return tags.get(LOAD_TAG) != UPDATING[LOAD_TAG]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,14 +22,15 @@ from types import MappingProxyType
 
 from c360_graph.errors import SandboxError
 from c360_graph.sandbox import neo4j, postgres
-from c360_graph.sandbox.jars import exclusive
+from c360_graph.sandbox.downloads import exclusive
 from c360_graph.sandbox.neo4j import DEFAULT_LINE, find_line
-from c360_graph.sandbox.process import end, is_alive
 from c360_graph.sandbox.state import (
     FILE_NAME,
     Neo4jServer,
     PostgresServer,
     Servers,
+    end,
+    is_alive,
     read_servers,
     write_neo4j,
     write_postgres,

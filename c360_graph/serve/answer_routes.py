@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from c360_graph.graph.connection import Graph
 from c360_graph.questions import Answer, Question
-from c360_graph.serve import models
+from c360_graph.serve import openapi
 from c360_graph.serve.answering import (
     ARROW,
     CSV,
@@ -18,7 +18,7 @@ from c360_graph.serve.answering import (
     refuse_for,
     written,
 )
-from c360_graph.serve.documents import problems, validators
+from c360_graph.serve.openapi import problems, validators
 from c360_graph.serve.problems import Problem, unavailable
 from c360_graph.serve.reading import REBUILDING, Reader
 from c360_graph.serve.replies import Reply, Route
@@ -136,7 +136,7 @@ def _add_routes(router: APIRouter, listed: Any, one: Any) -> None:
         summary="The questions that the client may ask.",
         response_model=None,
         responses={
-            200: {"model": models.AnswersDocument, **validators()},
+            200: {"model": openapi.AnswersDocument, **validators()},
             304: done,
             **problems(),
         },
@@ -149,7 +149,7 @@ def _add_routes(router: APIRouter, listed: Any, one: Any) -> None:
         response_model=None,
         responses={
             200: {
-                "model": models.AnswerDocument,
+                "model": openapi.AnswerDocument,
                 "content": {
                     CSV: {"schema": {"type": "string"}},
                     ARROW: {"schema": {"type": "string"}},

@@ -20,15 +20,14 @@ from c360_graph.errors import GraphError, GraphTimeoutError, GraphUnavailableErr
 from c360_graph.graph.read_only import AsyncGraph
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.questions import Question, QuestionSet
-from c360_graph.serve.admission import Admission
+from c360_graph.serve.answering import QuestionGraph
 from c360_graph.serve.audit import ControlLink, CustomerHash
-from c360_graph.serve.cache import ResponseCache
 from c360_graph.serve.clients import COOKIE, Client, Clients
+from c360_graph.serve.limits import Admission
 from c360_graph.serve.metrics import ServeMetrics
 from c360_graph.serve.problems import Problem, unavailable
-from c360_graph.serve.question_graph import QuestionGraph
 from c360_graph.serve.reading import REBUILDING, Reader
-from c360_graph.serve.replies import Operation, Reply, Route
+from c360_graph.serve.replies import Operation, Reply, ResponseCache, Route
 from c360_graph.serve.watch import GraphWatch, Snapshot
 from c360_graph.settings import Settings
 

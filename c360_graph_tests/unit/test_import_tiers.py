@@ -206,7 +206,7 @@ def test_imports_run_strictly_downward() -> None:
         ("pipeline/load", "def f():\n    import dagster as dg", "pipeline.load imports dagster"),
         ("control/audit", "from neo4j import Driver", "control.audit imports neo4j"),
         ("resources", "from c360_graph.checks import x", "resources imports checks"),
-        ("pipeline/load", "import c360_graph.sandbox.process", "is for cli alone"),
+        ("pipeline/load", "import c360_graph.sandbox.state", "is for cli alone"),
         (
             "sandbox/ports",
             "from c360_graph.control.audit import x",
@@ -227,7 +227,7 @@ def test_each_rule_can_be_broken(tmp_path: Path, module: str, text: str, wrong: 
         ("cypher/b", "import c360_graph.mapping.a"),
         ("mapping/a", "from c360_graph.errors import E"),
         ("extracts", "from c360_graph import errors"),
-        ("cli/demo", "import dagster, neo4j_tools, c360_graph.sandbox.process"),
+        ("cli/demo", "import dagster, neo4j_tools, c360_graph.sandbox.state"),
         (module, text),
     ):
         file = root / f"{name}.py"

