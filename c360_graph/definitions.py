@@ -46,8 +46,7 @@ from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.extract_joins.graph_input import rules_fingerprint
 from c360_graph.mapping.missing import graph_names
-from c360_graph.mapping.model import GraphMapping
-from c360_graph.mapping.table_index import relationships_by_table
+from c360_graph.mapping.model import GraphMapping, relationships_by_table
 from c360_graph.mapping.table_steps import readers_by_table, tables_by_step
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location

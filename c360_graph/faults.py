@@ -1,4 +1,4 @@
-"""Lost and silent servers: which errors pass, and who notices silence.
+"""Lost and silent servers: which errors pass, who notices silence, and a look or a sign of life that is repeated in a thread.
 
 A connection may be dead without an end of ours noticing: a proxy acknowledges and forwards nothing, a
 firewall has forgotten it. libpq and Neo4j's driver would wait for ever, or for two minutes. So whoever
@@ -395,3 +395,31 @@ def is_passing(error: BaseException | None) -> bool:
     if any(words in said for words in _LASTING_WORDS):
         return False
     return any(words in said for words in _PASSING_WORDS)
+
+
+@contextmanager
+def repeating(
+    action: Callable[[], bool], *, every: float, name: str, join_seconds: float = 30.0
+) -> Iterator[None]:
+    """Call an action again and again while the block runs.
+
+    Args:
+        action: returns whether it is to be called again. It deals with its own errors.
+        every: seconds before the first call and between two calls.
+        name: of the thread.
+        join_seconds: how long the end of the block waits for a call that is under way.
+    """
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.wait(every):
+            if not action():
+                return
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=join_seconds)

@@ -24,8 +24,7 @@ from c360_graph.graph.load import graph_counts
 from c360_graph.graph.manifest import refuse_broken, refuse_changed
 from c360_graph.graph.target_lock import Claim, refuse_anothers_graph
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.mapping.model import GraphMapping, TableMapping
-from c360_graph.mapping.table_index import TableIndex
+from c360_graph.mapping.model import GraphMapping, TableIndex, TableMapping
 from c360_graph.object_storage import data_location
 from c360_graph.questions import Question, QuestionSet, Refused, Reply, ask_all, shown
 from c360_graph.resources import Neo4jResource, PostgresResource
@@ -208,9 +207,9 @@ def _write_report(
     as_of: str | None,
 ) -> dg.MaterializeResult[None]:
     # Imported here: definitions are loaded often, and seldom need what writes a page.
+    from c360_graph.report.contents import customer_360_page, is_answered
     from c360_graph.report.files import report_store
     from c360_graph.report.page import render
-    from c360_graph.report.pages import customer_360_page, is_answered
 
     settings = load_settings()
     page = customer_360_page(

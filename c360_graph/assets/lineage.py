@@ -25,12 +25,12 @@ from c360_graph.mapping.model import (
     GraphMapping,
     PropertyMapping,
     RelationshipMapping,
+    TableIndex,
     TableMapping,
     node_tables,
 )
 from c360_graph.mapping.property_rows import cast_named
 from c360_graph.mapping.property_types import property_type
-from c360_graph.mapping.table_index import TableIndex
 
 Tables = Sequence[TableMapping]
 Relationships = Sequence[RelationshipMapping]

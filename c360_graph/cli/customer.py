@@ -165,9 +165,9 @@ def _nothing(found: Lookup, settings: Settings) -> str:
 
 def _write_page(path: Path, around: Neighbourhood) -> None:
     # What writes a page is seldom needed, and costs time to import.
+    from c360_graph.report.contents import customer_page
     from c360_graph.report.files import is_page
     from c360_graph.report.page import render
-    from c360_graph.report.pages import customer_page
 
     if path.exists() and not is_page(path):
         raise GraphError(

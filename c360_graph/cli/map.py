@@ -46,7 +46,7 @@ def map_source(
 def offer(proposal: Proposal, *, as_json: bool) -> None:
     """Print the rows on standard output and the remarks on standard error."""
     # Here, as the grammar of joins takes 16 MB, which most commands do without.
-    from c360_graph.proposal.sql_text import script
+    from c360_graph.proposal.control_rows import script
 
     if as_json:
         print_json(proposal.as_data())

@@ -17,9 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from c360_graph.control.connection import BRIEF_PATIENCE_SECONDS, ControlDatabase, lock_number
 from c360_graph.errors import ControlDatabaseError, LoadLockedError
-from c360_graph.faults import log_warning
+from c360_graph.faults import log_warning, repeating
 from c360_graph.mapping.graph_manifest import Owner
-from c360_graph.repeating import repeating
 
 _LOOKS = 5
 _LOOKS_THROUGH_A_POOLER = 20

@@ -25,12 +25,12 @@ from c360_graph.mapping.model import (
     PropertyMapping,
     RelationshipEnd,
     RelationshipMapping,
+    TableIndex,
     TableMapping,
     is_kept_name,
     node_tables,
 )
 from c360_graph.mapping.property_types import property_type
-from c360_graph.mapping.table_index import TableIndex
 from c360_graph.sql_quoting import quoted, quoted_table
 from c360_graph.text import plural
 

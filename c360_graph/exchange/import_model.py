@@ -25,9 +25,9 @@ from c360_graph.exchange.spec_tables import (
     spec_tables,
 )
 from c360_graph.mapping.control_rows import NodeLabelRow, RelationshipRow
+from c360_graph.proposal.control_rows import Standing, accepted
 from c360_graph.proposal.model import Proposal, Proposed
 from c360_graph.proposal.naming import alias_for, column_in_condition
-from c360_graph.proposal.standing import Standing, accepted
 
 ColumnPairs = tuple[tuple[str, str], ...]
 

@@ -24,8 +24,8 @@ from c360_graph.mapping.control_rows import ExclusionRow, PropertyRow, SourceRow
 from c360_graph.mapping.names import did_you_mean
 from c360_graph.mapping.property_rows import Cast, cast_type
 from c360_graph.mapping.property_types import property_type
+from c360_graph.proposal.control_rows import Standing
 from c360_graph.proposal.model import Proposed, QualifiedColumn
-from c360_graph.proposal.standing import Standing
 
 MOST_CHARACTERS = 100_000
 

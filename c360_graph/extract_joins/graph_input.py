@@ -20,10 +20,15 @@ from c360_graph.mapping.missing import (
     refusals_of,
     refused_names,
 )
-from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import (
+    GraphMapping,
+    Refusal,
+    RelationshipMapping,
+    TableIndex,
+    TableMapping,
+)
 from c360_graph.mapping.names import IS, POSSIBLY_SAME_AS
 from c360_graph.mapping.relationships import resolve_relationships
-from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import describe
 from c360_graph.object_extracts import Extracts
 from c360_graph.text import plural

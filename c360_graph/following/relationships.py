@@ -16,9 +16,10 @@ from c360_graph.mapping.model import (
     NodeTable,
     RelationshipEnd,
     RelationshipMapping,
+    TableIndex,
     TableMapping,
+    grouped,
 )
-from c360_graph.mapping.table_index import TableIndex, grouped
 from c360_graph.source.key_reads import Key, RowsRead
 
 ReadLinks = Callable[[TableMapping, tuple[str, ...], list[Key]], list[bytes]]

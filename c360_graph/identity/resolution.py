@@ -11,7 +11,6 @@ from c360_graph.extract_joins.engine import JoinEngine, join_engine
 from c360_graph.extract_joins.extract_sql import written_to
 from c360_graph.extracts import Extract
 from c360_graph.files import private_folder
-from c360_graph.identity.decisions import Applied, find_decided, keep_apart, link_same
 from c360_graph.identity.entities import (
     Cluster,
     IdChanges,
@@ -22,11 +21,15 @@ from c360_graph.identity.entities import (
 )
 from c360_graph.identity.records import (
     TAB,
+    Applied,
     IgnoredIdentifier,
     RecordExtract,
     agreement_of,
+    find_decided,
     ignored_identifiers,
+    keep_apart,
     kinds_of,
+    link_same,
     read_records,
 )
 from c360_graph.identity.similar import Similar, find_similar, splink_problem

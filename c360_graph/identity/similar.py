@@ -24,8 +24,7 @@ from typing import Any
 from c360_graph.errors import ExtractError
 from c360_graph.extract_joins.engine import JoinEngine
 from c360_graph.files import private_folder
-from c360_graph.identity.decisions import Applied, portions
-from c360_graph.identity.records import RecordExtract
+from c360_graph.identity.records import Applied, RecordExtract, portions
 from c360_graph.mapping.model import Identity, RecordComparison
 from c360_graph.sql_quoting import sql_literal
 

@@ -30,10 +30,10 @@ from c360_graph.mapping.model import (
     PropertyMapping,
     RelationshipEnd,
     RelationshipMapping,
+    TableIndex,
     TableMapping,
 )
 from c360_graph.mapping.property_types import PropertyType, property_type
-from c360_graph.mapping.table_index import TableIndex
 from c360_graph.sql_quoting import sql_literal
 
 LATE_LABEL = "_C360Import"

@@ -27,7 +27,9 @@ from c360_graph.mapping.model import (
     PropertyMapping,
     RecordTable,
     RelationshipMapping,
+    TableIndex,
     TableMapping,
+    grouped,
 )
 from c360_graph.mapping.names import (
     IS,
@@ -38,7 +40,6 @@ from c360_graph.mapping.names import (
     reason_against_name,
     snake_case,
 )
-from c360_graph.mapping.table_index import TableIndex, grouped
 
 Tables = tuple[TableMapping, ...]
 

@@ -29,10 +29,10 @@ from c360_graph.mapping.model import (
     JOIN_PREFIX,
     PropertyMapping,
     RelationshipMapping,
+    TableIndex,
     TableMapping,
 )
 from c360_graph.mapping.property_rows import cast_sql
-from c360_graph.mapping.table_index import TableIndex
 from c360_graph.sql_quoting import quoted
 
 Normaliser = Callable[[str], str | None]

@@ -21,11 +21,12 @@ from c360_graph.mapping.joins import Ends, Pairs, Role, meaning_of
 from c360_graph.mapping.model import (
     Junction,
     RelationshipMapping,
+    TableIndex,
     TableMapping,
+    grouped,
     is_kept_name,
 )
 from c360_graph.mapping.names import did_you_mean, reason_against_name
-from c360_graph.mapping.table_index import TableIndex, grouped
 
 
 def copied_properties(ends: Ends, role: Role) -> tuple[tuple[str, ...], tuple[str, ...]]:

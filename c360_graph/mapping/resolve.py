@@ -17,14 +17,15 @@ from c360_graph.mapping.model import (
     QualityRule,
     RelationshipMapping,
     Severity,
+    TableIndex,
     TableMapping,
+    indexed_tables,
     parse_accepted,
     parse_bounds,
 )
 from c360_graph.mapping.names import did_you_mean
 from c360_graph.mapping.property_rows import refused_property_rows
 from c360_graph.mapping.relationships import resolve_relationships
-from c360_graph.mapping.table_index import TableIndex, indexed_tables
 from c360_graph.mapping.tables import Catalogs, junction_only_tables, resolve_tables
 
 _TABLE = "quality_rules"

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
-from c360_graph.mapping.model import TableMapping
-from c360_graph.mapping.table_index import grouped
+from c360_graph.mapping.model import TableMapping, grouped
 
 RANGED_KINDS = ("r", "m", "p")
 """Tables, materialized views and partitioned tables. A row of a view or of a foreign table is in no page."""

@@ -1,4 +1,4 @@
-"""Loads the target, one load at a time: from a script into an empty graph, or by reconciling."""
+"""Loads the target, one load at a time: from a script into an empty or emptied graph, or by reconciling."""
 
 from __future__ import annotations
 

@@ -17,16 +17,14 @@ from c360_graph.mapping.names import did_you_mean
 from c360_graph.mapping.resolve import resolve
 from c360_graph.pipeline.readiness import unreadable
 from c360_graph.proposal.candidates import Candidate, candidates, shared_out
+from c360_graph.proposal.control_rows import Standing, lock_statement, statements
 from c360_graph.proposal.model import Proposal, ProposedSource, QualifiedColumn, SourceSchema
 from c360_graph.proposal.overlaps import Overlap
 from c360_graph.proposal.personal_columns import ColumnFinding, findings_of, is_worth_sampling
 from c360_graph.proposal.personal_names import kind_by_name
 from c360_graph.proposal.propose import Known, propose, tables_to_read
-from c360_graph.proposal.sql_text import lock_statement, statements
-from c360_graph.proposal.standing import Standing
 from c360_graph.settings import resolve_secret
-from c360_graph.source.foreign_keys import read_source_schema
-from c360_graph.source.overlap import measure_overlap
+from c360_graph.source.references import measure_overlap, read_source_schema
 from c360_graph.source.sampling import sample_columns
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 from c360_graph.text import plural

@@ -17,10 +17,10 @@ from stdnum import iban, imei, luhn
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable
 from c360_graph.mapping.control_rows import Treatment
 from c360_graph.mapping.exclusions import treatment_of
+from c360_graph.proposal.control_rows import Standing
 from c360_graph.proposal.model import QualifiedColumn
 from c360_graph.proposal.personal_names import Kind, kind_by_name
 from c360_graph.proposal.relationships import Edge
-from c360_graph.proposal.standing import Standing
 
 FEWEST_VALUES = 5
 """Different values; of fewer, chance alone could make them look like anything."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ExclusionRow, NodeLabelRow, RelationshipRow
 from c360_graph.mapping.model import is_kept_name
+from c360_graph.proposal.control_rows import Standing, accepted
 from c360_graph.proposal.model import Proposal, Proposed, QualifiedColumn, SourceSchema
 from c360_graph.proposal.naming import label_name
 from c360_graph.proposal.overlaps import MENTIONED_SHARE, Overlap
@@ -30,7 +31,6 @@ from c360_graph.proposal.relationships import (
     links_of,
     proposed_edges,
 )
-from c360_graph.proposal.standing import Standing, accepted
 from c360_graph.text import plural
 
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}

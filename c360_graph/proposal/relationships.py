@@ -10,8 +10,7 @@ from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import Frozen, RelationshipRow
 from c360_graph.mapping.join_forms import source_column
 from c360_graph.mapping.join_functions import Calls, around
-from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableMapping
-from c360_graph.mapping.table_index import TableIndex
+from c360_graph.mapping.model import GraphMapping, RelationshipMapping, TableIndex, TableMapping
 from c360_graph.proposal.model import ForeignKey, Proposed, QualifiedColumn, SourceSchema, is_key
 from c360_graph.proposal.naming import (
     ROLE_ENDINGS,

@@ -19,11 +19,9 @@ from c360_graph.serve.answering import (
     written,
 )
 from c360_graph.serve.openapi import problems, validators
-from c360_graph.serve.problems import Problem, unavailable
 from c360_graph.serve.reading import REBUILDING, Reader
-from c360_graph.serve.replies import Reply, Route
-from c360_graph.serve.service import STATES, Service
-from c360_graph.serve.values import json_bytes
+from c360_graph.serve.service import STATES, Reply, Route, Service
+from c360_graph.serve.values import Problem, json_bytes, unavailable
 
 MOMENT_SECONDS = 60.0
 """How long an answer that depends on the time of day is kept."""

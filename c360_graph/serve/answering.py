@@ -16,9 +16,8 @@ from c360_graph.graph.read_only import CONNECT_SECONDS, LEFT_SECONDS
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.questions import NOW, Answer, Question, ask, shown
 from c360_graph.serve.clients import Client
-from c360_graph.serve.problems import Problem
 from c360_graph.serve.schema import ServedGraph
-from c360_graph.serve.values import json_bytes, json_value
+from c360_graph.serve.values import Problem, json_bytes, json_value
 from c360_graph.settings import Settings
 
 _T = TypeVar("_T")

@@ -26,12 +26,10 @@ from c360_graph.serve.customers import (
 from c360_graph.serve.graph_state import add_changes, freshness, served_schema
 from c360_graph.serve.openapi import DESCRIPTION, completed, problems, validators
 from c360_graph.serve.page.routes import page_router
-from c360_graph.serve.problems import Problem
 from c360_graph.serve.reading import MOST_LISTED, OPERATORS, Filter, Reader, read_node, read_page
-from c360_graph.serve.replies import Reply, Route
 from c360_graph.serve.schema import ServedGraph, ServedLabel
-from c360_graph.serve.service import Service
-from c360_graph.serve.values import FILTERED, ORDERED, json_bytes, whole_segment
+from c360_graph.serve.service import Reply, Route, Service
+from c360_graph.serve.values import FILTERED, ORDERED, Problem, json_bytes, whole_segment
 
 Handler = Callable[..., Awaitable[Response]]
 

@@ -21,7 +21,7 @@ import jwt
 from c360_graph.control.api_clients import ClientRow
 from c360_graph.errors import SettingsError
 from c360_graph.serve.limits import Buckets, OwnBuckets
-from c360_graph.serve.problems import Problem, unavailable
+from c360_graph.serve.values import Problem, unavailable
 from c360_graph.settings import Settings
 
 KEY_PREFIX = "c360_"

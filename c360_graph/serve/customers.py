@@ -14,7 +14,6 @@ from c360_graph.cypher.serving import Seek
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.join_forms import email, normaliser
 from c360_graph.mapping.names import IS, POSSIBLY_SAME_AS, SCORE_COLUMN
-from c360_graph.serve.problems import Problem
 from c360_graph.serve.reading import Reader
 from c360_graph.serve.schema import (
     MOST_SCANNED,
@@ -24,7 +23,7 @@ from c360_graph.serve.schema import (
     ServedLabel,
     ServedProperty,
 )
-from c360_graph.serve.values import read_value
+from c360_graph.serve.values import Problem, read_value
 
 ANY = "q"
 """The parameter that means any identifier."""

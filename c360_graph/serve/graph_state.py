@@ -12,11 +12,10 @@ from fastapi.responses import StreamingResponse
 from c360_graph.mapping.graph_manifest import pattern_name
 from c360_graph.serve.clients import Client
 from c360_graph.serve.customers import identifier_names
-from c360_graph.serve.problems import Problem
 from c360_graph.serve.reading import Reader
 from c360_graph.serve.schema import ServedProperty
 from c360_graph.serve.service import Service
-from c360_graph.serve.values import json_bytes
+from c360_graph.serve.values import Problem, json_bytes
 from c360_graph.serve.watch import LOOK_SECONDS, Snapshot
 
 NAME = "/v1/changes"

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from c360_graph.graph.read_only import CONNECT_SECONDS, MOST_CONNECTIONS
-from c360_graph.serve.problems import unavailable
+from c360_graph.serve.values import unavailable
 
 _MOST_BUCKETS = 10_000
 _TRIED = 16

@@ -9,8 +9,8 @@ from typing import Any, Literal, Union
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from c360_graph.mapping.graph_manifest import pattern_named
-from c360_graph.serve.problems import MEDIA_TYPE, TITLES, ProblemDocument
 from c360_graph.serve.schema import ServedGraph, ServedLabel, ServedProperty
+from c360_graph.serve.values import MEDIA_TYPE, TITLES, ProblemDocument
 
 DESCRIPTION = (
     "The graph that c360_graph loads, read-only. Labels, properties and relationships are those of the last load."

@@ -16,9 +16,8 @@ from c360_graph.cypher.serving import Arm
 from c360_graph.graph.read_only import AsyncGraph
 from c360_graph.mapping.names import IS, POSSIBLY_SAME_AS
 from c360_graph.serve.clients import Client
-from c360_graph.serve.problems import Problem, unavailable
 from c360_graph.serve.schema import Branch, ServedGraph, ServedLabel
-from c360_graph.serve.values import json_value, key_text, read_key, read_value
+from c360_graph.serve.values import Problem, json_value, key_text, read_key, read_value, unavailable
 
 _MOST_KEPT = 1_000
 _T = TypeVar("_T")

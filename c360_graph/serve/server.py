@@ -28,12 +28,9 @@ from c360_graph.serve.api import create_app
 from c360_graph.serve.audit import KNOWN_SECONDS, ControlLink, CustomerHash
 from c360_graph.serve.clients import ANONYMOUS, Client, Clients, is_loopback, tokens_of
 from c360_graph.serve.limits import Admission, Buckets
-from c360_graph.serve.metrics import ServeMetrics
-from c360_graph.serve.problems import Problem, unavailable
-from c360_graph.serve.replies import ResponseCache
 from c360_graph.serve.schema import ServedRule
-from c360_graph.serve.service import STATES, Service
-from c360_graph.serve.values import split_path
+from c360_graph.serve.service import STATES, ResponseCache, ServeMetrics, Service
+from c360_graph.serve.values import Problem, split_path, unavailable
 from c360_graph.serve.watch import GraphWatch
 from c360_graph.settings import Settings
 

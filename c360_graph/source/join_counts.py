@@ -18,9 +18,8 @@ from c360_graph.mapping.join_forms import (
     sql_of,
 )
 from c360_graph.mapping.join_functions import JoinColumn, JoinFunctions
-from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import PropertyMapping, RelationshipMapping, TableIndex, TableMapping
 from c360_graph.mapping.property_types import property_type
-from c360_graph.mapping.table_index import TableIndex
 from c360_graph.plan.model import PartnerSample
 from c360_graph.source.copy_query import whole_rows
 from c360_graph.source.sampling import scatter

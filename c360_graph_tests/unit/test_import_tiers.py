@@ -17,7 +17,6 @@ TIERS: tuple[frozenset[str], ...] = (
             "files",
             "new_project",
             "object_storage",
-            "repeating",
             "pipeline_settings",
             "settings",
             "start_environment",

@@ -13,18 +13,20 @@ import pytest
 
 from c360_graph.questions import Answer, ChartFact, HeadlineFact, Question, Refused
 from c360_graph.report import files
-from c360_graph.report.figures import (
+from c360_graph.report.contents import customer_360_page
+from c360_graph.report.files import ReportStore
+from c360_graph.report.page import (
     MOST_EDGES,
     MOST_POINTS,
     Chart,
     Edge,
+    Headline,
     Node,
+    Page,
     chart_of,
     picture_of,
+    render,
 )
-from c360_graph.report.files import ReportStore
-from c360_graph.report.page import Headline, Page, render
-from c360_graph.report.pages import customer_360_page
 
 MADE_AT = datetime(2025, 11, 3, tzinfo=UTC)
 

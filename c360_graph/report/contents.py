@@ -1,4 +1,4 @@
-"""The pages: all answers, and one customer."""
+"""What the pages show: all answers, or one customer."""
 
 from __future__ import annotations
 
@@ -21,8 +21,18 @@ from c360_graph.customer.journey import (
 )
 from c360_graph.customer.neighbourhood import Neighbourhood, Thing
 from c360_graph.questions import Answer, Refused, Reply, shown
-from c360_graph.report.figures import Edge, Node, Picture, chart_of, details_of, picture_of
-from c360_graph.report.page import Headline, Page, Section, table_of
+from c360_graph.report.page import (
+    Edge,
+    Headline,
+    Node,
+    Page,
+    Picture,
+    Section,
+    chart_of,
+    details_of,
+    picture_of,
+    table_of,
+)
 
 TITLE = "Customer 360"
 
