@@ -4,7 +4,7 @@ A file that is being written has a name of its own beside the one it will get, a
 on it. The lock goes with the process, however that ends, so whoever gets it knows that the writer is dead.
 A process id would not tell: ids are reused, and containers that share a volume have the same ones.
 
-::
+A work folder has the files of one piece of work::
 
     <root>/<16 hex digits>.lock     held by the process that works; made first, removed last
           /<16 hex digits>/         mode 0700

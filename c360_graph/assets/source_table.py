@@ -28,7 +28,7 @@ from c360_graph.mapping.model import RelationshipMapping, TableMapping
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.pipeline.extract import ExtractedTable, extract_table, extract_tables
-from c360_graph.pipeline.range_reading import join_reading, ranges_of_run
+from c360_graph.pipeline.table_reading import join_reading, ranges_of_run
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings, load_settings
 from c360_graph.text import plural

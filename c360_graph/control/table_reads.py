@@ -1,6 +1,6 @@
 """What steps that read tables keep in the control database: the columns accepted at the last read, and who reads which range.
 
-There, and not only beside the extracts: a data folder may be new at each run, as a container's is.
+They are kept there, and not only beside the extracts: a data folder may be new at each run, as a container's is.
 
 A reader keeps no lock. Its range says when it last got further, so that the range of a reader that is gone is
 read again by another. A reader that was only slow may then end as well: the first one that ends counts.

@@ -1,4 +1,4 @@
-"""Entities in the join engine: which records are linked, directly or through others; ids that stay the same from load to load; the largest.
+"""Entities in the join engine: records that are linked, with ids that stay the same from load to load.
 
 Components are found in rounds. Each replaces the edges by such that lead to smaller records (large-star and
 small-star of Kiveris and others, "Connected Components in MapReduce and Beyond", 2014). The edges are never more

@@ -1,7 +1,7 @@
 """In which steps tables are read: small ones together, a big one in ranges of pages.
 
-By pages and not by keys: every table has them, PostgreSQL finds them without an index, each has about as many
-rows as the other, and no value of a customer is in them.
+Ranges are of pages and not of keys: every table has pages, PostgreSQL finds them without an index, each has about
+as many rows as the other, and no value of a customer is in them.
 See https://www.postgresql.org/docs/current/ddl-system-columns.html for `ctid`.
 """
 

@@ -30,7 +30,7 @@ from c360_graph.mapping.property_rows import cast_named
 from c360_graph.mapping.table_steps import known_rows, page_ranges, readers_of
 from c360_graph.object_extracts import Draft, Extracts, extract_store
 from c360_graph.object_storage import data_location
-from c360_graph.pipeline.range_reading import (
+from c360_graph.pipeline.table_reading import (
     SECONDS_BETWEEN_REPORTS,
     RangeReader,
     describe_found,

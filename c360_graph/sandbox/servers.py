@@ -1,6 +1,6 @@
 """Start and stop the sandbox's servers, both or each alone, and the file that says how they are reached.
 
-The file lies in the sandbox's folder and has only the lines that were written here; lines that
+The file with their addresses lies in the sandbox's folder and has only the lines that were written here; lines that
 somebody added are kept. `.env` is the user's and is never touched.
 
 ::

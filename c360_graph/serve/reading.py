@@ -1,4 +1,4 @@
-"""What is read of the graph for a request: one statement each, and only of a graph that is whole; nodes of a label, one by its key or lists page by page."""
+"""What is read of the graph for a request: by one statement each, and only of a graph that is whole."""
 
 from __future__ import annotations
 

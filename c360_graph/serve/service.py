@@ -1,6 +1,6 @@
 """From a request to its response: who asks, what is known already, the statement, the record of the access, and counts for a monitor.
 
-Where there are several workers, each scrape is answered by one, and its counts have its process id.
+Where there are several workers, each request for `/metrics` is answered by one, and its counts have its process id.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The routes of the page, with the same clients, scopes and records as the API, and its templates, whose values are escaped and cannot change the direction of the text beside them."""
+"""The routes of the page, with the same clients, scopes and records as the API, and its templates.
+
+Values in a template are escaped, and cannot change the direction of the text beside them.
+"""
 
 import json
 from collections.abc import Awaitable, Callable
