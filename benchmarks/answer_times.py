@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from c360_graph.following.lag import percentile
+from c360_graph.following.mark import percentile
 
 
 @dataclass(frozen=True, kw_only=True)

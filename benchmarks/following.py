@@ -27,7 +27,7 @@ import typer
 from benchmarks.generator import Databases, generate
 from benchmarks.measurement import C360
 from benchmarks.target import Memory, Target, temporary_target
-from c360_graph.following.lag import percentile
+from c360_graph.following.mark import percentile
 from c360_graph.graph.connection import Graph
 
 OWN = "c360 follow"

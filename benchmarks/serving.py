@@ -37,7 +37,7 @@ from benchmarks.serving_recovery import measure_recovery
 from benchmarks.target import Memory, Target, temporary_target
 from c360_graph.cypher import serving as text
 from c360_graph.graph.read_only import AsyncGraph, open_async_graph
-from c360_graph.sandbox.process import free_port
+from c360_graph.sandbox.state import free_port
 
 PROJECT = Path(__file__).parent.parent
 CUSTOMERS = 1_000

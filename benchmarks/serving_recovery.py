@@ -22,8 +22,7 @@ from neo4j.exceptions import DriverError, Neo4jError
 from benchmarks.target import Target
 from c360_graph.errors import SandboxError
 from c360_graph.sandbox import servers
-from c360_graph.sandbox.process import end
-from c360_graph.sandbox.state import NEO4J_USER
+from c360_graph.sandbox.state import NEO4J_USER, end
 
 REQUEST_EVERY_SECONDS = 0.1
 LOOK_EVERY_SECONDS = 0.02

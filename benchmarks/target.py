@@ -14,9 +14,8 @@ from benchmarks.dataset import Counts
 from c360_graph.graph.connection import Graph, open_graph
 from c360_graph.graph.counts import graph_counts
 from c360_graph.sandbox import servers
-from c360_graph.sandbox.process import HOST
 from c360_graph.sandbox.sample import Server
-from c360_graph.sandbox.state import NEO4J_USER, POSTGRES_USER, Neo4jServer, PostgresServer
+from c360_graph.sandbox.state import HOST, NEO4J_USER, POSTGRES_USER, Neo4jServer, PostgresServer
 
 _REMOVALS = (
     "MATCH ()-[x]->() CALL (x) { DELETE x } IN TRANSACTIONS OF 20000 ROWS",

@@ -27,7 +27,7 @@ from dagster._grpc.types import ExecuteStepArgs
 from dagster._serdes import deserialize_value, serialize_value
 from dagster._utils.interrupts import capture_interrupts
 
-from c360_graph.control.step_lock import held_steps, holding_step, step_number
+from c360_graph.control.locks import held_steps, holding_step, step_number
 from c360_graph.errors import BrokerError, SettingsError
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import Settings

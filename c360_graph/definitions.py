@@ -20,15 +20,19 @@ from c360_graph.assets.customer_identity import identity_asset
 from c360_graph.assets.cypher_script import cypher_script_asset
 from c360_graph.assets.import_files import import_files_asset
 from c360_graph.assets.neo4j_graph import neo4j_graph_asset
-from c360_graph.assets.ranged_table import ranged_table_asset
-from c360_graph.assets.shared_step import shared_step_assets
-from c360_graph.assets.source_table import source_table_asset
+from c360_graph.assets.source_table import (
+    ranged_table_asset,
+    shared_step_assets,
+    source_table_asset,
+)
 from c360_graph.automation import (
     ask_again_sensors,
     audit_sensor,
     control_rows_sensor,
     eager_sensor,
     failed_runs_sensor,
+    following_check,
+    following_sensor,
     graph_job,
     nightly_schedule,
 )
@@ -36,17 +40,14 @@ from c360_graph.checks.exclusions import excluded_properties_check, excluded_val
 from c360_graph.checks.mapping import mapping_checks
 from c360_graph.checks.quality import quality_checks
 from c360_graph.checks.relationships import graph_checks
-from c360_graph.command_errors import ending_with_its_message
 from c360_graph.control.connection import BRIEF_PATIENCE_SECONDS
+from c360_graph.dagster_failures import ending_with_its_message, run_steps_behind_unread_tables
 from c360_graph.errors import MappingError
 from c360_graph.executor import audited_executor
 from c360_graph.extract_joins.graph_input import rules_fingerprint
-from c360_graph.following_sensor import following_check, following_sensor
 from c360_graph.mapping.missing import graph_names
-from c360_graph.mapping.model import GraphMapping
-from c360_graph.mapping.page_ranges import readers_by_table
-from c360_graph.mapping.table_index import relationships_by_table
-from c360_graph.mapping.table_steps import tables_by_step
+from c360_graph.mapping.model import GraphMapping, relationships_by_table
+from c360_graph.mapping.table_steps import readers_by_table, tables_by_step
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state
@@ -55,7 +56,6 @@ from c360_graph.questions import QuestionSet, read_question_set
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import Settings, load_settings
 from c360_graph.start_environment import restore_start_environment
-from c360_graph.step_failures import run_steps_behind_unread_tables
 from c360_graph.text import visible
 
 _PINNED = "c360_mapping"

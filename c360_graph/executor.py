@@ -9,16 +9,16 @@ import dagster as dg
 
 from c360_graph.control.audit import Ending, RunLog
 from c360_graph.control.connection import ControlDatabase
+from c360_graph.dagster_failures import failures_of
 from c360_graph.dagster_storage import keep_connections
 from c360_graph.errors import C360Error, FailedChecksError, SettingsError
-from c360_graph.faults.silence import log_warning
+from c360_graph.faults import log_warning
 from c360_graph.object_storage import data_location
 from c360_graph.pipeline.cleaning import clean_data_folder
 from c360_graph.pipeline_settings import Executor as Kind
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import load_settings
 from c360_graph.start_environment import refuse_storage_of_env_file
-from c360_graph.step_failures import failures_of
 from c360_graph.text import plural, visible
 
 LOG_ID_TAG = "c360/log_id"

@@ -9,14 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from c360_graph.extract_manifest import (
+from c360_graph.extract_files import (
     EXTRACT_NAME,
     LATEST,
     MANIFEST,
     ROWS,
+    CheckedRows,
+    CountedRows,
     Extract,
     ExtractManifest,
     Pointer,
+    RowsInOrder,
     RowsPart,
     WrittenRows,
     check_before_commit,
@@ -24,7 +27,6 @@ from c360_graph.extract_manifest import (
     is_part_name,
     wrong_file,
 )
-from c360_graph.extract_rows import CheckedRows, CountedRows, RowsInOrder
 from c360_graph.files import WRITE_BYTES
 from c360_graph.object_storage import Bucket, ObjectFile
 

@@ -25,32 +25,38 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from c360_graph.data_folder import make_private_folder, writing_into
 from c360_graph.errors import ExtractError
-from c360_graph.extract_folders import ExtractDraft, FolderExtract, RowsFile, open_rows
-from c360_graph.extract_manifest import (
+from c360_graph.extract_files import (
     EXTRACT_NAME,
     LATEST,
     MANIFEST,
     Extract,
+    ExtractDraft,
     ExtractManifest,
+    FolderExtract,
     Pointer,
+    RowsFile,
     WrittenRows,
     check_before_commit,
     folder_name,
     holds_no_more,
+    open_rows,
 )
 from c360_graph.files import (
     PRIVATE_FILE,
     WRITE_BYTES,
+    existing_work_folder,
     file_stamp,
     locked_folder,
+    make_private_folder,
     open_private,
     remove_dead_parts,
+    remove_dead_work,
+    work_folder,
     write_whole,
+    writing_into,
 )
 from c360_graph.mapping.model import TableMapping
-from c360_graph.work_folders import existing_work_folder, remove_dead_work, work_folder
 
 if TYPE_CHECKING:
     pass

@@ -1,8 +1,13 @@
-"""Private files: written whole, locked while they are written, and removed when their writer died.
+"""Private files and folders: written whole, locked while they are written, and removed when their writer died.
 
 A file that is being written has a name of its own beside the one it will get, and its writer holds a lock
 on it. The lock goes with the process, however that ends, so whoever gets it knows that the writer is dead.
 A process id would not tell: ids are reused, and containers that share a volume have the same ones.
+
+A work folder has the files of one piece of work::
+
+    <root>/<16 hex digits>.lock     held by the process that works; made first, removed last
+          /<16 hex digits>/         mode 0700
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ import fcntl
 import os
 import re
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +25,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
-from c360_graph.data_folder import make_private_folder
+from c360_graph.errors import DataFolderError
+
+PRIVATE_FOLDER = 0o700
 
 PRIVATE_FILE = 0o600
 WRITE_BYTES = 1 << 20
@@ -32,6 +40,52 @@ _PARTS = re.compile(
     r"|graph_output_.+\.partial",
     re.DOTALL,
 )
+
+_NAME = re.compile("[0-9a-f]{16}")
+_LOCK = ".lock"
+
+
+def make_private_folder(path: Path, *, within: Path | None = None) -> None:
+    """Make a folder, and those above it that are missing, with mode 0700 whatever the umask is.
+
+    Args:
+        path: the folder.
+        within: the data folder; folders in it that others may enter, as an older version made them,
+            are closed to them too.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    open_to_others = [
+        folder
+        for folder in (path, *path.parents)
+        if within is not None
+        and within in folder.parents
+        and folder not in missing
+        and stat.S_IMODE(folder.stat().st_mode) & ~PRIVATE_FOLDER
+    ]
+    for folder in reversed(missing):
+        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    for folder in (*missing, *open_to_others):
+        folder.chmod(PRIVATE_FOLDER)
+
+
+@contextmanager
+def writing_into(folder: Path) -> Iterator[None]:
+    """Say in one sentence that a folder cannot be written.
+
+    Raises:
+        DataFolderError: the disk refuses what the block writes.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = Path(error.filename) if isinstance(error.filename, str) else folder
+        raise DataFolderError(
+            f"{where} cannot be written: {error.strerror or error}. Make room or grant the right to"
+            " write there, or set C360_DATA_DIR to another folder."
+        ) from None
 
 
 def private_folder(path: Path) -> Path:
@@ -185,3 +239,66 @@ def _locks(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def work_folder(root: Path) -> Iterator[Path]:
+    """An empty folder below `root` that is removed with the block; those of dead processes go too."""
+    private_folder(root)
+    remove_dead_work(root)
+    descriptor, lock = _new_lock(root)
+    folder = lock.with_suffix("")
+    try:
+        folder.mkdir(mode=PRIVATE_FOLDER)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def existing_work_folder(root: Path, name: str) -> Path | None:
+    """The work folder of another process by its path; None where `root` has no such folder."""
+    with suppress(OSError, ValueError):
+        folder = Path(name).resolve(strict=True)
+        if folder.parent == root.resolve() and _NAME.fullmatch(folder.name) and folder.is_dir():
+            return folder
+    return None
+
+
+def remove_dead_work(root: Path) -> int:
+    """Remove the folders of processes that are gone; returns how many."""
+    names = set()
+    with suppress(OSError):
+        names = {path.name.removesuffix(_LOCK) for path in root.iterdir()}
+    return sum(_remove_if_dead(root / name) for name in sorted(names) if _NAME.fullmatch(name))
+
+
+def _remove_if_dead(folder: Path) -> bool:
+    lock = folder.with_suffix(_LOCK)
+    if not is_regular(lock):
+        # The lock is there before the folder and after it.
+        return _remove(folder)
+    with lock_of_the_dead(lock) as is_dead:
+        if not is_dead:
+            return False
+        _remove(folder)
+        if folder.exists():
+            return False
+        lock.unlink(missing_ok=True)
+        return True
+
+
+def _remove(folder: Path) -> bool:
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
+
+
+def _new_lock(root: Path) -> tuple[int, Path]:
+    while True:
+        path = root / f"{secrets.token_hex(8)}{_LOCK}"
+        descriptor = new_locked_file(path)
+        if descriptor is not None:
+            return descriptor, path

@@ -22,10 +22,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from c360_graph.errors import ExtractError
-from c360_graph.extract_folders import ExtractDraft
-from c360_graph.extract_manifest import (
+from c360_graph.extract_files import (
     EXTRACT_NAME,
     Extract,
+    ExtractDraft,
     ExtractManifest,
     Pointer,
     folder_name,
@@ -33,10 +33,16 @@ from c360_graph.extract_manifest import (
 )
 from c360_graph.extract_objects import ObjectDraft, ObjectExtract, TableObjects
 from c360_graph.extracts import ExtractStore
-from c360_graph.files import WRITE_BYTES, file_stamp, open_private, private_folder
+from c360_graph.files import (
+    WRITE_BYTES,
+    file_stamp,
+    open_private,
+    private_folder,
+    remove_dead_work,
+    work_folder,
+)
 from c360_graph.mapping.model import TableMapping
 from c360_graph.object_storage import Bucket, DataLocation, ObjectFile
-from c360_graph.work_folders import remove_dead_work, work_folder
 
 UNCOMMITTED_FOR = timedelta(days=1)
 """How long objects of an extract that was never committed are left alone."""

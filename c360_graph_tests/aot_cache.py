@@ -15,8 +15,8 @@ from pathlib import Path
 from c360_graph.errors import C360Error
 from c360_graph.graph.load import clear_and_load, graph_counts
 from c360_graph.mapping.model import TableMapping
-from c360_graph.sandbox import java
-from c360_graph.sandbox.jars import exclusive
+from c360_graph.sandbox import downloads
+from c360_graph.sandbox.downloads import exclusive
 from c360_graph.sandbox.neo4j import DEFAULT_LINE, find_line
 from c360_graph.sandbox.servers import start_neo4j, stop
 from c360_graph.sandbox.state import Neo4jServer
@@ -53,7 +53,7 @@ def make_cache(line_name: str) -> None:
         recorded, cache = Path(name, "recorded"), Path(name, "cache")
         arguments = _record(Path(name, "sandbox"), line_name, recorded)
         # It takes the place of the server's own option, which names a folder that is gone.
-        command = [str(java.ensure_java(version=line.java_version)), *arguments]
+        command = [str(downloads.ensure_java(version=line.java_version)), *arguments]
         command += [
             "-XX:AOTMode=create",
             f"-XX:AOTConfiguration={recorded}",

@@ -18,11 +18,10 @@ from benchmarks.dataset import Counts
 from benchmarks.measurement import C360, Usage
 from c360_graph.graph.connection import open_graph
 from c360_graph.graph.counts import graph_counts
-from c360_graph.import_files.arguments import import_command
+from c360_graph.import_files.import_folder import import_command
 from c360_graph.pipeline.write_import_files import ARGUMENTS
 from c360_graph.sandbox import servers
-from c360_graph.sandbox.process import end
-from c360_graph.sandbox.state import NEO4J_USER
+from c360_graph.sandbox.state import NEO4J_USER, end
 
 _FILES = "import_files"
 

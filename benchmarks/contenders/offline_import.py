@@ -11,7 +11,7 @@ from benchmarks.dataset import Counts, nodes_file, relationships_file
 from benchmarks.graph_model import EDGES, LABELS, Edge, Label
 from benchmarks.measurement import Usage
 from c360_graph.errors import SandboxError
-from c360_graph.sandbox import jars, java
+from c360_graph.sandbox import downloads
 from c360_graph.sandbox.neo4j import find_line
 
 _MAIN_CLASS = "org.neo4j.cli.AdminTool"
@@ -70,9 +70,9 @@ class OfflineImport(Contender):
 def admin_command(line: str, *, heap_mb: int) -> list[str]:
     """neo4j-admin of a release line, before the words that are given to it."""
     found = find_line(name=line)
-    folder = jars.ensure_jars(jar_list=jars.read_jar_list(name=found.jar_list))
+    folder = downloads.ensure_jars(jar_list=downloads.read_jar_list(name=found.jar_list))
     return [
-        str(java.ensure_java(version=found.java_version)),
+        str(downloads.ensure_java(version=found.java_version)),
         *found.java_options,
         f"-Xmx{heap_mb}m",
         "-XX:+UseParallelGC",

@@ -1,37 +1,71 @@
-"""An asset for each question, and `customer_360_report`, behind `neo4j_graph`."""
+"""An asset for each question, which is asked again by itself after changes of the tables that it is about, and `customer_360_report`, behind `neo4j_graph`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import reduce
 from hashlib import sha256
-from typing import Any
+from operator import or_
+from typing import Any, cast
 
 import dagster as dg
 from pydantic import Field
 
-from c360_graph.answers import Refused, Reply, ask_all, shown
-from c360_graph.assets.asking_again import tables_read, when_tables_change
 from c360_graph.assets.metadata import answer_facts, counted_once
 from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.assets.source_table import operation_name
 from c360_graph.assets.step_policy import NEO4J_POOL, dagster_failures
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.load_lock import control_owner
+from c360_graph.control.locks import control_owner
+from c360_graph.cypher.quoting import used_names
 from c360_graph.errors import GraphError
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.graph.manifest import refuse_broken, refuse_changed
 from c360_graph.graph.target_lock import Claim, refuse_anothers_graph
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.mapping.model import GraphMapping
+from c360_graph.mapping.model import GraphMapping, TableIndex, TableMapping
 from c360_graph.object_storage import data_location
-from c360_graph.questions import Question, QuestionSet
+from c360_graph.questions import Question, QuestionSet, Refused, Reply, ask_all, shown
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph.settings import Settings, load_settings
 
 OPERATION, GROUP = "answers", "answers"
 REPORT_KEY = "customer_360_report"
 HAS_ROWS = "has_rows"
+
+
+def tables_read(question: Question, mapping: GraphMapping) -> tuple[TableMapping, ...]:
+    """The tables that a question's labels and relationship types are made of; all where it names none of them."""
+    index = TableIndex(mapping.tables)
+    names = {name[1:] for name in used_names(question.statement) if name[0] == ":"}
+    found = [table for table in mapping.tables if names & _labels(table)]
+    for relationship in mapping.relationships:
+        if relationship.relationship_type in names:
+            found += index.of(relationship)
+    return tuple({table.asset_key: table for table in found or mapping.tables}.values())
+
+
+def _labels(table: TableMapping) -> frozenset[str | None]:
+    return frozenset({*table.extra.all, table.node_label})
+
+
+def when_tables_change(
+    tables: Sequence[TableMapping], *, minutes: int
+) -> dg.AutomationCondition[dg.AssetKey]:
+    """True at each so-manieth minute where one of the tables was materialized, or followed, since the last answer."""
+    of_dagster = dg.AutomationCondition
+    changed: list[Any] = [
+        of_dagster.asset_matches(dg.AssetKey(table.asset_key), of_dagster.newly_updated())
+        for table in tables
+    ]
+    any_changed: Any = reduce(or_, changed)
+    return cast(
+        "dg.AutomationCondition[dg.AssetKey]",
+        any_changed.since_last_handled()
+        & of_dagster.cron_tick_passed(f"*/{minutes} * * * *")
+        & ~of_dagster.in_progress(),
+    )
 
 
 class AnswersConfig(dg.Config):
@@ -173,7 +207,7 @@ def _write_report(
     as_of: str | None,
 ) -> dg.MaterializeResult[None]:
     # Imported here: definitions are loaded often, and seldom need what writes a page.
-    from c360_graph.report.customer_360 import customer_360_page, is_answered
+    from c360_graph.report.contents import customer_360_page, is_answered
     from c360_graph.report.files import report_store
     from c360_graph.report.page import render
 

@@ -3,8 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
-from c360_graph.assets.descriptions import graph_description
-from c360_graph.assets.metadata import script_facts
+from c360_graph.assets.metadata import graph_description, script_facts
 from c360_graph.assets.source_table import table_inputs
 from c360_graph.assets.step_policy import (
     dagster_failures,
@@ -13,7 +12,7 @@ from c360_graph.assets.step_policy import (
     when_a_run_updates,
 )
 from c360_graph.control.audit import RunLog
-from c360_graph.control.load_lock import control_owner
+from c360_graph.control.locks import control_owner
 from c360_graph.extract_joins.graph_input import gather_parts
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
@@ -25,7 +24,7 @@ from c360_graph.pipeline.write_script import (
     write_graph_script,
 )
 from c360_graph.resources import PostgresResource
-from c360_graph.script_store import script_store
+from c360_graph.scripts import script_store
 from c360_graph.settings import Settings, load_settings
 
 KEY = "cypher_script"

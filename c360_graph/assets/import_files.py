@@ -11,11 +11,10 @@ from c360_graph.assets.cypher_script import GROUP
 from c360_graph.assets.source_table import table_inputs
 from c360_graph.assets.step_policy import dagster_failures, graph_version
 from c360_graph.control.audit import RunLog
-from c360_graph.control.load_lock import control_owner
-from c360_graph.data_folder import writing_into
+from c360_graph.control.locks import control_owner
 from c360_graph.extract_joins.graph_input import gather_parts
-from c360_graph.files import private_folder
-from c360_graph.import_files.arguments import import_command
+from c360_graph.files import private_folder, writing_into
+from c360_graph.import_files.import_folder import import_command
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.object_extracts import extract_store

@@ -8,13 +8,24 @@ from functools import partial
 import dagster as dg
 from pydantic import Field
 
-from c360_graph.assets.columns import graph_column_schema, graph_columns, lineage_to_asset
 from c360_graph.assets.cypher_script import GROUP
 from c360_graph.assets.cypher_script import KEY as SCRIPT_KEY
-from c360_graph.assets.descriptions import graph_description
-from c360_graph.assets.lineage_events import graph_namespace, graph_parts, physical_name, told
-from c360_graph.assets.load_mode import clears
-from c360_graph.assets.metadata import NOTHING_CHANGED, Metadata, load_facts, reconcile_facts
+from c360_graph.assets.lineage import (
+    graph_column_schema,
+    graph_columns,
+    graph_namespace,
+    graph_parts,
+    lineage_to_asset,
+    physical_name,
+    told,
+)
+from c360_graph.assets.metadata import (
+    NOTHING_CHANGED,
+    Metadata,
+    graph_description,
+    load_facts,
+    reconcile_facts,
+)
 from c360_graph.assets.step_policy import (
     NEO4J_POOL,
     dagster_failures,
@@ -32,13 +43,14 @@ from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.pipeline.load import (
     Target,
+    clears,
     load_registered_script,
     load_script_if_empty,
     reconcile_graph,
 )
 from c360_graph.pipeline.write_script import script_of_run, script_to_load
 from c360_graph.resources import Neo4jResource, PostgresResource
-from c360_graph.script_store import script_store
+from c360_graph.scripts import script_store
 from c360_graph.settings import Settings, load_settings
 
 KEY = "neo4j_graph"

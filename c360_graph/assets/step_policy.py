@@ -8,10 +8,10 @@ from typing import cast
 
 import dagster as dg
 
+from c360_graph.dagster_failures import TABLES_NOT_READ
 from c360_graph.errors import C360Error, GraphUnavailableError, SourceUnavailableError
 from c360_graph.mapping.model import GraphMapping, Identity, TableMapping
 from c360_graph.settings import Settings
-from c360_graph.step_failures import TABLES_NOT_READ
 from c360_graph.text import plural
 
 NEO4J_POOL = "neo4j"

@@ -21,14 +21,12 @@ from c360_graph.files import is_regular
 from c360_graph.graph.connection import Graph
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.exclusions import forbidden_columns, treatment_of
-from c360_graph.mapping.model import GraphMapping
-from c360_graph.mapping.table_index import TableIndex
+from c360_graph.mapping.model import GraphMapping, TableIndex
 from c360_graph.mapping.tables import describe
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import DataLocation, KeptFile, data_location
 from c360_graph.resources import Neo4jResource, PostgresResource
-from c360_graph.script_files import open_script
-from c360_graph.script_store import ScriptStore
+from c360_graph.scripts import ScriptStore, open_script
 from c360_graph.settings import load_settings
 from c360_graph.source.sampling import distinctive_values
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot

@@ -14,7 +14,7 @@ from c360_graph.mapping.exclusions import withheld_lines
 from c360_graph.mapping.model import GraphMapping, TableMapping
 from c360_graph.object_extracts import Extracts, extract_store
 from c360_graph.object_storage import data_location
-from c360_graph.pipeline.left_out_rows import losses_of
+from c360_graph.pipeline.extract import losses_of
 from c360_graph.resources import PostgresResource
 from c360_graph.settings import load_settings
 

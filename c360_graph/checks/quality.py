@@ -8,8 +8,7 @@ from c360_graph.assets.neo4j_graph import KEY as GRAPH_KEY
 from c360_graph.assets.step_policy import dagster_failures
 from c360_graph.extract_joins.broken_rules import count_breaks
 from c360_graph.graph.read_only import read, refuse_beyond_reading
-from c360_graph.mapping.model import GraphMapping
-from c360_graph.mapping.quality_rule import QualityRule
+from c360_graph.mapping.model import GraphMapping, QualityRule
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.resources import Neo4jResource

@@ -1,4 +1,4 @@
-"""The `c360` command. What its exit codes mean stands in `exit_codes`."""
+"""The `c360` command. What its exit codes mean stands in `output`."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ from c360_graph.cli import (
     source,
     worker,
 )
-from c360_graph.cli.exit_codes import EPILOG
 from c360_graph.cli.map import map_source
+from c360_graph.cli.output import EPILOG
 from c360_graph.settings import use_env_file_variables
 
 app = typer.Typer(

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Json, exit_on_error, out, print_json, say
+from c360_graph.cli.output import FAILED, Json, exit_on_error, out, print_json, say
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.errors import GraphError, SettingsError
 from c360_graph.mapping.exclusions import withheld_lines as withheld_columns

@@ -10,9 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from c360_graph.answers import shown
-from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import (
+    FAILED,
     Json,
     exit_on_error,
     out,
@@ -35,6 +34,7 @@ from c360_graph.errors import GraphError
 from c360_graph.extracts import write_whole
 from c360_graph.graph.connection import target_graph
 from c360_graph.graph.manifest import refuse_broken
+from c360_graph.questions import shown
 from c360_graph.settings import Settings, load_settings
 
 MOST_STEPS = 200
@@ -165,8 +165,8 @@ def _nothing(found: Lookup, settings: Settings) -> str:
 
 def _write_page(path: Path, around: Neighbourhood) -> None:
     # What writes a page is seldom needed, and costs time to import.
+    from c360_graph.report.contents import customer_page
     from c360_graph.report.files import is_page
-    from c360_graph.report.one_customer import customer_page
     from c360_graph.report.page import render
 
     if path.exists() and not is_page(path):

@@ -34,10 +34,10 @@ from c360_graph.cli.questions import (
 from c360_graph.cli.sandbox import missing_servers, server_of
 from c360_graph.cli.signals import orderly_end
 from c360_graph.control.connection import ControlDatabase, control_credentials
-from c360_graph.control.load_lock import control_owner
-from c360_graph.data_folder import make_private_folder
+from c360_graph.control.locks import control_owner
 from c360_graph.errors import GraphNotEmptyError, SandboxError, ScriptError
 from c360_graph.extracts import write_whole
+from c360_graph.files import make_private_folder
 from c360_graph.graph.connection import Graph, target_graph
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.load import graph_counts

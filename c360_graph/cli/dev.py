@@ -14,9 +14,9 @@ from c360_graph.cli.output import exit_on_error, say
 from c360_graph.cli.sandbox import FOLDER, missing_servers, server_of
 from c360_graph.cli.signals import orderly_end, run_until_interrupted
 from c360_graph.control.connection import ControlDatabase, control_credentials
-from c360_graph.data_folder import make_private_folder
 from c360_graph.errors import SettingsError
 from c360_graph.extracts import write_whole
+from c360_graph.files import make_private_folder
 from c360_graph.new_project import file_here_or_ours, sql_folder
 from c360_graph.sandbox.sample import load_sample
 from c360_graph.settings import Settings, load_settings

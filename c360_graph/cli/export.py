@@ -13,7 +13,7 @@ import typer
 from c360_graph.cli.output import Json, exit_on_error, print_counts, print_json, say
 from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import ControlDatabase, control_credentials
-from c360_graph.control.load_lock import control_owner
+from c360_graph.control.locks import control_owner
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
 from c360_graph.settings import Settings, load_settings
@@ -84,7 +84,7 @@ def export(
         )
         (_print_json if as_json else _print_tables)(written, command)
         if run:
-            from c360_graph.pipeline.run_import import run_import
+            from c360_graph.pipeline.offline_import import run_import
 
             run_import(command)
     other = database if database != settings.neo4j_database else None
@@ -113,7 +113,7 @@ def _write(folder: Path, settings: Settings, *, memory: str) -> WrittenImport:
 
 
 def _command(written: WrittenImport, *, program: str, database: str, overwrite: bool) -> list[str]:
-    from c360_graph.import_files.arguments import import_command
+    from c360_graph.import_files.import_folder import import_command
 
     options = ("--overwrite-destination",) if overwrite else ()
     return import_command(program, database, written.arguments, options)

@@ -8,8 +8,15 @@ from typing import Annotated
 
 import typer
 
-from c360_graph.cli.output import Json, err, exit_on_error, print_counts, print_json, say
-from c360_graph.cli.progress_bar import shown_progress
+from c360_graph.cli.output import (
+    Json,
+    err,
+    exit_on_error,
+    print_counts,
+    print_json,
+    say,
+    shown_progress,
+)
 from c360_graph.graph.connection import target_graph
 from c360_graph.graph.load_session import LoadCallbacks
 from c360_graph.settings import load_settings
@@ -35,7 +42,7 @@ def finish_import(
     """
     with exit_on_error():
         # Here, as it brings the engine that joins extracts.
-        from c360_graph.pipeline.finish_import import finish_imported_graph
+        from c360_graph.pipeline.offline_import import finish_imported_graph
 
         with target_graph(load_settings()) as graph, shown_progress(err) as report:
             say(f"Completing {graph.server}")

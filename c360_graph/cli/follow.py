@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Json, exit_on_error, grid, out, print_json, say
+from c360_graph.cli.output import FAILED, Json, exit_on_error, grid, out, print_json, say
 from c360_graph.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -82,9 +81,8 @@ def follow(
 
 def _run(settings: Settings, *, max_removed_share: float, release: bool) -> None:
     from c360_graph.following.given import Callbacks
-    from c360_graph.following.metrics import FollowMetrics, serving
+    from c360_graph.following.metrics import FollowMetrics, exporting, serving
     from c360_graph.following.service import follow as run
-    from c360_graph.following.telemetry import exporting
 
     stop = threading.Event()
     report, metrics = _Report(), FollowMetrics()
@@ -139,7 +137,7 @@ class _Report:
         if now - self._told < REPORT_SECONDS or not self._lags:
             return
         # Here, as in this module's other functions: most commands follow nothing.
-        from c360_graph.following.lag import percentile
+        from c360_graph.following.mark import percentile
 
         lags = sorted(self._lags)
         say(
@@ -158,7 +156,7 @@ def _survey(settings: Settings) -> Survey:
 
 
 def _print_sql(found: Survey) -> None:
-    from c360_graph.following.dba_sql import NOTES
+    from c360_graph.following.survey import NOTES
 
     for source in found.sources:
         typer.echo(f"-- {source.name}: {source.server}")

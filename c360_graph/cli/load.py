@@ -9,13 +9,14 @@ import typer
 
 from c360_graph.cli.output import (
     Json,
+    Report,
     err,
     exit_on_error,
     print_counts,
     print_json,
     say,
+    shown_progress,
 )
-from c360_graph.cli.progress_bar import Report, shown_progress
 from c360_graph.control.connection import (
     RUN_PATIENCE_SECONDS,
     ControlDatabase,
@@ -27,7 +28,7 @@ from c360_graph.graph.load_session import LoadCallbacks
 from c360_graph.graph.target_lock import Claim
 from c360_graph.object_storage import KeptFile, data_location, kept_file
 from c360_graph.pipeline.load import Target, load_registered_script
-from c360_graph.script_store import script_store
+from c360_graph.scripts import script_store
 from c360_graph.settings import Settings, load_settings
 
 

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Apply, Json, Yes, exit_on_error, print_json, say
+from c360_graph.cli.output import FAILED, Apply, Json, Yes, exit_on_error, print_json, say
 from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.proposal.model import Proposal
 from c360_graph.settings import load_settings
@@ -47,7 +46,7 @@ def map_source(
 def offer(proposal: Proposal, *, as_json: bool) -> None:
     """Print the rows on standard output and the remarks on standard error."""
     # Here, as the grammar of joins takes 16 MB, which most commands do without.
-    from c360_graph.proposal.sql_text import script
+    from c360_graph.proposal.control_rows import script
 
     if as_json:
         print_json(proposal.as_data())

@@ -105,7 +105,7 @@ def import_model(
     """
     # Here, as the grammar of joins takes 16 MB, which most commands do without.
     from c360_graph.exchange.import_spec import read_specification
-    from c360_graph.pipeline.import_model import propose_imported
+    from c360_graph.pipeline.propose import propose_imported
 
     with exit_on_error():
         try:

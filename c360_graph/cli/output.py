@@ -1,4 +1,4 @@
-"""How the command speaks: results to standard output, everything else to standard error."""
+"""How the command speaks: results to standard output, everything else to standard error, progress, and what its exit codes say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, time
 from pathlib import Path
@@ -17,15 +17,31 @@ import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.highlighter import JSONHighlighter
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
+from rich.progress import Progress as Bars
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from c360_graph.answers import shown
-from c360_graph.cli.exit_codes import FAILED
 from c360_graph.errors import C360Error
+from c360_graph.graph.progress import LiveReport, Progress
 from c360_graph.new_project import WrittenFiles
+from c360_graph.questions import shown
 from c360_graph.text import json_visible, visible, visible_line
+
+FAILED, DESTROYS = 1, 2
+
+EPILOG = """\
+**Exit codes:** `0` done · `1` something failed or was refused; the reason is on standard error ·
+`2` the command line is wrong, or `c360 plan` found that a load would destroy something.
+
+Results go to standard output, everything else to standard error. With `--json`, standard output is one
+JSON document, or empty after an error. Output is colored only in a terminal; `NO_COLOR=1` switches
+colors off.
+
+**First steps:** `c360 sandbox up` · `c360 check` · `c360 plan` · `c360 COMMAND --help` for examples.
+"""
+"""The end of `c360 --help`."""
 
 # A file or a pipe gets whole lines, not those of a terminal 80 columns wide.
 _PIPE_WIDTH = 200
@@ -40,6 +56,8 @@ Apply = Annotated[
     bool, typer.Option("--apply", help="Add the rows to the control database after a confirmation.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="With --apply: skip the confirmation.")]
+
+Report = Callable[[Progress], None]
 
 
 class SafeConsole(Console):
@@ -176,3 +194,42 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, str | int | float | None) else str(value)
+
+
+@contextmanager
+def shown_progress(console: Console) -> Iterator[Report]:
+    """A report for a load. The bar is gone when the block ends."""
+    if not console.is_terminal:
+        yield lambda progress: console.print(str(progress), markup=False, soft_wrap=True)
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False),
+    )
+    with Bars(*columns, console=console, transient=True) as bars:
+        yield LiveReport(_PhaseBar(bars).show)
+
+
+class _PhaseBar:
+    """One bar, which begins anew with each phase."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._phase = ""
+        self._task: TaskID | None = None
+
+    def show(self, progress: Progress) -> None:
+        if self._task is None or progress.phase != self._phase:
+            if self._task is not None:
+                self._bars.remove_task(self._task)
+            self._phase = progress.phase
+            self._task = self._bars.add_task(progress.phase, total=None, rate="")
+        self._bars.update(
+            self._task,
+            total=progress.total,
+            completed=progress.done,
+            rate=progress.rate,
+            refresh=True,
+        )

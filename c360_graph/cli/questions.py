@@ -10,9 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from c360_graph.answers import Refused, Reply, ask_all, shown
-from c360_graph.cli.exit_codes import FAILED
 from c360_graph.cli.output import (
+    FAILED,
     Json,
     exit_on_error,
     out,
@@ -26,7 +25,7 @@ from c360_graph.graph.connection import Graph, target_graph
 from c360_graph.graph.manifest import KnownState, refuse_broken, refuse_changed
 from c360_graph.mapping.names import did_you_mean
 from c360_graph.new_project import write_missing
-from c360_graph.questions import QuestionSet, read_question_set
+from c360_graph.questions import QuestionSet, Refused, Reply, ask_all, read_question_set, shown
 from c360_graph.settings import Settings, load_settings
 from c360_graph.text import plural
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
-from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Json, err, exit_on_error, out, print_json
+from c360_graph.cli.output import FAILED, Json, err, exit_on_error, out, print_json
 from c360_graph.cli.signals import orderly_end
 from c360_graph.errors import MappingError
 from c360_graph.mapping.names import did_you_mean
@@ -187,7 +186,7 @@ class _EventLines:
 
     def __init__(self, result: Result, *, quiet: bool) -> None:
         # Here, as the other commands do without Dagster.
-        from c360_graph.step_failures import failures_of
+        from c360_graph.dagster_failures import failures_of
 
         self._failures_of = failures_of
         self._result = result

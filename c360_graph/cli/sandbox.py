@@ -11,8 +11,7 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Json, exit_on_error, out, print_json, say
+from c360_graph.cli.output import FAILED, Json, exit_on_error, out, print_json, say
 from c360_graph.control.connection import control_credentials, names_control_database
 from c360_graph.new_project import sql_folder
 from c360_graph.sandbox.sample import CONTROL, Server, load_sample
@@ -44,8 +43,7 @@ def up(
 
     - `c360 sandbox up --no-sample --neo4j 5.26` for empty servers of the LTS line
     """
-    from c360_graph.sandbox import environment_file
-    from c360_graph.sandbox.servers import start
+    from c360_graph.sandbox.servers import start, write_environment
 
     with exit_on_error():
         settings = load_settings()
@@ -54,7 +52,7 @@ def up(
         environment = servers.environment()
         if sample:
             load_sample(server_of(environment, settings), control_db=CONTROL, sql_dir=sql_folder())
-        file = environment_file.write_environment(folder=folder, environment=environment)
+        file = write_environment(folder=folder, environment=environment)
     _offer(file, environment, down="" if folder == FOLDER else f" --folder {folder}")
 
 
@@ -66,14 +64,13 @@ def down(folder: _Folder = FOLDER) -> None:
 
     - `c360 sandbox down`
     """
-    from c360_graph.sandbox import environment_file
-    from c360_graph.sandbox.servers import stop
+    from c360_graph.sandbox.servers import remove_environment, stop, unlink_environment
 
     with exit_on_error():
         # Before the folder, which goes once it holds nothing else.
-        environment_file.remove_environment(folder=folder)
+        remove_environment(folder=folder)
         stop(folder=folder)
-        environment_file.unlink(folder=folder, name=Path(SANDBOX_ENV_FILE))
+        unlink_environment(folder=folder, name=Path(SANDBOX_ENV_FILE))
     say("Both are down.")
 
 
@@ -146,11 +143,11 @@ def server_of(environment: dict[str, str], settings: Settings) -> Server:
 
 def _offer(file: Path, environment: dict[str, str], *, down: str) -> None:
     """Let the commands in this folder reach the servers, or say what to set."""
-    from c360_graph.sandbox import environment_file
+    from c360_graph.sandbox.servers import link_environment
 
     name = Path(SANDBOX_ENV_FILE)
     try:
-        linked = environment_file.link(target=file, name=name)
+        linked = link_environment(target=file, name=name)
     except OSError as error:
         say(f"{name} cannot be written: {error.strerror}.")
         linked = False

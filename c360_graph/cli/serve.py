@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from c360_graph.cli.exit_codes import FAILED
-from c360_graph.cli.output import Json, exit_on_error, grid, out, print_json, say
+from c360_graph.cli.output import FAILED, Json, exit_on_error, grid, out, print_json, say
 from c360_graph.errors import SettingsError
 from c360_graph.settings import Settings, load_settings
 
@@ -64,9 +63,9 @@ def serve(
 
 def _run(settings: Settings, *, host: str, port: int, unmasked: bool, workers: int) -> None:
     try:
+        from c360_graph.serve.clients import tokens_of
         from c360_graph.serve.listening import listen
         from c360_graph.serve.server import bind
-        from c360_graph.serve.tokens import tokens_of
     except ImportError as error:
         raise SettingsError(
             f"c360 serve needs the extra serve ({error.name} is missing). Install c360-graph[serve]."

@@ -89,7 +89,7 @@ def add(
     - `c360 source add support_db --db support_db --apply` for a database on the server of the control database
     """
     # Here, as the grammar of joins takes 16 MB, which most commands do without.
-    from c360_graph.pipeline.new_source import propose_source
+    from c360_graph.pipeline.propose import propose_source
 
     with exit_on_error():
         control = ControlDatabase(control_credentials(load_settings()))

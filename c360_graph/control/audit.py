@@ -11,12 +11,11 @@ from typing import Literal
 from sqlalchemy import Connection, text
 
 from c360_graph.control.connection import ControlDatabase, lock_number
-from c360_graph.control.load_lock import LockSession, lock_session
+from c360_graph.control.locks import LockSession, lock_session
 from c360_graph.errors import ControlDatabaseError
-from c360_graph.faults.silence import log_warning
+from c360_graph.faults import log_warning, repeating
 from c360_graph.mapping.model import TableMapping
 from c360_graph.object_storage import KeptFile
-from c360_graph.repeating import repeating
 
 Ending = Literal["completed", "failed", "cancelled"]
 MAX_MESSAGE = 4_000

@@ -26,9 +26,16 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from c360_graph.errors import ControlDatabaseError, ControlDatabaseUnavailableError
-from c360_graph.faults.backend_state import CONNECT_SECONDS, backend_answer, end_connection
-from c360_graph.faults.postgres import KEEPALIVE, is_passing
-from c360_graph.faults.silence import Wait, log_warning, watched
+from c360_graph.faults import (
+    CONNECT_SECONDS,
+    KEEPALIVE,
+    Wait,
+    backend_answer,
+    end_connection,
+    is_passing,
+    log_warning,
+    watched,
+)
 from c360_graph.mapping.control_rows import (
     ControlRows,
     IdentityDecisionRow,

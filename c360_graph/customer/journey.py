@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from c360_graph.answers import shown
 from c360_graph.customer.neighbourhood import Group, Item, Neighbourhood, Thing
+from c360_graph.questions import shown
 
 MOST_REPEATS = 5
 """Values of a property that are told, the most frequent ones."""

@@ -17,11 +17,10 @@ from c360_graph.graph.connection import Graph
 from c360_graph.graph.read_only import read
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern
-from c360_graph.mapping.join_columns import is_normalised, parsed, shown_column
+from c360_graph.mapping.join_forms import is_normalised, normaliser, parsed, shown_column
 from c360_graph.mapping.join_functions import JoinFunctions
 from c360_graph.mapping.model import JOIN_PREFIX
 from c360_graph.mapping.names import IS, identity_name, snake_case
-from c360_graph.mapping.normalised_texts import normaliser
 
 
 def entity_edges(schema: GraphManifest) -> tuple[RelationshipPattern, ...]:

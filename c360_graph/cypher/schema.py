@@ -9,8 +9,13 @@ from typing import Any
 
 from c360_graph.cypher.quoting import identifier, statement
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.mapping.model import TABLE_PROPERTY, NodeTable, RelationshipMapping
-from c360_graph.mapping.table_index import grouped, sought_columns
+from c360_graph.mapping.model import (
+    TABLE_PROPERTY,
+    NodeTable,
+    RelationshipMapping,
+    grouped,
+    sought_columns,
+)
 
 NAME_PREFIX = "c360_"
 """Names of ours begin so; the rest is a hash, so that an outdated one is never mistaken for it."""

@@ -18,19 +18,19 @@ from c360_graph.exchange.import_spec import (
     SpecTargets,
 )
 from c360_graph.mapping.control_rows import Frozen
-from c360_graph.mapping.join_columns import is_normalised, source_column
+from c360_graph.mapping.join_forms import is_normalised, source_column
 from c360_graph.mapping.model import (
     GraphMapping,
     NodeTable,
     PropertyMapping,
     RelationshipEnd,
     RelationshipMapping,
+    TableIndex,
     TableMapping,
     is_kept_name,
     node_tables,
 )
 from c360_graph.mapping.property_types import property_type
-from c360_graph.mapping.table_index import TableIndex
 from c360_graph.sql_quoting import quoted, quoted_table
 from c360_graph.text import plural
 

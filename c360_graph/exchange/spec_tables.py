@@ -1,24 +1,114 @@
-"""Which tables the sources and node targets of an import specification are about."""
+"""Which tables the sources and node targets of an import specification are about, and the rows for their columns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from c360_graph.errors import ExchangeError
+from c360_graph.exchange.export_model import specification_type
 from c360_graph.exchange.import_spec import (
     ImportSpecification,
     NodeReference,
     NodeTarget,
+    RelationshipTarget,
+    SpecProperty,
     SpecSource,
 )
-from c360_graph.exchange.selected_table import selected_table
 from c360_graph.mapping.catalog import CatalogColumn, CatalogTable
-from c360_graph.mapping.control_rows import SourceRow
+from c360_graph.mapping.control_rows import ExclusionRow, PropertyRow, SourceRow
 from c360_graph.mapping.names import did_you_mean
-from c360_graph.proposal.standing import Standing
+from c360_graph.mapping.property_rows import Cast, cast_type
+from c360_graph.mapping.property_types import property_type
+from c360_graph.proposal.control_rows import Standing
+from c360_graph.proposal.model import Proposed, QualifiedColumn
+
+MOST_CHARACTERS = 100_000
+
+_COLUMNS_OF_A_TABLE = frozenset({"expressions", "from", "from_", "order"})
+_SOME_ROWS = frozenset({"where", "limit", "offset"})
 
 Remark = Callable[[str], None]
+
+_CASTS: dict[str, Cast] = {
+    "INTEGER": "integer",
+    "FLOAT": "float",
+    "STRING": "string",
+    "BOOLEAN": "boolean",
+    "DATE": "date",
+    "ZONED_DATETIME": "datetime",
+    "LOCAL_DATETIME": "localdatetime",
+}
+"""What cast_type says for a type of the specification."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectedTable:
+    """A table, and its columns by the names that the SQL gives them; None for all, under their own names.
+
+    It `is_whole` where the SQL leaves out no rows.
+    """
+
+    table_name: str
+    columns: Mapping[str, str] | None
+    is_whole: bool
+
+
+def selected_table(sql: str) -> SelectedTable | None:
+    """The table behind a SELECT; None if it is more than columns of one table, or cannot be read.
+
+    >>> found = selected_table('SELECT id, "fullName" AS name FROM public.people WHERE id > 3')
+    >>> found.table_name, found.columns, found.is_whole
+    ('people', {'id': 'id', 'name': 'fullName'}, False)
+    >>> selected_table("SELECT p.id FROM people p NATURAL JOIN orders o") is None
+    True
+    """
+    if len(sql) > MOST_CHARACTERS:
+        return None
+    try:
+        tree = sqlglot.parse_one(sql, dialect="postgres")
+    except (SqlglotError, RecursionError):
+        return None
+    given = {name for name, value in tree.args.items() if value}
+    if not isinstance(tree, exp.Select) or given - _COLUMNS_OF_A_TABLE - _SOME_ROWS:
+        return None
+    read = tree.args.get("from") or tree.args.get("from_")
+    table = read.this if isinstance(read, exp.From) else None
+    if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
+        return None
+    if table.args.get("joins"):
+        return None
+    return SelectedTable(
+        table_name=_name(table.this),
+        columns=_columns(tree.expressions),
+        is_whole=given.isdisjoint(_SOME_ROWS),
+    )
+
+
+def _columns(expressions: list[exp.Expr]) -> dict[str, str] | None:
+    """Columns by the names of the result; what is computed is none."""
+    found: dict[str, str] = {}
+    for expression in expressions:
+        column = expression.this if isinstance(expression, exp.Alias) else expression
+        if isinstance(column, exp.Star) or (
+            isinstance(column, exp.Column) and isinstance(column.this, exp.Star)
+        ):
+            return None
+        if not isinstance(column, exp.Column) or not isinstance(column.this, exp.Identifier):
+            continue
+        alias = expression.args.get("alias")
+        named = alias if isinstance(alias, exp.Identifier) else column.this
+        found[_name(named)] = _name(column.this)
+    return found
+
+
+def _name(identifier: exp.Identifier) -> str:
+    """A name as PostgreSQL reads it."""
+    return identifier.name if identifier.quoted else identifier.name.lower()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,3 +291,146 @@ def _mapped(reference: NodeReference, node: SpecNode) -> Iterator[tuple[str, str
         prop = node.target.property_named(name)
         if prop is not None:
             yield prop.source_field, name
+
+
+@dataclass(kw_only=True)
+class TableColumns:
+    """The columns of a table that a document names."""
+
+    table: SpecTable
+    properties: dict[str, tuple[CatalogColumn, SpecProperty]] = field(default_factory=dict)
+    """By the names of their columns."""
+    joined: set[str] = field(default_factory=set)
+    """The columns by which rows refer to nodes."""
+
+    @property
+    def read(self) -> set[str]:
+        """All of them."""
+        return {*self.properties} | self.joined
+
+    def add(
+        self,
+        kind: str,
+        target: NodeTarget | RelationshipTarget,
+        table: SpecTable,
+        remark: Remark,
+    ) -> None:
+        """Take the properties of a target; another source may name the same columns differently."""
+        for prop in target.properties:
+            what = f"{kind} target {target.name}: property {prop.target_property}"
+            column = table.column(prop.source_field)
+            if column is None:
+                remark(
+                    f"{what} is not imported: field {prop.source_field} is no column of"
+                    f" {self.table.qualified_name}."
+                )
+                continue
+            _, first = self.properties.setdefault(column.name, (column, prop))
+            if first.target_property != prop.target_property:
+                remark(
+                    f"{what} is not imported: its column becomes the property"
+                    f" {first.target_property}."
+                )
+
+    def qualified(self, column: str) -> QualifiedColumn:
+        """A column as remarks name it."""
+        return QualifiedColumn(*self.table.asset_key, column)
+
+
+def exclusion_proposals(
+    tables: Iterable[TableColumns], standing: Standing, remark: Remark
+) -> tuple[Proposed[ExclusionRow], ...]:
+    """Rules for the columns that the document does not name, of tables that nothing reads yet."""
+    found: list[Proposed[ExclusionRow]] = []
+    for columns in tables:
+        table = columns.table
+        others = [c.name for c in table.catalog.columns if c.name not in columns.read]
+        left = [name for name in others if standing.rule(columns.qualified(name)) is None]
+        if left and standing.mapping.table(table.asset_key) is not None:
+            remark(
+                f"{table.qualified_name} is mapped already, so that columns which the model does not name"
+                f" ({', '.join(left)}) are still read."
+            )
+            continue
+        for name in left:
+            if standing.is_left_clear(columns.qualified(name)):
+                remark(f"{columns.qualified(name)} is read: its rule is switched off.")
+                continue
+            row = ExclusionRow(
+                rule_id=-len(found) - 1,
+                source_id=table.source.source_id,
+                table_name=table.catalog.table_name,
+                column_name=name,
+                reason="The imported model does not name it.",
+            )
+            why = "the model does not name it"
+            found.append(Proposed(row=row, source_name=table.source.source_name, why=why))
+    return tuple(found)
+
+
+def column_proposals(
+    tables: Iterable[TableColumns], standing: Standing, remark: Remark
+) -> tuple[Proposed[PropertyRow], ...]:
+    """Rows for columns that become properties of another name or another type."""
+    found: list[Proposed[PropertyRow]] = []
+    known = {(row.source_id, row.table_name, row.column_name) for row in standing.every.properties}
+    for columns in tables:
+        table = columns.table
+        for column, prop in _read_as_they_are(columns, standing, remark):
+            row = PropertyRow(
+                mapping_id=-len(found) - 1,
+                source_id=table.source.source_id,
+                table_name=table.catalog.table_name,
+                column_name=column.name,
+                property_name=_other_name(column, prop),
+                cast_type=_cast(columns, column, prop, remark),
+            )
+            if row.property_name is None and row.cast_type is None:
+                continue
+            names = (row.table_name, row.column_name)
+            if {(row.source_id, *names), (None, *names)} & known:
+                remark(
+                    f"{columns.qualified(column.name)} has a row in property_mappings, which stays."
+                )
+                continue
+            why = f"property {prop.target_property} of the model"
+            found.append(Proposed(row=row, source_name=table.source.source_name, why=why))
+    return tuple(found)
+
+
+def _read_as_they_are(
+    columns: TableColumns, standing: Standing, remark: Remark
+) -> Iterator[tuple[CatalogColumn, SpecProperty]]:
+    """The properties whose columns no rule withholds or changes."""
+    for name, (column, prop) in columns.properties.items():
+        rule = standing.rule(columns.qualified(name))
+        if rule is None:
+            yield column, prop
+        else:
+            remark(
+                f"{columns.qualified(name)} has the treatment {rule.treatment} by field_exclusion_rules row"
+                f" {rule.rule_id}, which stays."
+            )
+
+
+def _other_name(column: CatalogColumn, prop: SpecProperty) -> str | None:
+    return prop.target_property if prop.target_property != column.name else None
+
+
+def _cast(
+    columns: TableColumns, column: CatalogColumn, prop: SpecProperty, remark: Remark
+) -> Cast | None:
+    """The cast that gives the type of the document; None for the type that the column has anyway."""
+    wanted, zone = prop.type_name, columns.table.source.time_zone
+    own = specification_type(property_type(column.type, time_zone=zone).name)
+    if wanted is None or wanted == own:
+        return None
+    what = f"{columns.qualified(column.name)} stays {own}, the model has {wanted}"
+    if wanted not in _CASTS:
+        remark(f"{what}: there is no such cast.")
+        return None
+    target = cast_type(_CASTS[wanted], column.type, time_zone=zone)
+    if isinstance(target, str):
+        remark(f"{what}: {target}.")
+        return None
+    return _CASTS[wanted] if target is not None else None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from c360_graph.copied_lines import copied_text
 from c360_graph.errors import ExtractError
 from c360_graph.extract_joins.engine import JoinEngine, join_engine
 from c360_graph.extract_joins.extract_sql import file_rows
 from c360_graph.extracts import Extract
-from c360_graph.mapping.quality_rule import QualityRule
+from c360_graph.mapping.model import QualityRule
 from c360_graph.object_extracts import Extracts
+from c360_graph.source.copy_query import copied_text
 from c360_graph.sql_quoting import sql_literal
 from c360_graph.text import plural
 

@@ -22,8 +22,7 @@ from c360_graph.extract_joins.versions import Versions
 from c360_graph.extracts import WRITE_BYTES
 from c360_graph.files import private_folder
 from c360_graph.graph.desired import LinkChanges, RelationshipRows, RowChanges
-from c360_graph.mapping.model import NodeTable, RelationshipMapping
-from c360_graph.mapping.table_index import TableIndex
+from c360_graph.mapping.model import NodeTable, RelationshipMapping, TableIndex
 from c360_graph.object_extracts import Extracts
 
 

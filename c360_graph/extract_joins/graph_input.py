@@ -13,17 +13,22 @@ from c360_graph.errors import ExtractError
 from c360_graph.extracts import Extract
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.graph_manifest import GraphManifest, Owner
-from c360_graph.mapping.join_columns import without_join_columns
+from c360_graph.mapping.join_forms import without_join_columns
 from c360_graph.mapping.missing import (
     LeftOutTable,
     excluded_names,
     refusals_of,
     refused_names,
 )
-from c360_graph.mapping.model import GraphMapping, Refusal, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import (
+    GraphMapping,
+    Refusal,
+    RelationshipMapping,
+    TableIndex,
+    TableMapping,
+)
 from c360_graph.mapping.names import IS, POSSIBLY_SAME_AS
 from c360_graph.mapping.relationships import resolve_relationships
-from c360_graph.mapping.table_index import TableIndex
 from c360_graph.mapping.tables import describe
 from c360_graph.object_extracts import Extracts
 from c360_graph.text import plural

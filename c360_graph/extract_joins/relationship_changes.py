@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from c360_graph.cypher.relationships import LinkTables
 from c360_graph.extract_joins.versions import Versions, Which
-from c360_graph.mapping.model import RelationshipMapping
-from c360_graph.mapping.table_index import TableIndex
+from c360_graph.mapping.model import RelationshipMapping, TableIndex
 
 
 @dataclass(frozen=True, kw_only=True)

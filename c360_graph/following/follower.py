@@ -13,27 +13,28 @@ from functools import partial
 from hashlib import sha256
 from uuid import uuid4
 
-from c360_graph.control.follow_errors import FollowErrors
-from c360_graph.control.load_lock import control_owner
+from c360_graph.control.locks import control_owner
 from c360_graph.errors import MappingChangedError, SourceUnavailableError
-from c360_graph.following.away import AwaySources
-from c360_graph.following.dirty_keys import Dirty
 from c360_graph.following.given import Flushed, Given, Stopped
 from c360_graph.following.graph_writer import GraphChanges, GraphWriter
 from c360_graph.following.handover import hand_over
-from c360_graph.following.health import HEARTBEAT_SECONDS
-from c360_graph.following.lag import LagMeter
-from c360_graph.following.loss_guard import LossGuard
+from c360_graph.following.held_back import AwaySources, LossGuard
 from c360_graph.following.mark import (
+    HEARTBEAT_SECONDS,
     FollowMark,
     GraphMark,
+    LagMeter,
     claim,
     read_graph_mark,
     take_over,
 )
-from c360_graph.following.patterns import Patterns
-from c360_graph.following.pending_errors import PendingErrors
-from c360_graph.following.refused_rows import Outcome, write_all_but_refused
+from c360_graph.following.refused_rows import (
+    Outcome,
+    PendingErrors,
+    write_all_but_refused,
+)
+from c360_graph.following.relationships import Patterns
+from c360_graph.following.source_changes import Dirty
 from c360_graph.following.source_feed import SourceFeed
 from c360_graph.following.stream import wait_for_data
 from c360_graph.hashing import KeyedHash
@@ -76,9 +77,7 @@ class Follower:
         self._mark: FollowMark
         self._guard = LossGuard(max_removed_share=given.max_removed_share)
         self._lag = LagMeter()
-        self._errors = PendingErrors(
-            FollowErrors(given.control), self._mapping.tables, warn=given.callbacks.warn
-        )
+        self._errors = PendingErrors(given.control, self._mapping.tables, warn=given.callbacks.warn)
         self._patterns: Patterns
         self._writer: GraphWriter
         self._control_rows_seen = time.monotonic()

@@ -3,15 +3,64 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.following.graph_writer import Written
-from c360_graph.following.table_minutes import TableMinutes
-from c360_graph.following.turn import Turn
+from c360_graph.control.locks import Turn
+from c360_graph.following.graph_writer import GraphChanges, Written
 from c360_graph.graph.connection import Graph
 from c360_graph.settings import Settings
+
+MINUTE_SECONDS = 60.0
+
+Table = tuple[int, str]
+"""A source's id and the name of a table."""
+
+
+class TableMinutes:
+    """Counts the rows of each table that were read again, until they are written."""
+
+    def __init__(
+        self, run_log: RunLog, log_id: int, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._run_log = run_log
+        self._log_id = log_id
+        self._clock = clock
+        self._rows: dict[Table, int] = {}
+        self._begun = clock()
+        self._begun_at = datetime.now(UTC)
+
+    def note(self, changes: GraphChanges) -> None:
+        """Count what was written into the graph: rows, and keys that no row has any more."""
+        for table in changes.emptied:
+            self._rows.setdefault((table.source.source_id, table.table_name), 0)
+        for read in changes.reads:
+            table = read.table
+            named = (table.source.source_id, table.table_name)
+            self._rows[named] = self._rows.get(named, 0) + len(read.rows) + len(read.gone)
+
+    def write_if_due(self) -> None:
+        """Write once a minute is over.
+
+        Raises:
+            ControlDatabaseError: the control database cannot be reached.
+        """
+        if self._clock() - self._begun >= MINUTE_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was counted, and begin the next minute; errors as `write_if_due`."""
+        ended_at = datetime.now(UTC)
+        if self._rows:
+            self._run_log.tables_followed(
+                self._log_id, self._rows, begun=self._begun_at, ended=ended_at
+            )
+        self._rows = {}
+        self._begun, self._begun_at = self._clock(), ended_at
 
 
 @dataclass(frozen=True, kw_only=True)

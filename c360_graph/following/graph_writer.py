@@ -16,8 +16,7 @@ from c360_graph.cypher.copy_text import blocks
 from c360_graph.cypher.counts_and_deletes import count_relationships
 from c360_graph.cypher.relationships import link_rows
 from c360_graph.cypher.script_reader import Batch, Statement, lift
-from c360_graph.following.links import JunctionRows, ReadLinks
-from c360_graph.following.patterns import Pattern, Patterns
+from c360_graph.following.relationships import JunctionRows, Pattern, Patterns, ReadLinks
 from c360_graph.graph.attempts import Attempts, Work
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.execution import Execution

@@ -14,6 +14,7 @@ from c360_graph.control.connection import (
     ControlDatabase,
     control_credentials,
 )
+from c360_graph.control.locks import follower_turn
 from c360_graph.errors import (
     C360Error,
     ControlDatabaseUnavailableError,
@@ -24,9 +25,7 @@ from c360_graph.errors import (
     StatementError,
 )
 from c360_graph.following.follower import Follower
-from c360_graph.following.given import Callbacks, Given, Stopped
-from c360_graph.following.table_minutes import TableMinutes
-from c360_graph.following.turn import follower_turn
+from c360_graph.following.given import Callbacks, Given, Stopped, TableMinutes
 from c360_graph.graph.connection import target_graph
 from c360_graph.settings import Settings
 

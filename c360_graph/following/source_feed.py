@@ -11,33 +11,32 @@ import psycopg
 
 from c360_graph.control.connection import Credentials
 from c360_graph.errors import MappingChangedError, SourceError
-from c360_graph.faults.silence import log_warning
-from c360_graph.following.dirty_keys import Dirty, DirtyKeys
+from c360_graph.faults import log_warning
 from c360_graph.following.mark import SlotMark
 from c360_graph.following.messages import decode
-from c360_graph.following.publication import (
+from c360_graph.following.replication import (
     FollowedTable,
-    UnfollowedTable,
-    followable,
-    publish,
-)
-from c360_graph.following.slot import (
     Slot,
     SourceServer,
+    UnfollowedTable,
     ask_server,
     create_slot,
     drop_slot,
     find_slot,
+    followable,
+    publish,
     slot_name,
 )
-from c360_graph.following.stream import Endpoint, ReplicationStream, lsn_text, open_stream
-from c360_graph.following.table_facts import (
+from c360_graph.following.source_changes import (
+    Dirty,
+    DirtyKeys,
     Facts,
     TableFacts,
     facts_digest,
     read_table_facts,
     why_missed,
 )
+from c360_graph.following.stream import Endpoint, ReplicationStream, lsn_text, open_stream
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import SourceRow

@@ -21,7 +21,7 @@ from psycopg.conninfo import make_conninfo
 
 from c360_graph.control.connection import CONNECT_TIMEOUT_SECONDS, Credentials, first_line
 from c360_graph.errors import ReplicationError, SourceError, SourceUnavailableError
-from c360_graph.faults.postgres import KEEPALIVE, is_passing
+from c360_graph.faults import KEEPALIVE, is_passing
 from c360_graph.sql_quoting import quoted
 
 STATUS_SECONDS = 5.0

@@ -20,10 +20,10 @@ from neo4j.exceptions import (
     SessionExpired,
 )
 
-from c360_graph.addresses import address_problem
 from c360_graph.errors import GraphError, GraphTimeoutError, GraphUnavailableError
-from c360_graph.faults.silence import log_warning
+from c360_graph.faults import log_warning
 from c360_graph.graph.liveness import ANSWER_SECONDS, watching
+from c360_graph.pipeline_settings import address_problem
 from c360_graph.settings import Settings
 
 Outcome = Literal["lost", "transient", "out of memory", "refused"]

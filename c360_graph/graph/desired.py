@@ -17,8 +17,7 @@ from c360_graph.cypher.script_writer import (
     script_manifest,
 )
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, pattern_of
-from c360_graph.mapping.model import NodeTable, RelationshipMapping, node_tables
-from c360_graph.mapping.table_index import grouped
+from c360_graph.mapping.model import NodeTable, RelationshipMapping, grouped, node_tables
 
 
 @dataclass(frozen=True, kw_only=True)

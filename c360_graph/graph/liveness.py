@@ -16,7 +16,7 @@ from typing import Any
 
 from neo4j import Driver
 
-from c360_graph.repeating import repeating
+from c360_graph.faults import repeating
 
 ASK_EVERY_SECONDS = 6.0
 ANSWER_SECONDS = 8.0

@@ -67,7 +67,7 @@ from c360_graph.graph.script_contents import (
 from c360_graph.graph.sessions import apart, side_by_side, working_at_once
 from c360_graph.graph.target_lock import Claim
 from c360_graph.object_storage import KeptFile
-from c360_graph.script_files import open_script
+from c360_graph.scripts import open_script
 
 __all__ = [
     "LoadCallbacks",

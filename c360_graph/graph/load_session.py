@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from c360_graph.cypher.script_writer import ScriptHeader
 from c360_graph.errors import C360Error, GraphError
+from c360_graph.faults import repeating
 from c360_graph.graph.connection import ERRORS, Graph
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.manifest import read_state
 from c360_graph.graph.progress import Progress, ProgressMeter, reporting
 from c360_graph.graph.target_lock import Claim, refuse_anothers_graph, target_lock
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.repeating import repeating
 
 CHECK_SECONDS = 1.0
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from c360_graph.errors import C360Error
-from c360_graph.repeating import repeating
+from c360_graph.faults import repeating
 
 REPORT_SECONDS = 5.0
 LIVE_SECONDS = 0.5

@@ -18,7 +18,7 @@ from c360_graph.cypher.script_writer import (
 from c360_graph.errors import ScriptError
 from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.object_storage import KeptFile
-from c360_graph.script_files import open_script
+from c360_graph.scripts import open_script
 
 
 def script_owner(script: KeptFile) -> Owner | None:

@@ -26,10 +26,10 @@ from neo4j.exceptions import Neo4jError
 
 from c360_graph.cypher import target_lock as text
 from c360_graph.errors import GraphOwnedError, GraphUnavailableError, LoadLockedError
+from c360_graph.faults import repeating
 from c360_graph.graph.attempts import Attempts, Done, Work
 from c360_graph.graph.connection import ERRORS, Graph
 from c360_graph.mapping.graph_manifest import GraphManifest, Owner
-from c360_graph.repeating import repeating
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,20 +11,28 @@ from c360_graph.extract_joins.engine import JoinEngine, join_engine
 from c360_graph.extract_joins.extract_sql import written_to
 from c360_graph.extracts import Extract
 from c360_graph.files import private_folder
-from c360_graph.identity.clusters import Cluster, largest_clusters
-from c360_graph.identity.components import connect, find_components
-from c360_graph.identity.decisions import Applied, find_decided, keep_apart, link_same
+from c360_graph.identity.entities import (
+    Cluster,
+    IdChanges,
+    connect,
+    find_components,
+    give_ids,
+    largest_clusters,
+)
 from c360_graph.identity.records import (
     TAB,
+    Applied,
     IgnoredIdentifier,
     RecordExtract,
     agreement_of,
+    find_decided,
     ignored_identifiers,
+    keep_apart,
     kinds_of,
+    link_same,
     read_records,
 )
 from c360_graph.identity.similar import Similar, find_similar, splink_problem
-from c360_graph.identity.stable_ids import IdChanges, give_ids
 from c360_graph.mapping.control_rows import IdentityDecisionRow
 from c360_graph.mapping.model import Identity, TableMapping
 

@@ -24,10 +24,8 @@ from typing import Any
 from c360_graph.errors import ExtractError
 from c360_graph.extract_joins.engine import JoinEngine
 from c360_graph.files import private_folder
-from c360_graph.identity.decisions import Applied, portions
-from c360_graph.identity.records import RecordExtract
-from c360_graph.mapping.model import Identity
-from c360_graph.mapping.record_column import RecordComparison
+from c360_graph.identity.records import Applied, RecordExtract, portions
+from c360_graph.mapping.model import Identity, RecordComparison
 from c360_graph.sql_quoting import sql_literal
 
 PROCESS = "c360_graph.identity.splink_process"

@@ -22,9 +22,8 @@ from c360_graph.mapping.control_rows import (
     SourceRow,
     Treatment,
 )
-from c360_graph.mapping.model import TableMapping
+from c360_graph.mapping.model import TableMapping, grouped
 from c360_graph.mapping.names import did_you_mean
-from c360_graph.mapping.table_index import grouped
 
 Rules = tuple[ExclusionRow, ...]
 

@@ -15,8 +15,9 @@ from c360_graph.mapping.identity_columns import (
     reason_against_comparison,
     refuse_mixed_treatments,
 )
-from c360_graph.mapping.join_columns import with_join_columns
+from c360_graph.mapping.join_forms import with_join_columns
 from c360_graph.mapping.model import (
+    ComparedColumn,
     Identifier,
     Identity,
     IdentityTable,
@@ -26,7 +27,9 @@ from c360_graph.mapping.model import (
     PropertyMapping,
     RecordTable,
     RelationshipMapping,
+    TableIndex,
     TableMapping,
+    grouped,
 )
 from c360_graph.mapping.names import (
     IS,
@@ -37,8 +40,6 @@ from c360_graph.mapping.names import (
     reason_against_name,
     snake_case,
 )
-from c360_graph.mapping.record_column import ComparedColumn
-from c360_graph.mapping.table_index import TableIndex, grouped
 
 Tables = tuple[TableMapping, ...]
 

@@ -8,17 +8,18 @@ from typing import get_args
 
 from c360_graph.errors import MappingError
 from c360_graph.mapping.catalog import INTEGERS, TEXTS
+from c360_graph.mapping.conditions import parse
 from c360_graph.mapping.control_rows import IdentityRuleRow
-from c360_graph.mapping.join_columns import join_column, source_column
-from c360_graph.mapping.join_condition import parse
+from c360_graph.mapping.join_forms import join_column, source_column
 from c360_graph.mapping.join_functions import PLAIN, JoinFunctions
 from c360_graph.mapping.model import (
+    ComparedColumn,
     Identifier,
     PropertyMapping,
+    RecordComparison,
     TableMapping,
 )
 from c360_graph.mapping.names import did_you_mean
-from c360_graph.mapping.record_column import ComparedColumn, RecordComparison
 
 COMPARISONS: tuple[RecordComparison, ...] = get_args(RecordComparison)
 LEAST_COMPARED_KINDS = 2

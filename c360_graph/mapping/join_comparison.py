@@ -9,7 +9,7 @@ from typing import Literal
 
 from c360_graph.errors import MappingError
 from c360_graph.mapping.catalog import INTEGERS, TEXTS, ColumnType
-from c360_graph.mapping.join_columns import join_column
+from c360_graph.mapping.join_forms import join_column
 from c360_graph.mapping.join_functions import (
     FLOATS,
     MOMENTS,

@@ -8,12 +8,11 @@ from itertools import permutations
 from typing import Literal
 
 from c360_graph.errors import MappingError
+from c360_graph.mapping.conditions import ColumnReference, Equality, aliases
 from c360_graph.mapping.control_rows import RelationshipRow
-from c360_graph.mapping.join_condition import ColumnReference, Equality, aliases
 from c360_graph.mapping.join_functions import Calls
-from c360_graph.mapping.model import ExcludedColumn, TableMapping, node_tables
+from c360_graph.mapping.model import ExcludedColumn, TableIndex, TableMapping, node_tables
 from c360_graph.mapping.names import did_you_mean
-from c360_graph.mapping.table_index import TableIndex
 
 Role = Literal["from", "to", "junction"]
 

@@ -1,14 +1,17 @@
-"""The resolved mapping: which table becomes which label, which join becomes which relationship."""
+"""The resolved mapping: which table becomes which label, which join becomes which relationship, and an index of the mapped tables."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar
 
+from c360_graph.errors import MappingError
 from c360_graph.mapping.control_rows import Frozen, Refusal
 from c360_graph.mapping.names import JOIN_PREFIX, TABLE_PROPERTY, is_kept_name
-from c360_graph.mapping.quality_rule import QualityRule
-from c360_graph.mapping.record_column import ComparedColumn, Identifier
 from c360_graph.mapping.table_mapping import (
     ExcludedColumn,
     ExtraLabels,
@@ -19,6 +22,15 @@ from c360_graph.mapping.table_mapping import (
     TableMapping,
     node_tables,
 )
+
+RecordComparison = Literal["exact", "name", "code", "date"]
+"""How values of two records are compared that need not be equal."""
+
+Kind = Literal["not_null", "unique", "accepted_values", "row_count", "no_rows"]
+Severity = Literal["error", "warn"]
+
+_BOUNDS = re.compile(r"\s*(\d+)?\s*\.\.\s*(\d+)?\s*")
+_NOT_OF_A_NAME = re.compile("[^A-Za-z0-9_]+")
 
 __all__ = [
     "JOIN_PREFIX",
@@ -42,6 +54,93 @@ __all__ = [
     "node_tables",
     "row_of_relationship",
 ]
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+Tables = tuple[TableMapping, ...]
+
+
+class Identifier(Frozen):
+    """A property that identifies the records of a table: equal values of a kind are of one entity."""
+
+    kind: str
+    column: str
+    min_agreement: int = 1
+    """How many kinds two records have to agree on before this one counts."""
+
+
+class ComparedColumn(Frozen):
+    """A property by which records are compared that share no identifier."""
+
+    kind: str
+    column: str
+    comparison: RecordComparison
+
+
+class QualityRule(Frozen):
+    """A rule about one table, or with `no_rows` about the graph; `table` is then None."""
+
+    row_id: int
+    kind: Kind
+    table: tuple[str, str] | None = None
+    columns: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+    least: int = 0
+    most: int | None = None
+    query: str = ""
+    severity: Severity = "error"
+    is_blocking: bool = False
+    description: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of its asset check.
+
+        >>> QualityRule(row_id=7, kind="not_null", table=("crm", "people"), columns=("e-mail",)).name
+        'not_null_e_mail_7'
+        """
+        parts = (self.kind, *self.columns, str(self.row_id))
+        return "_".join(_NOT_OF_A_NAME.sub("_", part) for part in parts)
+
+
+def parse_bounds(text: str | None) -> tuple[int, int | None]:
+    """The least and the most that a row_count allows.
+
+    >>> parse_bounds("1..1000"), parse_bounds("1.."), parse_bounds("..5")
+    ((1, 1000), (1, None), (0, 5))
+
+    Raises:
+        MappingError: it is not written so, or allows nothing.
+    """
+    found = _BOUNDS.fullmatch(text or "")
+    if found is None or not any(found.groups()):
+        raise MappingError(f"argument {text!r} is not the least and the most rows, such as 1..1000")
+    least, most = found.groups()
+    bounds = int(least or 0), int(most) if most else None
+    if bounds[1] is not None and bounds[1] < bounds[0]:
+        raise MappingError(f"argument {text!r} allows no number of rows")
+    return bounds
+
+
+def parse_accepted(text: str | None) -> tuple[str, ...]:
+    """The values that accepted_values allows, as PostgreSQL writes them.
+
+    >>> parse_accepted('["new", 7, true]')
+    ('new', '7', 'true')
+
+    Raises:
+        MappingError: it is not a JSON list of texts, numbers, true and false, or is empty.
+    """
+    try:
+        values = json.loads(text or "")
+    except ValueError:
+        values = None
+    if not isinstance(values, list) or not values:
+        raise MappingError(f'argument {text!r} is not a JSON list of values, such as ["a", "b"]')
+    if not all(isinstance(value, str | int | float) for value in values):
+        raise MappingError(f"argument {text!r} has more than texts, numbers, true and false")
+    return tuple(value if isinstance(value, str) else json.dumps(value) for value in values)
 
 
 class Junction(Frozen):
@@ -236,3 +335,112 @@ class GraphMapping(Frozen):
     @cached_property
     def _by_key(self) -> dict[tuple[str, str], TableMapping]:
         return {table.asset_key: table for table in self.tables}
+
+
+class TableIndex:
+    """Mapped tables in their order, found by label, name or asset key."""
+
+    def __init__(self, tables: Iterable[TableMapping]) -> None:
+        self.tables = tuple(tables)
+
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        """The labels of all tables."""
+        return frozenset(self._by_label)
+
+    def labelled(self, label: str) -> tuple[NodeTable, ...]:
+        """The tables that feed a label."""
+        return self._by_label.get(label, ())
+
+    def named(self, table_name: str) -> Tables:
+        """The tables of a name, in whichever source."""
+        return self._by_name.get(table_name, ())
+
+    def at(self, end: RelationshipEnd) -> tuple[NodeTable, ...]:
+        """The tables whose rows take part at an end of a relationship."""
+        labelled = self.labelled(end.label)
+        return tuple(table for table in labelled if end.has(table)) if end.tables else labelled
+
+    def driving(self, mapping: RelationshipMapping) -> Tables:
+        """The tables for whose rows the other ends are looked up."""
+        if mapping.junction is not None:
+            return self._by_key.get(mapping.junction.table, ())
+        return self.at(mapping.driving) if mapping.driving else ()
+
+    def of(self, mapping: RelationshipMapping) -> Tables:
+        """The tables of both ends and the junction, each once."""
+        through = self.driving(mapping) if mapping.junction else ()
+        found = (*self.at(mapping.start), *self.at(mapping.end), *through)
+        return tuple({table.asset_key: table for table in found}.values())
+
+    @cached_property
+    def _by_label(self) -> Mapping[str, tuple[NodeTable, ...]]:
+        return grouped(node_tables(self.tables), lambda table: table.node_label)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Tables]:
+        return grouped(self.tables, lambda table: table.table_name)
+
+    @cached_property
+    def _by_key(self) -> Mapping[tuple[str, str], Tables]:
+        return grouped(self.tables, lambda table: table.asset_key)
+
+
+def relationships_by_table(
+    relationships: Iterable[RelationshipMapping], tables: Iterable[TableMapping]
+) -> Mapping[tuple[str, str], tuple[RelationshipMapping, ...]]:
+    """The relationships that each table takes part in, by its asset key."""
+    index = TableIndex(tables)
+    found: dict[tuple[str, str], list[RelationshipMapping]] = defaultdict(list)
+    for mapping in relationships:
+        for table in index.of(mapping):
+            found[table.asset_key].append(mapping)
+    return {key: tuple(those) for key, those in found.items()}
+
+
+def grouped(
+    values: Iterable[_Value], key: Callable[[_Value], _Key]
+) -> Mapping[_Key, tuple[_Value, ...]]:
+    """The values by a key of theirs, each group in the values' order.
+
+    >>> grouped(["ant", "bee", "cat", "asp"], lambda word: word[0])["a"]
+    ('ant', 'asp')
+    """
+    found: dict[_Key, list[_Value]] = defaultdict(list)
+    for value in values:
+        found[key(value)].append(value)
+    return {name: tuple(those) for name, those in found.items()}
+
+
+def sought_columns(
+    mappings: Iterable[RelationshipMapping],
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Label and columns of each group that mappings seek by, once, in the mappings' order."""
+    ends = (end for mapping in mappings for end in mapping.sought)
+    groups = ((end.label, tuple(dict.fromkeys(column for column, _ in end.pairs))) for end in ends)
+    return tuple(dict.fromkeys(groups))
+
+
+def indexed_tables(tables: Tables, mappings: Iterable[RelationshipMapping]) -> Tables:
+    """The tables, each with the columns of its label that mappings seek by and its key does not hold.
+
+    An index is of a label, so that every table of the label counts, whether or not it takes part.
+    """
+    by_label = grouped(sought_columns(mappings), lambda group: group[0])
+    return tuple(
+        table.model_copy(update={"indexed": _indexed(table, by_label.get(table.node_label, ()))})
+        if isinstance(table, NodeTable)
+        else table
+        for table in tables
+    )
+
+
+def _indexed(
+    table: NodeTable, groups: Iterable[tuple[str, tuple[str, ...]]]
+) -> tuple[tuple[str, ...], ...]:
+    """Of these groups those that an index has besides the key; a row that lacks a column is in none."""
+    return tuple(
+        names
+        for _, names in groups
+        if {*names} != {*table.key} and all(table.property_of(name) for name in names)
+    )

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Literal
 
 from c360_graph.errors import MappingError
+from c360_graph.mapping.conditions import parse
 from c360_graph.mapping.control_rows import (
     ControlRows,
     NodeLabelRow,
@@ -14,18 +15,18 @@ from c360_graph.mapping.control_rows import (
     RelationshipRow,
 )
 from c360_graph.mapping.identities import identity_relationships
-from c360_graph.mapping.join_columns import is_normalised, source_column
 from c360_graph.mapping.join_comparison import ComparedJoin, joined_by
-from c360_graph.mapping.join_condition import parse
+from c360_graph.mapping.join_forms import is_normalised, source_column
 from c360_graph.mapping.joins import Ends, Pairs, Role, meaning_of
 from c360_graph.mapping.model import (
     Junction,
     RelationshipMapping,
+    TableIndex,
     TableMapping,
+    grouped,
     is_kept_name,
 )
 from c360_graph.mapping.names import did_you_mean, reason_against_name
-from c360_graph.mapping.table_index import TableIndex, grouped
 
 
 def copied_properties(ends: Ends, role: Role) -> tuple[tuple[str, ...], tuple[str, ...]]:

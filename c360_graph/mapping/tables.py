@@ -29,12 +29,12 @@ from c360_graph.mapping.model import (
     JunctionTable,
     NodeTable,
     PropertyMapping,
+    TableIndex,
     TableMapping,
     is_kept_name,
 )
 from c360_graph.mapping.names import did_you_mean, reason_against_name
 from c360_graph.mapping.property_rows import ReadColumns, mapped_properties
-from c360_graph.mapping.table_index import TableIndex
 
 Catalogs = Mapping[int, SourceCatalog]
 """What is known of each source, by source_id; a source that could not be asked is absent."""

@@ -12,7 +12,7 @@ from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import DataLocation
 from c360_graph.pipeline.write_script import purge_scripts
 from c360_graph.report.files import report_store
-from c360_graph.script_store import script_store
+from c360_graph.scripts import script_store
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,39 +3,141 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 
-from c360_graph.control.accepted_columns import accept_columns, read_history
 from c360_graph.control.audit import Ending, RunLog, TableLog
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.range_ledger import RangeLedger, SharedReading
+from c360_graph.control.table_reads import (
+    RangeLedger,
+    ReadPart,
+    SharedReading,
+    accept_columns,
+    read_history,
+)
+from c360_graph.extract_files import RowsPart, digest_of_parts
 from c360_graph.extracts import Extract, ExtractManifest
-from c360_graph.faults.silence import log_warning
+from c360_graph.faults import log_warning
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.exclusions import AcceptedColumn, ColumnHistory
 from c360_graph.mapping.model import TableMapping
-from c360_graph.mapping.page_ranges import known_rows, page_ranges, readers_of
+from c360_graph.mapping.property_rows import cast_named
+from c360_graph.mapping.table_steps import known_rows, page_ranges, readers_of
 from c360_graph.object_extracts import Draft, Extracts, extract_store
 from c360_graph.object_storage import data_location
-from c360_graph.pipeline.extracted_rows import read_whole, rows_of_parts
-from c360_graph.pipeline.found_table import describe_found, find_table, hashing_of, source_snapshots
-from c360_graph.pipeline.left_out_rows import losses_of
-from c360_graph.pipeline.range_reading import (
+from c360_graph.pipeline.table_reading import (
     SECONDS_BETWEEN_REPORTS,
     RangeReader,
+    describe_found,
     description_digest,
+    find_table,
+    hashing_of,
     reader_name,
+    source_snapshots,
 )
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import SourceSnapshot
+from c360_graph.text import plural
 
 SAMPLE_ROWS = 5
 """Keys of rows left out that are named, at most; C360_PREVIEW_ROWS may allow fewer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractedRows:
+    """What was written: as the fields of a manifest."""
+
+    rows: int
+    longest_row_bytes: int
+    lost: Mapping[str, int]
+    file_bytes: int
+    file_lines: int
+    file_digest: str
+    parts: tuple[RowsPart, ...] = ()
+
+
+def read_whole(
+    snapshot: SourceSnapshot,
+    table: TableMapping,
+    draft: Draft,
+    report: Callable[[int], None],
+    *,
+    hashing: KeyedHash | None,
+) -> ExtractedRows:
+    """Read a table into one file; arguments and errors as `SourceSnapshot.copy`."""
+    with draft.open_rows() as (out, file):
+        copied = snapshot.copy(table, out, report, hashing=hashing)
+    return ExtractedRows(
+        rows=copied.rows,
+        longest_row_bytes=copied.longest_bytes,
+        lost=copied.lost,
+        file_bytes=file.size,
+        file_lines=file.lines,
+        file_digest=file.digest,
+    )
+
+
+def rows_of_parts(parts: Sequence[ReadPart]) -> ExtractedRows:
+    """The rows of ranges that were read, in their order."""
+    lost: Counter[str] = Counter()
+    for part in parts:
+        lost.update(part.lost)
+    files = tuple(part.file for part in parts)
+    return ExtractedRows(
+        rows=sum(part.rows for part in parts),
+        longest_row_bytes=max(part.longest_row_bytes for part in parts),
+        lost=lost,
+        file_bytes=sum(file.file_bytes for file in files),
+        file_lines=sum(file.file_lines for file in files),
+        file_digest=digest_of_parts(file.file_digest for file in files),
+        parts=files,
+    )
+
+
+def losses_of(manifest: ExtractManifest) -> str | None:
+    """Rows that are left out and values that could not be cast; None where there are none."""
+    return " ".join(filter(None, (rows_left_out(manifest), values_not_cast(manifest)))) or None
+
+
+def values_not_cast(manifest: ExtractManifest) -> str | None:
+    """How many values of which columns are absent as they are none of the type that they are cast to."""
+    found = [
+        f"{plural(count, 'value')} of {prop.origin} cannot be cast to {cast_named(prop.type)}"
+        f" (property_mappings row {prop.property_row})"
+        for prop in manifest.table.columns_read
+        if prop.cast_from and (count := manifest.values_absent.get(prop.column))
+    ]
+    if not found:
+        return None
+    return f"{'; '.join(found)}: absent from the graph. Correct them in the source, or the row."
+
+
+def rows_left_out(manifest: ExtractManifest) -> str | None:
+    """How many rows are left out and why; None where none is."""
+    if not manifest.rows_left_out:
+        return None
+    without_key = manifest.rows_left_out - manifest.rows_too_long
+    reasons = [
+        f"{count:,} {why}"
+        for count, why in (
+            (
+                without_key,
+                "with a key that the graph cannot find again (NULL, infinite, 24:00 or NaN)",
+            ),
+            (manifest.rows_too_long, "with a key or a joined value of over 8,000 bytes"),
+        )
+        if count
+    ]
+    sample = "; ".join(manifest.left_out_sample)
+    return (
+        f"{plural(manifest.rows_left_out, 'row')} left out: {' and '.join(reasons)}"
+        f"{f', such as {sample}' if sample else ''}. Correct them in the source, or map a view that does."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

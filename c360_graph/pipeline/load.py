@@ -1,16 +1,16 @@
-"""Loads the target, one load at a time: from a script into an empty graph, or by reconciling."""
+"""Loads the target, one load at a time: from a script into an empty or emptied graph, or by reconciling."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from c360_graph.control.audit import RunLog, ScriptLog
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.load_lock import control_owner, load_lock
+from c360_graph.control.locks import control_owner, load_lock
 from c360_graph.errors import GraphNotEmptyError, ScriptError
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import (
@@ -28,11 +28,34 @@ from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.object_extracts import Extracts
 from c360_graph.object_storage import KeptFile
 from c360_graph.plan.model import GraphStatus, road_of
-from c360_graph.script_store import Scripts
+from c360_graph.scripts import Scripts
 
 if TYPE_CHECKING:
-    # For who loads a script alone: it reads mappings, whose grammar takes 16 MB.
     from c360_graph.extract_joins.graph_input import GraphParts
+
+
+LOAD_TAG = "c360/load"
+UPDATING = {LOAD_TAG: "reconcile"}
+"""Tags of runs that nobody started by hand: they update the graph, so that it stays readable."""
+
+
+def clears(configured: bool | None, *, setting: bool | None, tags: Mapping[str, str]) -> bool:
+    """Whether a load empties the graph first.
+
+    Args:
+        configured: `clear_database` of the run's config; None where that does not say.
+        setting: C360_CLEAR_DATABASE; None where it is unset.
+        tags: the run's.
+
+    >>> clears(None, setting=None, tags={}), clears(None, setting=None, tags=UPDATING)
+    (True, False)
+    >>> clears(None, setting=True, tags=UPDATING), clears(False, setting=True, tags={})
+    (True, False)
+    """
+    for said in (configured, setting):
+        if said is not None:
+            return said
+    return tags.get(LOAD_TAG) != UPDATING[LOAD_TAG]
 
 
 @dataclass(frozen=True, kw_only=True)

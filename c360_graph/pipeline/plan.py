@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.load_lock import control_owner
+from c360_graph.control.locks import control_owner
 from c360_graph.errors import C360Error, ControlDatabaseError, GraphError
 from c360_graph.extract_joins.graph_input import kept_from_refused
 from c360_graph.graph.connection import Graph
@@ -22,7 +22,7 @@ from c360_graph.plan.diff import Estimates, plan_load, questions
 from c360_graph.plan.inputs import GraphState, Intention
 from c360_graph.plan.model import PartnerSample, Plan, RowEstimate, Way
 from c360_graph.settings import Settings
-from c360_graph.source.references import PartnerSampling
+from c360_graph.source.join_counts import PartnerSampling
 from c360_graph.source.sampling import row_estimate
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 

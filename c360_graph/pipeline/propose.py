@@ -1,26 +1,30 @@
-"""Reads what a proposal of control rows is made from, and makes it."""
+"""Reads what a proposal of control rows is made from, of a source, of a new one or of an import specification, and makes it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from c360_graph.control.connection import ControlDatabase, Credentials
 from c360_graph.errors import C360Error, MappingError, SourceError
+from c360_graph.exchange.import_model import proposal_of
+from c360_graph.exchange.import_spec import ImportSpecification
+from c360_graph.exchange.spec_tables import table_with_source
 from c360_graph.mapping.catalog import CatalogTable
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.names import did_you_mean
+from c360_graph.mapping.resolve import resolve
+from c360_graph.pipeline.readiness import unreadable
 from c360_graph.proposal.candidates import Candidate, candidates, shared_out
-from c360_graph.proposal.model import Proposal, QualifiedColumn, SourceSchema
+from c360_graph.proposal.control_rows import Standing, lock_statement, statements
+from c360_graph.proposal.model import Proposal, ProposedSource, QualifiedColumn, SourceSchema
 from c360_graph.proposal.overlaps import Overlap
+from c360_graph.proposal.personal_columns import ColumnFinding, findings_of, is_worth_sampling
 from c360_graph.proposal.personal_names import kind_by_name
-from c360_graph.proposal.personal_values import ColumnFinding, findings_of, is_worth_sampling
-from c360_graph.proposal.propose import Known, propose
-from c360_graph.proposal.sql_text import lock_statement, statements
-from c360_graph.proposal.standing import Standing
-from c360_graph.proposal.tables import tables_to_read
-from c360_graph.source.foreign_keys import read_source_schema
-from c360_graph.source.overlap import measure_overlap
+from c360_graph.proposal.propose import Known, propose, tables_to_read
+from c360_graph.settings import resolve_secret
+from c360_graph.source.references import measure_overlap, read_source_schema
 from c360_graph.source.sampling import sample_columns
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 from c360_graph.text import plural
@@ -231,3 +235,86 @@ def _compared(
         missing = pairs[len(found) :]
         found += [Overlap(candidate=pair, sampled=0, found=None) for pair in missing]
     return found
+
+
+def propose_imported(
+    control: ControlRowsReader, document: ImportSpecification, source_name: str | None
+) -> Proposal:
+    """Propose the control rows that a document stands for; nothing is written anywhere.
+
+    Raises:
+        ExchangeError: a table's source is not known.
+        MappingError: there is no active source of that name.
+        SourceError: a source that the document names cannot be read.
+        ControlDatabaseError: the control database cannot be reached or lacks its tables.
+    """
+    active, every = control.read_rows(), control.read_rows_as_if_all_were_on()
+    if source_name is not None:
+        active_source(active, source_name)
+    names = [source.source_name for source in active.sources]
+    qualified = (table_with_source(source.name, names) for source in document.sources)
+    wanted = {found[0] for found in qualified if found} | ({source_name} if source_name else set())
+    schemas, unasked = read_schemas(control, active, wanted, named_tables(every))
+    proposal = proposal_of(
+        document,
+        standing=Standing(active=active, every=every, schemas=tuple(schemas.values())),
+        source_name=source_name,
+    )
+    return proposal.model_copy(update={"remarks": (*unasked, *proposal.remarks)})
+
+
+def propose_source(control: ControlDatabase, source: ProposedSource) -> Proposal:
+    """The rows of a source and of its tables; nothing is written anywhere.
+
+    What a run could not read of the tables that are proposed is among the remarks.
+
+    Raises:
+        MappingError: there is a source of that name.
+        SettingsError: the variable with its password is not set.
+        SourceError: the source cannot be reached or read.
+        ControlDatabaseError: the control database cannot be reached or lacks its tables.
+    """
+    name = source.row.source_name
+    rows = control.read_rows()
+    if name in {*rows.inactive_sources, *(known.source_name for known in rows.sources)}:
+        raise MappingError(
+            f"source_databases has a source {name!r} already. Choose another name, or change that row and"
+            f" run c360 map {name}."
+        )
+    password = resolve_secret(source.db_password, where=f"source {name!r}")
+    credentials = control.credentials_for(source.row, password)
+    reader = _WithSource(control=control, source=source.row, credentials=credentials)
+    proposal = propose_rows(reader, name)
+    with open_snapshot(source.row, credentials) as snapshot:
+        lines = tuple(_unreadable(snapshot, proposal.laid_over(reader.read_rows())))
+    return proposal.model_copy(update={"source": source, "remarks": (*lines, *proposal.remarks)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _WithSource:
+    """The control database as it would be with one more source."""
+
+    control: ControlDatabase
+    source: SourceRow
+    credentials: Credentials
+
+    def read_rows(self) -> ControlRows:
+        return self._with(self.control.read_rows())
+
+    def read_rows_as_if_all_were_on(self) -> ControlRows:
+        return self._with(self.control.read_rows_as_if_all_were_on())
+
+    def source_credentials(self, source: SourceRow) -> Credentials:
+        if source == self.source:
+            return self.credentials
+        return self.control.source_credentials(source)
+
+    def _with(self, rows: ControlRows) -> ControlRows:
+        return rows.model_copy(update={"sources": (*rows.sources, self.source)})
+
+
+def _unreadable(snapshot: SourceSnapshot, rows: ControlRows) -> Iterator[str]:
+    """Why tables that rows give a label cannot be read, as `c360 check` says it."""
+    names = frozenset(row.table_name for row in rows.labels)
+    catalogs = {snapshot.source.source_id: snapshot.catalog(names)}
+    yield from unreadable(snapshot, resolve(rows, catalogs).tables)

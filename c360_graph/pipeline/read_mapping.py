@@ -9,11 +9,10 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from c360_graph.control.accepted_columns import read_history
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.data_folder import make_private_folder, writing_into
+from c360_graph.control.table_reads import read_history
 from c360_graph.errors import C360Error, ControlDatabaseError
-from c360_graph.files import write_whole
+from c360_graph.files import make_private_folder, write_whole, writing_into
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import ControlRows, Frozen, SourceRow
 from c360_graph.mapping.exclusions import ColumnHistory

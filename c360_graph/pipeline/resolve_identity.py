@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.data_folder import writing_into
 from c360_graph.errors import ExtractError
 from c360_graph.extract_joins.graph_input import latest_extract
 from c360_graph.extracts import Extract, ExtractManifest
+from c360_graph.files import writing_into
 from c360_graph.identity.resolution import (
     Former,
     Limits,

@@ -16,8 +16,7 @@ from c360_graph.control.connection import ControlDatabase
 from c360_graph.errors import C360Error, SourceError
 from c360_graph.extract_joins.expected_relationships import Expectation
 from c360_graph.mapping.control_rows import SourceRow
-from c360_graph.mapping.model import TableMapping
-from c360_graph.mapping.table_index import TableIndex
+from c360_graph.mapping.model import TableIndex, TableMapping
 from c360_graph.source.join_counts import JoinCounts, join_counts
 from c360_graph.source.snapshot import ASKED_SECONDS, SourceSnapshot, open_snapshot
 

@@ -15,18 +15,25 @@ from c360_graph.errors import ExtractError, ImportFilesError
 from c360_graph.extract_joins.engine import JoinEngine, join_engine
 from c360_graph.extract_joins.graph_input import GraphParts
 from c360_graph.extracts import Extract
-from c360_graph.files import open_private, private_folder
-from c360_graph.import_files.arguments import ImportInput, arguments_text, refuse_path
-from c360_graph.import_files.csv_files import (
+from c360_graph.files import open_private, private_folder, work_folder
+from c360_graph.import_files.csv_rows import (
+    BYTE_ORDER_MARK,
+    LIST_DELIMITER,
+    CsvColumn,
+    NumberedTable,
+    header_line,
+)
+from c360_graph.import_files.import_folder import (
     CsvFile,
+    ImportInput,
+    arguments_text,
+    end_script,
     late_lists,
     list_properties,
     node_file,
+    refuse_path,
     relationship_files,
 )
-from c360_graph.import_files.csv_values import LIST_DELIMITER, CsvColumn, header_line
-from c360_graph.import_files.end_script import end_script
-from c360_graph.import_files.numbered_rows import BYTE_ORDER_MARK, NumberedTable
 from c360_graph.mapping.graph_manifest import (
     GraphManifest,
     RelationshipPattern,
@@ -35,7 +42,6 @@ from c360_graph.mapping.graph_manifest import (
 from c360_graph.mapping.model import NodeTable, RelationshipMapping, node_tables
 from c360_graph.sql_quoting import sql_literal
 from c360_graph.text import plural
-from c360_graph.work_folders import work_folder
 
 ARGUMENTS, END_SCRIPT, REPORT = "arguments.txt", "after_import.cypher", "import_report.txt"
 MANIFEST = "manifest.csv"

@@ -16,8 +16,7 @@ from c360_graph.extract_joins.graph_input import GraphParts
 from c360_graph.files import file_stamp
 from c360_graph.mapping.graph_manifest import Owner
 from c360_graph.object_storage import KeptFile
-from c360_graph.script_files import COMPRESSED, PLAIN, new_script, open_script
-from c360_graph.script_store import Scripts
+from c360_graph.scripts import COMPRESSED, PLAIN, Scripts, new_script, open_script
 
 
 @dataclass(frozen=True, kw_only=True)

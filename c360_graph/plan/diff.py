@@ -11,6 +11,16 @@ from c360_graph.cypher.schema import LabelProperties
 from c360_graph.mapping.control_rows import Treatment
 from c360_graph.mapping.graph_manifest import RelationshipPattern
 from c360_graph.mapping.model import ExcludedColumn
+from c360_graph.plan.changes import (
+    Samples,
+    cautions,
+    labels_made_anew,
+    obstacles,
+    planned_properties,
+    planned_relationships,
+    planned_schema,
+    properties_to_ask,
+)
 from c360_graph.plan.decisions import LoadDecision, keys_to_constrain
 from c360_graph.plan.inputs import CountsNeeded, GraphState, Intention
 from c360_graph.plan.model import (
@@ -25,15 +35,6 @@ from c360_graph.plan.model import (
     PlannedTable,
     RowEstimate,
 )
-from c360_graph.plan.properties import (
-    cautions,
-    labels_made_anew,
-    obstacles,
-    planned_properties,
-    planned_schema,
-    properties_to_ask,
-)
-from c360_graph.plan.relationships import Samples, planned_relationships
 
 
 def planned_labels(

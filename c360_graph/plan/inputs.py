@@ -14,9 +14,8 @@ from c360_graph.mapping.graph_manifest import (
     manifest_of,
     pattern_named,
 )
-from c360_graph.mapping.model import GraphMapping, TableMapping
+from c360_graph.mapping.model import GraphMapping, TableIndex, TableMapping
 from c360_graph.mapping.property_types import property_type
-from c360_graph.mapping.table_index import TableIndex
 from c360_graph.plan.decisions import GraphFacts, LabelProperty, LoadDecision, decide
 from c360_graph.plan.model import Way
 

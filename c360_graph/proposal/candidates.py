@@ -20,8 +20,8 @@ from c360_graph.mapping.catalog import CatalogColumn, CatalogTable, ColumnType
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.proposal.model import QualifiedColumn, SourceSchema
 from c360_graph.proposal.naming import ROLE_ENDINGS, singular, singular_words, word_set, words
+from c360_graph.proposal.personal_columns import ColumnFinding
 from c360_graph.proposal.personal_names import IDENTIFYING, Kind
-from c360_graph.proposal.personal_values import ColumnFinding
 
 SAYS_LITTLE = ROLE_ENDINGS | {"name", "title", "slug", "status", "type", "label", "value", "key"}
 """A column of such words alone means something only together with its table's name."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.join_functions import Calls, around
 from c360_graph.proposal.candidates import Candidate, fewest_values
-from c360_graph.proposal.joins import ProposedJoin
+from c360_graph.proposal.relationships import ProposedJoin
 
 PROPOSED_SHARE = 0.5
 MENTIONED_SHARE = 0.1

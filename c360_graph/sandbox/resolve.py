@@ -14,7 +14,7 @@ from pathlib import Path
 import requests
 
 from c360_graph.errors import SandboxError
-from c360_graph.sandbox.jars import Jar, download, render_jar_list, repositories
+from c360_graph.sandbox.downloads import Jar, download, render_jar_list, repositories
 
 _SCOPES = (None, "", "compile", "runtime")
 _TIMEOUT_SECONDS = 60

@@ -5,10 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
-from c360_graph.answers import Answer
 from c360_graph.graph.connection import Graph
-from c360_graph.questions import Question
-from c360_graph.serve import models
+from c360_graph.questions import Answer, Question
+from c360_graph.serve import openapi
 from c360_graph.serve.answering import (
     ARROW,
     CSV,
@@ -19,12 +18,10 @@ from c360_graph.serve.answering import (
     refuse_for,
     written,
 )
-from c360_graph.serve.documents import problems, validators
-from c360_graph.serve.problems import Problem, unavailable
+from c360_graph.serve.openapi import problems, validators
 from c360_graph.serve.reading import REBUILDING, Reader
-from c360_graph.serve.replies import Reply, Route
-from c360_graph.serve.service import STATES, Service
-from c360_graph.serve.values import json_bytes
+from c360_graph.serve.service import STATES, Reply, Route, Service
+from c360_graph.serve.values import Problem, json_bytes, unavailable
 
 MOMENT_SECONDS = 60.0
 """How long an answer that depends on the time of day is kept."""
@@ -137,7 +134,7 @@ def _add_routes(router: APIRouter, listed: Any, one: Any) -> None:
         summary="The questions that the client may ask.",
         response_model=None,
         responses={
-            200: {"model": models.AnswersDocument, **validators()},
+            200: {"model": openapi.AnswersDocument, **validators()},
             304: done,
             **problems(),
         },
@@ -150,7 +147,7 @@ def _add_routes(router: APIRouter, listed: Any, one: Any) -> None:
         response_model=None,
         responses={
             200: {
-                "model": models.AnswerDocument,
+                "model": openapi.AnswerDocument,
                 "content": {
                     CSV: {"schema": {"type": "string"}},
                     ARROW: {"schema": {"type": "string"}},

@@ -1,25 +1,90 @@
-"""Answers of the questions: asked as `c360 ask` does, and written as JSON, CSV or Arrow."""
+"""Answers of the questions: asked as `c360 ask` does, over a connection that is opened for the first one, and written as JSON, CSV or Arrow."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
-from typing import Any
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any, TypeVar
 
-from c360_graph.answers import Answer, ask, shown
 from c360_graph.cypher.quoting import used_names
-from c360_graph.errors import ScriptError
-from c360_graph.graph.connection import Graph
+from c360_graph.errors import GraphUnavailableError, ScriptError
+from c360_graph.graph.connection import Graph, open_graph
+from c360_graph.graph.read_only import CONNECT_SECONDS, LEFT_SECONDS
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.questions import NOW, Question
+from c360_graph.questions import NOW, Answer, Question, ask, shown
 from c360_graph.serve.clients import Client
-from c360_graph.serve.problems import Problem
 from c360_graph.serve.schema import ServedGraph
-from c360_graph.serve.values import json_bytes, json_value
+from c360_graph.serve.values import Problem, json_bytes, json_value
+from c360_graph.settings import Settings
+
+_T = TypeVar("_T")
 
 JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
 FORMATS = (JSON, CSV, ARROW)
+
+
+class QuestionGraph:
+    """For threads, since a question may take seconds."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._stack = ExitStack()
+        self._graph: Graph | None = None
+
+    def use(self, work: Callable[[Graph], _T]) -> _T:
+        """What `work` returns.
+
+        Raises:
+            GraphUnavailableError: the server cannot be reached; the next use connects anew.
+            GraphError: it refuses.
+        """
+        graph = self._opened()
+        try:
+            return work(graph)
+        except GraphUnavailableError:
+            self._drop(graph)
+            raise
+
+    def _opened(self) -> Graph:
+        with self._lock:
+            if self._graph is None:
+                settings = self._settings
+                self._graph = self._stack.enter_context(
+                    open_graph(
+                        uri=settings.neo4j_uri,
+                        username=settings.neo4j_username,
+                        password=settings.neo4j_password.get_secret_value(),
+                        database=settings.neo4j_database,
+                        connect_seconds=CONNECT_SECONDS,
+                    )
+                )
+            return self._graph
+
+    def renew(self) -> None:
+        """Connect anew at the next use; what is asked over the connection of now may still be answered."""
+        with self._lock:
+            if self._graph is None:
+                return
+            left, self._stack, self._graph = self._stack, ExitStack(), None
+        closing = threading.Timer(LEFT_SECONDS, left.close)
+        closing.daemon = True
+        closing.start()
+
+    def _drop(self, graph: Graph) -> None:
+        with self._lock:
+            if self._graph is graph:
+                self._graph = None
+                self._stack.close()
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        with self._lock:
+            self._graph = None
+            self._stack.close()
 
 
 def refuse_for(client: Client, question: Question, served: ServedGraph) -> None:

@@ -10,28 +10,26 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 from starlette.exceptions import HTTPException
 
-from c360_graph.serve import models
+from c360_graph.serve import openapi
 from c360_graph.serve.answer_routes import add_answers
-from c360_graph.serve.changes import add_changes
 from c360_graph.serve.customers import (
+    ANY,
     MOST_NODES,
     customer_view,
     find_customers,
+    identifier_names,
     journey_data,
     read_journey,
     read_neighbourhood,
+    search,
 )
-from c360_graph.serve.descriptions import freshness, served_schema
-from c360_graph.serve.documents import DESCRIPTION, completed, problems, validators
-from c360_graph.serve.identifiers import ANY, identifier_names, search
-from c360_graph.serve.nodes import MOST_LISTED, OPERATORS, Filter, read_node, read_page
+from c360_graph.serve.graph_state import add_changes, freshness, served_schema
+from c360_graph.serve.openapi import DESCRIPTION, completed, problems, validators
 from c360_graph.serve.page.routes import page_router
-from c360_graph.serve.problems import Problem
-from c360_graph.serve.reading import Reader
-from c360_graph.serve.replies import Reply, Route
+from c360_graph.serve.reading import MOST_LISTED, OPERATORS, Filter, Reader, read_node, read_page
 from c360_graph.serve.schema import ServedGraph, ServedLabel
-from c360_graph.serve.service import Service
-from c360_graph.serve.values import FILTERED, ORDERED, json_bytes, whole_segment
+from c360_graph.serve.service import Reply, Route, Service
+from c360_graph.serve.values import FILTERED, ORDERED, Problem, json_bytes, whole_segment
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -66,7 +64,7 @@ def create_app(service: Service, served: ServedGraph) -> FastAPI:
     _add_facts(router, service)
     add_answers(router, service)
     add_changes(router, service)
-    around = models.neighbourhood_model(served)
+    around = openapi.neighbourhood_model(served)
     if served.customer is not None:
         _add_customers(router, service, served, around)
     for label in served.labels.values():
@@ -108,12 +106,12 @@ def _add_facts(router: APIRouter, service: Service) -> None:
             request, Route(name="/v1/freshness", needs_graph=False), operation
         )
 
-    _add(router, "/schema", schema, models.SchemaDocument, "What is served to the client.")
+    _add(router, "/schema", schema, openapi.SchemaDocument, "What is served to the client.")
     _add(
         router,
         "/freshness",
         fresh,
-        models.FreshnessDocument,
+        openapi.FreshnessDocument,
         "What the graph was made from, and how far it is behind.",
         has_validators=False,
     )
@@ -150,7 +148,7 @@ def _add_customers(
     router: APIRouter, service: Service, served: ServedGraph, around: type[BaseModel]
 ) -> None:
     customer = served.labels[served.customer or ""]
-    view = models.view_model(models.node_model(customer))
+    view = openapi.view_model(openapi.node_model(customer))
     names = identifier_names(served)
     parameters = _search_parameters(names)
 
@@ -181,7 +179,7 @@ def _add_customers(
         router,
         "/customers",
         found,
-        models.found_model(view),
+        openapi.found_model(view),
         "The customers that a value identifies, as it is, normalised or hashed.",
         statuses=(403, 422),
     )
@@ -226,7 +224,7 @@ def _add_customer_parts(
         router,
         "/customers/{key}/journey",
         journey,
-        models.JourneyDocument,
+        openapi.JourneyDocument,
         "What happened, the earliest first.",
         statuses=(403, 404, 422),
     )
@@ -264,7 +262,7 @@ def _add_neighbourhood(
 def _add_label(
     router: APIRouter, service: Service, label: ServedLabel, around: type[BaseModel]
 ) -> None:
-    node = models.node_model(label)
+    node = openapi.node_model(label)
     if label.key:
         _add_node(router, service, label, node, around)
     parameters = _filter_parameters(label)
@@ -292,7 +290,7 @@ def _add_label(
         router,
         f"/{label.path}",
         page,
-        models.page_model(label, node),
+        openapi.page_model(label, node),
         f"Nodes of {label.label}, page by page in the order of their key.",
         statuses=(400, 403, 422),
     )

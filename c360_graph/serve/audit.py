@@ -14,10 +14,10 @@ from hashlib import sha256
 
 from c360_graph.control.api_clients import Access, ApiClients, ClientRow
 from c360_graph.errors import ControlDatabaseError
-from c360_graph.faults.silence import log_warning
+from c360_graph.faults import log_warning
 from c360_graph.hashing import KeyedHash
-from c360_graph.serve.problems import unavailable
 from c360_graph.serve.schema import ServedRule
+from c360_graph.serve.values import unavailable
 
 READ_SECONDS, WRITE_SECONDS = 5.0, 1.0
 KNOWN_SECONDS = 300.0

@@ -11,7 +11,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
-from c360_graph.serve.rates import SharedBuckets
+from c360_graph.serve.limits import SharedBuckets
 from c360_graph.serve.server import Application, Binding
 from c360_graph.settings import Settings
 

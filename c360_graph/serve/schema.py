@@ -20,7 +20,7 @@ from c360_graph.mapping.graph_manifest import (
     RelationshipPattern,
     pattern_name,
 )
-from c360_graph.mapping.join_columns import parsed
+from c360_graph.mapping.join_forms import parsed
 from c360_graph.mapping.join_functions import Calls, JoinFunctions
 from c360_graph.mapping.model import JOIN_PREFIX
 from c360_graph.mapping.names import IS, POSSIBLY_SAME_AS

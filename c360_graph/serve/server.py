@@ -23,19 +23,14 @@ from c360_graph.control.connection import ControlDatabase, control_credentials
 from c360_graph.errors import SettingsError
 from c360_graph.graph.read_only import AsyncGraph, open_async_graph
 from c360_graph.questions import read_question_set
-from c360_graph.serve.admission import Admission
+from c360_graph.serve.answering import QuestionGraph
 from c360_graph.serve.api import create_app
 from c360_graph.serve.audit import KNOWN_SECONDS, ControlLink, CustomerHash
-from c360_graph.serve.cache import ResponseCache
-from c360_graph.serve.clients import ANONYMOUS, Client, Clients, is_loopback
-from c360_graph.serve.metrics import ServeMetrics
-from c360_graph.serve.problems import Problem, unavailable
-from c360_graph.serve.question_graph import QuestionGraph
-from c360_graph.serve.rates import Buckets
+from c360_graph.serve.clients import ANONYMOUS, Client, Clients, is_loopback, tokens_of
+from c360_graph.serve.limits import Admission, Buckets
 from c360_graph.serve.schema import ServedRule
-from c360_graph.serve.service import STATES, Service
-from c360_graph.serve.tokens import tokens_of
-from c360_graph.serve.values import split_path
+from c360_graph.serve.service import STATES, ResponseCache, ServeMetrics, Service
+from c360_graph.serve.values import Problem, split_path, unavailable
 from c360_graph.serve.watch import GraphWatch
 from c360_graph.settings import Settings
 

@@ -1,10 +1,15 @@
-"""From a request to its response: who asks, what is known already, the statement, the record of the access."""
+"""From a request to its response: who asks, what is known already, the statement, the record of the access, and counts for a monitor.
+
+Where there are several workers, each request for `/metrics` is answered by one, and its counts have its process id.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from bisect import bisect_left
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -20,17 +25,20 @@ from c360_graph.errors import GraphError, GraphTimeoutError, GraphUnavailableErr
 from c360_graph.graph.read_only import AsyncGraph
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.questions import Question, QuestionSet
-from c360_graph.serve.admission import Admission
+from c360_graph.serve.answering import JSON, QuestionGraph
 from c360_graph.serve.audit import ControlLink, CustomerHash
-from c360_graph.serve.cache import ResponseCache
 from c360_graph.serve.clients import COOKIE, Client, Clients
-from c360_graph.serve.metrics import ServeMetrics
-from c360_graph.serve.problems import Problem, unavailable
-from c360_graph.serve.question_graph import QuestionGraph
+from c360_graph.serve.limits import Admission
 from c360_graph.serve.reading import REBUILDING, Reader
-from c360_graph.serve.replies import Operation, Reply, Route
+from c360_graph.serve.values import Problem, unavailable
 from c360_graph.serve.watch import GraphWatch, Snapshot
 from c360_graph.settings import Settings
+
+BOUNDS = (0.002, 0.004, 0.006, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the buckets, in seconds."""
+
+MOST_BYTES = 64 * 1024 * 1024
+MOST_ENTRIES = 5_000
 
 NOBODY = "(refused)"
 MOST_ASKED = 4
@@ -42,6 +50,123 @@ STATES = {
     "absent": "The graph was not loaded yet. Run the pipeline first.",
     "unreachable": "Neo4j cannot be reached.",
 }
+
+
+class ServeMetrics:
+    """Requests by route and status, and how long they took by route."""
+
+    def __init__(self, *, worker: str = "") -> None:
+        self._of = f',worker="{worker}"' if worker else ""
+        self._requests: Counter[tuple[str, int]] = Counter()
+        self._buckets: dict[str, list[int]] = {}
+        self._seconds: Counter[str] = Counter()
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        self._requests[route, status] += 1
+        buckets = self._buckets.setdefault(route, [0] * (len(BOUNDS) + 1))
+        buckets[bisect_left(BOUNDS, seconds)] += 1
+        # Counter is typed for integers, and adds floats as well.
+        self._seconds[route] += seconds  # type: ignore[assignment]
+
+    def text(self, *, state: str, is_ready: bool) -> str:
+        """All of it."""
+        lines = ["# TYPE c360_serve_ready gauge", f"c360_serve_ready {int(is_ready)}"]
+        lines += ["# TYPE c360_serve_graph_state gauge"]
+        for name in ("whole", "rebuilding", "absent", "unreachable"):
+            lines.append(f'c360_serve_graph_state{{state="{name}"}} {int(name == state)}')
+        lines.append("# TYPE c360_serve_requests_total counter")
+        for (route, status), count in sorted(self._requests.items()):
+            lines.append(
+                f'c360_serve_requests_total{{route="{route}",status="{status}"{self._of}}} {count}'
+            )
+        lines.append("# TYPE c360_serve_request_seconds histogram")
+        for route, buckets in sorted(self._buckets.items()):
+            total = 0
+            for bound, count in zip((*map(str, BOUNDS), "+Inf"), buckets, strict=True):
+                total += count
+                lines.append(
+                    f'c360_serve_request_seconds_bucket{{route="{route}",le="{bound}"{self._of}}} {total}'
+                )
+            lines.append(
+                f'c360_serve_request_seconds_sum{{route="{route}"{self._of}}} {self._seconds[route]}'
+            )
+            lines.append(f'c360_serve_request_seconds_count{{route="{route}"{self._of}}} {total}')
+        return "\n".join((*lines, ""))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What an operation made. `about` are the nodes (label, key) that the access log names by their hashes."""
+
+    body: bytes
+    rows: int = 1
+    media: str = JSON
+    about: tuple[tuple[str, str], ...] = ()
+
+
+Operation = Callable[[Reader], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """What is asked for. `lasts` says for how many seconds an answer stays true of the same graph, None forever."""
+
+    name: str
+    media: str = JSON
+    about: tuple[tuple[str, str], ...] = ()
+    is_kept: bool = False
+    lasts: float | None = None
+    needs_graph: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cached:
+    """A reply, and the version of the graph and of the rules that it was made with."""
+
+    reply: Reply
+    version: str
+    rules: str
+    made: float = field(default_factory=time.monotonic)
+
+    @property
+    def age(self) -> int:
+        """Seconds since it was made."""
+        return int(time.monotonic() - self.made)
+
+    def is_fresh(self, lasts: float | None) -> bool:
+        """Whether it is not older than its kind lasts."""
+        return lasts is None or time.monotonic() - self.made < lasts
+
+
+class ResponseCache:
+    """The replies that were used last, within a number of bytes."""
+
+    def __init__(self, *, most_bytes: int = MOST_BYTES, most_entries: int = MOST_ENTRIES) -> None:
+        self._most_bytes, self._most_entries = most_bytes, most_entries
+        self._kept: OrderedDict[str, Cached] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: str) -> Cached | None:
+        """What was answered last to a request."""
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+        return found
+
+    def put(self, key: str, reply: Reply, *, version: str, rules: str) -> None:
+        """Keep a reply, and forget the ones that were not used for longest."""
+        size = len(reply.body) + len(key)
+        if size > self._most_bytes // 8:
+            return
+        old = self._kept.pop(key, None)
+        if old is not None:
+            self._bytes -= len(old.reply.body) + len(key)
+        self._kept[key] = Cached(reply=reply, version=version, rules=rules)
+        self._bytes += size
+        while self._bytes > self._most_bytes or len(self._kept) > self._most_entries:
+            forgotten, entry = self._kept.popitem(last=False)
+            self._bytes -= len(entry.reply.body) + len(forgotten)
 
 
 @dataclass(kw_only=True)

@@ -1,24 +1,30 @@
-"""The SQL that reads a mapped table, names quoted, and what becomes of its values until they are in the extract:
-normalised, then hashed.
-"""
+"""The SQL that reads a mapped table, names quoted, and what becomes of its values until they are in the extract: normalised, then hashed."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from c360_graph.copied_lines import Replacement, copied_text, replacing_values
 from c360_graph.errors import SettingsError
 from c360_graph.hashing import HASH_BYTES, KeyedHash
-from c360_graph.mapping.join_columns import column_of, functions_of, sql_of
+from c360_graph.mapping.join_forms import column_of, functions_of, normaliser, sql_of
 from c360_graph.mapping.join_functions import LONGEST_BYTES
 from c360_graph.mapping.model import PropertyMapping, TableMapping
-from c360_graph.mapping.normalised_texts import normaliser
-from c360_graph.mapping.page_ranges import PageRange
 from c360_graph.mapping.property_rows import may_lose
 from c360_graph.mapping.property_types import PropertyType, property_type
+from c360_graph.mapping.table_steps import PageRange
 from c360_graph.sql_quoting import quoted_table, sql_literal
+
+Replacement = Callable[[bytes], bytes | None]
+"""Takes a value's bytes and gives what stands for it, as COPY would write it; None for NULL."""
+
+_NULL, _BACKSLASH = b"\\N", b"\\"
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+_LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+_MARKS = {value: _BACKSLASH + letter for letter, value in _LETTERS.items()} | {b"\\": b"\\\\"}
+_ESCAPED = re.compile(rb"[\x08-\x0d\\]")
 
 _SHORT_TYPES = frozenset(
     [
@@ -44,7 +50,6 @@ _SHORT_TYPES = frozenset(
     ]
 )
 
-
 MAX_INDEXED_BYTES = 8_000
 """Bytes of text in one entry of an index; Neo4j takes 8,167, its own bytes among them."""
 
@@ -56,6 +61,43 @@ _BYTES_OF_A_TEXT, _MOST_BYTES_OF_A_SHORT_TYPE = 3, 29
 """What an entry has for a column besides its text; for a value of a short type in all (a DURATION)."""
 
 _BYTES_OF_AN_ELEMENT = {"INTEGER": 8, "FLOAT": 8, "BOOLEAN": 1}
+
+
+def replacing_values(replacements: Mapping[int, Replacement]) -> Callable[[bytes], bytes]:
+    """What replaces the values at some positions of a line; NULL stays NULL.
+
+    A line ends with its newline.
+    """
+    chosen = tuple(replacements.items())
+
+    def replace(line: bytes) -> bytes:
+        fields = line[:-1].split(b"\t")
+        for position, replaced in chosen:
+            value = fields[position]
+            if value == _NULL:
+                continue
+            found = replaced(_decoded(value) if _BACKSLASH in value else value)
+            fields[position] = _NULL if found is None else found
+        return b"\t".join(fields) + b"\n"
+
+    return replace
+
+
+def copied_text(text: str) -> bytes:
+    """A text as COPY writes it.
+
+    >>> copied_text("a\\tb")
+    b'a\\\\tb'
+    """
+    encoded = text.encode()
+    if not _ESCAPED.search(encoded):
+        return encoded
+    return _ESCAPED.sub(lambda match: _MARKS.get(match[0], match[0]), encoded)
+
+
+def _decoded(value: bytes) -> bytes:
+    # COPY TO writes no octal or hexadecimal escapes, so a backslash stands before one character.
+    return _ESCAPE.sub(lambda match: _LETTERS.get(match[1], match[1]), value)
 
 
 @dataclass(frozen=True, kw_only=True)

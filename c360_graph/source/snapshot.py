@@ -11,19 +11,22 @@ import psycopg
 
 from c360_graph.control.connection import CONNECT_TIMEOUT_SECONDS, Credentials, first_line
 from c360_graph.errors import SourceError, SourceUnavailableError
-from c360_graph.faults.backend_state import (
+from c360_graph.faults import (
     CONNECT_SECONDS,
+    KEEPALIVE,
+    Wait,
     backend_answer,
     end_connection,
     end_statement,
+    is_passing,
+    log_warning,
+    watched,
 )
-from c360_graph.faults.postgres import KEEPALIVE, is_passing
-from c360_graph.faults.silence import Wait, log_warning, watched
 from c360_graph.hashing import KeyedHash
 from c360_graph.mapping.catalog import SourceCatalog
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import TableMapping
-from c360_graph.mapping.page_ranges import PageRange
+from c360_graph.mapping.table_steps import PageRange
 from c360_graph.source.catalog import read_catalog
 from c360_graph.source.copy_query import (
     CopiedValues,

@@ -9,7 +9,7 @@ import psycopg
 
 from c360_graph.control.connection import Credentials
 from c360_graph.errors import SourceError
-from c360_graph.faults.silence import log_warning
+from c360_graph.faults import log_warning
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.source.snapshot import SourceSession, SourceSnapshot, open_session
 

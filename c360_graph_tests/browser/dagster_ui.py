@@ -18,7 +18,7 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Page, Response, expect, sync_playwright
 
-from c360_graph.sandbox.process import free_port, last_lines
+from c360_graph.sandbox.state import free_port, last_lines
 from c360_graph_tests.conftest import REPOSITORY
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from c360_graph.following import table_minutes
+from c360_graph.following import given
 from c360_graph_tests.browser.dagster_ui import DagsterUi, dagster_ui
 from c360_graph_tests.conftest import TestServers, empty, sample_project
 from c360_graph_tests.integration.following.followed import drop_slots, following
@@ -39,7 +39,7 @@ def shown_in_time(ui: DagsterUi, path: str, text: str) -> None:
 def test_a_changed_address_is_in_an_answer_and_its_table_is_materialized_by_itself(
     servers: TestServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_minutes, "MINUTE_SECONDS", 0.5)
+    monkeypatch.setattr(given, "MINUTE_SECONDS", 0.5)
     questions = tmp_path / "questions"
     questions.mkdir()
     (questions / "new_addresses.cypher").write_text(QUESTION, encoding="utf-8")

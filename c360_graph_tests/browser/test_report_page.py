@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from c360_graph.answers import Answer
-from c360_graph.questions import ChartFact, Question
+from c360_graph.questions import Answer, ChartFact, Question
 from c360_graph.report import page as report_page
-from c360_graph.report.customer_360 import customer_360_page
-from c360_graph.report.page import render
-from c360_graph.report.pictures import MOST_DRAWN, Edge, Node, Picture
+from c360_graph.report.contents import customer_360_page
+from c360_graph.report.page import MOST_DRAWN, Edge, Node, Picture, render
 from c360_graph_tests.browser.dagster_ui import browser_page
 
 pytestmark = pytest.mark.browser

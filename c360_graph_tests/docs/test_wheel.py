@@ -96,8 +96,8 @@ def test_the_command_and_its_data_are_there(installed: Installed) -> None:
     assert "Siloed PostgreSQL databases become one Neo4j graph" in shown.stdout
     code = (
         "import c360_graph; from c360_graph.questions import read_question_set;"
-        " from c360_graph.sandbox import jars; from c360_graph.sandbox.neo4j import LINES;"
-        " [jars.read_jar_list(name=line.jar_list) for line in LINES.values()];"
+        " from c360_graph.sandbox import downloads; from c360_graph.sandbox.neo4j import LINES;"
+        " [downloads.read_jar_list(name=line.jar_list) for line in LINES.values()];"
         " print(c360_graph.__file__); print(len(read_question_set(None).questions) > 0)"
     )
     found = installed.run("python", "-c", code)

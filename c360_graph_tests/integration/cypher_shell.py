@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 
 from c360_graph.sandbox.neo4j import cypher_shell_command
-from c360_graph.sandbox.process import Process
-from c360_graph.sandbox.state import Neo4jServer
+from c360_graph.sandbox.state import Neo4jServer, Process
 from c360_graph_tests.conftest import TestServers
 
 

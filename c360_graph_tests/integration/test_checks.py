@@ -14,7 +14,7 @@ from backports import zstd
 from c360_graph.checks import mapping, relationships
 from c360_graph.graph.connection import Graph
 from c360_graph.resources import Neo4jResource
-from c360_graph.script_files import open_script
+from c360_graph.scripts import open_script
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import load_graph, materialize_all
 

@@ -19,8 +19,7 @@ from c360_graph.control.audit import RunLog
 from c360_graph.graph.connection import Graph
 from c360_graph.pipeline import write_script
 from c360_graph.report import files as report_files
-from c360_graph.script_files import open_script
-from c360_graph.script_store import ScriptStore
+from c360_graph.scripts import ScriptStore, open_script
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import (
     materialize_all,

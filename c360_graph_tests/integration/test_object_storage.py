@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from c360_graph.extract_manifest import Extract, RowsPart
+from c360_graph.extract_files import Extract, RowsPart
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.object_extracts import ObjectExtractStore

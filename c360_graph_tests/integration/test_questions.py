@@ -10,9 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from c360_graph.answers import ask
 from c360_graph.graph.connection import Graph
-from c360_graph.questions import read_question_set
+from c360_graph.questions import ask, read_question_set
 from c360_graph.sandbox.sample import SOURCES
 from c360_graph_tests.conftest import (
     REPOSITORY,

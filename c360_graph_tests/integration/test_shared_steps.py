@@ -6,9 +6,9 @@ import dagster as dg
 import pytest
 
 from c360_graph.assets import step_policy
+from c360_graph.dagster_failures import failures_of
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
-from c360_graph.step_failures import failures_of
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.runs import c360, hold_back_plans, load_graph, source_behind_proxy
 from c360_graph_tests.integration.test_pipeline import nodes_of

@@ -12,24 +12,24 @@ import dagster as dg
 import pytest
 
 from c360_graph.control.audit import RunLog
-from c360_graph.control.range_ledger import (
+from c360_graph.control.table_reads import (
     GONE_AFTER_SECONDS,
     RangeLedger,
     ReadPart,
     SharedReading,
 )
 from c360_graph.errors import SourceUnavailableError
-from c360_graph.extract_manifest import Extract, RowsPart
+from c360_graph.extract_files import Extract, RowsPart
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph.mapping.model import TableMapping
-from c360_graph.mapping.page_ranges import page_ranges
+from c360_graph.mapping.table_steps import page_ranges
 from c360_graph.object_extracts import extract_store
 from c360_graph.object_storage import data_location
-from c360_graph.pipeline import joined_reading
+from c360_graph.pipeline import table_reading
 from c360_graph.pipeline.extract import extract_table
-from c360_graph.pipeline.joined_reading import join_reading
 from c360_graph.pipeline.read_mapping import MappingState, read_mapping_state
+from c360_graph.pipeline.table_reading import join_reading
 from c360_graph.settings import load_settings
 from c360_graph.source.snapshot import SourceSnapshot
 from c360_graph_tests.conftest import Project
@@ -256,7 +256,7 @@ def test_a_range_whose_connection_is_cut_is_read_again_alone(
 def test_when_the_step_that_keeps_the_snapshot_fails_nothing_is_kept_and_others_end(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(joined_reading, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(table_reading, "POLL_SECONDS", 0.05)
     kept = lines(read_by_one_step(project))
     run = Run(project)
     with (

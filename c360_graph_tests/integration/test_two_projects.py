@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from c360_graph.cli import app
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.load_lock import control_owner
+from c360_graph.control.locks import control_owner
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.load import graph_counts

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from c360_graph import celery_steps
 from c360_graph.celery_steps import CelerySteps
-from c360_graph.control.step_lock import step_number
+from c360_graph.control.locks import step_number
 from c360_graph.errors import BrokerError
 
 

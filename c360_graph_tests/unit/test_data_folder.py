@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph.data_folder import make_private_folder, writing_into
 from c360_graph.errors import DataFolderError
 from c360_graph.extracts import ExtractStore, open_rows, write_whole
+from c360_graph.files import make_private_folder, writing_into
 from c360_graph.report.files import ReportStore
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c360_graph.copied_lines import replacing_values
 from c360_graph.hashing import KeyedHash
+from c360_graph.source.copy_query import replacing_values
 
 ESCAPES = str.maketrans(
     {"\\": r"\\", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v"}

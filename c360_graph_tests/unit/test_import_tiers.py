@@ -13,23 +13,18 @@ import c360_graph
 TIERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
-            "addresses",
-            "data_folder",
             "errors",
             "files",
             "new_project",
             "object_storage",
-            "repeating",
             "pipeline_settings",
             "settings",
             "start_environment",
             "text",
-            "work_folders",
         }
     ),
     frozenset(
         {
-            "copied_lines",
             "cypher",
             "exchange",
             "hashing",
@@ -42,21 +37,17 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "control",
-            "extract_folders",
-            "extract_manifest",
             "extract_objects",
-            "extract_rows",
+            "extract_files",
             "extracts",
             "faults",
             "graph",
             "object_extracts",
-            "script_files",
+            "scripts",
             "source",
         }
     ),
-    frozenset(
-        {"answers", "extract_joins", "identity", "import_files", "questions", "script_store"}
-    ),
+    frozenset({"extract_joins", "identity", "import_files", "questions"}),
     frozenset(
         {
             "customer",
@@ -70,15 +61,13 @@ TIERS: tuple[frozenset[str], ...] = (
     frozenset({"serve"}),
     frozenset(
         {
-            "command_errors",
             "command_run",
+            "dagster_failures",
             "dagster_storage",
-            "patient_storage",
             "resources",
-            "step_failures",
         }
     ),
-    frozenset({"assets", "automation", "celery_steps", "checks", "executor", "following_sensor"}),
+    frozenset({"assets", "automation", "celery_steps", "checks", "executor"}),
     frozenset({"cli", "definitions"}),
 )
 PURE = TIERS[1]
@@ -216,7 +205,7 @@ def test_imports_run_strictly_downward() -> None:
         ("pipeline/load", "def f():\n    import dagster as dg", "pipeline.load imports dagster"),
         ("control/audit", "from neo4j import Driver", "control.audit imports neo4j"),
         ("resources", "from c360_graph.checks import x", "resources imports checks"),
-        ("pipeline/load", "import c360_graph.sandbox.process", "is for cli alone"),
+        ("pipeline/load", "import c360_graph.sandbox.state", "is for cli alone"),
         (
             "sandbox/ports",
             "from c360_graph.control.audit import x",
@@ -237,7 +226,7 @@ def test_each_rule_can_be_broken(tmp_path: Path, module: str, text: str, wrong: 
         ("cypher/b", "import c360_graph.mapping.a"),
         ("mapping/a", "from c360_graph.errors import E"),
         ("extracts", "from c360_graph import errors"),
-        ("cli/demo", "import dagster, neo4j_tools, c360_graph.sandbox.process"),
+        ("cli/demo", "import dagster, neo4j_tools, c360_graph.sandbox.state"),
         (module, text),
     ):
         file = root / f"{name}.py"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph.answers import Answer
 from c360_graph.assets.metadata import answer_table
 from c360_graph.cypher.quoting import used_names
 from c360_graph.errors import ScriptError
 from c360_graph.questions import (
     FOLDER,
+    Answer,
     ChartFact,
     Default,
     HeadlineFact,

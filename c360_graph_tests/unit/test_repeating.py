@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from c360_graph.repeating import repeating
+from c360_graph.faults import repeating
 
 
 def test_an_action_is_called_until_it_says_that_it_is_done() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from c360_graph.addresses import NEO4J_SCHEMES
 from c360_graph.control.connection import Credentials
 from c360_graph.dagster_storage import storage_url
 from c360_graph.errors import GraphError, SettingsError
 from c360_graph.graph.connection import open_graph
+from c360_graph.pipeline_settings import NEO4J_SCHEMES
 from c360_graph.settings import load_settings, use_env_file_variables
 
 

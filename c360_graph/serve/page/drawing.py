@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from c360_graph.answers import shown
 from c360_graph.customer.journey import caption
 from c360_graph.customer.neighbourhood import Thing
-from c360_graph.report.charts import Chart
+from c360_graph.questions import shown
+from c360_graph.report.page import Chart
 
 COLOURS = 8
 """Colours of the style sheet, one for each label in turn."""

@@ -1,37 +1,47 @@
-"""The routes of the page, with the same clients, scopes and records as the API."""
+"""The routes of the page, with the same clients, scopes and records as the API, and its templates.
+
+Values in a template are escaped, and cannot change the direction of the text beside them.
+"""
 
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from fastapi import APIRouter, Path, Request, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from pydantic import AfterValidator
 
 from c360_graph.customer.journey import cuts, repeats, steps
-from c360_graph.report.charts import chart_of
-from c360_graph.report.page import table_of
+from c360_graph.questions import shown
+from c360_graph.report.page import chart_of, table_of
 from c360_graph.serve.answer_routes import answers_for, ask_whole
 from c360_graph.serve.answering import refuse_for
 from c360_graph.serve.clients import COOKIE
 from c360_graph.serve.customers import (
+    ANY,
     customer_view,
     find_customers,
+    identifier_names,
     read_journey,
     read_neighbourhood,
+    search,
 )
-from c360_graph.serve.descriptions import freshness
-from c360_graph.serve.identifiers import ANY, identifier_names, search
-from c360_graph.serve.nodes import read_node
+from c360_graph.serve.graph_state import freshness
 from c360_graph.serve.page.drawing import bars, draw, title_of
-from c360_graph.serve.page.templates import STYLE, rendered
-from c360_graph.serve.problems import Problem
-from c360_graph.serve.reading import Reader
-from c360_graph.serve.replies import Reply, Route
+from c360_graph.serve.reading import Reader, read_node
 from c360_graph.serve.schema import ServedLabel
-from c360_graph.serve.service import Service
-from c360_graph.serve.values import whole_segment
+from c360_graph.serve.service import Reply, Route, Service
+from c360_graph.serve.values import Problem, whole_segment
+from c360_graph.text import visible
+
+_FOLDER = FilePath(__file__).parent
+STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
 
 HTML = "text/html"
 MOST_STEPS = 100
@@ -39,6 +49,35 @@ MOST_DRAWN = 80
 
 Shown = Callable[[Reader], Awaitable[dict[str, Any]]]
 _KEY = Annotated[str, AfterValidator(whole_segment), Path(max_length=2_000)]
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A page of the folder `html`."""
+    return _environment().get_template(f"{template}.html.jinja").render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER / "html"),
+        autoescape=True,
+        finalize=_visible,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["shown"] = shown
+    environment.filters["moment"] = _moment
+    return environment
+
+
+def _visible(value: Any) -> Any:
+    is_data = isinstance(value, str) and not isinstance(value, Markup)
+    return visible(value) if is_data else value
+
+
+def _moment(value: Any) -> str:
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else shown(value)
 
 
 def page_router(service: Service) -> APIRouter:

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, text
 
 from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import ControlDatabase, Credentials
-from c360_graph.patient_storage import PatientPostgresStorage
+from c360_graph.dagster_storage import PatientPostgresStorage
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.loader.proxy import FaultyProxy, Moment
 from c360_graph_tests.integration.runs import materialize_by_command

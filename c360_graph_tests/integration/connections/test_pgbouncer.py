@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from c360_graph.control.audit import RunLog
 from c360_graph.control.connection import ControlDatabase
-from c360_graph.control.load_lock import load_lock
+from c360_graph.control.locks import load_lock
 from c360_graph.errors import ControlDatabaseError
 from c360_graph.extracts import ExtractStore
 from c360_graph.graph.connection import Graph

@@ -12,9 +12,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, text
 
+from c360_graph import faults
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.errors import ControlDatabaseUnavailableError, SourceError, SourceUnavailableError
-from c360_graph.faults import silence
 from c360_graph.mapping.control_rows import ControlRows, NodeLabelRow, SourceRow
 from c360_graph.mapping.resolve import resolve
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
@@ -27,8 +27,8 @@ SOURCE = SourceRow(source_id=1, source_name="shop_db", db_name="shop")
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is noticed within seconds instead of half a minute."""
-    monkeypatch.setattr(silence, "SILENT_SECONDS", 0.5)
-    monkeypatch.setattr(silence, "PROBE_SECONDS", 1)
+    monkeypatch.setattr(faults, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(faults, "PROBE_SECONDS", 1)
 
 
 def test_the_control_database_in_a_black_hole_is_given_up_with_words(

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from c360_graph.mapping.control_rows import RelationshipRow
+from c360_graph.mapping.join_forms import lower, normaliser
 from c360_graph.mapping.join_functions import JoinFunctions
 from c360_graph.mapping.model import GraphMapping
-from c360_graph.mapping.normalised_texts import lower, normaliser
 from c360_graph.source.join_counts import join_counts
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.equality.two_tables import mapped_tables

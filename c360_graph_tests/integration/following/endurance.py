@@ -15,7 +15,7 @@ from typing import Any
 
 from c360_graph.control.connection import ControlDatabase
 from c360_graph.following.mark import FollowMark, read_graph_mark
-from c360_graph.following.patterns import Patterns
+from c360_graph.following.relationships import Patterns
 from c360_graph.graph.connection import Graph
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.pipeline.read_mapping import find_mapping_state

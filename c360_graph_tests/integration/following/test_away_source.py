@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from c360_graph.following import away
+from c360_graph.following import held_back
 from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.following.followed import following
@@ -14,7 +14,7 @@ from c360_graph_tests.integration.runs import source_behind_proxy
 def test_the_others_are_followed_while_one_source_is_away_and_it_is_made_up_for(
     followed: Project, target: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(away, "PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(held_back, "PROBE_SECONDS", 0.5)
     followed.map_only("Account", "Plan", "Ticket")
     with source_behind_proxy(followed, "support_db", monkeypatch) as proxy:
         with (

@@ -7,7 +7,7 @@ from itertools import count as count_from
 
 import pytest
 
-from c360_graph.following import loss_guard
+from c360_graph.following import held_back
 from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.following.followed import following
@@ -21,7 +21,7 @@ def count(graph: Graph, label: str) -> int:
 def test_a_table_that_loses_most_of_its_rows_is_held_until_it_is_released(
     followed: Project, target: Graph, monkeypatch: pytest.MonkeyPatch, loss: str
 ) -> None:
-    monkeypatch.setattr(loss_guard, "MOST_UNGUARDED", 10)
+    monkeypatch.setattr(held_back, "MOST_UNGUARDED", 10)
     followed.map_only("Media", "PlayEvent")
     with following() as running:
         running.await_following()

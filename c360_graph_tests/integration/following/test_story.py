@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from c360_graph.following import table_minutes
+from c360_graph.following import given
 from c360_graph.graph.connection import Graph
 from c360_graph.resources import Neo4jResource, PostgresResource
 from c360_graph_tests.conftest import Project
@@ -44,7 +44,7 @@ def checked(result: dg.SensorResult) -> tuple[bool, str]:
 def test_dagster_and_the_audit_tables_tell_what_was_followed_and_that_it_has_stopped(
     followed: Project, target: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_minutes, "MINUTE_SECONDS", 0.0)
+    monkeypatch.setattr(given, "MINUTE_SECONDS", 0.0)
     followed.map_only("Account", "Plan")
     with (
         following() as running,

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from c360_graph.answers import ask
 from c360_graph.cli import app
 from c360_graph.customer import neighbourhood
-from c360_graph.questions import read_question_set
-from c360_graph.report.pictures import picture_of
+from c360_graph.questions import ask, read_question_set
+from c360_graph.report.page import picture_of
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.schemas.world import World, built_from
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph.control import load_lock as locking
+from c360_graph.control import locks as locking
 from c360_graph.control.connection import ControlDatabase, lock_number
-from c360_graph.control.load_lock import load_lock
+from c360_graph.control.locks import load_lock
 from c360_graph.errors import LoadLockedError
 from c360_graph.graph import load_session
 from c360_graph.graph.connection import Graph

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from c360_graph.graph.connection import Graph
-from c360_graph.sandbox import jars, java
+from c360_graph.sandbox import downloads
 from c360_graph.sandbox.neo4j import find_line
 
 _MAIN_CLASS = "org.neo4j.cli.AdminTool"
@@ -28,9 +28,9 @@ _JAVA_OPTIONS = (
 def neo4j_admin(path: Path, *, home: Path, line: str) -> Path:
     """A program that is neo4j-admin of the server in a home, as packages of Neo4j have one."""
     found = find_line(name=line)
-    folder = jars.ensure_jars(jar_list=jars.read_jar_list(name=found.jar_list))
+    folder = downloads.ensure_jars(jar_list=downloads.read_jar_list(name=found.jar_list))
     command = [
-        str(java.ensure_java(version=found.java_version)),
+        str(downloads.ensure_java(version=found.java_version)),
         *_JAVA_OPTIONS,
         *found.java_options,
     ]

@@ -17,7 +17,7 @@ from c360_graph.mapping.control_rows import (
 )
 from c360_graph.mapping.resolve import resolve
 from c360_graph.plan.model import PartnerSample, RowEstimate
-from c360_graph.source.references import PartnerSampling
+from c360_graph.source.join_counts import PartnerSampling
 from c360_graph.source.sampling import row_estimate
 from c360_graph.source.snapshot import SourceSnapshot, open_snapshot
 from c360_graph_tests.conftest import TestServers

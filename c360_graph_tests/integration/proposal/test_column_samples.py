@@ -7,7 +7,7 @@ import pytest
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.proposal.candidates import Candidate
 from c360_graph.proposal.model import QualifiedColumn
-from c360_graph.source.overlap import measure_overlap
+from c360_graph.source.references import measure_overlap
 from c360_graph.source.sampling import SAMPLED_ROWS, sample_columns
 from c360_graph.source.snapshot import open_snapshot
 from c360_graph_tests.conftest import TestServers

@@ -19,7 +19,7 @@ from c360_graph.graph.load import graph_counts
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.pipeline.propose import propose_rows
 from c360_graph.pipeline.read_mapping import read_mapping_state
-from c360_graph.proposal.joins import Fact, fact, proposed_edges
+from c360_graph.proposal.relationships import Fact, fact, proposed_edges
 from c360_graph.sandbox.sample import SOURCES, fill_database
 from c360_graph.settings import Settings
 from c360_graph.source.snapshot import SourceSnapshot

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.control_rows import control_rows as control_rows_from
-from c360_graph.proposal.sql_text import script
+from c360_graph.proposal.control_rows import script
 from c360_graph_tests.conftest import SQL_DIR, TestServers
 from c360_graph_tests.unit.mapping.given import table
 from c360_graph_tests.unit.proposal.given import key, proposed, schema

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from c360_graph.assets.load_mode import UPDATING
+from c360_graph.pipeline.load import UPDATING
 from c360_graph_tests.integration.reconcile.analysts import load, names, plan, reconcile, reset
 from c360_graph_tests.integration.schemas.world import World
 

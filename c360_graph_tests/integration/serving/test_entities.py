@@ -13,7 +13,7 @@ import httpx
 
 from c360_graph.cypher.serving import by_values
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.serve.identifiers import search
+from c360_graph.serve.customers import search
 from c360_graph.serve.schema import served_graph
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.identity.test_customers import CONTROL, CRM, SHOP

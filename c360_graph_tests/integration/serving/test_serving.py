@@ -30,9 +30,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from c360_graph.answers import ask
 from c360_graph.graph.read_only import AsyncGraph
-from c360_graph.questions import read_question_set
+from c360_graph.questions import ask, read_question_set
 from c360_graph.serve.audit import CustomerHash
 from c360_graph.serve.watch import GraphWatch
 from c360_graph_tests.browser.dagster_ui import browser_page

@@ -20,8 +20,8 @@ import httpx
 import psutil
 import pytest
 
-from c360_graph.sandbox.process import free_port
 from c360_graph.sandbox.servers import restart_neo4j
+from c360_graph.sandbox.state import free_port
 from c360_graph.serve import listening
 from c360_graph_tests.conftest import REPOSITORY, TestServers, empty, sample_project
 from c360_graph_tests.integration.runs import load_graph, until

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from c360_graph.assets.asking_again import tables_read, when_tables_change
+from c360_graph.assets.analytics import tables_read, when_tables_change
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.questions import Question
 from c360_graph_tests.unit.mapping.given import Case, table

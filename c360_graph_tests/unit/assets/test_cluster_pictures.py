@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from c360_graph.assets.cluster_pictures import cluster_pictures, cluster_svg
-from c360_graph.identity.clusters import Cluster, ClusterRecord, SharedIdentifier
+from c360_graph.assets.pictures import cluster_pictures, cluster_svg
+from c360_graph.identity.entities import Cluster, ClusterRecord, SharedIdentifier
 
 CLUSTER = Cluster(
     id=7,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dagster as dg
 
-from c360_graph.assets.columns import (
+from c360_graph.assets.lineage import (
     graph_column_schema,
     graph_columns,
     lineage_to_asset,
     lineage_to_tables,
     table_columns,
 )
-from c360_graph.assets.descriptions import graph_description, table_description
+from c360_graph.assets.metadata import graph_description, table_description
 from c360_graph.assets.step_policy import graph_version, table_version
 from c360_graph_tests.unit.mapping.given import Case, table
 

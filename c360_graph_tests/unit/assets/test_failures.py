@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from c360_graph.assets.step_policy import dagster_failures, raise_for_tables
+from c360_graph.dagster_failures import TABLES_NOT_READ
 from c360_graph.errors import (
     C360Error,
     GraphUnavailableError,
@@ -16,7 +17,6 @@ from c360_graph.errors import (
     StatementError,
 )
 from c360_graph.source.snapshot import kind_of
-from c360_graph.step_failures import TABLES_NOT_READ
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from c360_graph.assets.lineage_events import GraphPart, Name, graph_parts, told
+from c360_graph.assets.lineage import GraphPart, Name, graph_parts, told
 from c360_graph.mapping.model import TableMapping
 from c360_graph_tests.unit.mapping.given import Case, table
 

@@ -8,8 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from c360_graph.assets.ranged_table import ranged_table_asset
-from c360_graph.assets.source_table import source_table_asset
+from c360_graph.assets.source_table import ranged_table_asset, source_table_asset
 from c360_graph.definitions import build_definitions
 from c360_graph.pipeline.read_mapping import MappingState
 from c360_graph.pipeline_settings import Executor

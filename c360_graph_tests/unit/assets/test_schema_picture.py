@@ -6,7 +6,7 @@ import re
 from base64 import b64decode
 from xml.etree import ElementTree
 
-from c360_graph.assets.schema_picture import (
+from c360_graph.assets.pictures import (
     MOST_EDGES,
     MOST_LABELS,
     MOST_PAIRS,

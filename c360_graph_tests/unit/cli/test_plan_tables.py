@@ -6,7 +6,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from c360_graph.cli.plan_tables import plan_tables
+from c360_graph.cli.plan import plan_tables
 from c360_graph.mapping.control_rows import Refusal
 from c360_graph.plan.model import (
     PartnerSample,

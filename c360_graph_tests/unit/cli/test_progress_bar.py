@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from c360_graph.cli.demo import steps_done
-from c360_graph.cli.progress_bar import shown_progress
+from c360_graph.cli.output import shown_progress
 from c360_graph.graph import progress as progress_of_loads
 from c360_graph.graph.progress import (
     LIVE_SECONDS,

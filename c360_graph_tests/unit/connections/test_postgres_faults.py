@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from c360_graph.faults.postgres import is_passing
+from c360_graph.faults import is_passing
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from c360_graph.cli.customer import as_data, print_journey
 from c360_graph.customer.neighbourhood import Neighbourhood, SimilarEntity
-from c360_graph.report.one_customer import customer_page
+from c360_graph.report.contents import customer_page
 from c360_graph_tests.unit.customer.test_journey import AROUND, PATIENT, VISITS
 
 CUT = Neighbourhood(centre=PATIENT, groups=(replace(VISITS, total=1_234),))

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from c360_graph.customer.journey import Repeat, Step, caption, group_table, repeats, steps
 from c360_graph.customer.lookup import hashed
 from c360_graph.customer.neighbourhood import Group, Item, Neighbourhood, Thing
-from c360_graph.report.one_customer import neighbourhood_picture
+from c360_graph.report.contents import neighbourhood_picture
 
 
 def test_steps_come_in_order_of_time_whatever_the_type_of_the_moment() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from c360_graph.answers import ask
 from c360_graph.cypher.quoting import used_names
 from c360_graph.graph.connection import Graph
 from c360_graph.mapping.graph_manifest import GraphManifest
-from c360_graph.questions import Question
+from c360_graph.questions import Question, ask
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from c360_graph.mapping.control_rows import ControlRows
 from c360_graph.mapping.model import GraphMapping
 from c360_graph.mapping.property_types import property_type
 from c360_graph.mapping.resolve import resolve
+from c360_graph.proposal.control_rows import Standing
 from c360_graph.proposal.model import Proposal, SourceSchema
-from c360_graph.proposal.standing import Standing
 from c360_graph_tests.unit.mapping.given import Case, table
 
 

@@ -14,7 +14,7 @@ from c360_graph.exchange.export_model import exported_model
 from c360_graph.exchange.import_model import proposal_of
 from c360_graph.exchange.import_spec import read_specification, written_specification
 from c360_graph.mapping.control_rows import ControlRows, PropertyRow, RelationshipRow
-from c360_graph.proposal.sql_text import script
+from c360_graph.proposal.control_rows import script
 from c360_graph_tests.unit.exchange.given import (
     exported_text,
     sample,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from c360_graph.extract_manifest import Extract, RowsPart, digest_of_parts
+from c360_graph.extract_files import Extract, RowsPart, digest_of_parts
 from c360_graph.extract_objects import ObjectDraft
 from c360_graph.extracts import (
     ExtractDraft,

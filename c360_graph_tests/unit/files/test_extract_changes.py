@@ -9,8 +9,7 @@ from c360_graph.extract_joins.engine import join_engine
 from c360_graph.extract_joins.relationship_changes import link_queries, taking_part
 from c360_graph.extract_joins.versions import Versions
 from c360_graph.extracts import ExtractStore
-from c360_graph.mapping.model import Junction, RelationshipMapping
-from c360_graph.mapping.table_index import TableIndex
+from c360_graph.mapping.model import Junction, RelationshipMapping, TableIndex
 from c360_graph_tests.unit.files.extracted import extract
 from c360_graph_tests.unit.mapping.given import Case, table
 

@@ -22,19 +22,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
-from c360_graph import extract_folders, extract_objects, object_extracts
+from c360_graph import extract_files, extract_objects, object_extracts
 from c360_graph.errors import DataFolderError, ExtractError
-from c360_graph.extract_joins.changes import ExtractChanges
-from c360_graph.extract_joins.engine import JoinEngine, join_engine
-from c360_graph.extract_joins.extract_sql import file_lines, file_rows
-from c360_graph.extract_joins.versions import Versions
-from c360_graph.extract_manifest import (
+from c360_graph.extract_files import (
     Extract,
     ExtractManifest,
     RowsPart,
     WrittenRows,
     digest_of_parts,
 )
+from c360_graph.extract_joins.changes import ExtractChanges
+from c360_graph.extract_joins.engine import JoinEngine, join_engine
+from c360_graph.extract_joins.extract_sql import file_lines, file_rows
+from c360_graph.extract_joins.versions import Versions
 from c360_graph.extracts import ExtractStore, FolderExtract
 from c360_graph.object_extracts import Extracts, ObjectExtractStore
 from c360_graph.object_storage import Bucket, ObjectFile
@@ -132,7 +132,7 @@ def test_rows_in_any_division_are_read_as_the_same_bytes(
     store = MAKERS[kind](tmp_path_factory.mktemp("data"))
     parts = {f"rows_{number:04}.tsv": rows for number, rows in enumerate(division)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(extract_folders, "WRITE_BYTES", buffer)
+        patch.setattr(extract_files, "WRITE_BYTES", buffer)
         patch.setattr(extract_objects, "WRITE_BYTES", buffer)
         made = extract_in_parts(store, READ, parts)
         latest = store.latest(READ.asset_key)

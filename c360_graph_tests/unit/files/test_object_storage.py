@@ -17,17 +17,16 @@ from obstore.exceptions import GenericError
 from obstore.store import MemoryStore
 
 from c360_graph import object_extracts, object_storage
-from c360_graph.addresses import uri_problem
 from c360_graph.control.audit import ScriptLog
 from c360_graph.errors import ExtractError, ObjectStorageError, SettingsError
-from c360_graph.extract_manifest import Extract, ExtractManifest
+from c360_graph.extract_files import Extract, ExtractManifest
 from c360_graph.mapping.model import TableMapping
 from c360_graph.object_extracts import ObjectExtractStore
 from c360_graph.object_storage import Bucket, kept_file, open_bucket, uploaded_whole
 from c360_graph.pipeline.cleaning import clean_data_folder
+from c360_graph.pipeline_settings import uri_problem
 from c360_graph.report.files import report_store
-from c360_graph.script_files import new_script, open_script
-from c360_graph.script_store import script_store
+from c360_graph.scripts import new_script, open_script, script_store
 from c360_graph_tests.unit.mapping.given import Case, table
 
 PEOPLE = table("people", "id int; email text", key="id")

@@ -13,12 +13,18 @@ import pytest
 
 from c360_graph.extract_joins.engine import join_engine
 from c360_graph.extracts import ExtractStore
-from c360_graph.files import private_folder, remove_dead_parts, write_whole, written_whole
-from c360_graph.work_folders import remove_dead_work, work_folder
+from c360_graph.files import (
+    private_folder,
+    remove_dead_parts,
+    remove_dead_work,
+    work_folder,
+    write_whole,
+    written_whole,
+)
 
 _WRITING = (
     "import sys, time; from pathlib import Path;"
-    "from c360_graph.files import written_whole; from c360_graph.work_folders import work_folder;"
+    "from c360_graph.files import written_whole; from c360_graph.files import work_folder;"
     "target = Path(sys.argv[1]);"
     "work = work_folder(target.parent / 'work'); folder = work.__enter__();"
     "(folder / 'rows.tsv').write_text('a customer');"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c360_graph import extract_folders
+from c360_graph import extract_files
 from c360_graph.extracts import open_rows
 
 
@@ -22,7 +22,7 @@ def test_size_lines_and_digest_are_those_of_the_file_however_it_was_written(
 ) -> None:
     folder = tmp_path_factory.mktemp("extract")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(extract_folders, "WRITE_BYTES", buffer)
+        patch.setattr(extract_files, "WRITE_BYTES", buffer)
         with open_rows(folder) as (out, file):
             for line in lines:
                 out.write(line)

@@ -15,7 +15,7 @@ from c360_graph.checks import exclusions
 from c360_graph.checks.exclusions import holds_any
 from c360_graph.cypher.script_reader import check_whole, read_header
 from c360_graph.errors import ScriptError
-from c360_graph.script_files import new_script, open_script
+from c360_graph.scripts import new_script, open_script
 
 TEXT = b'// c360_graph {"format":1,"created":"now"}\n' + b"RETURN 'text';\n" * 50_000
 SCRIPT = TEXT + b"// c360_graph end 50000\n"

@@ -10,7 +10,7 @@ import pytest
 
 from c360_graph.control.audit import ScriptLog
 from c360_graph.pipeline.write_script import purge_scripts, scripts_elsewhere
-from c360_graph.script_store import ScriptStore
+from c360_graph.scripts import ScriptStore
 
 NAME = "graph_output_20250610T000000_000000Z_7.cypher"
 

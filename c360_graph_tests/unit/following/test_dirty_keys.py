@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 
 from c360_graph.errors import MappingChangedError
-from c360_graph.following.dirty_keys import DirtyKeys
 from c360_graph.following.messages import (
     UNCHANGED,
     Begin,
@@ -19,7 +18,8 @@ from c360_graph.following.messages import (
     Truncate,
     Update,
 )
-from c360_graph.following.publication import FollowedTable
+from c360_graph.following.replication import FollowedTable
+from c360_graph.following.source_changes import DirtyKeys
 from c360_graph.mapping.catalog import ColumnType
 from c360_graph.mapping.control_rows import SourceRow
 from c360_graph.mapping.model import NodeTable, PropertyMapping

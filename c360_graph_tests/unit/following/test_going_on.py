@@ -9,10 +9,10 @@ import pytest
 from c360_graph.control.connection import Credentials
 from c360_graph.errors import ReplicationError, SourceUnavailableError
 from c360_graph.following.mark import SlotMark
-from c360_graph.following.slot import Slot, SourceServer
+from c360_graph.following.replication import Slot, SourceServer
+from c360_graph.following.source_changes import Partition, TableFacts, facts_digest, why_missed
 from c360_graph.following.source_feed import why_not_from
 from c360_graph.following.stream import Endpoint, refusal
-from c360_graph.following.table_facts import Partition, TableFacts, facts_digest, why_missed
 
 MARK = SlotMark(slot="s", database_oid=5, lsn="0/100", timeline=1, facts="f")
 SLOT = Slot(

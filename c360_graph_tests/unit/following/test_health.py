@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from c360_graph.control.audit import FollowSession
-from c360_graph.following.health import why_behind
-from c360_graph.following.lag import Rates
-from c360_graph.following.mark import FollowMark
+from c360_graph.following.mark import FollowMark, Rates
+from c360_graph.following.survey import why_behind
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 AT_WORK = FollowSession(log_id=7, is_at_work=True, ended=None, error=None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c360_graph.following import lag
-from c360_graph.following.lag import LagMeter, percentile
+from c360_graph.following import mark
+from c360_graph.following.mark import LagMeter, percentile
 
 STEPS = st.lists(
     st.tuples(st.floats(0, 40), st.lists(st.sampled_from([0.1, 0.2, 0.2, 0.5, 3.0]), max_size=5)),
@@ -21,13 +21,13 @@ def test_lags_are_those_of_the_last_minute_and_the_newest_of_them(
     now = 0.0
     meter = LagMeter(clock=lambda: now)
     kept: list[tuple[float, float]] = []
-    former, lag.MOST_LAGS = lag.MOST_LAGS, most
+    former, mark.MOST_LAGS = mark.MOST_LAGS, most
     try:
         for seconds, lags in steps:
             now += seconds
             meter.add(len(lags), lags)
             kept = [*kept, *((now, one) for one in lags)][-most:]
-            kept = [(moment, one) for moment, one in kept if moment >= now - lag.WINDOW_SECONDS]
+            kept = [(moment, one) for moment, one in kept if moment >= now - mark.WINDOW_SECONDS]
             rates = meter.rates()
             wanted = sorted(one for _, one in kept)
             shown = (rates.lag_p50_ms, rates.lag_p99_ms)
@@ -37,4 +37,4 @@ def test_lags_are_those_of_the_last_minute_and_the_newest_of_them(
                 else (None, None)
             )
     finally:
-        lag.MOST_LAGS = former
+        mark.MOST_LAGS = former

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from c360_graph.following.loss_guard import MOST_UNGUARDED, WINDOW_SECONDS, LossGuard
+from c360_graph.following.held_back import MOST_UNGUARDED, WINDOW_SECONDS, LossGuard
 
 
 def never() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from c360_graph.cypher.schema import LabelProperties
-from c360_graph.following.patterns import Patterns, why_links_are_left
+from c360_graph.following.relationships import Patterns, why_links_are_left
 from c360_graph.mapping.model import GraphMapping
 from c360_graph_tests.unit.mapping.given import Case, table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from c360_graph.cypher.following import create_missing_of_ids, delete_keys, upsert_nodes
 from c360_graph.cypher.script_reader import Statement, lift
 from c360_graph.following.graph_writer import empty_statements
-from c360_graph.following.patterns import Patterns
+from c360_graph.following.relationships import Patterns
 from c360_graph.mapping.model import NodeTable
 from c360_graph_tests.unit.mapping.given import Case, table
 

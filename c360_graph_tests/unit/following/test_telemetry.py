@@ -17,8 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from c360_graph.following.given import Flushed
 from c360_graph.following.graph_writer import Written
-from c360_graph.following.metrics import FollowMetrics
-from c360_graph.following.telemetry import exporting
+from c360_graph.following.metrics import FollowMetrics, exporting
 
 
 @contextmanager

@@ -9,10 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c360_graph.copied_lines import copied_text
 from c360_graph.extracts import ExtractStore
-from c360_graph.import_files.csv_values import CsvColumn, decoded, header_field, header_line
-from c360_graph.import_files.numbered_rows import NumberedTable
+from c360_graph.import_files.csv_rows import (
+    CsvColumn,
+    NumberedTable,
+    decoded,
+    header_field,
+    header_line,
+)
+from c360_graph.source.copy_query import copied_text
 from c360_graph_tests.unit.files.extracted import extract
 from c360_graph_tests.unit.mapping.given import Case, table
 

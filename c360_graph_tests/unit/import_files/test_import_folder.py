@@ -11,9 +11,8 @@ from c360_graph.cypher.script_writer import TableExtract
 from c360_graph.errors import ExtractError, ImportFilesError
 from c360_graph.extract_joins.graph_input import GraphParts, digest_of
 from c360_graph.extracts import Extract, ExtractStore, FolderExtract
-from c360_graph.import_files.csv_files import LateList
-from c360_graph.import_files.end_script import end_script
-from c360_graph.pipeline.run_import import run_import
+from c360_graph.import_files.import_folder import LateList, end_script
+from c360_graph.pipeline.offline_import import run_import
 from c360_graph.pipeline.write_import_files import WrittenImport, write_import_files
 from c360_graph_tests.unit.files.extracted import extract
 from c360_graph_tests.unit.mapping.given import Case, table

@@ -10,7 +10,7 @@ from c360_graph.cypher.following import create_missing_of_ids, create_of_pairs, 
 from c360_graph.cypher.merges import update_relationships
 from c360_graph.cypher.relationships import create_missing_relationships, create_relationships
 from c360_graph.extract_joins.graph_input import kept_from_refused
-from c360_graph.following.patterns import Patterns
+from c360_graph.following.relationships import Patterns
 from c360_graph.mapping.control_rows import PropertyRow
 from c360_graph.mapping.graph_manifest import GraphManifest, manifest_of
 from c360_graph.mapping.missing import refused_names

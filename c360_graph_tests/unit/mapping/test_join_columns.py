@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from c360_graph.mapping.join_columns import (
+from c360_graph.mapping.join_forms import (
     join_column,
     joined_tables,
     parsed,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from c360_graph.errors import MappingError
-from c360_graph.mapping.join_condition import ColumnReference, Equality, aliases, parse
+from c360_graph.mapping.conditions import ColumnReference, Equality, aliases, parse
 from c360_graph.mapping.join_functions import around
 
 _WORDS = ["a", "b", "Acc", '"Mixed Case"', '"a""b"', '"x.y"', '"; DROP"', '"--"', '"é`"', "größe"]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from c360_graph.extract_manifest import ExtractManifest
+from c360_graph.extract_files import ExtractManifest
 from c360_graph.mapping.model import JunctionTable, NodeTable, TableMapping
 from c360_graph_tests.integration.loader.scripts import PATIENT, REFERRAL, SOURCE
 from c360_graph_tests.unit.mapping.given import Case, table

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c360_graph.mapping.join_columns import join_column, parsed, source_column
+from c360_graph.mapping.join_forms import join_column, parsed, source_column
 from c360_graph.mapping.join_functions import PLAIN, JoinFunctions, functions_named
 from c360_graph_tests.unit.mapping.given import Case, table
 

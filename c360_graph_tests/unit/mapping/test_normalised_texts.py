@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c360_graph.copied_lines import copied_text, replacing_values
-from c360_graph.mapping.normalised_texts import lower, normaliser
+from c360_graph.mapping.join_forms import lower, normaliser
+from c360_graph.source.copy_query import copied_text, replacing_values
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 

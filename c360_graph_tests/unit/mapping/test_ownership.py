@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c360_graph.mapping.control_rows import Refusal
-from c360_graph.mapping.ownership import Ownership, ownership_of, refused_ownership
+from c360_graph.mapping.label_rows import Ownership, ownership_of, refused_ownership
 from c360_graph_tests.unit.mapping.given import Case, table
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
-from c360_graph.mapping.page_ranges import MOST_RANGES, page_ranges, readers_by_table, readers_of
+from c360_graph.mapping.table_steps import MOST_RANGES, page_ranges, readers_by_table, readers_of
 from c360_graph.source.copy_query import copy_rows
 from c360_graph_tests.unit.mapping.given import Case, table
 

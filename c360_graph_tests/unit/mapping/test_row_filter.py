@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c360_graph.errors import MappingError
-from c360_graph.mapping.row_filter import parse_filter
+from c360_graph.mapping.conditions import parse_filter
 from c360_graph_tests.unit.mapping.given import Case, table
 
 _NAMES = st.sampled_from(["a", '"a""b"', '"; DROP"', '"--"', "größe", '"x.y"', "Mixed", '"it\'s"'])

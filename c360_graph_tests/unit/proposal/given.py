@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from c360_graph.mapping.catalog import CatalogTable, SourceCatalog
 from c360_graph.mapping.control_rows import ControlRows, SourceRow
 from c360_graph.mapping.resolve import resolve
+from c360_graph.proposal.control_rows import Standing
 from c360_graph.proposal.model import ForeignKey, Proposal, QualifiedColumn, SourceSchema
 from c360_graph.proposal.overlaps import Overlap
-from c360_graph.proposal.personal_values import ColumnFinding, findings_of
+from c360_graph.proposal.personal_columns import ColumnFinding, findings_of
 from c360_graph.proposal.propose import Known, propose
-from c360_graph.proposal.standing import Standing
 
 Samples = Mapping[tuple[str, str], Sequence[str]]
 """Values by table and column."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from c360_graph.mapping.conditions import parse
 from c360_graph.mapping.control_rows import SourceRow
-from c360_graph.mapping.join_condition import parse
 from c360_graph.proposal.naming import alias_for, column_in_condition, label_name
 
 SOURCE = SourceRow(source_id=1, source_name="billing_db", db_name="billing")

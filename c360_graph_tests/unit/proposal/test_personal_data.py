@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from c360_graph.proposal.personal_columns import findings_of, likeness
 from c360_graph.proposal.personal_names import kind_by_name
-from c360_graph.proposal.personal_values import findings_of, likeness
 from c360_graph_tests.unit.mapping.given import column_type, table
 
 EMAILS = [f"someone.{n}@mail{n}.example" for n in range(6)]

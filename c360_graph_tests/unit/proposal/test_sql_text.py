@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from c360_graph.proposal.sql_text import portable_literal, script
+from c360_graph.proposal.control_rows import portable_literal, script
 from c360_graph_tests.unit.mapping.given import table
 from c360_graph_tests.unit.proposal.given import key, proposed, schema
 

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c360_graph.report.page import Headline, Page, Section, render, table_of
-from c360_graph.report.pictures import Edge, Node, Picture
+from c360_graph.report.page import Edge, Headline, Node, Page, Picture, Section, render, table_of
 
 MADE_AT = datetime(2025, 11, 3, 7, 8, 9, tzinfo=UTC)
 SMALL_BODY = (

@@ -11,14 +11,22 @@ from typing import Any
 
 import pytest
 
-from c360_graph.answers import Answer, Refused
-from c360_graph.questions import ChartFact, HeadlineFact, Question
+from c360_graph.questions import Answer, ChartFact, HeadlineFact, Question, Refused
 from c360_graph.report import files
-from c360_graph.report.charts import MOST_POINTS, Chart, chart_of
-from c360_graph.report.customer_360 import customer_360_page
+from c360_graph.report.contents import customer_360_page
 from c360_graph.report.files import ReportStore
-from c360_graph.report.page import Headline, Page, render
-from c360_graph.report.pictures import MOST_EDGES, Edge, Node, picture_of
+from c360_graph.report.page import (
+    MOST_EDGES,
+    MOST_POINTS,
+    Chart,
+    Edge,
+    Headline,
+    Node,
+    Page,
+    chart_of,
+    picture_of,
+    render,
+)
 
 MADE_AT = datetime(2025, 11, 3, tzinfo=UTC)
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from c360_graph.errors import SandboxError
-from c360_graph.sandbox import jars
-from c360_graph.sandbox.jars import Jar, JarList
+from c360_graph.sandbox import downloads
+from c360_graph.sandbox.downloads import Jar, JarList
 from c360_graph.sandbox.neo4j import CYPHER_SHELL, LINES
 
 DIGEST = "a" * 64
@@ -21,7 +21,7 @@ CONTENT = b"not really a jar"
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(jars, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(downloads, "cache_folder", lambda: tmp_path / "cache")
     return tmp_path / "cache"
 
 
@@ -57,7 +57,7 @@ def published(folder: Path, *, sha256: str) -> Jar:
 def test_a_line_names_the_coordinates_and_the_digest() -> None:
     text = f"# comment\n\norg.example:thing:1.0 {DIGEST}\nio.example:net:2:linux-x86_64 {DIGEST}\n"
 
-    found = jars.parse_jar_list(name="example-1.0", text=text)
+    found = downloads.parse_jar_list(name="example-1.0", text=text)
 
     assert found == JarList(
         name="example-1.0",
@@ -82,10 +82,10 @@ def test_a_rendered_list_is_sorted_and_reads_back() -> None:
     late = Jar(group="z", artifact="a", version="1", sha256=DIGEST)
     early = Jar(group="a", artifact="z", version="1", classifier="osx", sha256=DIGEST)
 
-    text = jars.render_jar_list(jars=[late, early])
+    text = downloads.render_jar_list(jars=[late, early])
 
     assert text == f"a:z:1:osx {DIGEST}\nz:a:1 {DIGEST}\n"
-    assert jars.parse_jar_list(name="any", text=text).jars == (early, late)
+    assert downloads.parse_jar_list(name="any", text=text).jars == (early, late)
 
 
 @pytest.mark.parametrize(
@@ -102,24 +102,24 @@ def test_a_rendered_list_is_sorted_and_reads_back() -> None:
 )
 def test_a_malformed_line_is_refused_with_its_number(line: str) -> None:
     with pytest.raises(SandboxError, match="Line 2 of the jar list 'example'"):
-        jars.parse_jar_list(name="example", text=f"org.example:fine:1.0 {DIGEST}\n{line}\n")
+        downloads.parse_jar_list(name="example", text=f"org.example:fine:1.0 {DIGEST}\n{line}\n")
 
 
 def test_two_jars_of_one_file_name_are_refused() -> None:
     text = f"org.one:thing:1.0 {DIGEST}\norg.two:thing:1.0 {DIGEST}\n"
 
     with pytest.raises(SandboxError, match=r"names the file thing-1\.0\.jar twice"):
-        jars.parse_jar_list(name="example", text=text)
+        downloads.parse_jar_list(name="example", text=text)
 
 
 def test_an_unknown_list_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(SandboxError, match="neo4j-2026"):
-        jars.read_jar_list(name="neo4j-0.1")
+        downloads.read_jar_list(name="neo4j-0.1")
 
 
 @pytest.mark.parametrize("name", [CYPHER_SHELL, *(line.jar_list for line in LINES.values())])
 def test_the_committed_lists_are_whole_and_name_no_host(name: str) -> None:
-    found = jars.read_jar_list(name=name)
+    found = downloads.read_jar_list(name=name)
 
     assert any(jar.group == "org.neo4j" and name.endswith(jar.version) for jar in found.jars)
     assert not any("/" in jar.coordinates for jar in found.jars)
@@ -140,9 +140,9 @@ def test_a_jar_is_downloaded_once(repository: tuple[str, Path]) -> None:
     jar = published(folder, sha256=hashlib.sha256(CONTENT).hexdigest())
     jar_list = JarList(name="example-1.0", jars=(jar,))
 
-    first = jars.ensure_jars(jar_list=jar_list, roots=(root,))
+    first = downloads.ensure_jars(jar_list=jar_list, roots=(root,))
     (folder / jar.path).unlink()
-    second = jars.ensure_jars(jar_list=jar_list, roots=(root,))
+    second = downloads.ensure_jars(jar_list=jar_list, roots=(root,))
 
     assert first == second
     assert {entry.name: entry.read_bytes() for entry in first.iterdir()} == {
@@ -157,7 +157,7 @@ def test_a_jar_with_another_digest_is_refused_and_not_kept(
     jar = published(folder, sha256=DIGEST)
 
     with pytest.raises(SandboxError, match=f"the list says {DIGEST}"):
-        jars.ensure_jars(jar_list=JarList(name="example-1.0", jars=(jar,)), roots=(root,))
+        downloads.ensure_jars(jar_list=JarList(name="example-1.0", jars=(jar,)), roots=(root,))
 
     assert list(cache.glob("jars/*/*")) == []
 
@@ -168,7 +168,7 @@ def test_the_next_repository_is_asked_for_a_jar_that_the_first_one_lacks(
     root, folder = repository
     jar = published(folder, sha256=hashlib.sha256(CONTENT).hexdigest())
 
-    found = jars.ensure_jars(
+    found = downloads.ensure_jars(
         jar_list=JarList(name="example-1.0", jars=(jar,)), roots=(f"{root}/nothing-here", root)
     )
 
@@ -180,7 +180,7 @@ def test_a_jar_that_no_repository_has_is_named(repository: tuple[str, Path]) -> 
     jar = Jar(group="org.example", artifact="gone", version="1.0", sha256=DIGEST)
 
     with pytest.raises(SandboxError, match=r"org\.example:gone:1\.0 cannot be downloaded.*404"):
-        jars.ensure_jars(jar_list=JarList(name="example-1.0", jars=(jar,)), roots=(root,))
+        downloads.ensure_jars(jar_list=JarList(name="example-1.0", jars=(jar,)), roots=(root,))
 
 
 def test_a_mirror_named_central_in_jgos_settings_replaces_the_default(
@@ -192,4 +192,4 @@ def test_a_mirror_named_central_in_jgos_settings_replaces_the_default(
     )
     monkeypatch.setenv("JGO_CONFIG_FILE", str(settings))
 
-    assert jars.repositories() == ("http://mirror.example/maven",)
+    assert downloads.repositories() == ("http://mirror.example/maven",)

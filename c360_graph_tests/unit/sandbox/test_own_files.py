@@ -12,13 +12,12 @@ from typer.testing import CliRunner
 
 from c360_graph.cli import app
 from c360_graph.errors import SandboxError
-from c360_graph.sandbox import environment_file, servers, state
-from c360_graph.sandbox.process import Process
-from c360_graph.sandbox.state import Neo4jServer, PostgresServer, Servers
+from c360_graph.sandbox import servers, state
+from c360_graph.sandbox.state import Neo4jServer, PostgresServer, Process, Servers
 from c360_graph.settings import SANDBOX_ENV_FILE, load_settings
 
 RUNNER = CliRunner()
-FILE = environment_file.FILE_NAME
+FILE = servers.ENVIRONMENT_FILE
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from c360_graph.sandbox.process import (
+from c360_graph.sandbox.state import (
     PortTakenError,
     Process,
     base_environment,

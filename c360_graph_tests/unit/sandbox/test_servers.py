@@ -10,9 +10,8 @@ import pytest
 from c360_graph.errors import SandboxError
 from c360_graph.sandbox import servers, state
 from c360_graph.sandbox.neo4j import LINES, find_line, java_arguments
-from c360_graph.sandbox.process import Process
 from c360_graph.sandbox.servers import Status
-from c360_graph.sandbox.state import Neo4jServer, PostgresServer, Servers
+from c360_graph.sandbox.state import Neo4jServer, PostgresServer, Process, Servers
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,7 @@ import pytest
 
 from c360_graph.errors import SandboxError
 from c360_graph.sandbox import state
-from c360_graph.sandbox.process import Process
-from c360_graph.sandbox.state import Neo4jServer, PostgresServer, Servers
+from c360_graph.sandbox.state import Neo4jServer, PostgresServer, Process, Servers
 
 
 @pytest.fixture(autouse=True)

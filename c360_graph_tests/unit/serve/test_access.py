@@ -10,12 +10,11 @@ import pytest
 from c360_graph.control.api_clients import ClientRow
 from c360_graph.errors import SettingsError
 from c360_graph.serve.answering import chosen_format
-from c360_graph.serve.cache import ResponseCache
 from c360_graph.serve.clients import Client, Clients, key_hash
-from c360_graph.serve.problems import Problem
-from c360_graph.serve.rates import SharedBuckets, TokenBucket
-from c360_graph.serve.replies import Reply
+from c360_graph.serve.limits import SharedBuckets, TokenBucket
 from c360_graph.serve.server import bind
+from c360_graph.serve.service import Reply, ResponseCache
+from c360_graph.serve.values import Problem
 from c360_graph.settings import Settings
 
 NOW = datetime.now(UTC)

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from c360_graph.serve.admission import FIRST, Admission
-from c360_graph.serve.problems import Problem
+from c360_graph.serve.limits import FIRST, Admission
+from c360_graph.serve.values import Problem
 
 
 class Neo4j:

@@ -9,7 +9,7 @@ import pytest
 from c360_graph.graph.read_only import AsyncGraph
 from c360_graph.mapping.graph_manifest import GraphManifest
 from c360_graph.serve.clients import Client
-from c360_graph.serve.identifiers import identifier_names, search
+from c360_graph.serve.customers import identifier_names, search
 from c360_graph.serve.reading import Reader
 from c360_graph.serve.schema import ServedGraph, ServedRule, served_graph
 from c360_graph.serve.values import INTEGERS, key_text, read_key, split_path, whole_segment

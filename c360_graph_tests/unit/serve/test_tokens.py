@@ -15,8 +15,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from c360_graph.errors import SettingsError
-from c360_graph.serve.problems import Problem
-from c360_graph.serve.tokens import Tokens, tokens_of
+from c360_graph.serve.clients import Tokens, tokens_of
+from c360_graph.serve.values import Problem
 from c360_graph.settings import Settings
 
 KEY, OTHER = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from c360_graph.mapping.catalog import CatalogTable
-from c360_graph.mapping.table_index import TableIndex
-from c360_graph.source.references import find_partners, join_of, sample_references
+from c360_graph.mapping.model import TableIndex
+from c360_graph.source.join_counts import find_partners, join_of, sample_references
 from c360_graph_tests.unit.mapping.given import Case, table
 
 

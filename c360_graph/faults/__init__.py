@@ -1,1 +1,0 @@
-"""Lost and silent servers: which errors pass, and who notices silence."""
