@@ -169,6 +169,14 @@ class PatientScheduleStorage(_Patient, PostgresScheduleStorage):
 class PatientEventLogStorage(_Patient, PostgresEventLogStorage):
     """Events. What the last try may have left of one is removed before the next, so that it is there once."""
 
+    _known_tables: frozenset[str] = frozenset()
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether a table is there. Dagster asks for each materialization, which took a fifth of storing it."""
+        if table_name not in self._known_tables and super().has_table(table_name):
+            self._known_tables |= {table_name}
+        return table_name in self._known_tables
+
     def _before_another_store_event(self, event: EventLogEntry) -> None:
         self._remove([event])
 

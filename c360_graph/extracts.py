@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from c360_graph.errors import ExtractError
 from c360_graph.extract_files import (
@@ -57,9 +56,6 @@ from c360_graph.files import (
     writing_into,
 )
 from c360_graph.mapping.model import TableMapping
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "PRIVATE_FILE",

@@ -10,6 +10,7 @@ from c360_graph.cypher.rows import batch_statement, property_map, row_literal, v
 from c360_graph.cypher.weights import join_batch_rows
 from c360_graph.mapping.model import (
     TABLE_PROPERTY,
+    NodeTable,
     PropertyMapping,
     RelationshipEnd,
     RelationshipMapping,
@@ -39,16 +40,16 @@ def create_relationships(mapping: RelationshipMapping, *, sought: int) -> str:
     return _for_each_row(mapping, batch_rows=join_batch_rows(len(mapping.copied)))
 
 
-def sole_lookup(mapping: RelationshipMapping, tables: Iterable[TableMapping]) -> str | None:
+def sole_lookup(mapping: RelationshipMapping, tables: Iterable[NodeTable]) -> str | None:
     """The variable of the node that a row finds one of at most; None where it may find several.
 
-    `tables` are all that are mapped.
+    `tables` are those of the label that is looked up.
     """
     if mapping.junction is not None or len(mapping.sought) != 1:
         return None
     (sought,) = mapping.sought
     compared = {name for name, _ in sought.pairs}
-    keys = [set(table.key) for table in tables if table.node_label == sought.label]
+    keys = [set(table.key) for table in tables]
     unique = bool(keys) and all(key and key <= compared for key in keys)
     # Tables that share a label may have the same keys: the constraint of the label is on these.
     return _variable(sought) if unique and len(set(map(frozenset, keys))) == 1 else None

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, BinaryIO, Literal
 
 from pydantic import Field, TypeAdapter
@@ -29,7 +30,7 @@ from c360_graph.cypher.rows import create_nodes
 from c360_graph.errors import ScriptError
 from c360_graph.mapping.control_rows import Frozen
 from c360_graph.mapping.graph_manifest import GraphManifest, Owner, RelationshipPattern, manifest_of
-from c360_graph.mapping.model import NodeTable, RelationshipMapping, TableMapping
+from c360_graph.mapping.model import NodeTable, RelationshipMapping, TableMapping, grouped
 
 FORMAT = 1
 HEADER_PREFIX = b"// c360_graph "
@@ -287,9 +288,9 @@ def _statements(
             schema.create_index(index).encode(),
         )
     yield AwaitFacts(), schema.await_indexes(INDEX_WAIT_SECONDS).encode()
-    by_table = {extract.table.asset_key: extract for extract in extracts}
+    extracts_by_name = ExtractIndex(extracts)
     for mapping in mappings:
-        yield from relationship_statements(mapping, by_table, small_labels=small)
+        yield from relationship_statements(mapping, extracts_by_name, small_labels=small)
     yield ManifestFacts(), manifest.end_manifest().encode()
 
 
@@ -321,9 +322,32 @@ def _node_batches(
         yield facts, batch.text
 
 
+class ExtractIndex:
+    """Extracts found by the asset key of their table, and by its label."""
+
+    def __init__(self, extracts: Iterable[TableExtract]) -> None:
+        self._extracts = tuple(extracts)
+
+    def of_table(self, key: tuple[str, str]) -> TableExtract:
+        """The extract of the table with an asset key."""
+        return self._by_key[key]
+
+    def labelled(self, label: str) -> tuple[NodeExtract, ...]:
+        """The extracts of the tables that feed a label."""
+        return self._by_label.get(label, ())
+
+    @cached_property
+    def _by_key(self) -> Mapping[tuple[str, str], TableExtract]:
+        return {extract.table.asset_key: extract for extract in self._extracts}
+
+    @cached_property
+    def _by_label(self) -> Mapping[str, tuple[NodeExtract, ...]]:
+        return grouped(node_extracts(self._extracts), lambda extract: extract.table.node_label)
+
+
 def relationship_statements(
     mapping: RelationshipMapping,
-    extracts: Mapping[tuple[str, str], TableExtract],
+    extracts: ExtractIndex,
     *,
     small_labels: Collection[str] = (),
 ) -> Iterator[tuple[RelationshipsFacts | LinksFacts, bytes]]:
@@ -331,7 +355,8 @@ def relationship_statements(
     driving = relationships.driving_label(mapping)
     if driving is not None:
         sought = mapping.sought[0].label
-        nodes = sum(e.rows for e in extracts.values() if e.table.node_label == sought)
+        looked_up = extracts.labelled(sought)
+        nodes = sum(extract.rows for extract in looked_up)
         joined = {driving, *(end.label for end in mapping.sought)}
         is_small = joined.issubset(small_labels)
         text = relationships.create_relationships(mapping, sought=nodes)
@@ -342,16 +367,14 @@ def relationship_statements(
                 from_label=mapping.from_label,
                 to_label=mapping.to_label,
                 driving=driving,
-                lookup=relationships.sole_lookup(
-                    mapping, (extract.table for extract in extracts.values())
-                ),
+                lookup=relationships.sole_lookup(mapping, [extract.table for extract in looked_up]),
                 general=general_relationships(mapping, text) if is_small else None,
             ),
             text.encode(),
         )
         return
     assert mapping.junction is not None
-    extract = extracts[mapping.junction.table]
+    extract = extracts.of_table(mapping.junction.table)
     for rows, block in _whole(extract):
         yield (
             links_facts(mapping, rows=rows, table=extract.table.qualified_name),

@@ -10,10 +10,10 @@ from typing import BinaryIO, Protocol
 
 from c360_graph.cypher.relationships import LinkTables
 from c360_graph.cypher.script_writer import (
+    ExtractIndex,
     NodeExtract,
     ScriptHeader,
     TableExtract,
-    node_extracts,
     script_manifest,
 )
 from c360_graph.mapping.graph_manifest import GraphManifest, RelationshipPattern, pattern_of
@@ -83,7 +83,12 @@ class Desired:
 
     def extracts_of(self, label: str) -> tuple[NodeExtract, ...]:
         """The extracts of the tables that feed a label."""
-        return self._by_label.get(label, ())
+        return self.index.labelled(label)
+
+    @cached_property
+    def index(self) -> ExtractIndex:
+        """The extracts by table and label."""
+        return ExtractIndex(self.extracts)
 
     @cached_property
     def node_tables(self) -> tuple[NodeTable, ...]:
@@ -93,10 +98,6 @@ class Desired:
     def mappings_of(self, edges: RelationshipPattern) -> tuple[RelationshipMapping, ...]:
         """The mappings that make relationships of a type between two labels."""
         return self._by_edges.get(edges, ())
-
-    @cached_property
-    def _by_label(self) -> Mapping[str, tuple[NodeExtract, ...]]:
-        return grouped(node_extracts(self.extracts), lambda extract: extract.table.node_label)
 
     @cached_property
     def _by_edges(self) -> Mapping[RelationshipPattern, tuple[RelationshipMapping, ...]]:

@@ -172,7 +172,6 @@ class Reconciliation:
         )
         self._relationships = RelationshipSync(execution, meter)
         self._schema = SchemaSync(execution, desired.node_tables, kept=desired.kept)
-        self._extracts = {extract.table.asset_key: extract for extract in desired.extracts}
         self._told: set[str | RelationshipPattern] = set()
         """Labels and edges that were brought along by what is known alone."""
         self._warn = warn
@@ -325,7 +324,7 @@ class Reconciliation:
         mappings = self._desired.mappings_of(edges)
         if len(mappings) == 1 and mappings[0].junction is None:
             return self._relationships.adjust(mappings[0])
-        return self._relationships.replace(edges, mappings, self._extracts)
+        return self._relationships.replace(edges, mappings, self._desired.index)
 
     def _mend(
         self, changed: dict[RelationshipPattern, RelationshipChanges]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
@@ -17,8 +17,8 @@ from c360_graph.cypher.relationships import (
 )
 from c360_graph.cypher.script_reader import Statement, lifted
 from c360_graph.cypher.script_writer import (
+    ExtractIndex,
     RelationshipsFacts,
-    TableExtract,
     links_facts,
     relationship_statements,
 )
@@ -107,7 +107,7 @@ class RelationshipSync:
         self,
         edges: RelationshipPattern,
         mappings: Sequence[RelationshipMapping],
-        extracts: Mapping[tuple[str, str], TableExtract],
+        extracts: ExtractIndex,
     ) -> RelationshipChanges:
         """Remove all and make them anew: junctions, and several mappings of one kind."""
         deleted = self.delete(edges)
@@ -143,7 +143,7 @@ def _link_statements(
 
 
 def _statements(
-    mappings: Sequence[RelationshipMapping], extracts: Mapping[tuple[str, str], TableExtract]
+    mappings: Sequence[RelationshipMapping], extracts: ExtractIndex
 ) -> Iterator[Statement]:
     numbers = count(1)
     for mapping in mappings:
