@@ -17,10 +17,8 @@ from c360_graph.cypher.general_statements import (
 )
 from c360_graph.cypher.schema import constraint_name, index_name
 from c360_graph.cypher.script_reader import (
-    Batch,
     Statement,
     generalised,
-    lift,
     read_header,
     read_statements,
 )
@@ -36,7 +34,6 @@ from c360_graph.cypher.script_writer import (
 from c360_graph.cypher.weights import FEW_ROWS, JOIN_BATCH_ROWS
 from c360_graph.errors import (
     GraphNotEmptyError,
-    ScriptError,
     StatementError,
 )
 from c360_graph.graph.connection import Graph
@@ -59,9 +56,12 @@ from c360_graph.graph.manifest import (
 from c360_graph.graph.progress import ProgressMeter
 from c360_graph.graph.schema_sync import refuse_blocked
 from c360_graph.graph.script_contents import (
+    batch_of,
     check_readable,
     constrained,
     indexed,
+    joined_labels,
+    joining,
     statements_before,
 )
 from c360_graph.graph.sessions import apart, side_by_side, working_at_once
@@ -79,6 +79,8 @@ __all__ = [
 ]
 
 
+SMALL_BATCH_BYTES = 20_000
+"""Larger batches of relationships run alone: several are held in memory while they wait for each other."""
 Beside = Literal["nodes", "constraint", "index", "relationships"]
 
 
@@ -241,16 +243,16 @@ class _Load:
                         self._run_alone(statement)
                 case "nodes":
                     self._enter(kind, unit="rows", total=nodes)
-                    for made in side_by_side(self._run_batch, group, threads=self._sessions):
-                        self._count(made)
-                        self._nodes += made
+                    for rows in side_by_side(self._run_batch, group, threads=self._sessions):
+                        self._count(rows)
+                        self._nodes += rows
                 case "relationships":
                     self._enter(kind, unit="statements", total=None)
-                    for facts, count in apart(
-                        self._run_small, group, touched=_joined_labels, threads=self._sessions
+                    for statement, made in apart(
+                        self._run_small, group, touched=joined_labels, threads=self._sessions
                     ):
-                        self._note(facts.type, count)
-                        self._count(0)
+                        self._note(joining(statement).type, made)
+                        self._count(statement.rows)
                 case _:
                     self._enter(kind, unit="statements", total=None)
                     for _ in side_by_side(self._run_repeatable, group, threads=self._sessions):
@@ -264,13 +266,17 @@ class _Load:
             case NodesFacts() | ConstraintFacts() | IndexFacts() as facts:
                 return facts.kind
             case RelationshipsFacts() as facts if self._runs_generally(statement, facts):
-                return facts.kind
+                return "relationships"
+            case LinksFacts() if len(statement.text) <= SMALL_BATCH_BYTES:
+                return "relationships"
         return None
 
-    def _run_small(self, statement: Statement) -> tuple[RelationshipsFacts, int]:
+    def _run_small(self, statement: Statement) -> tuple[Statement, int | None]:
         facts = statement.facts
+        if isinstance(facts, LinksFacts):
+            return statement, self.execution.run_batch(statement, batch_of(statement))
         assert isinstance(facts, RelationshipsFacts)
-        return facts, self.execution.run_relationships(
+        return statement, self.execution.run_relationships(
             statement,
             facts,
             earlier=lambda: statements_before(self._script, statement, facts),
@@ -281,7 +287,7 @@ class _Load:
         self.execution.run_repeatable(statement.title, statement.text)
 
     def _run_batch(self, statement: Statement) -> int:
-        batch = generalised(_batch(statement), statement.facts)
+        batch = generalised(batch_of(statement), statement.facts)
         self.execution.run_batch(statement, batch)
         return statement.rows
 
@@ -294,7 +300,7 @@ class _Load:
                 self.execution.run_once(statement)
             case LinksFacts() as facts:
                 self._enter(facts.type, unit="rows", total=None)
-                self._note(facts.type, self.execution.run_batch(statement, _batch(statement)))
+                self._note(facts.type, self.execution.run_batch(statement, batch_of(statement)))
             case RelationshipsFacts() as facts:
                 self._note(facts.type, self._run_relationships(statement, facts))
             case facts:
@@ -424,21 +430,3 @@ def _load(
 def _nodes_of(header: ScriptHeader | None) -> int | None:
     """How many nodes a whole load makes; its rows are more, where a junction is no label."""
     return sum(header.labels.values()) if header else None
-
-
-def _batch(statement: Statement) -> Batch:
-    """The batch that a statement is, as its facts say."""
-    batch = lift(statement)
-    if batch is None:
-        raise ScriptError(
-            f"{statement.title} does not have the shape that its comment says; the script was changed"
-            " by hand. Write it again."
-        )
-    return batch
-
-
-def _joined_labels(statement: Statement) -> frozenset[str]:
-    """The labels of the nodes that a statement locks."""
-    facts = statement.facts
-    assert isinstance(facts, RelationshipsFacts)
-    return frozenset((facts.from_label, facts.to_label))

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from c360_graph.cypher.schema import LabelProperties
-from c360_graph.cypher.script_reader import Statement, check_whole, read_header, read_statements
+from c360_graph.cypher.script_reader import (
+    Batch,
+    Statement,
+    check_whole,
+    lift,
+    read_header,
+    read_statements,
+)
 from c360_graph.cypher.script_writer import (
     ConstraintFacts,
     IndexFacts,
@@ -87,3 +94,27 @@ def _explained(script: KeptFile) -> Iterator[None]:
         raise ScriptError(f"The script {script} cannot be read: {error.strerror}.") from None
     except ScriptError as error:
         raise ScriptError(f"The script {script} is refused: {error}.") from None
+
+
+def batch_of(statement: Statement) -> Batch:
+    """The batch that a statement is, as its facts say."""
+    batch = lift(statement)
+    if batch is None:
+        raise ScriptError(
+            f"{statement.title} does not have the shape that its comment says; the script was changed"
+            " by hand. Write it again."
+        )
+    return batch
+
+
+def joined_labels(statement: Statement) -> frozenset[str]:
+    """The labels of the nodes that a statement locks."""
+    facts = joining(statement)
+    return frozenset((facts.from_label, facts.to_label))
+
+
+def joining(statement: Statement) -> RelationshipsFacts | LinksFacts:
+    """The facts of a statement that makes relationships."""
+    facts = statement.facts
+    assert isinstance(facts, (RelationshipsFacts, LinksFacts))
+    return facts
