@@ -31,7 +31,7 @@ from c360_graph.cypher.script_writer import (
     RelationshipsFacts,
     ScriptHeader,
 )
-from c360_graph.cypher.weights import FEW_ROWS, JOIN_BATCH_ROWS
+from c360_graph.cypher.weights import FEW_ROWS
 from c360_graph.errors import (
     GraphNotEmptyError,
     StatementError,
@@ -64,7 +64,7 @@ from c360_graph.graph.script_contents import (
     joining,
     statements_before,
 )
-from c360_graph.graph.sessions import apart, side_by_side, working_at_once
+from c360_graph.graph.sessions import SessionSharing, apart, side_by_side
 from c360_graph.graph.target_lock import Claim
 from c360_graph.object_storage import KeptFile
 from c360_graph.scripts import open_script
@@ -181,7 +181,7 @@ class _Load:
         self._begin = time.monotonic()
         self._statements = self._rows = self._nodes = 0
         self._phase = ""
-        self._working_at_once: int | None = None
+        self._sharing = SessionSharing(execution.graph, most=sessions)
         self._finds_labels: bool | None = None
         """Whether the server finds the nodes of a label that is a parameter without reading all nodes."""
         self._made: dict[str, int | None] = {}
@@ -328,7 +328,7 @@ class _Load:
             statement,
             facts,
             earlier=lambda: statements_before(self._script, statement, facts),
-            sessions=self._at_once(driving or 0),
+            sessions=self._sharing.sessions(driving or 0),
         )
 
     def _runs_generally(self, statement: Statement, facts: RelationshipsFacts) -> bool:
@@ -342,17 +342,6 @@ class _Load:
             plan = self._graph.operators(create_any_relationships(facts.general))
             self._finds_labels = SCAN_OF_ALL not in plan
         return self._finds_labels
-
-    def _at_once(self, driving: int) -> int:
-        """How many sessions share a statement: one where all its rows are one transaction.
-
-        The server plans each session's share, which takes longer than joining few rows.
-        """
-        if driving <= JOIN_BATCH_ROWS:
-            return 1
-        if self._working_at_once is None:
-            self._working_at_once = working_at_once(self._graph, most=self._sessions)
-        return self._working_at_once
 
     def _note(self, kind: str, made: int | None) -> None:
         before = self._made.get(kind, 0)

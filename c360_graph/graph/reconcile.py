@@ -170,7 +170,7 @@ class Reconciliation:
         self._nodes = NodeSync(
             execution, meter, sessions=sessions, max_removed_share=desired.max_removed_share
         )
-        self._relationships = RelationshipSync(execution, meter)
+        self._relationships = RelationshipSync(execution, meter, sessions=sessions)
         self._schema = SchemaSync(execution, desired.node_tables, kept=desired.kept)
         self._told: set[str | RelationshipPattern] = set()
         """Labels and edges that were brought along by what is known alone."""
@@ -322,7 +322,9 @@ class Reconciliation:
     def _compare_edges(self, edges: RelationshipPattern) -> RelationshipChanges:
         """By what the graph has."""
         mappings = self._desired.mappings_of(edges)
-        if len(mappings) == 1 and mappings[0].junction is None:
+        is_adjustable = len(mappings) == 1 and mappings[0].junction is None
+        # Where there are none yet, making them as a first load does takes less than comparing.
+        if is_adjustable and self._relationships.count(edges):
             return self._relationships.adjust(mappings[0])
         return self._relationships.replace(edges, mappings, self._desired.index)
 

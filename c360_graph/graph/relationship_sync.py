@@ -28,6 +28,7 @@ from c360_graph.graph.counts import count_by_pattern
 from c360_graph.graph.desired import LinkChanges, RelationshipRows
 from c360_graph.graph.execution import Execution
 from c360_graph.graph.progress import ProgressMeter
+from c360_graph.graph.sessions import SessionSharing
 from c360_graph.mapping.graph_manifest import RelationshipPattern
 from c360_graph.mapping.model import RelationshipMapping
 
@@ -43,9 +44,10 @@ class RelationshipChanges:
 class RelationshipSync:
     """Works on one type between two labels after the other."""
 
-    def __init__(self, execution: Execution, meter: ProgressMeter) -> None:
+    def __init__(self, execution: Execution, meter: ProgressMeter, *, sessions: int) -> None:
         self._execution = execution
         self._meter = meter
+        self._sharing = SessionSharing(execution.graph, most=sessions)
 
     def count(self, edges: RelationshipPattern) -> int:
         """Relationships of a type between two labels."""
@@ -109,13 +111,19 @@ class RelationshipSync:
         mappings: Sequence[RelationshipMapping],
         extracts: ExtractIndex,
     ) -> RelationshipChanges:
-        """Remove all and make them anew: junctions, and several mappings of one kind."""
+        """Remove all and make them anew: junctions, several mappings of one kind, and where there are none yet."""
         deleted = self.delete(edges)
         for position, mapping in enumerate(mappings):
             for statement in _statements((mapping,), extracts):
                 if isinstance(statement.facts, RelationshipsFacts):
                     earlier = partial(_statements, mappings[:position], extracts)
-                    self._execution.run_relationships(statement, statement.facts, earlier=earlier)
+                    driving = extracts.labelled(statement.facts.driving)
+                    self._execution.run_relationships(
+                        statement,
+                        statement.facts,
+                        earlier=earlier,
+                        sessions=self._sharing.sessions(sum(extract.rows for extract in driving)),
+                    )
                 else:
                     self._execution.run_batch(statement, lifted(statement))
         return RelationshipChanges(created=self.count(edges), deleted=deleted)

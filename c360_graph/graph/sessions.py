@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from functools import cached_property
 from itertools import islice
 from typing import TypeVar
 
 from neo4j.exceptions import Neo4jError
 
-from c360_graph.cypher.weights import read_processors
+from c360_graph.cypher.weights import JOIN_BATCH_ROWS, read_processors
 from c360_graph.graph.connection import ERRORS, Graph, Tag
 
 Item = TypeVar("Item")
@@ -112,15 +113,27 @@ def make_relationships(graph: Graph, texts: Sequence[bytes], *, tag: Tag) -> int
         raise failures[0] from None
 
 
-def working_at_once(graph: Graph, *, most: int) -> int:
-    """How many sessions make the server work that has nothing to wait for: one a processor, at most.
+class SessionSharing:
+    """How many sessions make the relationships of one statement; asks the server once for its processors."""
 
-    As many as asked for where the server does not say how many it has.
-    """
-    try:
-        rows = graph.fetch(read_processors())
-    except Neo4jError:
-        # Not everybody may ask, and not every server answers.
-        return most
-    processors = int(rows[0]["processors"] or 0) if rows else 0
-    return min(most, processors) if processors > 0 else most
+    def __init__(self, graph: Graph, *, most: int) -> None:
+        self._graph = graph
+        self._most = most
+
+    def sessions(self, rows: int) -> int:
+        """Of a statement over so many rows: one where they are one transaction, else one a processor.
+
+        The server plans each session's share, which takes longer than joining few rows.
+        """
+        return 1 if rows <= JOIN_BATCH_ROWS else self._working_at_once
+
+    @cached_property
+    def _working_at_once(self) -> int:
+        """As many as were asked for, where the server does not say how many processors it has."""
+        try:
+            rows = self._graph.fetch(read_processors())
+        except Neo4jError:
+            # Not everybody may ask, and not every server answers.
+            return self._most
+        processors = int(rows[0]["processors"] or 0) if rows else 0
+        return min(self._most, processors) if processors > 0 else self._most

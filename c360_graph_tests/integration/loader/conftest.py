@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from c360_graph.graph import attempts, emptying, load
+from c360_graph.graph import attempts, emptying, sessions
 from c360_graph.graph.connection import Graph
 from c360_graph_tests.conftest import TestServers
 from c360_graph_tests.integration.loader.proxy import FaultyProxy, faulty_proxy
@@ -23,7 +23,7 @@ def weighed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sessions share the statement that makes relationships of few rows too, as that of many."""
-    monkeypatch.setattr(load, "JOIN_BATCH_ROWS", 0)
+    monkeypatch.setattr(sessions, "JOIN_BATCH_ROWS", 0)
 
 
 @pytest.fixture

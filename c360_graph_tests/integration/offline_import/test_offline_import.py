@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -78,6 +80,14 @@ def imported(
     return written
 
 
+def admin_database(admin: Path, *command: str) -> None:
+    """Run a command of `neo4j-admin database`."""
+    done = subprocess.run(
+        [admin, "database", *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3_000:]
+
+
 def check_import(
     servers: TestServers,
     folder: Path,
@@ -132,6 +142,32 @@ def test_the_imported_graph_of_every_type_of_value_equals_a_load_of_it(
     world = write_world(tmp_path / "world")
     with built(str(world), servers, tmp_path):
         check_import(servers, tmp_path / "import", finish=by_command, change=None)
+
+
+def test_a_dump_of_an_imported_graph_is_that_graph_where_it_is_loaded(
+    servers: TestServers, tmp_path: Path
+) -> None:
+    with sample_project(servers, tmp_path) as project:
+        project.map_only("Account", "Subscription")
+        assert load_graph().success
+        with servers.open_graph() as graph:
+            loaded, made = contents(graph), schema(graph)
+        imported(servers, tmp_path / "import", finish=by_command)
+        process, sandbox = server_process(servers)
+        process.terminate()
+        process.wait(60)
+        dumps = tmp_path / "dumps"
+        dumps.mkdir()
+        admin = tmp_path / "neo4j-admin"
+        admin_database(admin, "dump", "neo4j", f"--to-path={dumps}")
+        for part in ("databases", "transactions"):
+            shutil.rmtree(sandbox / "neo4j" / "data" / part / "neo4j")
+        admin_database(admin, "load", "neo4j", f"--from-path={dumps}")
+        restart_neo4j(folder=sandbox)
+        with servers.open_graph() as graph:
+            assert differences(contents(graph), loaded) == ([], [])
+            assert schema(graph) == made
+        assert changes(reconcile()) == NOTHING
 
 
 def test_the_asset_writes_what_the_command_writes_in_place_of_its_last_run(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from c360_graph.graph.connection import Graph
+from collections.abc import Sequence
+
+import pytest
+
+from c360_graph.graph import execution, sessions
+from c360_graph.graph.connection import Graph, Tag
 from c360_graph.graph.load import graph_counts
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.reconcile.reconciled import (
@@ -51,6 +56,28 @@ def test_what_a_removed_mapping_left_behind_is_removed_and_comes_back_with_it(
     project.execute("UPDATE relationship_mappings SET is_active = true")
     assert reconcile().success
     assert contents(graph) == before
+
+
+def test_relationships_of_a_new_mapping_are_made_by_as_many_sessions_as_in_a_first_load(
+    project: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "JOIN_BATCH_ROWS", 0)
+    project.map_only("Account", "PlayEvent")
+    mapped = "UPDATE relationship_mappings SET is_active = {} WHERE relationship_type = 'WATCHED'"
+    project.execute(mapped.format("false"))
+    assert load_graph().success
+    project.execute(mapped.format("true"))
+    shares: list[int] = []
+
+    def spy(graph: Graph, texts: Sequence[bytes], *, tag: Tag) -> int:
+        shares.append(len(texts))
+        return sessions.make_relationships(graph, texts, tag=tag)
+
+    monkeypatch.setattr(execution, "make_relationships", spy)
+    assert changes(reconcile())["relationships_created"] == 373
+    assert shares == [2]
+    assert graph_counts(graph)[1] == {"WATCHED": 373}
+    assert changes(reconcile()) == NOTHING
 
 
 def test_a_row_that_was_refused_takes_nothing_away(project: Project, graph: Graph) -> None:

@@ -25,7 +25,6 @@ class Work:
         self._lock = threading.Lock()
         self._running: Counter[str] = Counter()
         self.begun: list[Item] = []
-        self.most_at_once = 0
         self.clashes = 0
 
     def __call__(self, item: Item) -> int:

@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 from neo4j.exceptions import ClientError, TransientError
 
+from c360_graph.cypher.weights import JOIN_BATCH_ROWS
 from c360_graph.graph.connection import Graph
-from c360_graph.graph.sessions import make_relationships, working_at_once
+from c360_graph.graph.sessions import SessionSharing, make_relationships
 
 
 class Sessions:
@@ -43,11 +44,16 @@ def test_one_failure_ends_the_other_shares_and_is_what_is_told() -> None:
 @pytest.mark.parametrize(("told", "sessions"), [(1, 1), (2, 2), (16, 4), (-1, 4), (None, 4)])
 def test_there_are_no_more_sessions_than_processors(told: int | None, sessions: int) -> None:
     graph = cast("Graph", SimpleNamespace(fetch=lambda text: [{"processors": told}]))
-    assert working_at_once(graph, most=4) == sessions
+    assert SessionSharing(graph, most=4).sessions(JOIN_BATCH_ROWS + 1) == sessions
 
 
 def test_a_server_that_does_not_tell_its_processors_gets_what_is_set() -> None:
     def fetch(text: str) -> list[dict[str, Any]]:
         raise ClientError("not allowed")
 
-    assert working_at_once(cast("Graph", SimpleNamespace(fetch=fetch)), most=3) == 3
+    graph = cast("Graph", SimpleNamespace(fetch=fetch))
+    assert SessionSharing(graph, most=3).sessions(JOIN_BATCH_ROWS + 1) == 3
+
+
+def test_a_statement_over_few_rows_has_one_session_and_the_server_is_not_asked() -> None:
+    assert SessionSharing(cast("Graph", None), most=3).sessions(JOIN_BATCH_ROWS) == 1
