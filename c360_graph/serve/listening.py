@@ -60,6 +60,18 @@ class ImpatientProtocol(HttpToolsProtocol):
             self._waiting = None
 
 
+class _Supervisor(Multiprocess):
+    """Notices at once that a worker which it waits for an answer of was killed."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Look after each worker, now and then."""
+        for process in self.processes:
+            # With a copy of the worker's end here, the pipe would stay open without the worker, and the
+            # answer be waited for `HEALTH_SECONDS`.
+            process.child_conn.close()
+        super().keep_subprocess_alive()
+
+
 def listen(settings: Settings, binding: Binding, *, port: int, workers: int = 1) -> bool:
     """Serve until a signal ends it; requests that are being answered are answered to their end.
 
@@ -83,7 +95,7 @@ def listen(settings: Settings, binding: Binding, *, port: int, workers: int = 1)
         workers=workers,
         timeout_worker_healthcheck=HEALTH_SECONDS,
     )
-    supervisor = Multiprocess(config, [config.bind_socket()])
+    supervisor = _Supervisor(config, [config.bind_socket()])
     supervisor.run()
     return all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
 

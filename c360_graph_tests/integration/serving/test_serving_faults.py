@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -304,6 +305,9 @@ def test_workers_share_the_rate_of_a_client_and_one_that_dies_is_replaced(
             assert 20 <= codes.count(200) < 40, codes
             assert {*codes} == {200, 429}
             (killed, *_) = workers(url, key)
+            # Stopped first, so that its parent waits for an answer of it when it dies.
+            os.kill(killed, signal.SIGSTOP)
+            time.sleep(2)
             os.kill(killed, signal.SIGKILL)
             until(
                 lambda: len(found := workers(url, key)) == 2 and killed not in found,
