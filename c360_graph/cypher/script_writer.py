@@ -7,7 +7,6 @@ Before each statement stands a comment `// c360 {...}` with what the loader need
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -259,7 +258,8 @@ def write_script(
     out.write(HEADER_PREFIX + said.encode() + b"\n")
     written = 0
     ours = script_manifest(header, extracts, mappings)
-    for facts, statement in _statements(ours, extracts, mappings):
+    small = _small_labels(header.labels)
+    for facts, statement in _statements(ours, extracts, mappings, small_labels=small):
         said = facts.model_dump_json(exclude_none=True, ensure_ascii=True)
         out.write(FACTS_PREFIX + said.encode() + b"\n")
         out.write(statement)
@@ -272,16 +272,17 @@ def _statements(
     ours: GraphManifest,
     extracts: tuple[TableExtract, ...],
     mappings: tuple[RelationshipMapping, ...],
+    *,
+    small_labels: frozenset[str],
 ) -> Iterator[tuple[StatementFacts, bytes]]:
     of_nodes = tuple(node_extracts(extracts))
-    small = _small_labels(of_nodes)
     tables = tuple(extract.table for extract in of_nodes)
     yield ManifestFacts(), manifest.begin_manifest(ours.to_json()).encode()
     for key in schema.keys(tables):
         facts = ConstraintFacts(label=key.label, properties=key.properties)
         yield facts, schema.create_constraint(key).encode()
     for extract in of_nodes:
-        yield from _node_batches(extract, is_small=extract.table.node_label in small)
+        yield from _node_batches(extract, is_small=extract.table.node_label in small_labels)
     for index in schema.indexes(tables, mappings):
         yield (
             IndexFacts(label=index.label, properties=index.properties),
@@ -290,15 +291,12 @@ def _statements(
     yield AwaitFacts(), schema.await_indexes(INDEX_WAIT_SECONDS).encode()
     extracts_by_name = ExtractIndex(extracts)
     for mapping in mappings:
-        yield from relationship_statements(mapping, extracts_by_name, small_labels=small)
+        yield from relationship_statements(mapping, extracts_by_name, small_labels=small_labels)
     yield ManifestFacts(), manifest.end_manifest().encode()
 
 
-def _small_labels(extracts: Iterable[NodeExtract]) -> frozenset[str]:
-    """The labels whose statements may share a plan; none in a script of few labels."""
-    rows: dict[str, int] = defaultdict(int)
-    for extract in extracts:
-        rows[extract.table.node_label] += extract.rows
+def _small_labels(rows: Mapping[str, int]) -> frozenset[str]:
+    """The labels whose statements may share a plan, of those with so many rows; none of few labels."""
     if len(rows) <= MANY_LABELS:
         return frozenset()
     return frozenset(label for label, count in rows.items() if count <= SMALL_TABLE_ROWS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Any, TypeVar
 
@@ -38,6 +39,8 @@ def count_graph(
     ask: Ask,
 ) -> tuple[dict[str, int], dict[str, int]]:
     """As `graph_counts`, by whatever way the caller asks."""
+    # The count store serves both labels and types.
+    ask = cache(ask)
     labels = ask("CALL db.labels() YIELD label AS name RETURN name ORDER BY name")
     types = ask(
         "CALL db.relationshipTypes() YIELD relationshipType AS name RETURN name ORDER BY name"
@@ -135,13 +138,15 @@ def count_by_pattern(
     {('WATCHED', 'Account', 'PlayEvent'): 5}
     """
     found: dict[RelationshipPattern, int] = {}
+    of_types: dict[str, int] = {}
     for pattern, (starting, ending, every) in _pattern_ends(ask, patterns):
+        of_types[pattern[0]] = every
         fewer, more = sorted((starting, ending))
         if fewer == 0 or more == every:
             found[pattern] = fewer
     others = [pattern for pattern in patterns if pattern not in found]
     if len(others) > FEW_PATTERNS:
-        found |= _count_small_types(ask, others)
+        found |= _count_small_types(ask, others, of_types)
         others = [pattern for pattern in others if pattern not in found]
     for pattern, (count,) in zip(others, _asked(ask, others, count_patterns), strict=True):
         found[pattern] = count
@@ -155,12 +160,11 @@ SMALL_TYPE = 20_000
 
 
 def _count_small_types(
-    ask: Ask, patterns: Sequence[RelationshipPattern]
+    ask: Ask, patterns: Sequence[RelationshipPattern], of_types: Mapping[str, int]
 ) -> dict[RelationshipPattern, int]:
     """The patterns of types that have few relationships, which are read once."""
-    types = [*dict.fromkeys(kind for kind, _, _ in patterns)]
-    small = [kind for kind, count in count_by_type(ask, types).items() if count <= SMALL_TYPE]
-    wanted = [pattern for pattern in patterns if pattern[0] in {*small}]
+    wanted = [pattern for pattern in patterns if of_types[pattern[0]] <= SMALL_TYPE]
+    small = [*dict.fromkeys(kind for kind, _, _ in wanted)]
     found = dict.fromkeys(wanted, 0)
     for start in range(0, len(small), MOST_COUNTED):
         for row in ask(count_patterns_of_types(small[start : start + MOST_COUNTED])):

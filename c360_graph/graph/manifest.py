@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from pydantic import ValidationError
 
@@ -87,7 +87,8 @@ def counted(execution: Execution, manifest: GraphManifest) -> GraphManifest:
         StatementError: the server refuses.
     """
 
-    ask = partial(execution.ask, _TITLE)
+    # The count store serves both labels and types.
+    ask = cache(partial(execution.ask, _TITLE))
     types = dict.fromkeys(kind for kind, _, _ in manifest.edges)
     return manifest.model_copy(
         update={

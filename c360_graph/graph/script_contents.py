@@ -82,6 +82,7 @@ def check_readable(script: KeptFile) -> ScriptHeader | None:
 
 
 def check_header(script: KeptFile) -> ScriptHeader | None:
+    """The script's header, as `read_header` gives it; names the script where it is refused."""
     with _explained(script), open_script(script) as file:
         return read_header(file)
 
