@@ -187,6 +187,19 @@ def nothing_of_others(servers: TestServers) -> Iterator[None]:
         empty(graph)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _empty_graph_for_each_file(request: pytest.FixtureRequest) -> None:
+    """No file depends on which ran before it: a load refuses the graph of another project."""
+    if any(
+        item.get_closest_marker("servers")
+        for item in request.session.items
+        if item.path == request.path
+    ):
+        servers: TestServers = request.getfixturevalue("servers")
+        with servers.open_graph() as graph:
+            empty(graph)
+
+
 @pytest.fixture
 def graph(servers: TestServers) -> Iterator[Graph]:
     """The target, empty: Community has one database, so what a test leaves is removed before the next."""

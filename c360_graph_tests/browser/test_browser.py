@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
 from c360_graph_tests.browser.dagster_ui import HEIGHT, WIDTH, DagsterUi, dagster_ui
-from c360_graph_tests.conftest import REPOSITORY, Project, TestServers, empty, sample_project
+from c360_graph_tests.conftest import REPOSITORY, Project, TestServers, sample_project
 from c360_graph_tests.integration.test_pipeline import NODES
 
 pytestmark = pytest.mark.browser
@@ -54,7 +54,6 @@ def stage(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Ite
         servers.open_graph() as graph,
         dagster_ui(folder / "dev") as ui,
     ):
-        empty(graph)
         yield Stage(project=project, graph=graph, ui=ui)
 
 

@@ -17,7 +17,7 @@ from c360_graph.cli import app
 from c360_graph.customer.lookup import hashed
 from c360_graph.definitions import defs
 from c360_graph.graph.connection import Graph
-from c360_graph_tests.conftest import Project, TestServers, empty, sample_project
+from c360_graph_tests.conftest import Project, TestServers, sample_project
 from c360_graph_tests.integration.runs import failure_messages, load_graph, materialize_all
 
 RUNNER = CliRunner()
@@ -47,7 +47,6 @@ def loaded(
         sample_project(servers, tmp_path_factory.mktemp("answers")) as project,
         servers.open_graph() as graph,
     ):
-        empty(graph)
         yield project, graph, materialize_all(run_config=AS_OF)
 
 

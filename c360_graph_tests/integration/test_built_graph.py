@@ -10,7 +10,7 @@ import pytest
 
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
-from c360_graph_tests.conftest import Project, TestServers, empty, sample_project
+from c360_graph_tests.conftest import Project, TestServers, sample_project
 from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.test_pipeline import NODES
 
@@ -27,7 +27,6 @@ class Built:
 def built(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     folder = tmp_path_factory.mktemp("built")
     with sample_project(servers, folder) as project, servers.open_graph() as graph:
-        empty(graph)
         assert load_graph().success
         yield Built(project=project, graph=graph)
 

@@ -18,7 +18,6 @@ from c360_graph_tests.conftest import (
     SQL_DIR,
     TestServers,
     drop_databases,
-    empty,
     sample_project,
 )
 from c360_graph_tests.integration.runs import load_graph
@@ -44,7 +43,6 @@ def loaded(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> It
         sample_project(servers, folder) as project,
         servers.open_graph() as graph,
     ):
-        empty(graph)
         assert load_graph().success
         name = f"{project.prefix}side_by_side"
         with servers.postgres.connect("postgres") as connection:

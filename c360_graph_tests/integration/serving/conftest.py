@@ -21,7 +21,7 @@ from c360_graph.serve.clients import new_key
 from c360_graph.serve.listening import config_of
 from c360_graph.serve.server import Application, bind
 from c360_graph.settings import load_settings
-from c360_graph_tests.conftest import Project, TestServers, empty, sample_project
+from c360_graph_tests.conftest import Project, TestServers, sample_project
 from c360_graph_tests.integration.runs import load_graph, until
 
 
@@ -57,7 +57,6 @@ def _keys_are_read_soon() -> Iterator[None]:
 def served(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("serving")
     with sample_project(servers, folder) as project, servers.open_graph() as graph:
-        empty(graph)
         assert load_graph().success
         yield Served(project=project, graph=graph)
 

@@ -24,7 +24,7 @@ import pytest
 from c360_graph.sandbox.servers import restart_neo4j
 from c360_graph.sandbox.state import free_port
 from c360_graph.serve import listening
-from c360_graph_tests.conftest import REPOSITORY, TestServers, empty, sample_project
+from c360_graph_tests.conftest import REPOSITORY, TestServers, sample_project
 from c360_graph_tests.integration.runs import load_graph, until
 from c360_graph_tests.integration.server_process import server_process
 from c360_graph_tests.integration.serving.conftest import Served, server
@@ -39,7 +39,6 @@ def served(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> It
     """A few labels, so that a load takes little time."""
     folder = tmp_path_factory.mktemp("faults")
     with sample_project(servers, folder) as project, servers.open_graph() as graph:
-        empty(graph)
         project.map_only("Account", "PaymentMethod", "Plan", "Subscription")
         assert load_graph().success
         yield Served(project=project, graph=graph)
