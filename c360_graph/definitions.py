@@ -76,7 +76,7 @@ def _definitions() -> dg.Definitions:
     context = _load_context()
     pinned = _pinned(context)
     if pinned is None:
-        control = PostgresResource().control_database(patience_seconds=BRIEF_PATIENCE_SECONDS)
+        control = PostgresResource().own_control_database(patience_seconds=BRIEF_PATIENCE_SECONDS)
         state = read_mapping_state(control, settings)
         asked = read_question_set(settings.c360_queries_dir)
         pinned = _Pinned(state.model_dump_json(), asked.model_dump_json())

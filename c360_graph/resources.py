@@ -1,10 +1,10 @@
 """Dagster resources: the control database and the target graph, configured by the environment."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from c360_graph.control.connection import (
     RUN_PATIENCE_SECONDS,
@@ -28,10 +28,33 @@ class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         description="Instead of ETL_DB_PASSWORD; give a dagster EnvVar, never the text.",
     )
 
-    def control_database(
+    _uses: ExitStack | None = PrivateAttr(default=None)
+    _shared: ControlDatabase | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PostgresResource"]:
+        """The resource of a run or a step, all of whose uses share a connection."""
+        del context
+        with ExitStack() as self._uses:
+            try:
+                yield self
+            finally:
+                self._uses = self._shared = None
+
+    def control_database(self) -> ControlDatabase:
+        """The control database that these fields and the settings mean."""
+        if self._shared is not None:
+            return self._shared
+        own = self.own_control_database()
+        if self._uses is not None:
+            # Not before it is asked for: what is wrong with the settings is a failure of the step.
+            self._shared = own = self._uses.enter_context(own.kept_connected())
+        return own
+
+    def own_control_database(
         self, *, patience_seconds: float = RUN_PATIENCE_SECONDS
     ) -> ControlDatabase:
-        """The control database that these fields and the settings mean."""
+        """The same, with a connection of its own for each use."""
         settings = load_settings()
         own = control_credentials(settings)
         return ControlDatabase(

@@ -238,20 +238,20 @@ def _results(
 ) -> Iterator[tuple[TableMapping, dg.MaterializeResult[None] | Exception]]:
     """What is told of each table, or why there is nothing to tell."""
     now = load_settings()
-    with postgres.control_database().kept_connected() as control:
-        found = extract_tables(
-            tables=tables,
-            rows=rows,
-            log_id=RunLog(control).open_run(context.run.run_id),
-            control=control,
-            settings=now,
-            report=lambda table, count: context.log.info(
-                f"{table.qualified_name}: {count:,} rows read"
-            ),
-            warn=lambda table, said: context.log.warning(f"{table.qualified_name}: {said}"),
-        )
-        for table, extracted in zip(tables, found, strict=True):
-            yield table, _result(table, extracted, preview_rows=now.c360_preview_rows)
+    control = postgres.control_database()
+    found = extract_tables(
+        tables=tables,
+        rows=rows,
+        log_id=RunLog(control).open_run(context.run.run_id),
+        control=control,
+        settings=now,
+        report=lambda table, count: context.log.info(
+            f"{table.qualified_name}: {count:,} rows read"
+        ),
+        warn=lambda table, said: context.log.warning(f"{table.qualified_name}: {said}"),
+    )
+    for table, extracted in zip(tables, found, strict=True):
+        yield table, _result(table, extracted, preview_rows=now.c360_preview_rows)
 
 
 def _result(

@@ -51,6 +51,8 @@ BRIEF_PATIENCE_SECONDS, RUN_PATIENCE_SECONDS = 3.0, 60.0
 """How long the control database is tried again where it cannot be reached: by a command that somebody waits
 for, and within a run."""
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 5.0
+_KEPT_SECONDS = 30
+"""After these a shared connection is replaced at its next use: what lies between may have dropped it."""
 
 _FATE_LOOKS = 20
 
@@ -96,7 +98,7 @@ class Credentials:
 
 
 class ControlDatabase:
-    """The control database: a thin reader. Each use has a connection of its own (safe across forks)."""
+    """The control database: a thin reader. Each use has a connection of its own, which is safe across forks."""
 
     def __init__(
         self,
@@ -189,7 +191,10 @@ class ControlDatabase:
 
         SQLAlchemy's errors pass through.
         """
-        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        # Its session ends with it, and the locks that it holds; a pool would keep both.
+        connection.detach()
+        return connection
 
     @contextmanager
     def watching(self, connection: Connection) -> Iterator[None]:
@@ -427,7 +432,13 @@ def _engine(credentials: Credentials, pool: type[Pool]) -> Engine:
         port=credentials.port,
         database=credentials.database,
     )
-    return create_engine(url, poolclass=pool, connect_args=options, hide_parameters=True)
+    return create_engine(
+        url,
+        poolclass=pool,
+        pool_recycle=_KEPT_SECONDS,
+        connect_args=options,
+        hide_parameters=True,
+    )
 
 
 def _rows_if_there(connection: Connection, table: str, key: str) -> Sequence[RowMapping]:

@@ -10,7 +10,7 @@ import pytest
 
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.load import graph_counts
-from c360_graph_tests.conftest import Project, TestServers, sample_project
+from c360_graph_tests.conftest import SAMPLE_SCHEMA, Project, TestServers, sample_project
 from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.test_pipeline import NODES
 
@@ -37,6 +37,13 @@ def test_every_table_becomes_nodes_and_every_join_the_relationships_that_sql_cou
     nodes, relationships = graph_counts(built.graph)
     assert nodes == NODES
     assert relationships == relationships_by_sql(built.project)
+
+
+def test_a_load_makes_the_constraints_and_indexes_that_tests_of_the_sample_keep(
+    built: Built,
+) -> None:
+    rows = built.graph.rows("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name")
+    assert {row["name"] for row in rows} == SAMPLE_SCHEMA
 
 
 def test_values_of_the_sample_survive_byte_for_byte(built: Built) -> None:

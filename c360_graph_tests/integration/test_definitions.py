@@ -115,13 +115,15 @@ def test_the_sensor_requests_a_run_when_a_control_row_changes(project: Project) 
     sensor = _definitions().resolve_sensor_def("control_rows")
 
     def evaluate(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
-        with dg.DagsterInstance.ephemeral() as instance:
-            context = dg.build_sensor_context(
+        with (
+            dg.DagsterInstance.ephemeral() as instance,
+            dg.build_sensor_context(
                 instance=instance,
                 cursor=cursor,
                 definitions=_definitions(),
                 resources={"postgres": PostgresResource()},
-            )
+            ) as context,
+        ):
             return sensor(context)  # type: ignore[return-value]
 
     first = evaluate(None)
@@ -180,15 +182,15 @@ def _told_of_failure(times: int = 1) -> dg.ExecuteInProcessResult:
     sensor = _definitions().resolve_sensor_def("failed_runs")
     with dg.DagsterInstance.ephemeral() as instance:
         result = failing.execute_in_process(instance=instance, raise_on_error=False)
-        context = dg.build_run_status_sensor_context(
+        with dg.build_run_status_sensor_context(
             sensor_name="failed_runs",
             dagster_instance=instance,
             dagster_run=result.dagster_run,
             dagster_event=result.get_run_failure_event(),
             resources={"postgres": PostgresResource()},
-        ).for_run_failure()
-        for _ in range(times):
-            sensor(context)
+        ).for_run_failure() as context:
+            for _ in range(times):
+                sensor(context)
     return result
 
 

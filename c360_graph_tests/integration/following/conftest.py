@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from c360_graph.graph.connection import Graph
-from c360_graph_tests.conftest import Project, TestServers, empty, sample_project
+from c360_graph_tests.conftest import SAMPLE_SCHEMA, Project, TestServers, empty, sample_project
 from c360_graph_tests.integration.following.followed import drop_slots
 
 
@@ -24,8 +24,8 @@ def followed(servers: TestServers, tmp_path: Path) -> Iterator[Project]:
 
 @pytest.fixture
 def target(servers: TestServers) -> Iterator[Graph]:
-    """The target, empty at first and in the end."""
+    """The target, empty at first and in the end but for the constraints and indexes of the sample."""
     with servers.open_graph() as opened:
-        empty(opened)
+        empty(opened, kept=SAMPLE_SCHEMA)
         yield opened
-        empty(opened)
+        empty(opened, kept=SAMPLE_SCHEMA)

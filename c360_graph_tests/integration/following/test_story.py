@@ -24,13 +24,15 @@ def evaluated(cursor: str | None) -> dg.SensorResult:
     from c360_graph.definitions import defs
 
     definitions = defs()
-    with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_sensor_context(
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_sensor_context(
             instance=instance,
             cursor=cursor,
             definitions=definitions,
             resources={"postgres": PostgresResource(), "neo4j": Neo4jResource()},
-        )
+        ) as context,
+    ):
         result = definitions.resolve_sensor_def("following")(context)
     assert isinstance(result, dg.SensorResult)
     return result

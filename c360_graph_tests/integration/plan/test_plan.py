@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from c360_graph.cli import app
 from c360_graph.graph.connection import Graph
-from c360_graph_tests.conftest import Project
+from c360_graph_tests.conftest import Project, empty
 from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.test_pipeline import NODES
 
@@ -29,6 +29,7 @@ MATCHES = {
 def test_before_a_first_load_all_is_new_and_after_it_nothing(
     project: Project, graph: Graph
 ) -> None:
+    empty(graph)
     code, first = plan()
     assert code == 0
     assert first["graph"]["state"] == "empty"
