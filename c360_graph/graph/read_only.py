@@ -18,6 +18,7 @@ from neo4j import (
     AsyncGraphDatabase,
     NotificationMinimumSeverity,
     Query,
+    Record,
     ResultSummary,
     Session,
 )
@@ -116,7 +117,7 @@ def read(
             columns = tuple(result.keys())
             kept = _Kept(position=_position(columns, tally_by), limit=keep)
             for record in result:
-                kept.add(tuple(plain(value) for value in record.data().values()))
+                kept.add(record)
             unknown = _unknown_names(result.consume())
     # The driver raises ValueError for a moment that Python cannot hold.
     except (*ERRORS, ValueError) as error:
@@ -232,12 +233,14 @@ class _Kept:
         self.row_count = 0
         self.tally: dict[Any, int] = {}
 
-    def add(self, row: tuple[Any, ...]) -> None:
+    def add(self, record: Record) -> None:
         self.row_count += 1
+        # Most rows of a large answer are only counted, and reading their values takes longer than that.
         if self.row_count <= self._limit:
-            self.rows.append(row)
+            self.rows.append(tuple(plain(value) for value in record.data().values()))
         if self._position is not None:
-            key = _key(row[self._position])
+            (value,) = record.data(self._position).values()
+            key = _key(plain(value))
             if key in self.tally or len(self.tally) < self._limit:
                 self.tally[key] = self.tally.get(key, 0) + 1
 
