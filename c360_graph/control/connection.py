@@ -109,7 +109,9 @@ class ControlDatabase:
     ) -> None:
         self.credentials = credentials
         self.patience_seconds = patience_seconds
-        self._engine = _engine(credentials, pool)
+        self._pool = _engine(credentials, pool)
+        # A session that is given away ends with its connection, and the locks that it holds too.
+        self._sessions = self._pool if pool is NullPool else _engine(credentials, NullPool)
 
     def run(self, work: Callable[[Connection], _T]) -> _T:
         """What `work` returns, done in one transaction that takes effect once.
@@ -172,7 +174,7 @@ class ControlDatabase:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        with self._engine.connect() as connection, self.watching(connection):
+        with self._pool.connect() as connection, self.watching(connection):
             yield connection
 
     @contextmanager
@@ -184,17 +186,14 @@ class ControlDatabase:
         try:
             yield kept
         finally:
-            kept._engine.dispose()
+            kept._pool.dispose()
 
     def connect(self) -> Connection:
         """A connection in autocommit mode, for what outlives a statement; its owner closes it.
 
         SQLAlchemy's errors pass through.
         """
-        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        # Its session ends with it, and the locks that it holds; a pool would keep both.
-        connection.detach()
-        return connection
+        return self._sessions.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def watching(self, connection: Connection) -> Iterator[None]:
@@ -432,13 +431,8 @@ def _engine(credentials: Credentials, pool: type[Pool]) -> Engine:
         port=credentials.port,
         database=credentials.database,
     )
-    return create_engine(
-        url,
-        poolclass=pool,
-        pool_recycle=_KEPT_SECONDS,
-        connect_args=options,
-        hide_parameters=True,
-    )
+    shared = {"poolclass": pool, "pool_recycle": _KEPT_SECONDS}
+    return create_engine(url, **shared, connect_args=options, hide_parameters=True)
 
 
 def _rows_if_there(connection: Connection, table: str, key: str) -> Sequence[RowMapping]:
