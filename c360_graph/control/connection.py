@@ -109,9 +109,7 @@ class ControlDatabase:
     ) -> None:
         self.credentials = credentials
         self.patience_seconds = patience_seconds
-        self._pool = _engine(credentials, pool)
-        # A session that is given away ends with its connection, and the locks that it holds too.
-        self._sessions = self._pool if pool is NullPool else _engine(credentials, NullPool)
+        self._engine = _engine(credentials, pool)
 
     def run(self, work: Callable[[Connection], _T]) -> _T:
         """What `work` returns, done in one transaction that takes effect once.
@@ -174,7 +172,7 @@ class ControlDatabase:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        with self._pool.connect() as connection, self.watching(connection):
+        with self._engine.connect() as connection, self.watching(connection):
             yield connection
 
     @contextmanager
@@ -186,14 +184,14 @@ class ControlDatabase:
         try:
             yield kept
         finally:
-            kept._pool.dispose()
+            kept._engine.dispose()
 
     def connect(self) -> Connection:
         """A connection in autocommit mode, for what outlives a statement; its owner closes it.
 
         SQLAlchemy's errors pass through.
         """
-        return self._sessions.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def watching(self, connection: Connection) -> Iterator[None]:

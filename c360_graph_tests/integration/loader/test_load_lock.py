@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from c360_graph.control import locks as locking
 from c360_graph.control.connection import ControlDatabase, lock_number
-from c360_graph.control.locks import load_lock
+from c360_graph.control.locks import LockSession, load_lock
 from c360_graph.errors import LoadLockedError
 from c360_graph.graph import load_session
 from c360_graph.graph.connection import Graph
@@ -24,6 +25,11 @@ from c360_graph_tests.integration.loader.proxy import ServerSide, faulty_proxy
 END_SESSIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND"
     " database = (SELECT oid FROM pg_database WHERE datname = %s) AND pid <> %s"
+)
+HOLD = text("SELECT pg_advisory_lock(360, 1)")
+HELD = text(
+    "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+    " WHERE locktype = 'advisory' AND datname = current_database()"
 )
 
 
@@ -61,6 +67,19 @@ def test_a_second_load_waits_for_the_first_and_says_so_once(
     thread.join()
     assert order == ["first", "second"]
     assert len(waiting) == 1
+
+
+def test_a_lock_ends_with_its_session_where_the_other_uses_share_a_connection(
+    control: ControlDatabase,
+) -> None:
+    with control.kept_connected() as kept:
+        kept.run(lambda connection: connection.execute(text("SELECT 1")))
+        session = LockSession(kept)
+        session.run(lambda connection: connection.execute(HOLD))
+        assert session.holds((360, 1))
+        session.close()
+        held = control.run(lambda connection: connection.execute(HELD).scalar_one())
+    assert held == 0
 
 
 def test_loads_of_different_targets_do_not_wait(control: ControlDatabase) -> None:
