@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
 from c360_graph.extract_joins.extract_sql import file_rows
 from c360_graph.extracts import Extract
@@ -65,16 +66,26 @@ def header_type(kind: PropertyType) -> str:
     return _TYPES[kind.name]
 
 
-def header_field(name: str, kind: str) -> str:
+def header_name(column: str) -> str:
+    """The property under which a column is imported: another one than its own where that has a brace.
+
+    >>> header_name("account_id"), header_name("odd{name")
+    ('account_id', '_c360_import_e092bec0fea83240')
+    """
+    # A header's field ends with options in braces: Neo4j 5 reads them from the first brace on, later ones from the
+    # last. https://neo4j.com/docs/operations-manual/current/import/#import-tool-header-format
+    if "{" in column or "}" in column:
+        return f"{_LATE_PREFIX}{sha256(column.encode()).hexdigest()[:16]}"
+    return column
+
+
+def header_field(column: str, kind: str) -> str:
     """A property's field of a header, not quoted yet.
 
-    >>> header_field("account_id", "long"), header_field("odd{name", "string")
-    ('account_id:long', 'odd{name:string{timezone:UTC}')
+    >>> header_field("account_id", "long")
+    'account_id:long'
     """
-    # What follows the last brace is read as options, so that a name with one needs options behind it: these say
-    # what holds anyway, of the types that have a zone, and nothing of others.
-    options = "{timezone:UTC}" if "{" in name or "}" in name else ""
-    return f"{name}:{kind}{options}"
+    return f"{header_name(column)}:{kind}"
 
 
 def header_line(columns: tuple[CsvColumn, ...]) -> str:
@@ -121,7 +132,7 @@ def property_columns(
     return (
         CsvColumn(header=header, sql=f"CASE WHEN NOT {late} THEN {elements} END", is_text=True),
         CsvColumn(
-            header=header_field(late_name(prop.column, kind), "string"),
+            header=f"{late_name(prop.column, kind)}:string",
             sql=f"CASE WHEN {late} THEN {value} END",
             is_text=True,
         ),
@@ -137,7 +148,7 @@ def late_name(column: str, kind: PropertyType) -> str:
     '_c360_import_LIST<STRING>_tags'
     """
     # With its type: tables that share a label may have lists of several types under one name.
-    return f"{_LATE_PREFIX}{kind.name}_{column}"
+    return f"{_LATE_PREFIX}{kind.name}_{header_name(column)}"
 
 
 def is_list(kind: PropertyType) -> bool:

@@ -18,6 +18,7 @@ from c360_graph.import_files.csv_rows import (
     NumberedTable,
     decoded,
     header_field,
+    header_name,
     is_late,
     is_list,
     late_name,
@@ -77,17 +78,19 @@ class CsvFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LateList:
-    """A property of a label, or of a relationship type, with lists that are converted after the import.
+class LateProperty:
+    """A property of a label, or of a relationship type, that is set after the import.
 
-    `convert` makes the Cypher expression of a list from that of its text, `held_in` names the property that has it.
+    `convert` makes the Cypher expression of its value from that of the property `held_in`, which is removed. Where
+    `is_marked`, only nodes with the label `LATE_LABEL` have one.
     """
 
     column: str
     held_in: str
-    convert: Callable[[str], str]
+    convert: Callable[[str], str] = str
     label: str | None = None
     relationship_type: str | None = None
+    is_marked: bool = False
 
 
 def list_properties(table: NumberedTable) -> dict[str, str]:
@@ -207,42 +210,64 @@ def _relationship_file(
     )
 
 
-def late_lists(
+def late_properties(
     tables: Iterable[NumberedTable],
     mappings: Iterable[RelationshipMapping],
     index: TableIndex,
-) -> tuple[LateList, ...]:
-    """What is converted after the import, once for each label or type, property and type of list."""
-    late = {table.table.qualified_name: table for table in tables if table.late}
-    found: dict[tuple[str | None, str | None, str], LateList] = {}
-    for table in late.values():
+) -> tuple[LateProperty, ...]:
+    """What is set after the import: properties that no header can name, then lists that no file can hold.
+
+    Each is told once for a label or type, a property and a type of list.
+    """
+    numbered = {table.table.qualified_name: table for table in tables}
+    renamed: dict[LateProperty, None] = {}
+    lists: dict[tuple[str | None, str | None, str], LateProperty] = {}
+    for table in numbered.values():
         if isinstance(table.table, NodeTable):
+            label = table.table.node_label
+            columns = [p.column for p in table.table.properties]
+            renamed |= dict.fromkeys(_renamed(columns, label=label))
             for column in sorted(table.late):
-                made = _late(table, column, label=table.table.node_label)
-                found[(made.label, None, made.held_in)] = made
+                made = _late_list(table, column, label=label)
+                lists[(label, None, made.held_in)] = made
     for mapping in mappings:
-        for driving in _present(index.driving(mapping), late):
+        kind = mapping.relationship_type
+        for driving in _present(index.driving(mapping), numbered):
+            copied = [name for name in mapping.copied if driving.has(name)]
+            renamed |= dict.fromkeys(_renamed(copied, relationship_type=kind))
             for column in sorted(driving.late.intersection(mapping.copied)):
-                made = _late(driving, column, relationship_type=mapping.relationship_type)
-                found[(None, made.relationship_type, made.held_in)] = made
-    return tuple(found.values())
+                made = _late_list(driving, column, relationship_type=kind)
+                lists[(None, kind, made.held_in)] = made
+    return (*renamed, *lists.values())
 
 
-def _late(
+def _renamed(
+    columns: Iterable[str], *, label: str | None = None, relationship_type: str | None = None
+) -> Iterator[LateProperty]:
+    for column in columns:
+        held_in = header_name(column)
+        if held_in != column:
+            yield LateProperty(
+                column=column, held_in=held_in, label=label, relationship_type=relationship_type
+            )
+
+
+def _late_list(
     table: NumberedTable,
     column: str,
     *,
     label: str | None = None,
     relationship_type: str | None = None,
-) -> LateList:
+) -> LateProperty:
     prop = table.table.properties[table.position(column)]
     kind = _type(prop, table.table.source.time_zone)
-    return LateList(
+    return LateProperty(
         column=column,
         held_in=late_name(column, kind),
         convert=kind.convert,
         label=label,
         relationship_type=relationship_type,
+        is_marked=label is not None,
     )
 
 
@@ -353,7 +378,7 @@ def import_command(
 def end_script(
     tables: Iterable[NodeTable],
     mappings: Iterable[RelationshipMapping],
-    late: Iterable[LateList],
+    late: Iterable[LateProperty],
 ) -> bytes:
     """The script, for cypher-shell. It may run twice."""
     kept, joins = tuple(tables), tuple(mappings)
@@ -363,10 +388,10 @@ def end_script(
 def _statements(
     tables: tuple[NodeTable, ...],
     mappings: tuple[RelationshipMapping, ...],
-    late: tuple[LateList, ...],
+    late: tuple[LateProperty, ...],
 ) -> Iterator[str]:
-    yield from map(convert_lists, late)
-    if any(lists.label is not None for lists in late):
+    yield from map(set_late, late)
+    if any(prop.is_marked for prop in late):
         yield remove_late_label()
     yield from map(schema.create_constraint, schema.keys(tables))
     yield from map(schema.create_index, schema.indexes(tables, mappings))
@@ -374,16 +399,22 @@ def _statements(
     yield manifest.end_manifest()
 
 
-def convert_lists(lists: LateList) -> str:
-    """Give nodes or relationships the lists whose text they hold. Must run outside of a transaction."""
-    held = f"x.{identifier(lists.held_in)}"
-    if lists.label is not None:
-        pattern = f"(x:{identifier(LATE_LABEL)}:{identifier(lists.label)})"
+def set_late(prop: LateProperty) -> str:
+    """Set a property of nodes or relationships after the import. Must run outside of a transaction.
+
+    >>> print(set_late(LateProperty(column="a{b", held_in="a_b", label="Plan")))
+    CYPHER 5 MATCH (x:`Plan`) WHERE x.`a_b` IS NOT NULL
+    CALL (x) { SET x.`a{b` = x.`a_b` REMOVE x.`a_b` } IN TRANSACTIONS OF 2000 ROWS
+    """
+    held = f"x.{identifier(prop.held_in)}"
+    if prop.label is not None:
+        marked = f":{identifier(LATE_LABEL)}" if prop.is_marked else ""
+        pattern = f"(x{marked}:{identifier(prop.label)})"
     else:
-        pattern = f"()-[x:{identifier(lists.relationship_type or '')}]->()"
+        pattern = f"()-[x:{identifier(prop.relationship_type or '')}]->()"
     return statement(
         f"MATCH {pattern} WHERE {held} IS NOT NULL\n"
-        f"CALL (x) {{ SET x.{identifier(lists.column)} = {lists.convert(held)} REMOVE {held} }}"
+        f"CALL (x) {{ SET x.{identifier(prop.column)} = {prop.convert(held)} REMOVE {held} }}"
         f" IN TRANSACTIONS OF {_BATCH_ROWS} ROWS"
     )
 

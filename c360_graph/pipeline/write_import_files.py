@@ -28,7 +28,7 @@ from c360_graph.import_files.import_folder import (
     ImportInput,
     arguments_text,
     end_script,
-    late_lists,
+    late_properties,
     list_properties,
     node_file,
     refuse_path,
@@ -172,7 +172,7 @@ class _Writer:
             ),
         )
         self._put(ARGUMENTS, text.encode())
-        late = late_lists(tables.values(), parts.relationships, parts.index)
+        late = late_properties(tables.values(), parts.relationships, parts.index)
         read = node_tables(extract.manifest.table for extract in parts.extracts)
         self._put(END_SCRIPT, end_script(read, parts.relationships, late))
 

@@ -7,6 +7,7 @@ import pytest
 from c360_graph.errors import GraphError
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.read_only import read, refuse_beyond_reading
+from c360_graph_tests.conftest import TestServers
 
 
 @pytest.mark.parametrize(
@@ -76,10 +77,17 @@ def test_rows_are_counted_by_values_of_any_type(
     ],
 )
 def test_a_statement_that_does_more_than_read_the_graph_is_refused(
-    graph: Graph, statement: str, used: str
+    graph: Graph, servers: TestServers, statement: str, used: str
 ) -> None:
     with pytest.raises(GraphError) as refused:
         refuse_beyond_reading(graph, statement, {}, timeout_seconds=10)
+    if servers.neo4j_line == "5.26" and "\\u" in statement:
+        # It reads no escape in a keyword, and refuses the statement itself.
+        assert "SyntaxError" in str(refused.value)
+        return
+    if servers.neo4j_line == "5.26" and "COLLECT { CALL" in statement:
+        # Its plan does not show the text of a subquery.
+        used = "a system command"
     assert str(refused.value) == (
         f"The statement uses {used}. A question may only read the graph. Remove it from the file."
     )

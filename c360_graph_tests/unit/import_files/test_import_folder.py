@@ -11,7 +11,7 @@ from c360_graph.cypher.script_writer import TableExtract
 from c360_graph.errors import ExtractError, ImportFilesError
 from c360_graph.extract_joins.graph_input import GraphParts, digest_of
 from c360_graph.extracts import Extract, ExtractStore, FolderExtract
-from c360_graph.import_files.import_folder import LateList, end_script
+from c360_graph.import_files.import_folder import LateProperty, end_script
 from c360_graph.pipeline.offline_import import run_import
 from c360_graph.pipeline.write_import_files import WrittenImport, write_import_files
 from c360_graph_tests.unit.files.extracted import extract
@@ -127,8 +127,14 @@ def test_a_label_that_the_importer_would_cut_apart_is_refused(tmp_path: Path) ->
 
 def test_the_script_behind_the_import_converts_lists_before_it_constrains_keys() -> None:
     late = (
-        LateList(column="tags", held_in="_late", convert=lambda t: f"split({t}, ';')", label="A"),
-        LateList(
+        LateProperty(
+            column="tags",
+            held_in="_late",
+            convert=lambda t: f"split({t}, ';')",
+            label="A",
+            is_marked=True,
+        ),
+        LateProperty(
             column="tags",
             held_in="_late",
             convert=lambda t: f"split({t}, ';')",
