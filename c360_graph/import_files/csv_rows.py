@@ -7,6 +7,7 @@ as COPY's text in a property of its own instead, and a statement converts it aft
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,6 +24,7 @@ from c360_graph.mapping.property_types import (
 )
 
 _LATE_PREFIX = "_c360_import_"
+_HEADER_NAME = re.compile(r"[\w .-]+")
 
 LIST_DELIMITER = ELEMENT_END
 """Between the elements of a list, and between labels: no element holds it."""
@@ -67,16 +69,16 @@ def header_type(kind: PropertyType) -> str:
 
 
 def header_name(column: str) -> str:
-    """The property under which a column is imported: another one than its own where that has a brace.
+    """The property under which a column is imported: another one than its own where a header could not name that.
 
     >>> header_name("account_id"), header_name("odd{name")
     ('account_id', '_c360_import_e092bec0fea83240')
     """
-    # A header's field ends with options in braces: Neo4j 5 reads them from the first brace on, later ones from the
-    # last. https://neo4j.com/docs/operations-manual/current/import/#import-tool-header-format
-    if "{" in column or "}" in column:
-        return f"{_LATE_PREFIX}{sha256(column.encode()).hexdigest()[:16]}"
-    return column
+    # Neo4j 5 reads options from the first brace of a field on and an ID group from the first parenthesis on, later
+    # ones from the last. https://neo4j.com/docs/operations-manual/current/import/#import-tool-header-format
+    if _HEADER_NAME.fullmatch(column):
+        return column
+    return f"{_LATE_PREFIX}{sha256(column.encode()).hexdigest()[:16]}"
 
 
 def header_field(column: str, kind: str) -> str:

@@ -16,8 +16,9 @@ CREATE TABLE words (word text PRIMARY KEY);
 INSERT INTO words VALUES (''), ('a'), (E'\ufeffb'), (E'two\nlines'), ('"');
 CREATE TABLE logs (line text);
 INSERT INTO logs VALUES (''), (''), ('x'), ('x'), (NULL), (E'\\'), ('\N');
-CREATE TABLE marks (note text, "odd {na:me}(x), ""it's"" [] =" int);
-INSERT INTO marks VALUES (E'\ufefffirst', 1), (E'\ufeff', 2), (NULL, 3), (E'\r\n', 4);
+CREATE TABLE marks (note text, "odd {na:me}(x), ""it's"" [] =" int, "x:y(z)" int, "a{b}" text[], "c}" timestamptz);
+INSERT INTO marks VALUES (E'\ufefffirst', 1, 1, '{p,q}', '2024-01-01 00:00+02'), (E'\ufeff', 2, NULL, '{}', NULL), (NULL, 3, 3, NULL, NULL),
+    (E'\r\n', 4, 4, '{""}', '2024-06-01 12:00+02');
 CREATE TABLE lists (id int PRIMARY KEY, word text, tags text[], nums bigint[], flags boolean[], days date[], moments timestamptz[],
     locals timestamp[], times time[], zoned timetz[], spans interval[], reals float8[], ids uuid[]);
 INSERT INTO lists VALUES
@@ -29,10 +30,10 @@ INSERT INTO lists VALUES
     (4, E'two\nlines', ARRAY[E'a\x1fb', E'\x1d1', E'\x1c', E'c\nd\t\\e"'], '{NULL,1,NULL}', NULL, '{infinity}', NULL, NULL, NULL, NULL, NULL, NULL, NULL),
     (5, 'nothing', '{{a,b},{"c,\"d",e}}', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
     (6, NULL, '{plain}', '{7}', '{t}', '{2024-01-01}', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
-CREATE TABLE says (list int REFERENCES lists, word text, tags text[], note text, at timestamptz, stars float8);
-INSERT INTO says VALUES (1, 'a', '{x,y}', E'a "quoted"\nline', '2024-01-01', 'NaN'), (1, 'a', '{}', '', NULL, '-0'),
-    (2, '', '{""}', NULL, '2024-06-01 12:00+02', 1.5), (2, '', '{""}', NULL, '2024-06-01 12:00+02', 1.5), (3, 'nobody', NULL, NULL, NULL, NULL),
-    (NULL, 'a', NULL, NULL, NULL, NULL), (6, '"', '{{p},{q}}', ',', NULL, NULL);
+CREATE TABLE says (list int REFERENCES lists, word text, tags text[], note text, at timestamptz, stars float8, "od{d" int);
+INSERT INTO says VALUES (1, 'a', '{x,y}', E'a "quoted"\nline', '2024-01-01', 'NaN', 1), (1, 'a', '{}', '', NULL, '-0', 2),
+    (2, '', '{""}', NULL, '2024-06-01 12:00+02', 1.5, NULL), (2, '', '{""}', NULL, '2024-06-01 12:00+02', 1.5, 3),
+    (3, 'nobody', NULL, NULL, NULL, NULL, 4), (NULL, 'a', NULL, NULL, NULL, NULL, 5), (6, '"', '{{p},{q}}', ',', NULL, NULL, 6);
 CREATE TABLE nobody (id int PRIMARY KEY);
 """
 FURTHER = """

@@ -76,7 +76,8 @@ def test_a_byte_order_mark_is_a_part_of_the_first_value(tmp_path: Path) -> None:
     ("name", "field"),
     [
         ("account_id", "account_id:string"),
-        ("a:b(c)", "a:b(c):string"),
+        ("größe in m-1.", "größe in m-1.:string"),
+        ("a:b(c)", "_c360_import_5c86ee0c9cd297a6:string"),
         ("odd{name", "_c360_import_e092bec0fea83240:string"),
         ("}", "_c360_import_d10b36aa74a59bcf:string"),
     ],
