@@ -44,7 +44,6 @@ def test_a_changed_address_is_in_an_answer_and_its_table_is_materialized_by_itse
     questions.mkdir()
     (questions / "new_addresses.cypher").write_text(QUESTION, encoding="utf-8")
     with sample_project(servers, tmp_path) as project, servers.open_graph() as graph:
-        empty(graph)
         project.map_only("Account")
         monkeypatch.setenv("C360_QUERIES_DIR", str(questions))
         monkeypatch.setenv("C360_ASK_AGAIN_MINUTES", "1")
