@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Semaphore
 from typing import Any, Literal, get_args
 
 from c360_graph.cypher.quoting import used_names
@@ -47,7 +48,9 @@ _CHART = re.compile(rf"({'|'.join(get_args(ChartKind))}) of (\S+) by (\S+)")
 KEPT_ROWS = 1000
 """Rows of an answer that are kept; further ones are counted."""
 
-_SIDE_BY_SIDE = 2
+_COMPUTED_AT_A_TIME = 2
+_READ_AT_A_TIME = 4
+"""Most of a large answer's time is spent on reading its rows, while the server has little to do."""
 
 
 class ChartFact(Frozen):
@@ -299,6 +302,7 @@ def ask(
     *,
     timeout_seconds: float,
     manifest: GraphManifest | None = None,
+    at_first_row: Callable[[], None] = lambda: None,
 ) -> Answer:
     """Ask one question; the server lets it read only.
 
@@ -311,6 +315,7 @@ def ask(
         given: values for its parameters; names it has not are left out.
         timeout_seconds: how long it may take.
         manifest: what the graph was made from, where that is known.
+        at_first_row: is called when the first row is here.
 
     Raises:
         ScriptError: a value given is none that a parameter can have.
@@ -328,6 +333,7 @@ def ask(
         timeout_seconds=timeout_seconds,
         keep=KEPT_ROWS,
         tally_by=question.chart.by if question.chart and question.chart.value == COUNTED else None,
+        at_first_row=at_first_row,
     )
     return Answer(
         question=question,
@@ -347,16 +353,45 @@ def ask_all(
     timeout_seconds: float,
     manifest: GraphManifest | None = None,
 ) -> tuple[Reply, ...]:
-    """Ask several, two at a time; one that is refused does not keep the others back."""
+    """Ask several; one that is refused does not keep the others back.
+
+    The server computes two at a time. A question lets the next one begin when its own first row is here.
+    """
+    turns = Semaphore(_COMPUTED_AT_A_TIME)
 
     def reply(question: Question) -> Reply:
+        turn = _Turn(turns)
         try:
-            return ask(graph, question, given, timeout_seconds=timeout_seconds, manifest=manifest)
+            return ask(
+                graph,
+                question,
+                given,
+                timeout_seconds=timeout_seconds,
+                manifest=manifest,
+                at_first_row=turn.end,
+            )
         except (GraphError, ScriptError) as error:
             return Refused(question=question, reason=str(error))
+        finally:
+            turn.end()
 
-    with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
+    with ThreadPoolExecutor(max_workers=_READ_AT_A_TIME) as pool:
         return tuple(pool.map(reply, questions))
+
+
+class _Turn:
+    """A turn of one thread, which has waited for it."""
+
+    def __init__(self, turns: Semaphore) -> None:
+        self._turns = turns
+        self._turns.acquire()
+        self._is_over = False
+
+    def end(self) -> None:
+        """Leave the turn to another thread; once is enough."""
+        if not self._is_over:
+            self._is_over = True
+            self._turns.release()
 
 
 def _missing(question: Question, manifest: GraphManifest) -> tuple[str, ...]:

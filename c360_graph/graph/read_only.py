@@ -97,6 +97,7 @@ def read(
     timeout_seconds: float,
     keep: int,
     tally_by: str | None = None,
+    at_first_row: Callable[[], None] = lambda: None,
 ) -> Reading:
     """Run a statement of our own in a read session; the server refuses one that writes.
 
@@ -107,6 +108,7 @@ def read(
         timeout_seconds: after which the server ends it.
         keep: rows that are kept; the others are counted.
         tally_by: column whose values rows are counted by, the first `keep` different ones.
+        at_first_row: is called when the first row is here; not if there is none.
 
     Raises:
         GraphError: the server cannot be reached, refuses the statement, or ended it after the timeout.
@@ -117,6 +119,8 @@ def read(
             columns = tuple(result.keys())
             kept = _Kept(position=_position(columns, tally_by), limit=keep)
             for record in result:
+                if not kept.row_count:
+                    at_first_row()
                 kept.add(record)
             unknown = _unknown_names(result.consume())
     # The driver raises ValueError for a moment that Python cannot hold.
@@ -223,6 +227,10 @@ def _reading_session(graph: Graph) -> Session:
     )
 
 
+_SCALARS = str | int | float | None
+"""What the driver returns as it is: to read it with `data()` takes longer than all else of a row."""
+
+
 class _Kept:
     """Gathers rows up to a limit, and counts all of them."""
 
@@ -239,7 +247,9 @@ class _Kept:
         if self.row_count <= self._limit:
             self.rows.append(tuple(plain(value) for value in record.data().values()))
         if self._position is not None:
-            (value,) = record.data(self._position).values()
+            value = record[self._position]
+            if not isinstance(value, _SCALARS):
+                (value,) = record.data(self._position).values()
             key = _key(plain(value))
             if key in self.tally or len(self.tally) < self._limit:
                 self.tally[key] = self.tally.get(key, 0) + 1

@@ -329,14 +329,15 @@ def arguments_text(
     >>> text = arguments_text([], report=Path("/f/r"), has_line_breaks=False, longest_row_bytes=9)
     >>> print(text, end="")
     "--report-file=/f/r"
-    "--id-type=integer"
+    "--id-type=actual"
     "--array-delimiter=U+001F"
     "--multiline-fields=false"
     "--read-buffer-size=4194304"
     """
     lines = [
         f"--report-file={report}",
-        "--id-type=integer",
+        # Nodes are numbered without gaps, so their numbers can be those of the store, and none has to be looked up.
+        "--id-type=actual",
         f"--array-delimiter=U+{LIST_DELIMITER:04X}",
         f"--multiline-fields={'true' if has_line_breaks else 'false'}",
         # A quoted value takes up to twice the characters, and the importer wants room around it.

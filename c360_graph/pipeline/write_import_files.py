@@ -177,10 +177,10 @@ class _Writer:
         self._put(END_SCRIPT, end_script(read, parts.relationships, late))
 
     def _numbered(self, parts: GraphParts) -> dict[str, NumberedTable]:
-        """The tables that have rows, by qualified name."""
+        """The tables that have rows, by qualified name; those of nodes come first, and leave no gap between numbers."""
         first = _MANIFEST_ID + 1
         found = {}
-        for extract in parts.extracts:
+        for extract in sorted(parts.extracts, key=_is_of_no_node):
             if extract.manifest.rows:
                 table = self._examined(extract, first=first)
                 found[table.table.qualified_name] = table
@@ -294,6 +294,10 @@ class _Writer:
     def _put(self, name: str, content: bytes) -> None:
         with open_private(self._files / name) as file:
             file.write(content)
+
+
+def _is_of_no_node(extract: Extract) -> bool:
+    return not isinstance(extract.manifest.table, NodeTable)
 
 
 def _flush(path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event, Lock
+from typing import cast
 
 import pytest
 
 from c360_graph.assets.metadata import answer_table
 from c360_graph.cypher.quoting import used_names
 from c360_graph.errors import ScriptError
+from c360_graph.graph.connection import Graph
 from c360_graph.questions import (
     FOLDER,
     Answer,
@@ -18,6 +22,8 @@ from c360_graph.questions import (
     HeadlineFact,
     Question,
     QuestionSet,
+    Refused,
+    ask_all,
     read_question_set,
     sound_questions,
 )
@@ -219,3 +225,44 @@ def test_questions_are_chosen_by_name_and_an_unknown_name_is_told() -> None:
         asked.named(["fraud_rings"])
     with pytest.raises(ScriptError, match="the graph does not have"):
         asked.fitting(set()).named(["fraud_ring"])
+
+
+def test_a_question_is_begun_when_the_first_row_of_another_one_is_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lock, all_read = Lock(), Event()
+    computed: list[str] = []
+    most = 0
+
+    def answered(
+        _: Graph, question: Question, __: object, *, at_first_row: Callable[[], None], **___: object
+    ) -> Answer:
+        nonlocal most
+        with lock:
+            computed.append(question.name)
+            most = max(most, len(computed))
+        if question.name == "last":
+            all_read.set()
+        with lock:
+            computed.remove(question.name)
+        at_first_row()
+        # Only the last question ends the reading of those before it.
+        assert all_read.wait(30)
+        return Answer(question=question, columns=(), rows=(), row_count=0)
+
+    monkeypatch.setattr("c360_graph.questions.ask", answered)
+    asked = [Question(name=name, title=name, statement="") for name in ("a", "b", "c", "last")]
+    graph = cast("Graph", None)
+    replies = ask_all(graph, asked, {}, timeout_seconds=1)
+    assert [reply.question.name for reply in replies] == ["a", "b", "c", "last"]
+    assert most <= 2
+
+
+def test_a_refused_question_leaves_its_turn_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> Answer:
+        raise ScriptError("no")
+
+    monkeypatch.setattr("c360_graph.questions.ask", refused)
+    asked = [Question(name=str(number), title="", statement="") for number in range(9)]
+    replies = ask_all(cast("Graph", None), asked, {}, timeout_seconds=1)
+    assert replies == tuple(Refused(question=question, reason="no") for question in asked)
