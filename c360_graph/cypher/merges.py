@@ -139,8 +139,11 @@ def purge_label(table: NodeTable, label: str) -> str:
     )
 
 
-def delete_stale_relationships(mapping: RelationshipMapping) -> str:
-    """Relationships of a mapping without junction whose ends do not join any more."""
+def delete_stale_relationships(mapping: RelationshipMapping, *, share: str = "true") -> str:
+    """Relationships of a mapping without junction whose ends do not join any more.
+
+    `share` is the condition of one of several sessions; the nodes that are looked up are `a` or `b`.
+    """
     conditions = [f"a.{identifier(left)} = b.{identifier(right)}" for left, right in mapping.pairs]
     if mapping.from_tables:
         conditions.append(of_tables("a", mapping.from_tables))
@@ -150,15 +153,15 @@ def delete_stale_relationships(mapping: RelationshipMapping) -> str:
     return statement(
         counts_and_deletes.deleting(
             f"MATCH (a:{identifier(mapping.from_label)})-[x:{identifier(mapping.relationship_type)}]->"
-            f"(b:{identifier(mapping.to_label)}) WHERE NOT coalesce({joined}, false)"
+            f"(b:{identifier(mapping.to_label)}) WHERE {share} AND NOT coalesce({joined}, false)"
         )
     )
 
 
-def update_relationships(mapping: RelationshipMapping) -> str:
+def update_relationships(mapping: RelationshipMapping, *, share: str = "true") -> str:
     """Give the relationships of a mapping without junction the properties that their driving nodes have.
 
-    As texts, 0.0 and -0.0 differ; a NaN equals nothing and is set again.
+    `share` is the condition of one of several sessions; the nodes that are looked up are `a` or `b`. As texts, 0.0 and -0.0 differ; a NaN equals nothing and is set again.
     """
     pairs = [(f"r.{identifier(name)}", f"row.{identifier(name)}") for name in mapping.properties]
     same = " AND ".join(
@@ -167,11 +170,11 @@ def update_relationships(mapping: RelationshipMapping) -> str:
         f" {old} IS NULL AND {new} IS NULL)"
         for old, new in pairs
     )
-    start, end = ("x", "row") if mapping.seek == "from" else ("row", "x")
+    start, end = ("a", "row") if mapping.seek == "from" else ("row", "b")
     kind = identifier(mapping.relationship_type)
     return statement(
         f"MATCH ({start}:{identifier(mapping.from_label)})-[r:{kind}]->"
-        f"({end}:{identifier(mapping.to_label)}) WHERE NOT ({same})"
+        f"({end}:{identifier(mapping.to_label)}) WHERE {share} AND NOT ({same})"
         f" CALL (row, r) {{ SET {', '.join(f'{old} = {new}' for old, new in pairs)} }}"
         " IN TRANSACTIONS OF $batch_rows ROWS"
     )

@@ -71,9 +71,18 @@ def in_shares(text: bytes, *, lookup: str, shares: int) -> tuple[bytes, ...]:
     if shares < 2 or text.count(found) != 1:
         return (text,)
     return tuple(
-        text.replace(found, found[:-1] + f" WHERE id({lookup}) % {shares} = {share}\n".encode())
-        for share in range(shares)
+        text.replace(found, found[:-1] + f" WHERE {condition}\n".encode())
+        for condition in share_conditions(lookup, shares)
     )
+
+
+def share_conditions(lookup: str, shares: int) -> tuple[str, ...]:
+    """What the rows of each share fulfil, see `in_shares`.
+
+    >>> share_conditions("a", 2)
+    ('id(a) % 2 = 0', 'id(a) % 2 = 1')
+    """
+    return tuple(f"id({lookup}) % {shares} = {share}" for share in range(shares))
 
 
 def _found(variable: str) -> str:
@@ -81,17 +90,17 @@ def _found(variable: str) -> str:
     return f"\nWITH row, {variable}\n"
 
 
-def create_missing_relationships(mapping: RelationshipMapping) -> str:
+def create_missing_relationships(mapping: RelationshipMapping, *, share: str = "true") -> str:
     """Those of a mapping without junction that are not there yet, `$batch_rows` rows a transaction.
 
-    Must run outside of a transaction.
+    Must run outside of a transaction. `share` is the condition of one of several sessions.
     """
     ends = _ends(mapping)
     kind = identifier(mapping.relationship_type)
     return _for_each_row(
         mapping,
         batch_rows="$batch_rows",
-        condition=f"WITH * WHERE NOT EXISTS {{ ({ends[0]})-[:{kind}]->({ends[1]}) }} ",
+        condition=f"WITH * WHERE {share} AND NOT EXISTS {{ ({ends[0]})-[:{kind}]->({ends[1]}) }} ",
     )
 
 

@@ -23,7 +23,7 @@ from c360_graph.errors import ServerMemoryError, StatementError
 from c360_graph.graph.attempts import Attempts, Done, Work, give_up_if_hopeless
 from c360_graph.graph.connection import ERRORS, Graph, Tag, outcome, said
 from c360_graph.graph.refused_row import describe_refused_row
-from c360_graph.graph.sessions import make_relationships
+from c360_graph.graph.sessions import make_relationships, run_shares
 from c360_graph.mapping.graph_manifest import Owner
 
 T = TypeVar("T")
@@ -118,6 +118,36 @@ class Execution:
 
         def send() -> SummaryCounters:
             return self.graph.run(text, tag=tag, batch_rows=rows, **parameters)
+
+        def lighten() -> bool:
+            nonlocal rows
+            was, rows = rows, max(1, rows // 2)
+            return rows < was
+
+        return self._attempts.run(Work(title=title, tag=tag, send=send, lighten=lighten))
+
+    def run_in_shares(
+        self, title: str, shared: Callable[[int], Sequence[str]], *, sessions: int, batch_rows: int
+    ) -> int:
+        """As `run_in_batches`, by several sessions; how many relationships came or went.
+
+        Args:
+            title: for messages.
+            shared: makes so many statements that do the work together.
+            sessions: of the first attempt; whatever they may do to each other, a second one is spared it.
+            batch_rows: rows of a transaction.
+
+        Raises:
+            StatementError: one was refused, or kept failing.
+        """
+        tag = self._tag()
+        rows, shares = batch_rows, sessions
+
+        def send() -> int:
+            nonlocal shares
+            texts, shares = shared(shares), 1
+            counted = run_shares(self.graph, texts, tag=tag, batch_rows=rows)
+            return sum(done.relationships_created + done.relationships_deleted for done in counted)
 
         def lighten() -> bool:
             nonlocal rows

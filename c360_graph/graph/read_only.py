@@ -26,6 +26,7 @@ from neo4j.exceptions import DriverError, ServiceUnavailable, SessionExpired
 
 from c360_graph.errors import GraphError, GraphUnavailableError
 from c360_graph.graph.connection import ERRORS, Graph, driver_options, graph_error, refuse_address
+from c360_graph.graph.row_count import RowCount
 
 _UNKNOWN = frozenset({"01N50", "01N51", "01N52"})
 """GQLSTATUS of a label, a relationship type and a property key that the database does not know."""
@@ -113,6 +114,10 @@ def read(
     Raises:
         GraphError: the server cannot be reached, refuses the statement, or ended it after the timeout.
     """
+    counting = RowCount(
+        partial(_reading_session, graph), statement, parameters, timeout_seconds=timeout_seconds
+    )
+    total = None
     try:
         with _reading_session(graph) as session:
             result = session.run(Query(statement, timeout=timeout_seconds), dict(parameters))
@@ -121,15 +126,21 @@ def read(
             for record in result:
                 if not kept.row_count:
                     at_first_row()
+                    counting.first_row_is_here()
                 kept.add(record)
+                if kept.only_counts and counting.is_better(rows_read=kept.row_count):
+                    break
+            is_read = result.peek() is None
             unknown = _unknown_names(result.consume())
+        if not is_read:
+            total = counting.count()
     # The driver raises ValueError for a moment that Python cannot hold.
     except (*ERRORS, ValueError) as error:
         raise graph_error(error, graph.server) from None
     return Reading(
         columns=columns,
         rows=tuple(kept.rows),
-        row_count=kept.row_count,
+        row_count=kept.row_count if total is None else total,
         tally=tuple(kept.tally.items()),
         unknown=unknown,
     )
@@ -240,6 +251,11 @@ class _Kept:
         self.rows: list[tuple[Any, ...]] = []
         self.row_count = 0
         self.tally: dict[Any, int] = {}
+
+    @property
+    def only_counts(self) -> bool:
+        """Whether further rows are read for their number alone."""
+        return self.row_count >= self._limit and self._position is None
 
     def add(self, record: Record) -> None:
         self.row_count += 1

@@ -325,7 +325,7 @@ class Reconciliation:
         is_adjustable = len(mappings) == 1 and mappings[0].junction is None
         # Where there are none yet, making them as a first load does takes less than comparing.
         if is_adjustable and self._relationships.count(edges):
-            return self._relationships.adjust(mappings[0])
+            return self._relationships.adjust(mappings[0], self._desired.index)
         return self._relationships.replace(edges, mappings, self._desired.index)
 
     def _mend(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
+from typing import Protocol
 
 from c360_graph.cypher import counts_and_deletes, merges
 from c360_graph.cypher.copy_text import blocks
@@ -14,6 +15,9 @@ from c360_graph.cypher.relationships import (
     create_links,
     create_missing_relationships,
     delete_links,
+    driving_label,
+    share_conditions,
+    sole_lookup,
 )
 from c360_graph.cypher.script_reader import Statement, lifted
 from c360_graph.cypher.script_writer import (
@@ -59,14 +63,16 @@ class RelationshipSync:
         text = counts_and_deletes.count_relationships(kind)
         return int(self._execution.ask(f"Counting {kind}", text)[0]["count"])
 
-    def adjust(self, mapping: RelationshipMapping) -> RelationshipChanges:
+    def adjust(self, mapping: RelationshipMapping, extracts: ExtractIndex) -> RelationshipChanges:
         """For one mapping without junction: remove what joins no more and copies, change properties, make what is
         missing."""
         kind = mapping.relationship_type
         self._meter.begin(kind, unit="relationships", total=None)
-        removed = self._execution.run_in_batches(
+        batch_rows = join_batch_rows(len(mapping.properties))
+        shared = _Shared(mapping, extracts, self._execution, self._sharing)
+        removed = shared.run(
             f"Removing stale {kind}",
-            merges.delete_stale_relationships(mapping),
+            merges.delete_stale_relationships,
             batch_rows=DELETE_BATCH_ROWS,
         )
         surplus = self._execution.run_in_batches(
@@ -74,20 +80,12 @@ class RelationshipSync:
             merges.delete_surplus_relationships(mapping),
             batch_rows=JOIN_BATCH_ROWS,
         )
-        batch_rows = join_batch_rows(len(mapping.properties))
         if mapping.properties:
-            self._execution.run_in_batches(
-                f"Updating {kind}", merges.update_relationships(mapping), batch_rows=batch_rows
-            )
-        made = self._execution.run_in_batches(
-            f"Making missing {kind}",
-            create_missing_relationships(mapping),
-            batch_rows=batch_rows,
+            shared.run(f"Updating {kind}", merges.update_relationships, batch_rows=batch_rows)
+        made = shared.run(
+            f"Making missing {kind}", create_missing_relationships, batch_rows=batch_rows
         )
-        return RelationshipChanges(
-            created=made.relationships_created,
-            deleted=removed.relationships_deleted + surplus.relationships_deleted,
-        )
+        return RelationshipChanges(created=made, deleted=removed + surplus.relationships_deleted)
 
     def change(self, changes: LinkChanges) -> RelationshipChanges:
         """Remove and make just these, where the graph is known to have what was there before.
@@ -138,6 +136,42 @@ class RelationshipSync:
         rows = Batching(self._execution).relationships(kind)
         counted = self._execution.run_in_batches(f"Removing {kind}", text, batch_rows=rows)
         return counted.relationships_deleted
+
+
+class _WithShare(Protocol):
+    """Builds the statement of one session's share."""
+
+    def __call__(self, mapping: RelationshipMapping, *, share: str = ...) -> str: ...
+
+
+class _Shared:
+    """Statements over all relationships of a mapping without junction, which several sessions share."""
+
+    def __init__(
+        self,
+        mapping: RelationshipMapping,
+        extracts: ExtractIndex,
+        execution: Execution,
+        sharing: SessionSharing,
+    ) -> None:
+        self._mapping, self._execution = mapping, execution
+        looked_up = (e.table for end in mapping.sought for e in extracts.labelled(end.label))
+        self._lookup = sole_lookup(mapping, looked_up)
+        driving = driving_label(mapping)
+        rows = sum(e.rows for e in extracts.labelled(driving)) if driving is not None else 0
+        self._sessions = sharing.sessions(rows) if self._lookup is not None else 1
+
+    def run(self, title: str, build: _WithShare, *, batch_rows: int) -> int:
+        """Run the statement; how many relationships came or went."""
+        return self._execution.run_in_shares(
+            title, partial(self._texts, build), sessions=self._sessions, batch_rows=batch_rows
+        )
+
+    def _texts(self, build: _WithShare, shares: int) -> list[str]:
+        if self._lookup is None or shares < 2:
+            return [build(self._mapping)]
+        conditions = share_conditions(self._lookup, shares)
+        return [build(self._mapping, share=condition) for condition in conditions]
 
 
 def _link_statements(

@@ -7,8 +7,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cached_property
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from neo4j import SummaryCounters
 from neo4j.exceptions import Neo4jError
 
 from c360_graph.cypher.weights import JOIN_BATCH_ROWS, read_processors
@@ -90,6 +91,17 @@ def apart(
 def make_relationships(graph: Graph, texts: Sequence[bytes], *, tag: Tag) -> int:
     """Statements that make relationships, side by side; how many they made.
 
+    Raises:
+        Exception: the driver's errors, as `run_shares`.
+    """
+    return sum(done.relationships_created for done in run_shares(graph, texts, tag=tag))
+
+
+def run_shares(
+    graph: Graph, texts: Sequence[str | bytes], *, tag: Tag, **parameters: Any
+) -> list[SummaryCounters]:
+    """Statements, side by side, and what each counted.
+
     Where one fails the others are ended.
 
     Raises:
@@ -97,9 +109,9 @@ def make_relationships(graph: Graph, texts: Sequence[bytes], *, tag: Tag) -> int
     """
     failures: list[Exception] = []
 
-    def run(text: bytes) -> int:
+    def run(text: str | bytes) -> SummaryCounters:
         try:
-            return graph.run(text, tag=tag).relationships_created
+            return graph.run(text, tag=tag, **parameters)
         except ERRORS as error:
             failures.append(error)
             if len(texts) > 1:
@@ -108,7 +120,7 @@ def make_relationships(graph: Graph, texts: Sequence[bytes], *, tag: Tag) -> int
             raise
 
     try:
-        return sum(side_by_side(run, texts, threads=len(texts)))
+        return list(side_by_side(run, texts, threads=len(texts)))
     except ERRORS:
         raise failures[0] from None
 

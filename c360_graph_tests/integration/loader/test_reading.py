@@ -7,6 +7,7 @@ import pytest
 from c360_graph.errors import GraphError
 from c360_graph.graph.connection import Graph
 from c360_graph.graph.read_only import read, refuse_beyond_reading
+from c360_graph.graph.row_count import RowCount
 from c360_graph_tests.conftest import TestServers
 
 
@@ -110,3 +111,43 @@ def test_a_statement_that_does_more_than_read_the_graph_is_refused(
 def test_a_statement_that_reads_the_graph_is_run(graph: Graph, statement: str) -> None:
     refuse_beyond_reading(graph, statement, {}, timeout_seconds=10)
     assert read(graph, statement, {}, timeout_seconds=10, keep=5).row_count == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UNWIND range(1, 30000) AS x RETURN x ORDER BY -x // all of them",
+        "UNWIND range(30000, 1, -1) AS x RETURN x UNION ALL UNWIND [1] AS x RETURN x",
+        # These are no subqueries, so all their rows are read.
+        "UNWIND range(30000, 1, -1) AS x RETURN x + 0",
+        "CYPHER runtime = slotted UNWIND range(30000, 1, -1) AS x RETURN x",
+    ],
+)
+def test_rows_beyond_those_kept_are_counted_by_the_server_where_that_is_sooner(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    counted: list[int] = []
+
+    def count(self: RowCount) -> int:
+        found = counting(self)
+        counted.append(found)
+        return found
+
+    counting = RowCount.count
+    monkeypatch.setattr(RowCount, "count", count)
+    # Any time is as long as the first row took.
+    monkeypatch.setattr(RowCount, "first_row_is_here", lambda self: None)
+    found = read(graph, statement, {}, timeout_seconds=60, keep=1_000)
+    more = statement.count("UNION")
+    assert found.row_count == 30_000 + more
+    assert [value for (value,) in found.rows] == list(range(30_000, 29_000, -1))
+    assert counted == ([] if "x + 0" in statement or "runtime" in statement else [30_000 + more])
+
+
+def test_an_answer_whose_rows_are_counted_by_a_column_is_read_to_its_end(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RowCount, "first_row_is_here", lambda self: None)
+    statement = "UNWIND range(1, 30000) AS x RETURN x % 2 AS y"
+    found = read(graph, statement, {}, timeout_seconds=60, keep=1_000, tally_by="y")
+    assert (found.row_count, found.tally) == (30_000, ((1, 15_000), (0, 15_000)))

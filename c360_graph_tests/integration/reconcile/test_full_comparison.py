@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 import pytest
+from neo4j import SummaryCounters
 
-from c360_graph.graph.connection import Graph
+from c360_graph.cypher.weights import JOIN_BATCH_ROWS
+from c360_graph.graph import execution, sessions
+from c360_graph.graph.connection import Graph, Tag
 from c360_graph_tests.conftest import Project
 from c360_graph_tests.integration.reconcile.reconciled import (
     NOTHING,
@@ -41,9 +45,12 @@ DAMAGES = {
 the end, of PLAYED at the start."""
 
 
+@pytest.mark.parametrize("rows_of_one_session", [JOIN_BATCH_ROWS, 0])
 def test_whatever_was_made_or_changed_by_hand_is_as_the_rows_say_again(
-    project: Project, graph: Graph
+    project: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch, rows_of_one_session: int
 ) -> None:
+    monkeypatch.setattr(sessions, "JOIN_BATCH_ROWS", rows_of_one_session)
+    shares = _counted_shares(monkeypatch)
     project.map_only("Account", "PlayEvent", "Media", "Tag", "Ticket", "TicketTagLink")
     assert load_graph().success
     before = contents(graph)
@@ -54,6 +61,21 @@ def test_whatever_was_made_or_changed_by_hand_is_as_the_rows_say_again(
         assert contents(graph) == before, damage
     assert changes(compare()) == ALL_IS_RIGHT
     assert changes(reconcile()) == NOTHING
+    assert max(shares) == (1 if rows_of_one_session else 2)
+
+
+def _counted_shares(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Gets the number of sessions of each statement that may be shared."""
+    shares: list[int] = []
+
+    def run_shares(
+        graph: Graph, texts: Sequence[str | bytes], *, tag: Tag, **parameters: Any
+    ) -> list[SummaryCounters]:
+        shares.append(len(texts))
+        return sessions.run_shares(graph, texts, tag=tag, **parameters)
+
+    monkeypatch.setattr(execution, "run_shares", run_shares)
+    return shares
 
 
 def test_a_full_comparison_keeps_what_others_wrote_to_nodes_of_ours_and_beside_them(

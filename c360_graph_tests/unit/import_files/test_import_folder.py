@@ -12,6 +12,7 @@ from c360_graph.errors import ExtractError, ImportFilesError
 from c360_graph.extract_joins.graph_input import GraphParts, digest_of
 from c360_graph.extracts import Extract, ExtractStore, FolderExtract
 from c360_graph.import_files.import_folder import LateProperty, end_script
+from c360_graph.mapping.model import GraphMapping
 from c360_graph.pipeline.offline_import import run_import
 from c360_graph.pipeline.write_import_files import WrittenImport, write_import_files
 from c360_graph_tests.unit.files.extracted import extract
@@ -29,11 +30,26 @@ MAPPED = (
     .joining("Patient", "HAD", "Visit", "p.id = v.patient")
     .resolve()
 )
+CARED = (
+    Case()
+    .source(
+        "clinic",
+        table("care", "patient bigint; visit bigint", key="patient, visit"),
+        table("patient", "id bigint; name text?; tags text[]?", key="id"),
+        table("visit", "no bigint; patient bigint?; note text?", key="no"),
+    )
+    .label("patient", "Patient")
+    .label("visit", "Visit")
+    .joining(
+        "Patient", "CARED", "Visit", "p.id = c.patient AND c.visit = v.no", junction_table="care"
+    )
+    .resolve()
+)
 PATIENTS = ['1\tA "b", c\tx\x1f', "2\t\t\\N", "3\t\\N\t", "4\ttwo\\nlines\t\x1f"]
 VISITS = ["10\t1\ta", "11\t1\t\\N", "12\t9\tnobody", "13\t\\N\t"]
 
 
-def parts(*extracts: Extract) -> GraphParts:
+def parts(*extracts: Extract, mapped: GraphMapping = MAPPED) -> GraphParts:
     """All of a graph of these extracts."""
     tables = tuple(
         TableExtract(table=e.manifest.table, rows=e.manifest.rows, open=e.open, digest=digest_of(e))
@@ -42,7 +58,7 @@ def parts(*extracts: Extract) -> GraphParts:
     return GraphParts(
         extracts=extracts,
         tables=tables,
-        relationships=MAPPED.relationships,
+        relationships=mapped.relationships,
         refusals=(),
         rules="",
         refused={},
@@ -95,6 +111,24 @@ def test_values_relationships_and_arguments_are_written_in_a_private_folder(tmp_
     ]
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_nodes_have_numbers_without_gaps_whatever_tables_are_no_nodes(tmp_path: Path) -> None:
+    store = ExtractStore(tmp_path / "data")
+    clinic = {mapped.table_name: mapped for mapped in CARED.tables}
+    lines = {"care": ["1\t10", "2\t10"], "patient": PATIENTS, "visit": VISITS}
+    read = [extract(store, clinic[name], lines[name]) for name in lines]
+    made = write(parts(*read, mapped=CARED), tmp_path / "import")
+    assert made.relationships == {"CARED": 2}
+    found = [
+        int(line.partition(",")[0])
+        for file in ("nodes_0000.csv", "nodes_0001.csv")
+        for line in (tmp_path / "import" / file).read_text(encoding="utf-8").splitlines()
+        if line[0].isdigit()
+    ]
+    assert sorted(found) == list(range(1, 9))
+    relationships = tmp_path / "import" / "relationships_0002.csv"
+    assert sorted(relationships.read_text(encoding="utf-8").split()) == ["1,5", "2,5"]
 
 
 def test_a_folder_with_anything_in_it_is_refused(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_every_way_to_make_the_relationship_gives_it_the_properties() -> None:
         " MATCH (n)<-[x:`PLACED`]-(:`Person`) SET x.`state` = n.`state`"
     )
     assert update_relationships(found).startswith(
-        "CYPHER 5 MATCH (x:`Person`)-[r:`PLACED`]->(row:`Order`) WHERE NOT (coalesce(r.`state` = row.`state`"
+        "CYPHER 5 MATCH (a:`Person`)-[r:`PLACED`]->(row:`Order`) WHERE true AND NOT (coalesce(r.`state` = row.`state`"
     )
 
 
