@@ -360,7 +360,7 @@ def ask_all(
     turns = Semaphore(_COMPUTED_AT_A_TIME)
 
     def reply(question: Question) -> Reply:
-        turn = _Turn(turns)
+        turn = _ComputingTurn(turns)
         try:
             return ask(
                 graph,
@@ -379,7 +379,7 @@ def ask_all(
         return tuple(pool.map(reply, questions))
 
 
-class _Turn:
+class _ComputingTurn:
     """A turn of one thread, which has waited for it."""
 
     def __init__(self, turns: Semaphore) -> None:

@@ -139,12 +139,15 @@ def _say_next(
     written: WrittenImport, command: list[str], *, is_imported: bool, other_database: str | None
 ) -> None:
     """What is left to do, in order. `other_database` is one that NEO4J_DATABASE does not name."""
-    variable = f"NEO4J_DATABASE={shlex.quote(other_database)} " if other_database else ""
-    steps = [] if is_imported else [f"Stop the server, and run: {shlex.join(command)}"]
-    steps += [
-        f"Start the server, and run: {variable}c360 finish-import {shlex.quote(str(written.folder))}",
-        f"Remove {written.folder}; it holds the data of the extracts.",
-    ]
+    finish = f"c360 finish-import {shlex.quote(str(written.folder))}"
+    ran = shlex.join(command)
+    if other_database:
+        steps = [f"Run (the server may keep running): {ran}"]
+        finish = f"NEO4J_DATABASE={shlex.quote(other_database)} {finish}"
+        steps.append(f"Make {other_database} the database of the server, and run: {finish}")
+    else:
+        steps = [f"Stop the server, and run: {ran}", f"Start the server, and run: {finish}"]
+    steps.append(f"Remove {written.folder}; it holds the data of the extracts.")
     say("Next:")
-    for number, step in enumerate(steps, start=1):
+    for number, step in enumerate(steps[is_imported:], start=1):
         say(f"  {number}. {step}")

@@ -123,7 +123,7 @@ def typed(world: World, number: int) -> list[tuple[Any, ...]]:
     return world.cypher(
         f"MATCH (n:Customer{number}) UNWIND keys(n) AS k WITH k, n[k] AS v"
         " RETURN k, toString(valueType(v)), toStringOrNull(v), size(toString(valueType(v)))"
-        " ORDER BY k, toStringOrNull(v)"
+        " ORDER BY k, toStringOrNull(v), toString(valueType(v))"
     )
 
 
