@@ -149,5 +149,5 @@ def _say_next(
         steps = [f"Stop the server, and run: {ran}", f"Start the server, and run: {finish}"]
     steps.append(f"Remove {written.folder}; it holds the data of the extracts.")
     say("Next:")
-    for number, step in enumerate(steps[is_imported:], start=1):
+    for number, step in enumerate(steps[1:] if is_imported else steps, start=1):
         say(f"  {number}. {step}")

@@ -161,7 +161,8 @@ def delete_stale_relationships(mapping: RelationshipMapping, *, share: str = "tr
 def update_relationships(mapping: RelationshipMapping, *, share: str = "true") -> str:
     """Give the relationships of a mapping without junction the properties that their driving nodes have.
 
-    `share` is the condition of one of several sessions; the nodes that are looked up are `a` or `b`. As texts, 0.0 and -0.0 differ; a NaN equals nothing and is set again.
+    As texts, 0.0 and -0.0 differ; a NaN equals nothing and is set again. `share` is the condition of one of
+    several sessions; the nodes that are looked up are `a` or `b`.
     """
     pairs = [(f"r.{identifier(name)}", f"row.{identifier(name)}") for name in mapping.properties]
     same = " AND ".join(
