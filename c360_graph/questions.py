@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -360,38 +361,23 @@ def ask_all(
     turns = Semaphore(_COMPUTED_AT_A_TIME)
 
     def reply(question: Question) -> Reply:
-        turn = _ComputingTurn(turns)
-        try:
-            return ask(
-                graph,
-                question,
-                given,
-                timeout_seconds=timeout_seconds,
-                manifest=manifest,
-                at_first_row=turn.end,
-            )
-        except (GraphError, ScriptError) as error:
-            return Refused(question=question, reason=str(error))
-        finally:
-            turn.end()
+        # Closed when the first row is here, and in any case at the end.
+        with ExitStack() as turn:
+            turn.enter_context(turns)
+            try:
+                return ask(
+                    graph,
+                    question,
+                    given,
+                    timeout_seconds=timeout_seconds,
+                    manifest=manifest,
+                    at_first_row=turn.close,
+                )
+            except (GraphError, ScriptError) as error:
+                return Refused(question=question, reason=str(error))
 
     with ThreadPoolExecutor(max_workers=_READ_AT_A_TIME) as pool:
         return tuple(pool.map(reply, questions))
-
-
-class _ComputingTurn:
-    """A turn of one thread, which has waited for it."""
-
-    def __init__(self, turns: Semaphore) -> None:
-        self._turns = turns
-        self._turns.acquire()
-        self._is_over = False
-
-    def end(self) -> None:
-        """Leave the turn to another thread; once is enough."""
-        if not self._is_over:
-            self._is_over = True
-            self._turns.release()
 
 
 def _missing(question: Question, manifest: GraphManifest) -> tuple[str, ...]:

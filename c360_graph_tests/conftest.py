@@ -109,13 +109,15 @@ class TestServers:
         with self.postgres.connect(prefix + CONTROL) as connection:
             connection.execute("UPDATE source_databases SET db_name = %s || source_name", (prefix,))
 
-    def open_graph(self, uri: str | None = None) -> AbstractContextManager[Graph]:
-        """The target, by another way to it where a URI is given."""
+    def open_graph(
+        self, uri: str | None = None, *, database: str = "neo4j"
+    ) -> AbstractContextManager[Graph]:
+        """The target, by another way to it where a URI is given, or another database of it."""
         return open_graph(
             uri=uri or self.neo4j_uri,
             username=self.neo4j_username,
             password=self.neo4j_password,
-            database="neo4j",
+            database=database,
         )
 
 

@@ -114,17 +114,11 @@ class Execution:
             StatementError: it was refused, or kept failing.
         """
         tag = self._tag()
-        rows = batch_rows
 
-        def send() -> SummaryCounters:
+        def send(rows: int) -> SummaryCounters:
             return self.graph.run(text, tag=tag, batch_rows=rows, **parameters)
 
-        def lighten() -> bool:
-            nonlocal rows
-            was, rows = rows, max(1, rows // 2)
-            return rows < was
-
-        return self._attempts.run(Work(title=title, tag=tag, send=send, lighten=lighten))
+        return self._in_lighter_batches(title, tag, send, batch_rows=batch_rows)
 
     def run_in_shares(
         self, title: str, shared: Callable[[int], Sequence[str]], *, sessions: int, batch_rows: int
@@ -141,20 +135,30 @@ class Execution:
             StatementError: one was refused, or kept failing.
         """
         tag = self._tag()
-        rows, shares = batch_rows, sessions
+        shares = sessions
 
-        def send() -> int:
+        def send(rows: int) -> int:
             nonlocal shares
             texts, shares = shared(shares), 1
             counted = run_shares(self.graph, texts, tag=tag, batch_rows=rows)
             return sum(done.relationships_created + done.relationships_deleted for done in counted)
+
+        return self._in_lighter_batches(title, tag, send, batch_rows=batch_rows)
+
+    def _in_lighter_batches(
+        self, title: str, tag: Tag, send: Callable[[int], T], *, batch_rows: int
+    ) -> T:
+        """What `send` returns, which is called with the rows of a transaction: half of them where memory lacks."""
+        rows = batch_rows
 
         def lighten() -> bool:
             nonlocal rows
             was, rows = rows, max(1, rows // 2)
             return rows < was
 
-        return self._attempts.run(Work(title=title, tag=tag, send=send, lighten=lighten))
+        return self._attempts.run(
+            Work(title=title, tag=tag, send=lambda: send(rows), lighten=lighten)
+        )
 
     def change(
         self, title: str, text: str, **parameters: Any

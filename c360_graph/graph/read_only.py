@@ -117,7 +117,6 @@ def read(
     counting = RowCount(
         partial(_reading_session, graph), statement, parameters, timeout_seconds=timeout_seconds
     )
-    total = None
     try:
         with _reading_session(graph) as session:
             result = session.run(Query(statement, timeout=timeout_seconds), dict(parameters))
@@ -130,17 +129,16 @@ def read(
                 kept.add(record)
                 if kept.only_counts and counting.is_better(rows_read=kept.row_count):
                     break
-            is_read = result.peek() is None
+            is_at_end = result.peek() is None
             unknown = _unknown_names(result.consume())
-        if not is_read:
-            total = counting.count()
+        row_count = kept.row_count if is_at_end else counting.count()
     # The driver raises ValueError for a moment that Python cannot hold.
     except (*ERRORS, ValueError) as error:
         raise graph_error(error, graph.server) from None
     return Reading(
         columns=columns,
         rows=tuple(kept.rows),
-        row_count=kept.row_count if total is None else total,
+        row_count=row_count,
         tally=tuple(kept.tally.items()),
         unknown=unknown,
     )

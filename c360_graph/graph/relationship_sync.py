@@ -15,9 +15,7 @@ from c360_graph.cypher.relationships import (
     create_links,
     create_missing_relationships,
     delete_links,
-    driving_label,
     share_conditions,
-    sole_lookup,
 )
 from c360_graph.cypher.script_reader import Statement, lifted
 from c360_graph.cypher.script_writer import (
@@ -69,8 +67,8 @@ class RelationshipSync:
         kind = mapping.relationship_type
         self._meter.begin(kind, unit="relationships", total=None)
         batch_rows = join_batch_rows(len(mapping.properties))
-        shared = _Shared(mapping, extracts, self._execution, self._sharing)
-        removed = shared.run(
+        run = partial(self._run_in_shares, mapping, extracts)
+        removed = run(
             f"Removing stale {kind}",
             merges.delete_stale_relationships,
             batch_rows=DELETE_BATCH_ROWS,
@@ -81,11 +79,36 @@ class RelationshipSync:
             batch_rows=JOIN_BATCH_ROWS,
         )
         if mapping.properties:
-            shared.run(f"Updating {kind}", merges.update_relationships, batch_rows=batch_rows)
-        made = shared.run(
-            f"Making missing {kind}", create_missing_relationships, batch_rows=batch_rows
-        )
+            run(f"Updating {kind}", merges.update_relationships, batch_rows=batch_rows)
+        made = run(f"Making missing {kind}", create_missing_relationships, batch_rows=batch_rows)
         return RelationshipChanges(created=made, deleted=removed + surplus.relationships_deleted)
+
+    def _run_in_shares(
+        self,
+        mapping: RelationshipMapping,
+        extracts: ExtractIndex,
+        title: str,
+        build: _WithShare,
+        *,
+        batch_rows: int,
+    ) -> int:
+        """Run a statement over all relationships of a mapping without junction; how many came or went."""
+        ((facts, _),) = relationship_statements(mapping, extracts)
+        assert isinstance(facts, RelationshipsFacts)
+        lookup = facts.lookup
+
+        def texts(shares: int) -> list[str]:
+            if lookup is None or shares < 2:
+                return [build(mapping)]
+            return [build(mapping, share=own) for own in share_conditions(lookup, shares)]
+
+        return self._execution.run_in_shares(
+            title, texts, sessions=self._sessions(facts, extracts), batch_rows=batch_rows
+        )
+
+    def _sessions(self, facts: RelationshipsFacts, extracts: ExtractIndex) -> int:
+        """How many may share a statement, by the number of rows that drive it."""
+        return self._sharing.sessions(sum(e.rows for e in extracts.labelled(facts.driving)))
 
     def change(self, changes: LinkChanges) -> RelationshipChanges:
         """Remove and make just these, where the graph is known to have what was there before.
@@ -115,12 +138,11 @@ class RelationshipSync:
             for statement in _statements((mapping,), extracts):
                 if isinstance(statement.facts, RelationshipsFacts):
                     earlier = partial(_statements, mappings[:position], extracts)
-                    driving = extracts.labelled(statement.facts.driving)
                     self._execution.run_relationships(
                         statement,
                         statement.facts,
                         earlier=earlier,
-                        sessions=self._sharing.sessions(sum(extract.rows for extract in driving)),
+                        sessions=self._sessions(statement.facts, extracts),
                     )
                 else:
                     self._execution.run_batch(statement, lifted(statement))
@@ -142,36 +164,6 @@ class _WithShare(Protocol):
     """Builds the statement of one session's share."""
 
     def __call__(self, mapping: RelationshipMapping, *, share: str = ...) -> str: ...
-
-
-class _Shared:
-    """Statements over all relationships of a mapping without junction, which several sessions share."""
-
-    def __init__(
-        self,
-        mapping: RelationshipMapping,
-        extracts: ExtractIndex,
-        execution: Execution,
-        sharing: SessionSharing,
-    ) -> None:
-        self._mapping, self._execution = mapping, execution
-        looked_up = (e.table for end in mapping.sought for e in extracts.labelled(end.label))
-        self._lookup = sole_lookup(mapping, looked_up)
-        driving = driving_label(mapping)
-        rows = sum(e.rows for e in extracts.labelled(driving)) if driving is not None else 0
-        self._sessions = sharing.sessions(rows) if self._lookup is not None else 1
-
-    def run(self, title: str, build: _WithShare, *, batch_rows: int) -> int:
-        """Run the statement; how many relationships came or went."""
-        return self._execution.run_in_shares(
-            title, partial(self._texts, build), sessions=self._sessions, batch_rows=batch_rows
-        )
-
-    def _texts(self, build: _WithShare, shares: int) -> list[str]:
-        if self._lookup is None or shares < 2:
-            return [build(self._mapping)]
-        conditions = share_conditions(self._lookup, shares)
-        return [build(self._mapping, share=condition) for condition in conditions]
 
 
 def _link_statements(

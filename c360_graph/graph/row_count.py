@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from time import monotonic
 from typing import Any
 
 from neo4j import Query, Session
 from neo4j.exceptions import ClientError
 
-READ_AT_LEAST = 10_000
+_READ_AT_LEAST = 10_000
 """Rows that are read in any case: that takes less than a second."""
 _LOOKED_AT_EVERY = 1_000
 
@@ -35,7 +36,6 @@ class RowCount:
         self._timeout_seconds = timeout_seconds
         self._sent = monotonic()
         self._computed = 0.0
-        self._is_possible: bool | None = None
 
     def first_row_is_here(self) -> None:
         """The server has computed the answer, or the beginning of one that it computes as it goes."""
@@ -47,14 +47,13 @@ class RowCount:
         Raises:
             Exception: the driver's errors.
         """
-        if rows_read < READ_AT_LEAST or rows_read % _LOOKED_AT_EVERY:
+        if rows_read < _READ_AT_LEAST or rows_read % _LOOKED_AT_EVERY:
             return False
         if monotonic() - self._sent <= 2 * self._computed:
             return False
-        if self._is_possible is None:
-            self._is_possible = self._is_a_subquery()
-        return self._is_possible
+        return self._is_a_subquery
 
+    @cached_property
     def _is_a_subquery(self) -> bool:
         """Not with a column that has no name, or with options of its own, such as `CYPHER 25`."""
         try:

@@ -19,3 +19,11 @@ def server_process(servers: TestServers) -> tuple[psutil.Process, Path]:
         if arguments and any(c.laddr.port == port for c in process.net_connections("tcp")):
             return process, Path(arguments[0].removeprefix("@")).parents[2]
     pytest.skip("the server is not one of a sandbox")
+
+
+def stop_server(servers: TestServers) -> Path:
+    """End the server as its operator would; its sandbox folder, from which it can be started again."""
+    process, sandbox = server_process(servers)
+    process.terminate()
+    process.wait(60)
+    return sandbox

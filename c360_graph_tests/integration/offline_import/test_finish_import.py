@@ -110,10 +110,7 @@ def test_a_graph_that_was_not_imported_is_refused(imported: Graph, exported: Pat
 @pytest.mark.usefixtures("exported")
 def test_an_export_says_how_its_import_is_completed(tmp_path: Path) -> None:
     folder = tmp_path / "files"
-    done = RUNNER.invoke(app, ["export", str(folder)])
-    assert done.exit_code == 0
-    assert done.stderr.splitlines()[-4:] == [
-        "Next:",
+    assert _next_steps(folder) == [
         f"  1. Stop the server, and run: neo4j-admin database import full neo4j @{folder}/arguments.txt",
         f"  2. Start the server, and run: c360 finish-import {folder}",
         f"  3. Remove {folder}; it holds the data of the extracts.",
@@ -123,14 +120,20 @@ def test_an_export_says_how_its_import_is_completed(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("exported")
 def test_an_export_says_how_another_database_is_imported_beside_the_graph(tmp_path: Path) -> None:
     folder = tmp_path / "files"
-    done = RUNNER.invoke(app, ["export", str(folder), "--database", "other"])
-    assert done.exit_code == 0
-    assert done.stderr.splitlines()[-4:] == [
-        "Next:",
+    assert _next_steps(folder, "--database", "other") == [
         f"  1. Run (the server may keep running): neo4j-admin database import full other @{folder}/arguments.txt",
         f"  2. Make other the database of the server, and run: NEO4J_DATABASE=other c360 finish-import {folder}",
         f"  3. Remove {folder}; it holds the data of the extracts.",
     ]
+
+
+def _next_steps(folder: Path, *options: str) -> list[str]:
+    """What an export says last."""
+    done = RUNNER.invoke(app, ["export", str(folder), *options])
+    assert done.exit_code == 0
+    heading, *steps = done.stderr.splitlines()[-4:]
+    assert heading == "Next:"
+    return steps
 
 
 @pytest.mark.usefixtures("exported")

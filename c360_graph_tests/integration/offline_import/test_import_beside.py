@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from c360_graph.cli import app
-from c360_graph.graph.connection import Graph, open_graph
 from c360_graph.sandbox.servers import restart_neo4j
 from c360_graph_tests.conftest import TestServers, empty, sample_project
 from c360_graph_tests.integration.offline_import.stopped_server import (
@@ -21,32 +20,20 @@ from c360_graph_tests.integration.offline_import.stopped_server import (
 )
 from c360_graph_tests.integration.reconcile.reconciled import NOTHING, changes, reconcile
 from c360_graph_tests.integration.runs import load_graph
-from c360_graph_tests.integration.server_process import server_process
+from c360_graph_tests.integration.server_process import server_process, stop_server
 
 RUNNER = CliRunner()
 BESIDE = "beside"
 SETTING = "initial.dbms.default_database"
 
 
-def database(servers: TestServers, name: str) -> AbstractContextManager[Graph]:
-    """A graph of the server, by the name of its database."""
-    return open_graph(
-        uri=servers.neo4j_uri,
-        username=servers.neo4j_username,
-        password=servers.neo4j_password,
-        database=name,
-    )
-
-
 def switch(servers: TestServers, name: str) -> None:
     """Set the database that the server has, and restart it, as `docs/export.md` says."""
-    process, sandbox = server_process(servers)
+    sandbox = stop_server(servers)
     conf = sandbox / "neo4j" / "conf" / "neo4j.conf"
     lines = conf.read_text(encoding="utf-8").splitlines()
     kept = [line for line in lines if not line.startswith(SETTING)]
     conf.write_text("\n".join([*kept, f"{SETTING}={name}", ""]), encoding="utf-8")
-    process.terminate()
-    process.wait(60)
     restart_neo4j(folder=sandbox)
 
 
@@ -89,7 +76,7 @@ def test_a_database_is_imported_beside_the_graph_takes_its_place_and_leaves_it_a
         monkeypatch.setenv("NEO4J_DATABASE", BESIDE)
         finished = RUNNER.invoke(app, ["finish-import", str(folder)])
         assert finished.exit_code == 0, finished.stderr[-3_000:]
-        with database(servers, BESIDE) as graph:
+        with servers.open_graph(database=BESIDE) as graph:
             assert differences(contents(graph), new) == ([], [])
         assert changes(reconcile()) == NOTHING
         switch(servers, "neo4j")

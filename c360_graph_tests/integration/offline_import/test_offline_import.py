@@ -29,7 +29,7 @@ from c360_graph_tests.integration.offline_import.world_of_types import write_wor
 from c360_graph_tests.integration.reconcile.reconciled import NOTHING, changes, reconcile
 from c360_graph_tests.integration.runs import load_graph
 from c360_graph_tests.integration.schemas.world import built
-from c360_graph_tests.integration.server_process import server_process
+from c360_graph_tests.integration.server_process import stop_server
 
 RUNNER = CliRunner()
 CUSTOMERS = """
@@ -65,12 +65,10 @@ def imported(
     servers: TestServers, folder: Path, *, finish: Callable[[TestServers, Path], None]
 ) -> dict[str, dict[str, int]]:
     """Export into a folder, and import that into the server, which is stopped meanwhile; what was written."""
-    process, sandbox = server_process(servers)
+    sandbox = stop_server(servers)
     admin = neo4j_admin(
         folder.parent / "neo4j-admin", home=sandbox / "neo4j", line=servers.neo4j_line
     )
-    process.terminate()
-    process.wait(60)
     options = ("--run", "--overwrite", "--json", "--neo4j-admin", str(admin))
     done = RUNNER.invoke(app, ["export", str(folder), *options])
     restart_neo4j(folder=sandbox)
@@ -153,9 +151,7 @@ def test_a_dump_of_an_imported_graph_is_that_graph_where_it_is_loaded(
         with servers.open_graph() as graph:
             loaded, made = contents(graph), schema(graph)
         imported(servers, tmp_path / "import", finish=by_command)
-        process, sandbox = server_process(servers)
-        process.terminate()
-        process.wait(60)
+        sandbox = stop_server(servers)
         dumps = tmp_path / "dumps"
         dumps.mkdir()
         admin = tmp_path / "neo4j-admin"

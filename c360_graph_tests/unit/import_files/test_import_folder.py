@@ -18,12 +18,14 @@ from c360_graph.pipeline.write_import_files import WrittenImport, write_import_f
 from c360_graph_tests.unit.files.extracted import extract
 from c360_graph_tests.unit.mapping.given import Case, table
 
+PATIENT = table("patient", "id bigint; name text?; tags text[]?", key="id")
+VISIT = table("visit", "no bigint; patient bigint?; note text?", key="no")
 MAPPED = (
     Case()
     .source(
         "clinic",
-        table("patient", "id bigint; name text?; tags text[]?", key="id"),
-        table("visit", "no bigint; patient bigint?; note text?", key="no"),
+        PATIENT,
+        VISIT,
     )
     .label("patient", "Patient")
     .label("visit", "Visit")
@@ -35,8 +37,8 @@ CARED = (
     .source(
         "clinic",
         table("care", "patient bigint; visit bigint", key="patient, visit"),
-        table("patient", "id bigint; name text?; tags text[]?", key="id"),
-        table("visit", "no bigint; patient bigint?; note text?", key="no"),
+        PATIENT,
+        VISIT,
     )
     .label("patient", "Patient")
     .label("visit", "Visit")
